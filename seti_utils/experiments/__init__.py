@@ -1,0 +1,13 @@
+"""The log of the 2nd place, line by line, and what this project adds to it.
+
+Every line is one change. Where the author's code did more than his log says, the line does what the log says and
+``note=`` tells what else the code did. Source: github.com/hirune924/kaggle-SETI and its log.
+"""
+
+from seti_utils.experiments import new_log, old_log, ours, solution
+from seti_utils.registry import Log
+
+LOG = Log()
+for PAGE in (old_log, new_log, solution, ours):
+    LOG.page = PAGE.TITLE
+    PAGE.write(LOG)

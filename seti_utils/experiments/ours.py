@@ -1,0 +1,46 @@
+"""What this project adds: the demo of ``make run``, and ideas of the log's list that it never ran."""
+
+from seti_utils.registry import Log, edit
+from seti_utils.specs import (
+    EMA,
+    ArcHead,
+    FixMatch,
+    Focal,
+    GeM,
+    Injection,
+    Noise,
+    PanelEncoder,
+    Resize,
+    SoftCrossEntropy,
+    TwoClass,
+)
+
+TITLE = "Ours"
+
+
+def write(log: Log) -> None:
+    """Write down the demo and the log's unexecuted plans, each one change from the experiment that it would improve."""
+    exp = log.exp
+
+    log.base("sky_demo", "a net for two laptop cores", backbone="mobilenetv3_small_050", pretrained=False, precision=None,
+             layout="aaa,bcd", resize=Resize(256, 128, "meanmax"), epochs=6, batch=32, tta=("identity", "freq"),
+             because="chosen by measurement: what learns the synthetic sky within minutes on a CPU")
+
+    exp("plan_stride1", "exp011", "stem stride 1", stem_stride=1, note="Planned in the log, never run.")
+    exp("plan_aaabcd", "exp011", "panel order AAABCD", layout="aaabcd", note="Planned in the log, never run.")
+    exp("plan_on_only", "exp011", "drop B, C and D", layout="aaa", note="Planned in the log, never run.")
+    exp("idea_fixmatch", "exp011", "FixMatch", fixmatch=FixMatch(), verdict="failed", note="From the idea list.")
+    exp("idea_focal", "exp011", "focal loss", loss=Focal(), note="From the idea list.")
+    exp("idea_two_class", "exp011", "two-class softmax", head=TwoClass(), loss=SoftCrossEntropy(),
+        because="two logits need a loss for two logits", note="From the idea list.")
+    exp("idea_arcface", "exp011", "ArcFace features", head=ArcHead(), loss=SoftCrossEntropy(),
+        because="two logits need a loss for two logits", note="From the idea list: anomaly detection by metric learning.")
+    exp("idea_chi2", "exp011", "chi-squared noise", noise=Noise("chi2", 0.1, 3.1, p=0.75), note="From the idea list.")
+    exp("idea_aliens", "exp011", "S-shapes among the injected needles", note="From the idea list; the winners' magic 1.",
+        inject=Injection(families=("line", "chirp", "sine"), p=0.1))
+    exp("idea_thin_lines", "exp011", "a resize that keeps thin lines", resize=edit(kernel="meanmax"),
+        note="From the idea list. The author's own version pooled the wrong axis.")
+    exp("idea_ema", "exp011", "EMA of the weights", average=EMA(), note="From the idea list: SWA-like.")
+    exp("idea_panels", "exp011", "one encoder for six panels", layout="a,b,a,c,a,d", panels=PanelEncoder(),
+        because="the encoder reads panels, so each has to be a channel")
+    exp("idea_gem", "exp011", "generalised-mean pooling", pool=GeM())

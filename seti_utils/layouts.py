@@ -1,0 +1,37 @@
+"""The log's own notation for how six panels become an image: ``abacad``, ``aaa,bcd``, ``a,b,a,c,a,d``.
+
+A comma starts a new channel. A letter takes that star's next panel (the A star has three, B, C and D one
+each; after the last it starts again), and panels of a channel follow each other in time. A slash starts a new
+row of the mosaic along frequency: ``aaa/bcd`` shows the ON panels above the OFF panels.
+"""
+
+from itertools import cycle
+
+SLOTS = {"a": (0, 2, 4), "b": (1,), "c": (3,), "d": (5,)}
+
+Layout = tuple[tuple[tuple[int, ...], ...], ...]
+"""channels x rows along frequency x panel numbers along time."""
+
+
+def parse_layout(notation: str) -> Layout:
+    """Panel numbers for each channel and row of ``notation``.
+
+    ``parse_layout("aaa,bcd")`` is ``(((0, 2, 4),), ((1, 3, 5),))``. Channels may differ in length
+    (``aaa,bcd,abacad``): then only a resize can make one image of them. Raises ``ValueError`` when a letter is not
+    a, b, c or d, or when the rows of a channel differ in length.
+    """
+    if unknown := sorted(set(notation) - set("abcd,/")):
+        raise ValueError(f"layout {notation!r}: {unknown} are no stars; write a, b, c, d, a comma per channel, a slash per row")
+    panels = {star: cycle(slots) for star, slots in SLOTS.items()}
+    channels = tuple(
+        tuple(tuple(next(panels[star]) for star in row) for row in channel.split("/")) for channel in notation.split(",")
+    )
+    for channel in channels:
+        if len({len(row) for row in channel}) != 1 or not channel[0]:
+            raise ValueError(f"layout {notation!r}: every row of a channel needs the same number of panels, at least one")
+    return channels
+
+
+def is_rectangular(layout: Layout) -> bool:
+    """Whether all channels have the same size without a resize."""
+    return len({(len(channel), len(channel[0])) for channel in layout}) == 1
