@@ -2,6 +2,7 @@
 
 import textwrap
 from dataclasses import fields, is_dataclass
+from pathlib import Path
 
 import pandas as pd
 
@@ -97,3 +98,8 @@ def experiments_markdown(log: Log, measured: pd.DataFrame | None = None, budget:
     if budget:
         parts.append(f"## How it was measured\n\n{budget}\n")
     return "\n".join(parts)
+
+
+def read_measured(path: Path) -> tuple[pd.DataFrame, str]:
+    """What ``benchmarks/replicate_log.py`` wrote: its table, and beside it (``.md``) the budget in words."""
+    return pd.read_csv(path, keep_default_na=False), path.with_suffix(".md").read_text(encoding="utf-8").strip()

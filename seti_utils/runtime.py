@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from seti_utils import __version__
 from seti_utils.errors import InputError
 from seti_utils.registry import edit
 
@@ -19,11 +20,13 @@ class Runtime:
 
     ``overrides`` replaces knobs of the experiment (a smaller backbone for a test, fewer epochs for a look). They
     enter the fingerprint, so what was trained under them is never mistaken for the experiment itself.
-    ``stop_after`` is in seconds of wall-clock time; ``precision`` None lets the device decide.
+    ``out`` is written to; ``runs`` are further folders in which trained weights are looked for.
+    ``stop_after`` is in seconds of wall-clock time.
     """
 
     data: Path | None = None
     out: Path = Path("runs")
+    runs: tuple[Path, ...] = ()
     weights: Path | None = None
     packed: Path | None = None
     device: str = "auto"
@@ -61,8 +64,9 @@ def literal(text: str) -> object:
 
 def versions() -> dict[str, str]:
     """Versions of this package, of Python and of what the results depend on."""
-    found = {"python": platform.python_version(), "platform": f"{platform.system()} {platform.machine()}"}
-    for package in ("seti-utils", *PACKAGES):
+    found = {"seti_utils": __version__, "python": platform.python_version()}
+    found["platform"] = f"{platform.system()} {platform.machine()}"
+    for package in PACKAGES:
         try:
             found[package] = version(package)
         except PackageNotFoundError:

@@ -73,11 +73,15 @@ class LowRank:
 
 @dataclass(frozen=True)
 class Injection:
-    """Draw needles into ON panels of a share ``p`` of the negatives; their label becomes 1."""
+    """Draw needles into ON panels of a share ``p`` of the negatives; their label becomes 1.
 
-    families: tuple[str, ...] = ("line", "chirp")
+    ``amplitude`` in sigma of the local noise; ``drop``: up to this share of a needle's pixels is missing, at random.
+    """
+
+    families: tuple[str, ...] = ("drift", "chirp_linear")
     p: float = 0.1
     amplitude: tuple[float, float] = (0.9, 2.0)
+    drop: float = 0.5
     until: float | None = None
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "seti_utils"
-FLOORS = {"data": 1, "views": 2, "learn": 3, "use": 4, "run": 5, "kaggle": 5, "commands": 6, "__main__": 7}
+FLOORS = {"data": 1, "views": 2, "learn": 3, "use": 4, "kaggle": 5, "run": 6, "commands": 7, "__main__": 8}
 NO_TORCH = 0
 FILES = sorted(path for path in PACKAGE.rglob("*.py"))
 
@@ -70,7 +70,7 @@ def test_no_circles():
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_a_file_can_be_read_in_one_sitting(path):
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= 320
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 340
     assert path.stem not in {"utils", "helpers", "misc", "common"}
 
 

@@ -55,10 +55,10 @@ def write(log: Log) -> None:
     exp("exp0016_l2", "exp0016", "L2-constrained head", head=L2Head(), confidence="H",
         verdict="validation falls, and so does the gap to the board",
         note="The code divided by the norm of the whole batch; here every row has its own.")
-    exp("exp0017", "exp0012", "line augmentation", inject=Injection(families=("line", "chirp"), p=0.1), confidence="H",
+    exp("exp0017", "exp0012", "line augmentation", inject=Injection(families=("drift", "chirp_linear"), p=0.1), confidence="H",
         note="The code also dropped Cutout.")
     exp("exp0017_chirps", "exp0017", "quadratic and exponential chirps as well", confidence="H",
-        inject=edit(families=("line", "chirp", "quadratic_chirp", "exponential_chirp")))
+        inject=edit(families=("drift", "chirp_linear", "chirp_quadratic", "chirp_exponential")))
     exp("exp0018", "exp0012", "noise", noise=Noise("gaussian", 0.0, 1.0), confidence="H", verdict="slightly down",
         note="The code re-scaled training images only, so validation saw another contrast.")
     exp("exp0019", "exp0012", "pseudo labels", pseudo=Pseudo("exp0012", above=0.95, below=0.02), confidence="H")

@@ -37,7 +37,7 @@ def write(log: Log) -> None:
         because="two logits need a loss for two logits", note="From the idea list: anomaly detection by metric learning.")
     exp("idea_chi2", "exp011", "chi-squared noise", noise=Noise("chi2", 0.1, 3.1, p=0.75), note="From the idea list.")
     exp("idea_aliens", "exp011", "S-shapes among the injected needles", note="From the idea list; the winners' magic 1.",
-        inject=Injection(families=("line", "chirp", "sine"), p=0.1))
+        inject=Injection(families=("drift", "chirp", "sine"), p=0.1))
     exp("idea_thin_lines", "exp011", "a resize that keeps thin lines", resize=edit(kernel="meanmax"),
         note="From the idea list. The author's own version pooled the wrong axis.")
     exp("idea_ema", "exp011", "EMA of the weights", average=EMA(), note="From the idea list: SWA-like.")

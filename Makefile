@@ -1,0 +1,50 @@
+# The two commands that matter are `make run` and `make test`; `make help` lists them all.
+PYTHON ?= python3
+VENV   ?= .venv
+PY      = $(VENV)/bin/python
+OUT    ?= out
+TRAIN  ?= 2400
+TEST   ?= 800
+SEED   ?= 2021
+FOLDS  ?= 0
+
+# Two laptop cores: one thread a worker, no server to ask for weights.
+export OMP_NUM_THREADS ?= 2
+export HF_HUB_OFFLINE  ?= 1
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+$(VENV)/.installed: requirements.txt
+	$(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@
+
+.PHONY: venv
+venv: $(VENV)/.installed  ## the virtual environment with everything in requirements.txt
+
+.PHONY: run
+run: venv  ## the main job: a synthetic sky, train, predict, submission.csv, pictures (in out/)
+	$(PY) -m seti_utils sky $(OUT)/sky --train $(TRAIN) --test $(TEST) --seed $(SEED)
+	$(PY) -m seti_utils notebook train $(OUT)/train.ipynb -p experiment=sky_demo -p folds=$(FOLDS) -p seeds=$(SEED) -p data=$(OUT)/sky -p out=$(OUT)
+	$(PY) -m seti_utils notebook infer $(OUT)/infer.ipynb -p experiment=sky_demo -p folds=$(FOLDS) -p seeds=$(SEED) -p data=$(OUT)/sky -p runs=$(OUT) -p out=$(OUT)
+	$(PY) -m seti_utils summary sky_demo --folds $(FOLDS) --seeds $(SEED) --data $(OUT)/sky --out $(OUT)
+
+.PHONY: test
+test: venv  ## every test
+	OMP_NUM_THREADS=1 $(PY) -m pytest -q -n 2 --dist loadfile
+
+.PHONY: notebooks
+notebooks: venv  ## write notebooks/*.ipynb from their py:percent sources
+	cd notebooks && ../$(PY) -m jupytext --update --to ipynb *.py
+
+.PHONY: experiments
+experiments: venv  ## write EXPERIMENTS.md from the log
+	$(PY) -m seti_utils log --markdown EXPERIMENTS.md $(if $(wildcard benchmarks/results/replicate_log.csv),--measured benchmarks/results/replicate_log.csv)
+
+.PHONY: clean
+clean:  ## remove what `make run` made (not the virtual environment)
+	rm -rf $(OUT)

@@ -1,0 +1,49 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Score the test cadences and write `submission.csv`
+#
+# The mean over folds and seeds of one experiment's weights, each with its test-time augmentation.
+
+# %% tags=["parameters"]
+experiment = "sky_demo"  # a name of the log: python -m seti_utils log
+folds = "0"  # "all", or numbers: "0,1"
+seeds = "2021"  # the seeds that were trained
+data = ""  # the competition folder; empty: find it
+runs = ""  # where training wrote its artifacts; empty: find them (here, or among the kernel's inputs)
+out = "."  # submission.csv and pictures go here
+overrides = ""  # the same as in training
+
+# %%
+import sys
+from pathlib import Path
+
+sys.path[:0] = [str(folder) for folder in (Path.cwd(), Path.cwd().parent) if (folder / "seti_utils").is_dir()]
+
+from seti_utils.run.notebook import session
+
+now = session(experiment, folds=folds, seeds=seeds, data=data, out=out, runs=runs, overrides=overrides)
+now.describe()
+
+# %%
+now.predict()
+
+# %% [markdown]
+# ## Scores
+#
+# Test scores beside out-of-fold scores: where the two histograms differ, the test sky differs from the training sky.
+
+# %%
+now.show_test_scores()
+
+# %%
+now.show_gallery("test")
+
+# %%
+now.finish()

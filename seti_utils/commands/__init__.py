@@ -1,0 +1,1 @@
+"""The command line: one module a command, each with its parser and what it does."""

@@ -1,0 +1,48 @@
+"""Options that several commands share, and what they mean."""
+
+import argparse
+from pathlib import Path
+
+from seti_utils.runtime import Runtime, parse_overrides
+
+
+def add_overrides(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KNOB=VALUE",
+        help="replace a knob of the experiment, e.g. epochs=2, backbone=resnet10t, resize.freq=128, mixup=None; "
+        "it enters the fingerprint (may be given again)",
+    )
+
+
+def add_coordinates(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("experiment", help="a name of the log (see: python -m seti_utils log)")
+    parser.add_argument("--folds", default="all", help="'all' or numbers, e.g. 0 or 0,1,2 (default: all)")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[2021], help="one run a fold and seed (default: 2021)")
+
+
+def add_runtime(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("where and how")
+    group.add_argument("--data", type=Path, help="the competition folder (default: $SETI_DATA, Kaggle's mounts, ./data)")
+    group.add_argument("--out", type=Path, default=Path("runs"), help="where artifacts go (default: runs)")
+    group.add_argument("--weights", type=Path, help="folder with pretrained weights; 'none' starts from random weights")
+    group.add_argument("--packed", type=Path, help="folder with packed stores (see: python -m seti_utils pack)")
+    group.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:1 (default: auto)")
+    group.add_argument("--workers", type=int, help="reading threads (default: from the machine)")
+    add_overrides(group)
+
+
+def runtime_of(args: argparse.Namespace) -> Runtime:
+    """The ``Runtime`` that the shared options describe."""
+    from seti_utils.learn.survival import parse_duration
+
+    return Runtime(
+        data=args.data,
+        out=args.out,
+        runs=tuple(getattr(args, "runs", ())),
+        weights=args.weights,
+        packed=args.packed,
+        device=args.device,
+        workers=args.workers,
+        stop_after=parse_duration(args.stop_after) if getattr(args, "stop_after", None) else None,
+        overrides=parse_overrides(args.set),
+    )

@@ -1,0 +1,88 @@
+"""Where the competition's folder lies: said by the caller, by the environment, mounted by Kaggle, or nearby."""
+
+import os
+from collections.abc import Mapping
+from itertools import islice
+from pathlib import Path
+
+from seti_utils.errors import InputError
+
+SLUG = "seti-breakthrough-listen"
+MARKER = "train_labels.csv"
+VARIABLE = "SETI_DATA"
+DEPTH = 5
+"""Kaggle mounts a dataset's folder at most this far below its input folder (datasets/owner/slug/folder)."""
+ARRAYS = frozenset({"train", "test", "train_old", "test_old"})
+"""Folders of arrays: never searched, they hold 100,000 files."""
+
+
+def find_data(
+    override: str | Path | None = None,
+    *,
+    environment: Mapping[str, str] = os.environ,
+    mounts: str | Path = "/kaggle/input",
+    local: str | Path = "data",
+) -> Path:
+    """The competition's folder, the one with ``train_labels.csv``.
+
+    Tried in this order: ``override``; the environment's ``SETI_DATA``; ``mounts``/competitions/seti-breakthrough-listen
+    (Kaggle since 2026); ``mounts``/seti-breakthrough-listen (before); a search five folders deep below ``mounts`` and
+    ``local`` that never enters a folder of arrays, the shallowest find winning. The first two are taken at their word.
+    Raises :class:`InputError` when a named folder is not one, when nothing is found (listing what is there), or when
+    the search finds several equally deep.
+    """
+    for said, by in ((override, "the folder that was given"), (environment.get(VARIABLE), f"${VARIABLE}")):
+        if said:
+            return _named(Path(said).expanduser(), by)
+    for mount in (Path(mounts) / "competitions" / SLUG, Path(mounts) / SLUG):
+        if (mount / MARKER).is_file():
+            return mount
+    found = _search([Path(mounts), Path(local)])
+    if len(found) == 1:
+        return found[0]
+    remedy = f"give the folder that holds {MARKER}, or set {VARIABLE}; a synthetic one: python -m seti_utils sky data/sky"
+    if found:
+        raise InputError(f"several folders hold {MARKER}: {', '.join(map(str, found))}", remedy=remedy)
+    there = "; ".join(f"{root} {_listing(root)}" for root in (Path(mounts), Path(local)))
+    raise InputError(f"no competition data found: {there}", remedy=remedy)
+
+
+def _named(folder: Path, by: str) -> Path:
+    if (folder / MARKER).is_file():
+        return folder
+    below = _search([folder]) if folder.is_dir() else []
+    remedy = f"did you mean {below[0]}?" if below else f"point to the folder that holds {MARKER}, train/ and test/"
+    raise InputError(f"{by} {_listing(folder)}, but no {MARKER}" if folder.is_dir() else f"{by} {_listing(folder)}",
+                     where=folder, remedy=remedy)
+
+
+def _search(roots: list[Path]) -> list[Path]:
+    """All folders with the marker at the smallest depth that has one."""
+    level = [root for root in roots if root.is_dir()]
+    for _ in range(DEPTH + 1):
+        if found := [folder for folder in level if (folder / MARKER).is_file()]:
+            return found
+        level = [child for folder in level for child in _folders(folder)]
+    return []
+
+
+def _folders(folder: Path, most: int = 2000) -> list[Path]:
+    """Folders directly inside, sorted; looks at no more than ``most`` entries, so a folder of arrays costs nothing."""
+    try:
+        with os.scandir(folder) as entries:
+            inside = [entry.name for entry in islice(entries, most) if entry.is_dir() and entry.name not in ARRAYS]
+    except OSError:
+        return []
+    return [folder / name for name in sorted(inside) if not name.startswith(".")]
+
+
+def _listing(folder: Path, most: int = 12) -> str:
+    """``holds [...]`` of a folder, for a message."""
+    if not folder.exists():
+        return "does not exist"
+    if not folder.is_dir():
+        return "is no folder"
+    with os.scandir(folder) as entries:
+        names = sorted(entry.name + "/" * entry.is_dir() for entry in islice(entries, 2000))
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"holds {', '.join(names[:most])}{more}" if names else "is empty"

@@ -1,0 +1,100 @@
+"""Which fold a cadence belongs to: drawn once, written down, and never silently drawn anew."""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+from seti_utils.errors import InputError
+from seti_utils.files import replacing
+
+_HEAD = re.compile(r"# (\d+) folds of (\d+) cadences, sha256 ([0-9a-f]{64})")
+
+
+def stratified_folds(targets: Sequence[int], folds: int = 5, seed: int = 2021) -> np.ndarray:
+    """The fold (0 .. folds-1, int64) of every row, as scikit-learn's shuffled ``StratifiedKFold`` draws them.
+
+    Raises :class:`InputError` when no class has ``folds`` rows; a class with fewer is scikit-learn's warning.
+    """
+    return _drawn(StratifiedKFold(folds, shuffle=True, random_state=seed), targets, None, folds)
+
+
+def grouped_folds(targets: Sequence[int], groups: Sequence, folds: int = 5, seed: int = 2021) -> np.ndarray:
+    """Like :func:`stratified_folds`, with all rows of a group (the same sky, say) in one fold.
+
+    scikit-learn's shuffled ``StratifiedGroupKFold``: shares of positives are as even as the groups allow.
+    """
+    if len(groups) != len(targets):
+        raise ValueError(f"{len(targets)} targets, but {len(groups)} groups")
+    if len(set(groups)) < folds:
+        raise InputError(f"{len(set(groups))} groups cannot fill {folds} folds", remedy="ask for fewer folds")
+    return _drawn(StratifiedGroupKFold(folds, shuffle=True, random_state=seed), targets, groups, folds)
+
+
+def fingerprint(ids: Sequence[str], fold: Sequence[int]) -> str:
+    """SHA-256 of the lines ``id,fold``, independent of the order of rows."""
+    lines = sorted(f"{name},{int(number)}\n" for name, number in zip(ids, fold, strict=True))
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def write_folds(path: str | Path, ids: Sequence[str], fold: Sequence[int]) -> str:
+    """Write the table ``id,fold`` below a comment line with its fingerprint, which is returned."""
+    mark = fingerprint(ids, fold)
+    table = pd.DataFrame({"id": list(ids), "fold": np.asarray(fold, dtype=np.int64)})
+    with replacing(path) as temporary:
+        head = f"# {len(np.unique(fold))} folds of {len(table)} cadences, sha256 {mark}\n"
+        temporary.write_text(head + table.to_csv(index=False, lineterminator="\n"), encoding="utf-8")
+    return mark
+
+
+def read_folds(path: str | Path, ids: Sequence[str]) -> np.ndarray:
+    """The folds (int64) of ``ids``, in their order, from a table of :func:`write_folds`.
+
+    Raises :class:`InputError` when the table is missing or damaged, does not have its own fingerprint (it was
+    edited), or is about other ids.
+    """
+    anew = "delete it to have the folds drawn anew; results made with the old ones no longer compare"
+    try:
+        head, _, body = Path(path).read_text(encoding="utf-8").partition("\n")
+        lines = [line.split(",") for line in body.split()]
+        table = {name: int(number) for name, number in lines[1:]}
+    except FileNotFoundError:
+        raise InputError("there are no folds", where=path, remedy="write them with write_folds") from None
+    except (ValueError, UnicodeDecodeError) as error:
+        raise InputError("this is no table of folds", where=path, remedy=anew) from error
+    stated = _HEAD.fullmatch(head)
+    if not stated or lines[0] != ["id", "fold"] or stated[3] != fingerprint(table, table.values()) \
+            or len(table) != len(lines) - 1:
+        raise InputError("the folds do not have the fingerprint they were written with", where=path, remedy=anew)
+    if set(table) != set(ids) or len(table) != len(ids):
+        other = next(iter(set(table) ^ set(ids)), "one is there twice")
+        raise InputError(f"the folds are of other cadences ({len(table)} there, {len(ids)} here; {other})", where=path,
+                         remedy=f"use the data they were made for, or {anew}")
+    return np.array([table[name] for name in ids], dtype=np.int64)
+
+
+def settled_folds(path: str | Path, ids: Sequence[str], targets: Sequence[int], *, folds: int = 5, seed: int = 2021,
+                  groups: Sequence | None = None) -> np.ndarray:
+    """The folds written at ``path``, or, the first time, drawn and written there."""
+    if not Path(path).exists():
+        drawn = stratified_folds(targets, folds, seed) if groups is None else grouped_folds(targets, groups, folds, seed)
+        write_folds(path, ids, drawn)
+    fold = read_folds(path, ids)
+    if fold.max() + 1 != folds:
+        raise InputError(f"the table has {fold.max() + 1} folds, not {folds}", where=path,
+                         remedy="ask for as many, or delete it to have them drawn anew")
+    return fold
+
+
+def _drawn(splitter, targets: Sequence[int], groups: Sequence | None, folds: int) -> np.ndarray:
+    targets = np.asarray(targets)
+    if not len(targets) or np.unique(targets, return_counts=True)[1].max() < folds:
+        raise InputError(f"{len(targets)} rows are too few for {folds} folds", remedy="ask for fewer folds")
+    fold = np.empty(len(targets), dtype=np.int64)
+    for number, (_, rows) in enumerate(splitter.split(np.zeros(len(targets)), targets, groups)):
+        fold[rows] = number
+    return fold

@@ -1,0 +1,166 @@
+"""A synthetic sky on disk, in exactly the competition's format, with its truth beside it."""
+
+import json
+import math
+import multiprocessing
+import os
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from ...errors import InputError
+from ...files import replacing, write_json, write_table
+from ...progress import progress
+from ..cadence import FILE_BYTES
+from .chunk import CHUNK_BANDS, Task, write_chunk
+from .plan import plan_rows
+from .ranges import OVERLAP, SKY_VERSION, SNR
+
+MANIFEST, UNFINISHED, PARTS = "sky.json", "sky.unfinished.json", ".truth"
+ERAS = ("current", "old")
+SMALL = 400
+"""Rows below which a second process costs more than it brings."""
+
+
+def make_sky(
+    out: str | Path,
+    *,
+    train: int,
+    test: int,
+    seed: int = 0,
+    shift: bool = True,
+    overlap: float = OVERLAP,
+    workers: int | None = None,
+    era: str = "current",
+) -> Path:
+    """Write a synthetic competition folder of ``train`` + ``test`` cadences to ``out``; same arguments, same bytes.
+
+    Beside the competition's own ``train/``, ``test/``, ``train_labels.csv`` and ``sample_submission.csv`` stand
+    ``test_labels.csv``, ``truth.csv`` (one row per cadence: band, offset, needles) and ``sky.json`` (parameters,
+    seed, versions), which comes last: a folder without it is incomplete. A killed run is resumed by the same call;
+    a finished sky with the same parameters is left as it is. ``shift``: the test has other families (S-shapes),
+    another background mix and 25 % positives. ``overlap``: share of rows that share columns of sky with another row.
+    ``workers``: processes (default: one per core, one for small skies). ``era``: panels normalised after (``current``)
+    or before (``old``) the needles are drawn.
+
+    Raises :class:`InputError` for bad arguments, a folder that holds anything else, and a disk without the room.
+    """
+    out = Path(out)
+    wanted = checked_parameters(train, test, seed, shift, overlap, era)
+    if not claim(out, wanted):
+        return out
+    rows = plan_rows(train, test, seed=seed, shift=shift, overlap=overlap)
+    chunks = [chunk for _, chunk in rows.groupby(rows["band"] // CHUNK_BANDS)]
+    tasks = [Task(str(out), i, seed, shift, era, chunk) for i, chunk in enumerate(chunks)]
+    (out / PARTS).mkdir(exist_ok=True)
+    for folder in (out / split / digit for split in ("train", "test") for digit in "0123456789abcdef"):
+        folder.mkdir(parents=True, exist_ok=True)
+    waiting = [task for task in tasks if not part_path(out, task.number).exists()]
+    need_disk(out, sum(len(task.rows) for task in waiting))
+
+    bar = progress(range(len(rows)), total=len(rows), desc=f"sky {out.name}", unit="cadence")
+    bar.update(len(rows) - sum(len(task.rows) for task in waiting))
+    with bar:
+        for task, part in run_tasks(waiting, workers):
+            write_table(part_path(out, task.number), part)
+            bar.update(len(task.rows))
+    finish_folder(out, wanted, len(tasks))
+    return out
+
+
+def checked_parameters(train: int, test: int, seed: int, shift: bool, overlap: float, era: str) -> dict:
+    """The parameters as they stand in ``sky.json``, or an error that names the bad one."""
+    for name, value in (("train", train), ("test", test)):
+        if value < 1:
+            raise InputError(f"a sky needs at least one {name} cadence, not {value}", where=name)
+    if not 0 <= overlap <= 1:
+        raise InputError(f"overlap {overlap} is no share", where="overlap", remedy="give a number from 0 to 1")
+    if era not in ERAS:
+        raise InputError(f"unknown era {era!r}", where="era", remedy=f"choose from {', '.join(ERAS)}")
+    names = ("version", "train", "test", "seed", "shift", "overlap", "era")
+    return dict(zip(names, (SKY_VERSION, train, test, seed, bool(shift), float(overlap), era), strict=True))
+
+
+def claim(out: Path, wanted: dict) -> bool:
+    """Mark ``out`` as ours; False when it already holds this very sky. Anything else there is refused."""
+    for name, finished in ((MANIFEST, True), (UNFINISHED, False)):
+        if (out / name).exists():
+            there = json.loads((out / name).read_text(encoding="utf-8")).get("parameters", {})
+            if there != wanted:
+                other = ", ".join(f"{k}={there.get(k)} (asked: {v})" for k, v in wanted.items() if there.get(k) != v)
+                raise InputError(
+                    f"holds {'another' if finished else 'an unfinished other'} sky: {other}",
+                    where=out,
+                    remedy="give another folder, or delete this one",
+                )
+            return not finished
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError("exists and is no synthetic sky", where=out, remedy="give a new or an empty folder")
+    write_json(out / UNFINISHED, {"parameters": wanted})
+    return True
+
+
+def need_disk(out: Path, rows: int) -> None:
+    """Refuse when the disk will not hold ``rows`` more cadences and a tenth of a gigabyte."""
+    need, free = rows * (FILE_BYTES + 4096) + 10**8, shutil.disk_usage(out).free
+    if need > free:
+        raise InputError(
+            f"{rows} cadences need {need / 1e9:.1f} GB, the disk has {free / 1e9:.1f} GB left",
+            where=out,
+            remedy="ask for fewer cadences or another disk",
+        )
+
+
+def part_path(out: Path, number: int) -> Path:
+    """Truth of one finished chunk; it is written after the chunk's arrays."""
+    return out / PARTS / f"{number:06d}.csv"
+
+
+def run_tasks(tasks: list[Task], workers: int | None) -> Iterator[tuple[Task, pd.DataFrame]]:
+    """Write the chunks in ``workers`` processes (here, for one) and yield each as it is done, in order."""
+    if workers is None:
+        workers = 1 if sum(len(task.rows) for task in tasks) < SMALL else len(os.sched_getaffinity(0))
+    workers = max(1, min(workers, len(tasks)))
+    if workers == 1:
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)  # as in a worker: sums must not depend on the number of threads
+        try:
+            for task in tasks:
+                yield task, write_chunk(task)
+        finally:
+            torch.set_num_threads(threads)
+        return
+    # Forked workers start at once and need no importable main module (notebooks, scripts from standard input).
+    method = "fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn"
+    context = multiprocessing.get_context(method)
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        try:
+            yield from zip(tasks, pool.map(write_chunk, tasks), strict=True)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def finish_folder(out: Path, wanted: dict, parts: int) -> None:
+    """Write the tables, then the manifest; then remove what marked the folder as unfinished."""
+    keep = {"family": "str", "panels": "str", "terrestrial": "str", "id": "str"}
+    keep |= {"terrestrial_family": "str", "terrestrial_panels": "str"}
+    frames = [pd.read_csv(part_path(out, i), dtype=keep, keep_default_na=False, na_values={}) for i in range(parts)]
+    truth = pd.concat(frames).sort_values("id", kind="stable")
+    truth = truth.sort_values("split", ascending=False, kind="stable")  # train before test
+    if truth["id"].duplicated().any():
+        raise InputError("two cadences drew the same id", where=out, remedy="choose another seed")
+    write_table(out / "truth.csv", truth)
+    for split, name in (("train", "train_labels.csv"), ("test", "test_labels.csv")):
+        write_table(out / name, truth.loc[truth["split"] == split, ["id", "target"]])
+    write_table(out / "sample_submission.csv", truth.loc[truth["split"] == "test", ["id"]].assign(target=0))
+    versions = {"torch": torch.__version__, "pandas": pd.__version__}
+    counts = {split: int(truth.loc[truth["split"] == split, "target"].sum()) for split in ("train", "test")}
+    manifest = {"parameters": wanted, "snr": list(SNR), "positives": counts, "versions": versions}
+    write_json(out / MANIFEST, manifest)
+    shutil.rmtree(out / PARTS, ignore_errors=True)
+    (out / UNFINISHED).unlink(missing_ok=True)

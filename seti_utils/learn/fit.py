@@ -1,0 +1,130 @@
+"""The training loop. What an experiment switches on arrives as values; the loop has no opinions."""
+
+import math
+from collections.abc import Callable, Iterable
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+
+from seti_utils.errors import InputError
+from seti_utils.learn.average import NoAverage, is_parallel
+from seti_utils.learn.precision import Precision
+from seti_utils.learn.seeding import Randomness
+from seti_utils.learn.survival import Stopped
+
+Objective = Callable[[nn.Module, object, float], torch.Tensor]
+
+
+@dataclass
+class Position:
+    """Where training stands: ``step`` optimisation steps into ``epoch`` of ``stage``, all counted from 0.
+
+    ``history`` has one row an epoch, its loss None if every step was skipped; ``best`` is the best score so far;
+    ``loss_sum`` and ``counted`` are the running mean of the epoch's loss (this rank's part of it).
+    """
+
+    stage: int = 0
+    epoch: int = 0
+    step: int = 0
+    best: float = -math.inf
+    loss_sum: float = 0.0
+    counted: int = 0
+    history: list[dict[str, object]] = field(default_factory=list)
+
+    def next_epoch(self) -> None:
+        """Stand at the beginning of the next epoch."""
+        self.epoch, self.step, self.loss_sum, self.counted = self.epoch + 1, 0, 0.0, 0
+
+    def next_stage(self) -> None:
+        """Stand at the beginning of the next stage; ``best`` and ``history`` go on."""
+        self.next_epoch()
+        self.stage, self.epoch = self.stage + 1, 0
+
+
+def fit(
+    model: nn.Module,
+    batches: Callable[[int, int], Iterable[object]],
+    objective: Objective,
+    optimiser: torch.optim.Optimizer,
+    schedule: Callable[[float], float],
+    *,
+    epochs: int,
+    steps: int,
+    randomness: Randomness,
+    precision: Precision | None = None,
+    average: NoAverage | None = None,
+    judge: Callable[[nn.Module, int], dict[str, object]] = lambda model, epoch: {},
+    keep: Callable[[nn.Module, dict[str, object], bool], None] = lambda model, row, better: None,
+    save: Callable[[Position], None] = lambda position: None,
+    save_every: int | None = None,
+    stop: Callable[[], str | None] = lambda: None,
+    show: Callable[..., Iterable[int]] = lambda steps, **words: steps,
+    clip_norm: float | None = None,
+    accumulate: int = 1,
+    position: Position | None = None,
+) -> Position:
+    """Train ``model`` for one stage and return where it ended.
+
+    ``batches(epoch, first)`` gives an epoch's batches from number ``first`` on: a resumed run reads none twice.
+    ``objective(model, batch, done)`` is a scalar loss, ``schedule(done)`` a factor on every group's ``initial_lr``,
+    with ``done`` in [0, 1) the share of the stage behind us. A step takes ``accumulate`` batches, the mean of their
+    losses; an epoch has ``steps`` steps. After each epoch ``judge(network, epoch)`` measures the averaged network
+    (``"auc"`` decides what is best; without it every epoch is) and ``keep(network, row, better)`` stores it.
+    ``save(position)`` writes the resume state after each epoch and every ``save_every`` steps. When ``stop()`` gives a
+    reason, the step is finished, the state saved, and ``Stopped`` raised. ``Diverged`` comes from ``precision``.
+    """
+    position, average = position or Position(), average or NoAverage()
+    precision = precision or Precision(None, next(model.parameters()).device)
+    precision.guard(model)
+    for group in optimiser.param_groups:
+        group.setdefault("initial_lr", group["lr"])
+    while position.epoch < epochs:
+        model.train()
+        epoch, stage = position.epoch, position.stage
+        stream = iter(batches(epoch, position.step * accumulate)) if position.step < steps else iter(())
+        for step in show(range(position.step, steps), desc=f"stage {stage + 1} epoch {epoch + 1}/{epochs}", unit="step"):
+            number = epoch * steps + step
+            done = number / (epochs * steps)
+            randomness.at(stage, number)
+            factor = schedule(done)
+            for group in optimiser.param_groups:
+                group["lr"] = group["initial_lr"] * factor
+            loss = 0.0
+            for part in range(accumulate):
+                with model.no_sync() if is_parallel(model) and part < accumulate - 1 else nullcontext():
+                    share = objective(model, taken(stream, epoch, step, steps), done) / accumulate
+                    precision.backward(share)
+                    loss = loss + share.detach()
+            if precision.step(optimiser, clip_norm):
+                average.after_step(model)
+                position.loss_sum, position.counted = position.loss_sum + float(loss), position.counted + 1
+            position.step = step + 1
+            if reason := stop():
+                save(position)
+                raise Stopped(reason, position)
+            if save_every and position.step % save_every == 0 and position.step < steps:
+                save(position)
+        randomness.at(f"end of stage {stage}", epoch)
+        average.after_epoch(model, epoch / epochs)
+        network = average.module(model).eval()
+        measured = judge(network, epoch)
+        better = measured.get("auc", math.inf) > position.best or "auc" not in measured
+        row = {"stage": stage, "epoch": epoch, "loss": position.loss_sum / position.counted if position.counted else None,
+               "lr": optimiser.param_groups[0]["lr"], "skipped": precision.skipped, **measured}
+        position.history.append(row)
+        position.best = measured.get("auc", position.best) if better else position.best
+        keep(network, row, better)
+        position.next_epoch()
+        save(position)
+    return position
+
+
+def taken(stream: Iterable[object], epoch: int, step: int, steps: int) -> object:
+    """The next batch of ``stream``; an epoch that ends early is refused, naming where."""
+    batch = next(stream, None)
+    if batch is None:
+        raise InputError(f"the batches ended in step {step + 1} of {steps}", where=f"epoch {epoch + 1}",
+                         remedy="steps times accumulate must not exceed the batches of an epoch")
+    return batch

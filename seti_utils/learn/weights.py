@@ -1,0 +1,136 @@
+"""Pretrained weights without internet: where the file is, and reading it safely."""
+
+import re
+import threading
+import urllib.error
+import urllib.request
+from itertools import islice
+from pathlib import Path
+
+import timm
+import torch
+from timm.models import load_state_dict
+from torch import Tensor, nn
+
+from seti_utils.errors import InputError
+
+SUFFIXES = (".safetensors", ".bin", ".pth", ".pt")
+SKIPPED = {"competitions", "train", "test", "train_old", "test_old", "old_leaky_data"}
+"""Folders of a Kaggle machine that hold 100,000 data files and no weights."""
+
+DEPTH = 7
+"""From ``/kaggle/input`` to the file: models/<owner>/<model>/<framework>/<variation>/<version>/<file>."""
+
+CROWDED = 1000
+"""A folder with more entries than this is no folder of weights."""
+
+
+def find_weights(folder: str | Path, *names: str) -> Path:
+    """The weights file of the first of ``names`` that lies in ``folder``, looked for at a fixed depth.
+
+    A file fits when its name without suffix is the name, or when one of the folders it lies in is (a Kaggle model's
+    variation, a copy of a Hugging Face repository, its cache). Case, dots, dashes and underscores do not
+    matter. Several files that fit: .safetensors before .bin before .pth, then by path. Raises ``InputError``,
+    listing the weights that are there, when none fits. What a file holds is checked when it is read.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise InputError("this folder does not exist", where=folder, remedy="give the folder that holds the weights")
+    files = sorted(_weight_files(folder, DEPTH), key=lambda file: (SUFFIXES.index(file.suffix), str(file)))
+    for name in names:
+        for file in files:
+            parts = (file.stem, *(part for part in file.relative_to(folder).parts[:-1]))
+            if any(_plain(name) in (_plain(part), _plain(part.removeprefix("models--timm--"))) for part in parts):
+                return file
+    there = ", ".join(str(file.relative_to(folder)) for file in files[:8]) or "none"
+    raise InputError(
+        f"no weights for {' or '.join(names)}; weights there: {there}",
+        where=folder,
+        remedy=f"put them there as {names[0]}.safetensors (or .bin, .pth)",
+    )
+
+
+def read_weights(path: str | Path) -> dict[str, Tensor]:
+    """Tensors by name from a .safetensors file or a pickle-free ``torch.save``; no code in the file can run."""
+    if not Path(path).is_file():
+        raise InputError("this weights file does not exist", where=path, remedy="find_weights tells what is there")
+    try:
+        state = dict(load_state_dict(str(path), use_ema=True, weights_only=True))
+    except Exception as error:  # every reader has errors of its own: pickle, zip, safetensors, EOF
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        problem = f"cannot be read as weights ({reason})"
+        raise InputError(problem, where=path, remedy="download the file again") from error
+    if not state or not all(isinstance(value, Tensor) for value in state.values()):
+        raise InputError("holds no tensors by name", where=path, remedy="save model.state_dict(), not the model")
+    return state
+
+
+def cached_weights(name: str) -> Path | None:
+    """The file in this machine's Hugging Face cache for timm's ``name``, without a look at the network."""
+    from huggingface_hub import try_to_load_from_cache
+
+    config = timm.get_pretrained_cfg(name)
+    for file in ("model.safetensors", "pytorch_model.bin"):
+        found = try_to_load_from_cache(config.hf_hub_id, file) if config and config.hf_hub_id else None
+        if isinstance(found, str):
+            return Path(found)
+    return None
+
+
+def hub_answers(seconds: float = 3.0) -> bool:
+    """Whether the hub can be reached, known within ``seconds``: timm itself would retry for most of a minute."""
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE:
+        return False
+    answers = []
+
+    def ask() -> None:
+        try:
+            urllib.request.urlopen(constants.ENDPOINT, timeout=seconds).close()
+        except urllib.error.HTTPError:
+            answers.append(True)
+        except OSError:
+            return
+        else:
+            answers.append(True)
+
+    # The time limit of urlopen leaves out the name's resolution, so the question is asked on the side.
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return bool(answers)
+
+
+def share_loaded(body: nn.Module, state: dict[str, Tensor]) -> float:
+    """Share of ``body``'s floating-point tensors whose values stand in ``state``, under whatever name.
+
+    timm loads what fits and keeps silent about the rest: a file of another network would leave it random.
+    """
+    there = {_digest(value) for value in state.values() if value.is_floating_point()}
+    own = [_digest(value) for value in body.state_dict().values() if value.is_floating_point() and value.numel() > 1]
+    return sum(digest in there for digest in own) / max(len(own), 1)
+
+
+def _digest(value: Tensor) -> tuple[int, float, float]:
+    flat = value.detach().float().flatten()
+    return flat.numel(), float(flat.double().sum()), float(flat.abs().max()) if flat.numel() else 0.0
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower())
+
+
+def _weight_files(folder: Path, depth: int) -> list[Path]:
+    try:
+        entries = sorted(islice(folder.iterdir(), CROWDED + 1))
+    except OSError:
+        return []
+    if len(entries) > CROWDED:
+        return []
+    files = [entry for entry in entries if entry.suffix in SUFFIXES and entry.is_file()]
+    if depth > 1:
+        for entry in entries:
+            if entry.is_dir() and entry.name not in SKIPPED and not entry.name.startswith("."):
+                files += _weight_files(entry, depth - 1)
+    return files

@@ -1,0 +1,1 @@
+"""Composition: an experiment, a fold and a seed become artifacts. The only floor that takes a ``Config`` apart."""

@@ -1,0 +1,157 @@
+"""What a ``Config`` means: every knob as the value that the floors below work with."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from seti_utils import specs
+from seti_utils.config import Config
+from seti_utils.layouts import parse_layout
+from seti_utils.learn import heads, losses, optimisers, pooling, schedules
+from seti_utils.learn.attention import TripletAttention
+from seti_utils.learn.auc_losses import AUCMargin, wmw
+from seti_utils.learn.average import Average, Images, NoAverage, ema, swa
+from seti_utils.learn.backbones import timm_name
+from seti_utils.learn.models import Classifier, build_model
+from seti_utils.learn.objectives import Augment, added, during
+from seti_utils.learn.panel_encoder import PanelEncoder
+from seti_utils.learn.weights import find_weights
+from seti_utils.views import background, cleaning, injection, mixing, noise, panels, pixels
+from seti_utils.views.rendering import render
+
+FUNCTIONS: dict[type, Callable] = {
+    specs.OffMedian: cleaning.off_median,
+    specs.Clip: cleaning.clip,
+    specs.ColumnNorm: cleaning.column_norm,
+    specs.RowNorm: cleaning.row_norm,
+    specs.HighPass: cleaning.high_pass,
+    specs.Emphasis: cleaning.emphasis,
+    specs.LowRank: background.low_rank,
+    specs.Injection: injection.inject,
+    specs.ReplaceOn: panels.replace_on,
+    specs.ReverseTime: panels.reverse_time,
+    specs.PanelFlip: panels.panel_flip,
+    specs.ShuffleCons: panels.shuffle_cons,
+    specs.ShuffleInv: panels.shuffle_inv,
+    specs.SwapOnOff: panels.swap_on_off,
+    specs.FreqRoll: panels.freq_roll,
+    specs.Noise: noise.add_noise,
+    specs.Flip: pixels.flip,
+    specs.GridDistortion: pixels.distort,
+    specs.Masks: pixels.mask,
+    specs.Cutout: pixels.cutout,
+    specs.Cutmix: mixing.cutmix,
+    specs.Mixup: mixing.mixup,
+    specs.GeM: pooling.GeM,
+    specs.PanelPool: pooling.PanelPool,
+    specs.TripletAttention: TripletAttention,
+    specs.PanelEncoder: PanelEncoder,
+    specs.L2Head: heads.L2Head,
+    specs.ArcHead: heads.ArcHead,
+    specs.TwoClass: heads.TwoClass,
+    specs.BCE: losses.bce,
+    specs.Focal: losses.focal,
+    specs.SoftCrossEntropy: losses.soft_cross_entropy,
+    specs.AUCMargin: AUCMargin,
+    specs.WMW: wmw,
+    specs.Cosine: schedules.cosine,
+    specs.RampCosine: schedules.ramp_cosine,
+    specs.OneCycle: schedules.one_cycle,
+}
+"""What does the work of each spec; its keyword arguments are the spec's fields."""
+
+PANEL_KNOBS = (
+    "inject", "replace_on", "reverse_time", "panel_flip", "shuffle_cons", "shuffle_inv", "swap_on_off", "freq_roll", "noise"
+)
+IMAGE_KNOBS = ("flip", "distort", "masks", "cutout", "cutmix", "mixup")
+CALLER_FIELDS = {"until", "stepped"}
+"""Fields that say when a function is called, not how."""
+
+
+def bound(spec: object) -> Callable:
+    """The function behind ``spec`` with the spec's fields as its keyword arguments."""
+    return partial(FUNCTIONS[type(spec)], **{name: value for name, value in asdict(spec).items() if name not in CALLER_FIELDS})
+
+
+def augments(config: Config, knobs: Sequence[str]) -> tuple[Augment, ...]:
+    """The augmentations that are on among ``knobs``, in that order."""
+    chosen = [spec for knob in knobs if (spec := getattr(config, knob)) is not None]
+    return tuple(during(bound(spec), getattr(spec, "until", None)) for spec in chosen)
+
+
+def view_of(config: Config) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Panels (B, P, T, F) to the network's image (B, C, freq, time), without randomness."""
+    return partial(
+        render,
+        layout=parse_layout(config.layout),
+        resize=asdict(config.resize) if config.resize else None,
+        clean=tuple(bound(step) for step in config.clean or ()),
+    )
+
+
+def panels_of(config: Config) -> str:
+    """Which panels have to be read: ``"on"`` where nothing looks at OFF panels, else ``"all"``."""
+    shown = {panel for channel in parse_layout(config.layout) for row in channel for panel in row}
+    touched = any(getattr(config, knob) is not None for knob in PANEL_KNOBS) or config.clean
+    return "on" if shown == {0, 2, 4} and not touched else "all"
+
+
+def network_of(config: Config, weights: Path | None) -> Classifier:
+    """The untrained or pretrained network; ``weights`` is a folder to look for pretrained files in."""
+    find = config.pretrained and weights is not None
+    return build_model(
+        config.backbone,
+        len(parse_layout(config.layout)),
+        pretrained_file=find_weights(weights, config.backbone, timm_name(config.backbone)) if find else None,
+        pretrained=config.pretrained,
+        drop_rate=config.drop_rate or 0.0,
+        drop_path_rate=config.drop_path_rate or 0.0,
+        stem_stride=config.stem_stride,
+        pool=bound(config.pool)() if config.pool else None,
+        attention=bound(config.attention)() if config.attention else None,
+        head=bound(config.head) if config.head else heads.OneLogit,
+        panels=bound(config.panels) if config.panels else None,
+    )
+
+
+def bare_network(config: Config) -> Classifier:
+    """The architecture alone, for weights that are about to be loaded into it."""
+    return network_of(replace(config, pretrained=False), None)
+
+
+def loss_of(config: Config) -> tuple[Callable, nn.Module | None]:
+    """The loss as a function of (output, target), and the module that holds its own parameters, if it has any."""
+    main = bound(config.loss)() if isinstance(config.loss, specs.AUCMargin) else bound(config.loss)
+    own = main if isinstance(main, nn.Module) else None
+    return added(main, bound(config.auc_loss)) if config.auc_loss else main, own
+
+
+def optimiser_of(config: Config, model: Classifier, head_only: bool, loss: nn.Module | None) -> torch.optim.Optimizer:
+    """The optimiser over the whole network, or over its classifier alone."""
+    return optimisers.make_optimiser(
+        config.optimiser,
+        list(model.head_parameters()) if head_only else model,
+        config.lr,
+        config.weight_decay,
+        None if head_only else config.layer_decay,
+        loss=loss,
+    )
+
+
+def schedule_of(config: Config, epochs: int) -> Callable[[float], float]:
+    """``done`` to a factor of the learning rate."""
+    schedule = bound(config.schedule)
+    return schedules.stepped(schedule, epochs) if getattr(config.schedule, "stepped", False) else schedule
+
+
+def average_of(config: Config, model: nn.Module, images: Images) -> NoAverage | Average:
+    """The running average of the weights that the experiment asks for."""
+    if isinstance(config.average, specs.EMA):
+        return ema(model, decay=config.average.decay)
+    if isinstance(config.average, specs.SWA):
+        return swa(model, start=config.average.start, images=images)
+    return NoAverage()

@@ -1,0 +1,98 @@
+"""Every GPU of a machine: one fold each, or all of them on one batch. Plain subprocesses and torchrun, no engine."""
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+
+import torch
+
+from seti_utils.errors import InputError
+from seti_utils.runtime import Runtime
+
+POLL_S = 0.2
+
+
+def command_of(
+    name: str, folds: Sequence[int], seeds: Sequence[int], runtime: Runtime, retry: int, overrides: Sequence[str]
+) -> list[str]:
+    """The words of ``python -m seti_utils train`` for these folds."""
+    words = ["-m", "seti_utils", "train", name, "--folds", ",".join(map(str, folds)), "--seeds", *map(str, seeds),
+             "--out", str(runtime.out), "--retry", str(retry)]
+    for option in ("data", "weights", "packed", "workers"):
+        if (value := getattr(runtime, option)) is not None:
+            words += [f"--{option}", str(value)]
+    if runtime.stop_after:
+        words += ["--stop-after", f"{int(runtime.stop_after)}s"]
+    return words + [word for pair in overrides for word in ("--set", pair)]
+
+
+def launch(
+    mode: str,
+    name: str,
+    folds: Sequence[int],
+    seeds: Sequence[int],
+    runtime: Runtime,
+    *,
+    retry: int = 0,
+    overrides: Sequence[str] = (),
+    say: Callable[[str], None] = print,
+) -> None:
+    """Train on all GPUs of this machine; without one, on as many CPU processes as there are folds, at most two.
+
+    ``mode="folds"``: every process has its own GPU and its own folds. ``"ranks"``: torchrun, every batch shared.
+    Output streams through ``say``, each line with its process; when one fails, the others are ended and
+    ``InputError`` is raised with its last line.
+    """
+    gpus = torch.cuda.device_count()
+    if mode == "ranks":
+        ranks = gpus or 2
+        run = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks)]
+        words = command_of(name, folds, seeds, runtime, retry, overrides)
+        follow({"ranks": ([sys.executable, *run, *words], {})}, say)
+        return
+    shares = [list(folds[start :: gpus or 2]) for start in range(min(gpus or 2, len(folds)))]
+    jobs = {}
+    for number, share in enumerate(shares):
+        place = {"CUDA_VISIBLE_DEVICES": str(number)} if gpus else {}
+        words = command_of(name, share, seeds, runtime, retry, overrides)
+        jobs[f"folds {','.join(map(str, share))}"] = ([sys.executable, *words], place)
+    follow(jobs, say)
+
+
+def follow(jobs: dict[str, tuple[list[str], dict[str, str]]], say: Callable[[str], None]) -> None:
+    """Run ``{label: (words, extra environment)}`` side by side, streaming their lines; the first failure ends all."""
+    running, last = {}, {}
+
+    def stream(label: str, process: subprocess.Popen) -> None:
+        for line in process.stdout:
+            last[label] = line.rstrip()
+            say(f"[{label}] {last[label]}")
+
+    readers = []
+    try:
+        for label, (words, extra) in jobs.items():
+            running[label] = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, bufsize=1,
+                                              env=os.environ | {"PYTHONUNBUFFERED": "1"} | extra)
+            readers.append(threading.Thread(target=stream, args=(label, running[label]), daemon=True))
+            readers[-1].start()
+        waiting = dict(running)
+        while waiting:
+            for label, process in list(waiting.items()):
+                try:
+                    code = process.wait(POLL_S)
+                except subprocess.TimeoutExpired:
+                    continue
+                del waiting[label]
+                if code:
+                    raise InputError(f"ended with exit code {code}: {last.get(label, 'no output')}", where=label,
+                                     remedy="see its lines above; the same command goes on from the last saved step")
+    finally:
+        for process in running.values():
+            if process.poll() is None:
+                process.terminate()
+        for process in running.values():
+            process.wait()
+        for reader in readers:
+            reader.join(timeout=5)

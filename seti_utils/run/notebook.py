@@ -1,0 +1,226 @@
+"""What the thin notebooks call: one session that trains, shows and writes."""
+
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from matplotlib.figure import Figure
+
+from seti_utils.data.competition import find_data, read_competition
+from seti_utils.data.packed import open_cadences
+from seti_utils.errors import InputError
+from seti_utils.experiments import LOG
+from seti_utils.kaggle.mounts import find_previous, find_runs, input_root
+from seti_utils.kaggle.runfile import write_run
+from seti_utils.learn.survival import Stopped, parse_duration
+from seti_utils.logbook import lineage_text
+from seti_utils.run.artifacts import trained
+from seti_utils.run.coordinates import parse_folds, parse_seeds
+from seti_utils.run.infer import out_of_fold, predict_test
+from seti_utils.run.launch import launch
+from seti_utils.run.rows import open_competition
+from seti_utils.run.summary import hidden_labels, targets_for, worded
+from seti_utils.run.train import train
+from seti_utils.runtime import Runtime, cores, parse_overrides, versions
+from seti_utils.use.curves import draw_roc, draw_scores, draw_training
+from seti_utils.use.gallery import draw_gallery
+from seti_utils.use.style import save_picture
+
+
+def show(figure: Figure, path: Path | None) -> None:
+    """Show a picture in the notebook, and write it as a file where ``path`` says."""
+    from IPython.display import display
+
+    if path is not None:
+        save_picture(figure, path)
+    display(figure)
+
+
+def session(
+    experiment: str, *, folds: str, seeds: str, data: str, out: str, overrides: str = "", weights: str = "", runs: str = "",
+    stop_after: str = "",
+) -> "Session":
+    """The notebook's parameters, checked, as a :class:`Session`. Empty strings mean: find it."""
+    name = LOG.find(experiment).name
+    pairs = overrides.split()
+    base = Runtime(
+        data=Path(data) if data else None,
+        out=Path(out),
+        weights=Path(weights) if weights else input_root() if input_root().is_dir() else None,
+        stop_after=parse_duration(stop_after) if stop_after else None,
+        overrides=parse_overrides(pairs),
+        runs=(Path(runs),) if runs else (),
+    )
+    config = LOG.config(name, base.overrides)
+    return Session(name, parse_folds(folds, config.folds), parse_seeds(seeds), base, pairs)
+
+
+class Session:
+    """One experiment in one notebook: trains or predicts, and shows what came of it."""
+
+    def __init__(self, name: str, folds: Sequence[int], seeds: Sequence[int], runtime: Runtime, pairs: Sequence[str]):
+        self.name, self.folds, self.seeds, self.runtime, self.pairs = name, list(folds), list(seeds), runtime, list(pairs)
+        self.fingerprint = LOG.fingerprint(name, runtime.overrides)
+        self.stage, self.stopped, self.started = "train", "", time.monotonic()
+
+    def describe(self) -> None:
+        """The machine, the data, and the recipe with its lineage."""
+        gpus = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
+        competition = open_competition(self.runtime)
+        print(f"machine   {cores()} cores, {', '.join(gpus) or 'no GPU'}; "
+              + ", ".join(f"{package} {number}" for package, number in versions().items() if package != "platform"))
+        print(f"data      {competition.name}: {len(competition.train)} training cadences "
+              f"({int(competition.train['target'].sum())} positive), {len(competition.test)} test cadences")
+        print(f"run       {self.name}, folds {self.folds}, seeds {self.seeds}\n")
+        print(lineage_text(LOG, self.name, self.runtime.overrides))
+
+    def train(self) -> None:
+        """Train every fold and seed, on every GPU there is; a spent time budget ends it in good order."""
+        self.adopt_previous()
+        try:
+            if (gpus := torch.cuda.device_count()) > 1:
+                mode = "folds" if len(self.folds) >= gpus else "ranks"
+                launch(mode, self.name, self.folds, self.seeds, self.runtime, overrides=self.pairs)
+            else:
+                train(self.name, self.folds, self.seeds, self.runtime)
+        except Stopped as reason:
+            self.stopped = str(reason)
+            print(self.stopped)
+
+    def adopt_previous(self) -> None:
+        """Copy this kernel's own earlier output, where it is mounted, so that training goes on from there."""
+        previous = find_previous(self.name, self.folds, self.seeds, self.fingerprint)
+        if previous is None:
+            return
+        print(f"going on from this kernel's earlier output in {previous}")
+        for item in previous.iterdir():
+            if item.is_dir() and item.name == self.name:
+                shutil.copytree(item, self.runtime.out / item.name, dirs_exist_ok=True)
+            elif item.name.startswith("folds_"):
+                shutil.copy2(item, self.runtime.out / item.name)
+
+    def show_curves(self) -> None:
+        """Loss and validation AUC, epoch by epoch."""
+        if tables := [self.history(fold, seed) for seed in self.seeds for fold in self.folds]:
+            show(draw_training(pd.concat(tables), title=self.name), self.picture("curves"))
+
+    def history(self, fold: int, seed: int) -> pd.DataFrame:
+        """``history.csv`` of one run, with its fold."""
+        return pd.read_csv(trained(self.name, fold, seed, self.runtime) / "history.csv").assign(fold=fold, seed=seed)
+
+    def show_out_of_fold(self) -> None:
+        """Out-of-fold AUC with its interval, ROC and histograms."""
+        if self.stopped:
+            print("not finished yet: the out-of-fold table comes when every fold is trained")
+            return
+        oof = out_of_fold(self.name, self.folds, self.seeds, self.runtime)
+        print(f"out-of-fold AUC {worded(oof['target'], oof['score'])} (95 % bootstrap interval, {len(oof)} cadences)")
+        show(draw_roc({"out of fold": (oof["target"], oof["score"])}), self.picture("roc"))
+        show(draw_scores(oof), self.picture("scores"))
+
+    def predict(self) -> None:
+        """Score the test cadences and write ``submission.csv``; on a sky, say how right it is."""
+        self.stage = "infer"
+        if not any(self.has_weights(base) for base in (self.runtime.out, *self.runtime.runs)):
+            found = find_runs(*map(str, self.runtime.runs))
+            self.runtime = Runtime(**{**vars(self.runtime), "runs": tuple(found)})
+        mean, _ = predict_test(self.name, self.folds, self.seeds, self.runtime)
+        print(mean["score"].describe().to_string())
+        if (labels := hidden_labels(open_competition(self.runtime).root)) is not None:
+            print(f"AUC on the sky's hidden test labels: {worded(targets_for(mean, labels), mean['score'])}")
+
+    def has_weights(self, base: Path) -> bool:
+        """Whether ``base`` holds runs of this experiment."""
+        return (base / self.name).is_dir() and any((base / self.name).glob("*/best.pt"))
+
+    def show_test_scores(self) -> None:
+        """Test scores beside out-of-fold scores."""
+        mean, _ = predict_test(self.name, self.folds, self.seeds, self.runtime, say=lambda line: None)
+        oof = out_of_fold(self.name, self.folds, self.seeds, self.runtime)
+        show(draw_scores(oof, mean), self.picture("test_scores"))
+
+    def show_gallery(self, split: str) -> None:
+        """The highest-scoring cadences of ``train`` (out of fold) or ``test``."""
+        if self.stopped:
+            return
+        competition = open_competition(self.runtime)
+        if split == "train":
+            table = out_of_fold(self.name, self.folds, self.seeds, self.runtime)
+        else:
+            table, _ = predict_test(self.name, self.folds, self.seeds, self.runtime, say=lambda line: None)
+            if (labels := hidden_labels(competition.root)) is not None:
+                table = table.assign(target=targets_for(table, labels))
+        source = open_cadences(competition, split, self.runtime.packed)
+        show(draw_gallery(source, table, title=f"{self.name}: highest scores of {split}"), self.picture(f"gallery_{split}"))
+
+    def picture(self, name: str) -> Path:
+        """Where a picture is kept."""
+        return self.runtime.out / "pictures" / f"{name}.png"
+
+    def finish(self) -> None:
+        """Write ``run.json``, by which whoever fetches this output knows which run it was."""
+        write_run(self.runtime.out, stage=self.stage, experiment=self.name, fingerprint=self.fingerprint, folds=self.folds,
+                  seeds=self.seeds, finished=not self.stopped, reason=self.stopped or "done", versions=versions(),
+                  session_seconds=round(time.monotonic() - self.started, 1))
+        print(f"{'stopped' if self.stopped else 'done'}; artifacts in {self.runtime.out.resolve()}")
+
+
+def look(*, data: str, rows: int, ids: str, out: str) -> "Look":
+    """The ``look`` notebook's parameters, checked."""
+    competition = read_competition(find_data(Path(data) if data else None))
+    known = set(competition.train["id"]) | set(competition.test["id"])
+    wanted = ids.replace(",", " ").split()
+    if missing := [one for one in wanted if one not in known]:
+        raise InputError(f"no cadence {missing[0]!r}", where=competition.root, remedy="ids stand in train_labels.csv")
+    return Look(competition, rows, wanted, Path(out) if out else None)
+
+
+class Look:
+    """Cadences to look at."""
+
+    def __init__(self, competition, rows: int, ids: list[str], out: Path | None):
+        self.competition, self.rows, self.ids, self.out = competition, rows, ids, out
+
+    def describe(self) -> None:
+        """How many cadences there are."""
+        train = self.competition.train
+        print(f"{self.competition.name}: {len(train)} training cadences, {int(train['target'].sum())} positive; "
+              f"{len(self.competition.test)} test cadences")
+
+    def positives(self) -> None:
+        """Positive cadences; or the chosen ones."""
+        train = self.competition.train
+        self.draw(self.ids or train.loc[train["target"] == 1, "id"].head(self.rows))
+
+    def negatives(self) -> None:
+        """Negative cadences, unless particular ones were chosen."""
+        train = self.competition.train
+        self.draw([] if self.ids else train.loc[train["target"] == 0, "id"].head(self.rows))
+
+    def draw(self, ids: Sequence[str]) -> None:
+        """Raw and cleaned waterfalls."""
+        from seti_utils.use.waterfall import draw_cadence
+
+        for one in ids:
+            target = self.competition.train.set_index("id")["target"].get(one)
+            label = "test" if target is None else "positive" if target == 1 else "negative"
+            show(draw_cadence(self.read(one), title=f"{one} ({label})"), self.out and self.out / f"{one}.png")
+
+    def read(self, one: str) -> np.ndarray:
+        """One cadence, float16 (6, 273, 256)."""
+        from seti_utils.data.reading import read_cadence
+
+        table = pd.concat([self.competition.train[["id", "path"]], self.competition.test[["id", "path"]]])
+        return read_cadence(table.set_index("id")["path"][one], renormalise=self.competition.renormalise)
+
+    def cleaning(self) -> None:
+        """The first positive under every cleaning step."""
+        from seti_utils.use.cleaned import draw_cleaning
+
+        train = self.competition.train
+        one = (self.ids or list(train.loc[train["target"] == 1, "id"]) or list(train["id"]))[0]
+        show(draw_cleaning(self.read(one), title=one), self.out and self.out / f"{one}_cleaning.png")

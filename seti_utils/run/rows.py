@@ -1,0 +1,104 @@
+"""Which cadences a fold trains on, which it is judged on, and in what order they come."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from seti_utils.config import Config
+from seti_utils.data.batches import Batch, batches, epoch_order
+from seti_utils.data.competition import Competition, find_data, read_competition
+from seti_utils.data.folds import fingerprint, settled_folds
+from seti_utils.data.packed import open_cadences
+from seti_utils.data.sources import JoinedCadences, Source
+from seti_utils.errors import InputError
+from seti_utils.learn.distributed import Team, part_of
+from seti_utils.learn.seeding import seed_of
+from seti_utils.run.compose import panels_of
+from seti_utils.runtime import Runtime
+from seti_utils.use.pseudo import PseudoRows, append_pseudo
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The cadences of one fold: a source, a target per row of it, and who trains and who judges."""
+
+    source: Source
+    targets: np.ndarray
+    train: np.ndarray
+    valid: np.ndarray
+    workers: int | None = None
+    pin: bool = False
+
+    def stream(self, order: np.ndarray, batch: int) -> Iterator[Batch]:
+        """The cadences of ``order``, ``batch`` at a time."""
+        return batches(self.source, self.targets, order, batch, workers=self.workers, pin=self.pin)
+
+
+def open_competition(runtime: Runtime) -> Competition:
+    """The competition folder of this run, indexed."""
+    return read_competition(find_data(runtime.data))
+
+
+def folds_of(config: Config, competition: Competition, runtime: Runtime) -> tuple[np.ndarray, str]:
+    """The fold of every training row, written once below ``out``, and the fingerprint of the split."""
+    path = runtime.out / f"folds_{config.folds}_{config.fold_seed}.csv"
+    ids, targets = competition.train["id"], competition.train["target"]
+    fold = settled_folds(path, ids, targets, folds=config.folds, seed=config.fold_seed)
+    return fold, fingerprint(ids, fold)
+
+
+def fold_rows(
+    config: Config, competition: Competition, split: np.ndarray, fold: int, runtime: Runtime, pin: bool, pseudo: PseudoRows | None
+) -> Rows:
+    """Training rows (with ``pseudo`` rows appended) and validation rows of ``fold``."""
+    source = open_cadences(competition, "train", runtime.packed, panels_of(config))
+    targets = competition.train["target"].to_numpy(np.float32)
+    train, valid = np.flatnonzero(split != fold), np.flatnonzero(split == fold)
+    if pseudo is not None:
+        test = open_cadences(competition, "test", runtime.packed, panels_of(config))
+        train, targets = append_pseudo(train, targets, pseudo, fold=fold, train_ids=source.ids, test_ids=test.ids)
+        source = JoinedCadences([source, test])
+    if len(train) < config.batch * (config.accumulate or 1):
+        raise InputError(f"{len(train)} training rows do not fill one step of {config.batch * (config.accumulate or 1)}",
+                         where=f"fold {fold}", remedy="take a smaller batch, for example --set batch=4")
+    return Rows(source, targets, train, valid, runtime.workers, pin)
+
+
+def epoch_batches(rows: Rows, config: Config, seed: int, before: int, crew: Team) -> tuple[Callable[[int, int], Iterator[Batch]], int]:
+    """``(epoch, first) -> batches`` for ``fit``, and the optimisation steps of an epoch.
+
+    ``before`` epochs of earlier stages went before; each epoch of a run has an order of its own. With ``oversample``
+    every positive comes that many times in an epoch.
+    """
+    repeat = None
+    if config.oversample:
+        repeat = np.where(rows.targets[rows.train] >= 0.5, config.oversample, 1)
+    length = len(rows.train) if repeat is None else int(repeat.sum())
+    part, accumulate = part_of(config.batch, crew), config.accumulate or 1
+    steps = length // config.batch // accumulate
+
+    def stream(epoch: int, first: int) -> Iterator[Batch]:
+        order = epoch_order(
+            len(rows.train), seed=seed, epoch=before + epoch, rank=crew.rank, world=crew.world, repeat=repeat
+        )
+        return rows.stream(rows.train[order[first * part : steps * accumulate * part]], part)
+
+    return stream, steps
+
+
+def unlabelled_batches(
+    source: Source, rows: Rows, config: Config, seed: int, before: int, crew: Team
+) -> Callable[[int, int], Iterator[Batch]]:
+    """A second stream, of test cadences, at least as long as an epoch of the first (for FixMatch)."""
+    laps = -(-len(rows.train) * (config.oversample or 1) // max(len(source), 1)) + 1
+    own_seed, part = seed_of(seed, "unlabelled"), part_of(config.batch, crew)
+
+    def stream(epoch: int, first: int) -> Iterator[Batch]:
+        orders = [
+            epoch_order(len(source), seed=own_seed, epoch=(before + epoch) * laps + lap, rank=crew.rank, world=crew.world)
+            for lap in range(laps)
+        ]
+        return batches(source, None, np.concatenate(orders)[first * part :], part, workers=rows.workers, pin=rows.pin)
+
+    return stream

@@ -1,0 +1,74 @@
+"""What a trained experiment is worth, in a few lines that a person can read out."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from seti_utils.data.batches import batches
+from seti_utils.data.packed import open_cadences
+from seti_utils.experiments import LOG
+from seti_utils.learn.metrics import auc, bootstrap_auc
+from seti_utils.learn.seeding import seed_of
+from seti_utils.run.compose import bare_network, panels_of, view_of
+from seti_utils.run.infer import choose_device, out_of_fold, predict_test
+from seti_utils.run.rows import open_competition
+from seti_utils.runtime import Runtime
+from seti_utils.use.prediction import predict
+
+
+def worded(target: Sequence[float], score: Sequence[float]) -> str:
+    """``0.8123 [0.7900, 0.8340]``: the AUC with its 95 % bootstrap interval."""
+    low, high = bootstrap_auc(target, score)
+    return f"{auc(target, score):.4f} [{low:.4f}, {high:.4f}]"
+
+
+def hidden_labels(root: Path) -> pd.DataFrame | None:
+    """``test_labels.csv`` of a synthetic sky; None for a real competition, which does not tell."""
+    path = root / "test_labels.csv"
+    return pd.read_csv(path, dtype={"id": str}) if path.exists() else None
+
+
+def targets_for(scores: pd.DataFrame, labels: pd.DataFrame) -> np.ndarray:
+    """The targets of a score table's ids, in its order."""
+    return labels.set_index("id").loc[scores["id"], "target"].to_numpy(np.float64)
+
+
+def untrained_scores(name: str, seed: int, runtime: Runtime) -> tuple[np.ndarray, np.ndarray]:
+    """(rows, logits) of the test cadences by the experiment's network with its random weights: the floor to beat."""
+    config = LOG.config(name, runtime.overrides)
+    competition = open_competition(runtime)
+    device = choose_device(runtime.device)
+    torch.manual_seed(seed_of(seed, 0, "weights"))
+    model = bare_network(config).to(device)
+    source = open_cadences(competition, "test", runtime.packed, panels_of(config))
+    stream = batches(source, None, range(len(source)), config.batch, workers=runtime.workers)
+    logit, rows = predict(model, stream, view_of(config), tta=("identity",), device=device)
+    return rows, logit
+
+
+def summary(name: str, folds: Sequence[int], seeds: Sequence[int], runtime: Runtime) -> str:
+    """Out-of-fold AUC; where test labels are known also the test's and the untrained network's; and the files."""
+    competition = open_competition(runtime)
+    oof = out_of_fold(name, folds, seeds, runtime)
+    test, path = predict_test(name, folds, seeds, runtime, say=lambda line: None)
+    lines = [
+        f"{name} (fingerprint {oof['fingerprint'].iloc[0]}), folds {list(folds)}, seeds {list(seeds)}, data {competition.name}",
+        f"  out-of-fold AUC   {worded(oof['target'], oof['score'])}   {len(oof)} cadences, 95 % bootstrap interval",
+    ]
+    if (labels := hidden_labels(competition.root)) is not None:
+        target = targets_for(test, labels)
+        rows, logit = untrained_scores(name, seeds[0], runtime)
+        ids = competition.test["id"].to_numpy()[rows]
+        untrained = worded(targets_for(pd.DataFrame({"id": ids}), labels), logit)
+        lines.append(f"  hidden test AUC   {worded(target, test['score'])}   {len(test)} cadences of the sky's shifted test")
+        lines.append(f"  same net, untrained {untrained}")
+    lines += ["", f"  submission   {path}"]
+    lines += [f"  {label:12} {place}" for label, place in (
+        ("notebooks", ", ".join(str(p) for p in sorted(runtime.out.glob("*.ipynb")))),
+        ("pictures", runtime.out / "pictures"),
+        ("weights", runtime.out / name),
+    ) if str(place)]
+    return "\n".join(lines)

@@ -1,0 +1,231 @@
+"""A run under way: the legs of one experiment, fold and seed, on one loop."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from seti_utils.config import Config, plain
+from seti_utils.data.batches import Batch
+from seti_utils.data.cadence import FREQ, TIME
+from seti_utils.data.competition import Competition
+from seti_utils.data.packed import open_cadences
+from seti_utils.experiments import LOG
+from seti_utils.files import write_json, write_table
+from seti_utils.learn.checkpoint import load_resume, restore, save_resume, save_weights
+from seti_utils.learn.distributed import Team, agreed, gather, parallel, shared, split
+from seti_utils.learn.fit import Position, fit
+from seti_utils.learn.objectives import Augment, Views, distill, fixmatch, paired, supervised
+from seti_utils.learn.precision import DTYPES, Precision, choose_precision
+from seti_utils.learn.seeding import Randomness, seed_of
+from seti_utils.learn.survival import check_alive, explain_memory, first_reason, stop_on_signal, vital_signs
+from seti_utils.progress import progress
+from seti_utils.run.artifacts import load_network, tidy, trained
+from seti_utils.run.compose import (
+    IMAGE_KNOBS,
+    PANEL_KNOBS,
+    augments,
+    average_of,
+    bare_network,
+    loss_of,
+    network_of,
+    optimiser_of,
+    schedule_of,
+    view_of,
+)
+from seti_utils.run.rows import Rows, epoch_batches, unlabelled_batches
+from seti_utils.runtime import Runtime, versions
+from seti_utils.use.prediction import predict, sigmoid
+from seti_utils.use.tables import make_scores, write_scores
+
+SAVE_EVERY = 200
+"""Steps between two resume states inside an epoch."""
+
+ENOUGH = 20
+"""Validation rows of each class below which nobody can tell a dead run from bad luck."""
+
+
+@dataclass(frozen=True)
+class Leg:
+    """A stretch of training with an optimiser and a schedule of its own; ``before`` epochs went ahead of it."""
+
+    head_only: bool
+    epochs: int
+    before: int
+
+
+def legs_of(config: Config) -> list[Leg]:
+    """The classifier alone where the experiment warms up, then one leg per stage."""
+    lengths = [(True, config.head_first.epochs)] if config.head_first else []
+    lengths += [(False, config.epochs)] * config.stages
+    return [Leg(head, epochs, sum(length for _, length in lengths[:place])) for place, (head, epochs) in enumerate(lengths)]
+
+
+class Trial:
+    """A run under way: what its legs share."""
+
+    def __init__(
+        self, config: Config, fold: int, seed: int, runtime: Runtime, crew: Team, rows: Rows, folder: Path,
+        meta: dict[str, object], competition: Competition,
+    ):
+        self.config, self.fold, self.seed, self.runtime, self.crew = config, fold, seed, runtime, crew
+        self.rows, self.folder, self.meta, self.competition = rows, folder, meta, competition
+        self.view = view_of(config)
+        torch.manual_seed(seed_of(seed, fold, "weights"))
+        self.model = network_of(config, runtime.weights).to(crew.device, memory_format=torch.channels_last)
+        if config.init_from:
+            source = LOG.fingerprint(config.init_from, runtime.overrides)
+            load_network(self.model, trained(config.init_from, fold, seed, runtime) / "last.pt",
+                         fingerprint=source, folds=meta["folds"])
+        self.precision = Precision(choose_precision(config.precision, crew.device), crew.device)
+        self.randomness = Randomness(seed_of(seed, fold), crew.device, crew.rank)
+        self.loss, self.loss_module = loss_of(config)
+        if self.loss_module is not None:
+            self.loss_module.to(crew.device)
+        self.legs = legs_of(config)
+        self.views = Views(self.view, self.randomness.generator, panel_augments=self.panel_augments(),
+                           image_augments=augments(config, IMAGE_KNOBS), channels_last=True)
+
+    def panel_augments(self) -> tuple[Augment, ...]:
+        """Augmentations of panels; a teacher's opinion comes last, on what the student will see."""
+        steps = augments(self.config, PANEL_KNOBS)
+        if self.config.distill is None:
+            return steps
+        name = self.config.distill.source
+        config = LOG.config(name, self.runtime.overrides)
+        teacher = bare_network(config).to(self.crew.device)
+        load_network(teacher, trained(name, self.fold, self.seed, self.runtime) / "best.pt",
+                     fingerprint=LOG.fingerprint(name, self.runtime.overrides), folds=self.meta["folds"])
+        return (*steps, distill(teacher, view_of(config), weight=self.config.distill.weight, autocast=self.precision.autocast))
+
+    def objective(self) -> Callable:
+        """What a step minimises."""
+        if self.config.fixmatch is None:
+            return supervised(self.loss, self.views, autocast=self.precision.autocast)
+        strong = augments(self.config, ("flip", "cutout"))
+        return fixmatch(self.loss, self.views, strong=strong, autocast=self.precision.autocast, **vars(self.config.fixmatch))
+
+    def train(self, stop: Callable[[], str | None], say: Callable[[str], None]) -> Position:
+        """Every leg that is not behind us yet."""
+        position, states = Position(), None
+        resume = self.folder / "resume.pt"
+        if resume.exists():
+            position, states = load_resume(resume, fingerprint=self.meta["fingerprint"], folds=self.meta["folds"])
+            say(f"going on from stage {position.stage + 1}, epoch {position.epoch + 1}, step {position.step}")
+        with stop_on_signal() as signalled:
+            reason = first_reason(signalled, stop)
+            for leg in self.legs[position.stage :]:
+                position = self.train_leg(leg, position, states, lambda: agreed(reason(), self.crew), say)
+                states = None
+                position.next_stage()
+        return position
+
+    def train_leg(self, leg: Leg, position: Position, states: dict | None, stop: Callable, say: Callable) -> Position:
+        """One call of ``fit``."""
+        config, crew = self.config, self.crew
+        for parameter in self.model.body_parameters():
+            parameter.requires_grad_(not leg.head_only)
+        model = parallel(self.model, crew)
+        optimiser = optimiser_of(config, self.model, leg.head_only, self.loss_module)
+        average = average_of(config, self.model, self.plain_images)
+        parts = {"model": self.model, "optimiser": optimiser, "precision": self.precision, "average": average}
+        if self.loss_module is not None:
+            parts["loss"] = self.loss_module
+        if states is not None:
+            restore(states, **parts)
+        stream, steps = epoch_batches(self.rows, config, seed_of(self.seed, self.fold), leg.before, crew)
+        if config.fixmatch:
+            stream = paired(stream, unlabelled_batches(self.test_source(), self.rows, config, self.seed, leg.before, crew))
+        objective = self.objective()
+        with explain_memory(config.batch // crew.world, partial(self.attempt, model, objective)):
+            return fit(
+                model, stream, objective, optimiser, schedule_of(config, leg.epochs),
+                epochs=leg.epochs, steps=steps, randomness=self.randomness, precision=self.precision, average=average,
+                judge=partial(self.judge, leg, position),
+                keep=partial(self.keep, position, say),
+                save=lambda at: self.save(at, parts),
+                save_every=SAVE_EVERY, stop=stop, show=progress if crew.leads else lambda steps, **words: steps,
+                clip_norm=config.clip_norm, accumulate=config.accumulate or 1, position=position,
+            )
+
+    def attempt(self, model, objective, batch: int) -> None:
+        """One forward and backward pass on ``batch`` empty cadences: does it fit into memory?"""
+        x = torch.zeros(batch, len(self.rows.source.panels), TIME, FREQ, dtype=torch.float16)
+        empty = Batch(x, torch.zeros(batch), torch.arange(batch))
+        objective(model, (empty, empty) if self.config.fixmatch else empty, 0.0).backward()
+        model.zero_grad(set_to_none=True)
+
+    def plain_images(self) -> Iterator[torch.Tensor]:
+        """Images of the training rows without augmentation, for BatchNorm's statistics."""
+        for batch in self.rows.stream(self.rows.train, self.config.batch):
+            yield self.view(batch.x.to(self.crew.device)).contiguous(memory_format=torch.channels_last)
+
+    def test_source(self):
+        """The unlabelled cadences."""
+        return open_cadences(self.competition, "test", self.runtime.packed, self.rows.source.panels)
+
+    def logits(self, network: torch.nn.Module, tta: tuple[str, ...]) -> np.ndarray:
+        """Logits of the validation rows, in their order, on every rank."""
+        kind = self.precision.kind
+        stream = self.rows.stream(split(self.rows.valid, self.crew), self.config.batch)
+        logit, _ = predict(network, stream, self.view, tta=tta, device=self.crew.device, autocast=DTYPES[kind] if kind else None)
+        return gather(logit, self.crew)
+
+    def judge(self, leg: Leg, position: Position, network: torch.nn.Module, epoch: int) -> dict[str, object]:
+        """Vital signs on the validation rows; raises ``DeadRun`` when there are none."""
+        target = self.rows.targets[self.rows.valid]
+        signs = vital_signs(target, self.logits(network, ("identity",)))
+        total = self.legs[-1].before + self.legs[-1].epochs
+        if not leg.head_only and min(target.sum(), (1 - target).sum()) >= ENOUGH:
+            check_alive([*position.history, signs], (leg.before + epoch + 1) / total, tried=self.tried())
+        return signs
+
+    def tried(self) -> tuple[str, ...]:
+        """Cures against a dead run that this experiment takes already."""
+        config = self.config
+        taken = {"head_first": config.head_first, "clip_norm": config.clip_norm, "precision": self.precision.kind is None}
+        return tuple(knob for knob, on in taken.items() if on)
+
+    def keep(self, position: Position, say: Callable, network: torch.nn.Module, row: dict, better: bool) -> None:
+        """Weights and history after an epoch."""
+        if not self.crew.leads:
+            return
+        meta = self.meta | {"stage": row["stage"], "epoch": row["epoch"], "auc": row.get("auc")}
+        for name in ("last.pt", *(["best.pt"] if better else [])):
+            save_weights(self.folder / name, network, meta)
+        write_table(self.folder / "history.csv", pd.DataFrame(position.history))
+        auc = f"AUC {row['auc']:.4f} [{row['auc_low']:.3f}, {row['auc_high']:.3f}]" if "auc" in row else "AUC undefined"
+        say(f"fold {self.fold} seed {self.seed} stage {row['stage'] + 1}/{len(self.legs)} epoch {row['epoch'] + 1}: "
+            f"loss {row['loss']:.4f}  {auc}" + ("  best" if better else ""))
+
+    def save(self, position: Position, parts: dict) -> None:
+        """The resume state."""
+        if self.crew.leads:
+            save_resume(self.folder / "resume.pt", position, self.meta, **parts)
+        shared(None, self.crew)
+
+    def finish(self, position: Position, seconds: float) -> None:
+        """Scores of the validation rows by the best weights, and the card of the run."""
+        load_network(self.model, self.folder / "best.pt", fingerprint=self.meta["fingerprint"], folds=self.meta["folds"])
+        logit = self.logits(self.model, self.config.tta)
+        if not self.crew.leads:
+            return
+        table = make_scores(
+            self.rows.source.ids[self.rows.valid], sigmoid(logit), target=self.rows.targets[self.rows.valid], fold=self.fold,
+            experiment=self.meta["experiment"], seed=self.seed, fingerprint=self.meta["fingerprint"],
+        )
+        write_scores(self.folder / "oof.csv", table)
+        device = torch.cuda.get_device_name(self.crew.device) if self.crew.device.type == "cuda" else "cpu"
+        write_json(self.folder / "meta.json", self.meta | {
+            "finished": True,
+            "recipe": {knob: plain(value) for knob, value in self.config.departures().items()},
+            "best_auc": position.best if np.isfinite(position.best) else None,
+            "train_rows": len(self.rows.train), "valid_rows": len(self.rows.valid), "seconds": round(seconds, 1),
+            "device": device, "ranks": self.crew.world, "precision": self.precision.kind or "fp32",
+            "skipped_steps": self.precision.skipped, "data": self.competition.name, "versions": versions(),
+        })
+        tidy(self.folder)

@@ -1,0 +1,87 @@
+"""Scores of a trained network: the mean logit over a few views of the image, without randomness."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from seti_utils.errors import InputError
+from seti_utils.learn.precision import DTYPES, choose_precision
+
+VIEWS: dict[str, tuple[int, ...]] = {"identity": (), "freq": (-2,), "time": (-1,), "both": (-2, -1)}
+"""The axes of ``image_BCFT`` that each view of test-time augmentation reverses."""
+
+
+def predict(
+    model: nn.Module,
+    batches: Iterable,
+    render: Callable[[Tensor], Tensor],
+    *,
+    tta: Sequence[str] = ("identity", "freq"),
+    device: str | torch.device = "cpu",
+    autocast: str | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean logits over the views of ``tta``, and the rows they belong to, in the order of ``batches``.
+
+    ``batches`` yields objects with ``x`` (float16 ``(B, P, T, F)``) and ``rows`` (int64 ``(B,)``); the last one may
+    be smaller. ``render`` makes the image ``(B, C, freq, time)`` of a batch on ``device`` and is called once per
+    batch, whatever the number of views. ``autocast`` is the network's precision, "fp16", "bf16" or None
+    for float32, as far as the device has it (see ``learn.precision.choose_precision``).
+    Returns float64 ``(N,)`` and int64 ``(N,)``. The views are added up in float64; two calls on one machine are equal
+    bit for bit. The model is left in the mode it came in.
+
+    Raises ``InputError`` for an unknown view, for a model that does not return one logit per row, and for a logit
+    that is not finite, naming the row.
+    """
+    axes = view_axes(tta)
+    device = torch.device(device)
+    kind = choose_precision(autocast, device)
+    logits, rows = [np.empty(0)], [np.empty(0, np.int64)]
+    was_training = model.training
+    model.eval()
+    try:
+        # cuDNN may pick another algorithm on another call, and with it another rounding
+        with torch.inference_mode(), torch.backends.cudnn.flags(benchmark=False, deterministic=True):
+            for batch in batches:
+                numbers = torch.as_tensor(batch.rows, dtype=torch.int64).cpu().numpy().copy()
+                image = render(batch.x.to(device))
+                with torch.autocast(device.type, dtype=DTYPES[kind], enabled=kind is not None):
+                    views = [model(image.flip(reverse) if reverse else image) for reverse in axes]
+                logits.append(mean_logit(views, numbers))
+                rows.append(numbers)
+    finally:
+        model.train(was_training)
+    return np.concatenate(logits), np.concatenate(rows)
+
+
+def view_axes(tta: Sequence[str]) -> list[tuple[int, ...]]:
+    """The axes to reverse for each name in ``tta``. Raises ``InputError`` when it is empty or a name is unknown."""
+    if isinstance(tta, str) or not tta or any(view not in VIEWS for view in tta):
+        raise InputError(f"tta={tta!r} is no list of views", remedy=f"choose one or more of {', '.join(VIEWS)}")
+    return [VIEWS[view] for view in tta]
+
+
+def mean_logit(views: list[Tensor], rows: np.ndarray) -> np.ndarray:
+    """The float64 mean of one logit per row and view; refuses other shapes and values that are not finite."""
+    for logit in views:
+        if logit.shape != (len(rows),):
+            raise InputError(
+                f"the model returned {tuple(logit.shape)} for {len(rows)} rows, expected one logit per row",
+                remedy="build the model with build_model, whose forward returns (B,)",
+            )
+    mean = torch.stack([logit.double() for logit in views]).mean(0).cpu().numpy()
+    broken = np.flatnonzero(~np.isfinite(mean))
+    if len(broken):
+        raise InputError(
+            f"the logit is {mean[broken[0]]} ({len(broken)} of {len(rows)} rows in this batch)",
+            row=int(rows[broken[0]]),
+            remedy="predict in float32 (precision=None); if it stays, the weights or the array are not finite",
+        )
+    return mean
+
+
+def sigmoid(logit: np.ndarray) -> np.ndarray:
+    """The logistic function in float64, without overflow at either end."""
+    small = np.exp(-np.abs(np.asarray(logit, np.float64)))
+    return np.where(np.asarray(logit) >= 0, 1.0, small) / (1.0 + small)

@@ -1,0 +1,108 @@
+"""One look for all pictures: colours that colour-blind readers can tell apart, and a way to save them."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
+from scipy.spatial import cKDTree
+
+from seti_utils.files import replacing
+
+# Okabe & Ito's palette (2008), darkened where text must be read on white
+ON_COLOUR, OFF_COLOUR = "#C44E00", "#5F7385"
+POSITIVE, NEGATIVE, TEST = "#D55E00", "#0072B2", "#009E73"
+FOLDS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+INK, FAINT, ARROW = "#22282E", "#C9D0D6", "#00B4D8"
+WATERFALL = "inferno"
+"""Dark noise, bright signal, monotonous in lightness: readable in grey and by colour-blind people."""
+
+LOOK = {
+    "font.family": "DejaVu Sans", "font.size": 9, "axes.titlesize": 10.5, "axes.labelsize": 9,
+    "axes.titlelocation": "left", "axes.titleweight": "bold", "text.color": INK, "axes.labelcolor": INK,
+    "axes.titlecolor": INK, "axes.edgecolor": INK, "xtick.color": INK, "ytick.color": INK, "axes.linewidth": 0.7,
+    "xtick.major.width": 0.7, "ytick.major.width": 0.7, "xtick.labelsize": 8, "ytick.labelsize": 8,
+    "legend.frameon": False, "legend.fontsize": 8, "lines.linewidth": 1.6, "figure.dpi": 100, "savefig.dpi": 100,
+}
+
+
+class Picture(Figure):
+    """A matplotlib figure without pyplot: nothing global is touched, and any notebook shows it as a PNG."""
+
+    def __init__(self, *args: object, **options: object):
+        super().__init__(*args, **options)
+        FigureCanvasAgg(self)
+
+    def _repr_png_(self) -> bytes:
+        return png_bytes(self)
+
+
+def new_picture(width: float, height: float) -> Picture:
+    """An empty picture of ``width`` x ``height`` inches; call it, and draw, inside ``with styled()``."""
+    return Picture(figsize=(width, height), layout="constrained")
+
+
+def styled() -> object:
+    """A context in which axes, ticks and texts get the toolkit's look."""
+    return rc_context(LOOK)
+
+
+def open_axes(axes: Axes, title: str = "", x: str = "", y: str = "") -> Axes:
+    """Axes with a title and labels, a faint grid and no box: for curves and histograms."""
+    axes.set(title=title, xlabel=x, ylabel=y)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(color=FAINT, linewidth=0.5, alpha=0.7)
+    axes.set_axisbelow(True)
+    return axes
+
+
+def png_bytes(figure: Figure, colours: int | None = 256) -> bytes:
+    """The figure as PNG without a time stamp, in a palette of ``colours`` (about half the size) or in full.
+
+    Its layout is settled once and then kept: matplotlib's engine moves things a little at every drawing.
+    """
+    raw = io.BytesIO()
+    with styled():
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
+        figure.savefig(raw, format="rgba", dpi=figure.dpi)
+    size = tuple(int(length) for length in figure.canvas.get_width_height())
+    image = Image.frombytes("RGBA", size, raw.getvalue()).convert("RGB")
+    if colours is not None:
+        image = reduce_colours(image, colours)
+    out = io.BytesIO()
+    image.save(out, "PNG", optimize=True)
+    return out.getvalue()
+
+
+def reduce_colours(image: Image.Image, colours: int) -> Image.Image:
+    """``image`` in a palette in which rare colours (an arrow, the end of a colour bar) keep their place.
+
+    Median cut over every colour as often as the square root of its count (by plain counts, dark noise takes it all),
+    and the most frequent colours exactly: paper stays white, bars and tags keep their tone. Pillow's own search for
+    the nearest entry is approximate, so this uses a tree.
+    """
+    pixels = np.asarray(image).astype(np.uint32)
+    packed, where, counts = np.unique(pixels[..., 0] << 16 | pixels[..., 1] << 8 | pixels[..., 2],
+                                      return_inverse=True, return_counts=True)
+    found = np.stack([packed >> 16, packed >> 8 & 255, packed & 255], -1).astype(np.uint8)
+    flat = found[np.argsort(-counts, kind="stable")[: colours // 8]]
+    sample = np.repeat(found, np.ceil(np.sqrt(counts)).astype(int), axis=0)[None]
+    cut = Image.fromarray(sample).quantize(colours - len(flat), method=Image.Quantize.MEDIANCUT).getpalette()
+    palette = np.concatenate([flat, np.array(cut, np.uint8).reshape(-1, 3)])[:colours]
+    nearest = cKDTree(palette).query(found)[1].astype(np.uint8)
+    reduced = Image.fromarray(nearest[where.reshape(pixels.shape[:2])])
+    reduced.putpalette(palette.tobytes())
+    return reduced
+
+
+def save_picture(figure: Figure, path: str | Path, *, colours: int | None = 256) -> Path:
+    """Write ``figure`` as PNG, atomically; the same figure gives the same bytes. Returns the path."""
+    content = png_bytes(figure, colours)
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+    return Path(path)

@@ -1,0 +1,70 @@
+"""Artificial alien signals: needles drawn into the ON panels of negatives."""
+
+import torch
+from torch import Generator, Tensor
+
+from seti_utils.data.cadence import ON, PANELS
+from seti_utils.data.needles import Tracks, draw, random_tracks
+from seti_utils.errors import InputError
+from seti_utils.views.draws import chosen, uniform, whole_numbers
+from seti_utils.views.layout import held_panels
+from seti_utils.views.normalising import normalise_panels
+
+LEAST_ROWS = 64
+"""A needle with fewer rows in the window is not drawn: nobody could see it, and its label would be wrong."""
+
+
+def inject(
+    x_BPTF: Tensor,
+    y: Tensor,
+    *,
+    generator: Generator,
+    families: tuple[str, ...] = ("drift", "chirp_linear"),
+    p: float = 0.1,
+    amplitude: tuple[float, float] = (0.9, 2.0),
+    drop: float = 0.5,
+) -> tuple[Tensor, Tensor]:
+    """Draw a needle into a random non-empty subset of the ON panels of a share ``p`` of the negatives (exp0017).
+
+    The label of a cadence that got a needle becomes 1; positives (label 0.5 or more) and the rest are kept as they are,
+    and so is a cadence whose needle would show in fewer than ``LEAST_ROWS`` rows. ``families`` as in
+    :data:`seti_utils.data.needles.FAMILIES`, drawn evenly; ``amplitude``: range of the needle's pixels in sigma of the
+    panel's local noise; ``drop``: up to this share of its pixels is missing, at random. Altered panels are normalised
+    again to mean 0, std 1.
+
+    (B, P, T, F) of any float dtype with all six or the three ON panels -> a new tensor of the same. Raises
+    ``InputError`` for an unknown family, a range that is not rising, or a drop outside [0, 1).
+    """
+    low, high = amplitude
+    if not 0 < low <= high:
+        raise InputError(f"amplitude {amplitude}", remedy="give (low, high) in sigma, 0 < low <= high")
+    if not 0 <= drop < 1:
+        raise InputError(f"drop {drop}", remedy="give a share of pixels in [0, 1)")
+    batch, count, time, freq = x_BPTF.shape
+    held = held_panels(count)
+    hit = chosen(batch, p, generator) & (y < 0.5)
+    carriers = random_carriers(batch, generator)
+    tracks = random_tracks(families, batch, generator=generator, carriers=carriers, freq=freq, time=time)
+    missing = uniform(0, drop, (batch, 1, 1), generator)
+    kept = torch.rand(tracks.gate.shape, generator=generator, device=x_BPTF.device) >= missing
+    tracks = Tracks(tracks.freq, tracks.gate * kept, tracks.family, tracks.drift)
+    hit = hit & (tracks.visible(freq).sum((1, 2)) >= LEAST_ROWS)
+    peak = torch.where(hit, uniform(low, high, (batch,), generator), 0)
+    changed = hit[:, None] & (tracks.gate[:, list(held)] > 0).any(2)
+    # A GPU draws into all cadences, most with amplitude 0: selecting them would wait for the device.
+    rows = hit.nonzero().flatten() if x_BPTF.device.type == "cpu" else slice(None)
+    before = x_BPTF[rows]
+    picked = Tracks(tracks.freq[rows], tracks.gate[rows], tracks.family[rows], tracks.drift[rows])
+    drawn = normalise_panels(draw(before, picked, peak[rows], panels=held))
+    x = x_BPTF.clone()
+    x[rows] = torch.where(changed[rows][:, :, None, None], drawn, before)
+    return x, torch.where(hit, 1, y)
+
+
+def random_carriers(batch: int, generator: Generator) -> Tensor:
+    """Bool (B, 6): one of the seven non-empty subsets of the ON panels per cadence, all equally likely."""
+    subset = whole_numbers(1, 2 ** len(ON), batch, generator)
+    carriers = torch.zeros(batch, PANELS, dtype=torch.bool, device=generator.device)
+    for bit, panel in enumerate(ON):
+        carriers[:, panel] = (subset >> bit) % 2 == 1
+    return carriers

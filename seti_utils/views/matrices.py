@@ -1,0 +1,132 @@
+"""Resampling matrices: what each kernel does to one axis, as PIL and OpenCV do it.
+
+A resize is linear and separable: ``out = M_freq @ image @ M_time.T``. A row of such a matrix is zero outside a narrow
+band, so a product with it can be cut into small dense ones (:func:`bands`).
+Sources: Pillow's ``Resample.c``, OpenCV's ``resize.cpp``.
+"""
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from seti_utils.errors import InputError
+
+KERNELS = ("bicubic", "bilinear", "lanczos", "area")
+
+
+class Band(NamedTuple):
+    """Rows ``first:last`` of a resampling matrix, and the inputs ``start:stop`` that they read."""
+
+    first: int
+    last: int
+    start: int
+    stop: int
+    weights: Tensor
+
+
+def cubic(x: np.ndarray, a: float) -> np.ndarray:
+    """Keys' cubic convolution kernel with slope ``a`` at 1."""
+    x = np.abs(x)
+    near = ((a + 2) * x - (a + 3)) * x * x + 1
+    far = (((x - 5) * x + 8) * x - 4) * a
+    return np.where(x < 1, near, np.where(x < 2, far, 0.0))
+
+
+def triangle(x: np.ndarray) -> np.ndarray:
+    """The kernel of linear interpolation."""
+    return np.clip(1 - np.abs(x), 0, None)
+
+
+def windowed_sinc(x: np.ndarray, lobes: int) -> np.ndarray:
+    """Lanczos' kernel with ``lobes`` lobes a side."""
+    return np.where(np.abs(x) < lobes, np.sinc(x) * np.sinc(x / lobes), 0.0)
+
+
+ANTIALIASED = {
+    "bicubic": (2, lambda x: cubic(x, -0.5)),
+    "bilinear": (1, triangle),
+    "lanczos": (3, lambda x: windowed_sinc(x, 3)),
+}
+INTERPOLATED = {
+    "bicubic": (2, lambda x: cubic(x, -0.75)),
+    "bilinear": (1, triangle),
+    "lanczos": (4, lambda x: windowed_sinc(x, 4)),
+}
+
+
+def pil_matrix(size_in: int, size_out: int, kernel: str) -> np.ndarray:
+    """The matrix of PIL's resize: the kernel is as wide as the larger of the two pixels."""
+    reach, function = ANTIALIASED[kernel]
+    scale = size_in / size_out
+    width = max(scale, 1.0)
+    centre = ((np.arange(size_out) + 0.5) * scale)[:, None]
+    source = np.arange(size_in)[None]
+    first = np.maximum(np.trunc(centre - reach * width + 0.5), 0)
+    last = np.minimum(np.trunc(centre + reach * width + 0.5), size_in)
+    weights = np.where((source >= first) & (source < last), function((source - centre + 0.5) / width), 0.0)
+    return weights / weights.sum(1, keepdims=True)
+
+
+def cv2_matrix(size_in: int, size_out: int, kernel: str) -> np.ndarray:
+    """The matrix of OpenCV's interpolation: the kernel is as wide as an input pixel whatever the scale; edges repeat."""
+    reach, function = INTERPOLATED[kernel]
+    position = (np.arange(size_out) + 0.5) * (size_in / size_out) - 0.5
+    if kernel == "lanczos":
+        # OpenCV rounds this kernel's position to float32: at pixel 1000 that already moves a weight by 3e-5.
+        position = position.astype(np.float32).astype(np.float64)
+    below = np.floor(position)
+    part = position - below
+    taps = np.arange(1 - reach, reach + 1)
+    weights = function(part[:, None] - taps)
+    weights /= weights.sum(1, keepdims=True)
+    source = np.clip(below[:, None].astype(int) + taps, 0, size_in - 1)
+    matrix = np.zeros((size_out, size_in))
+    np.add.at(matrix, (np.arange(size_out)[:, None], source), weights)
+    return matrix
+
+
+def area_matrix(size_in: int, size_out: int) -> np.ndarray:
+    """The matrix of area averaging: how much of each input pixel an output pixel covers (OpenCV's ``INTER_AREA``)."""
+    scale = size_in / size_out
+    edge = np.arange(size_out + 1) * scale
+    source = np.arange(size_in)[None]
+    covered = np.minimum(edge[1:, None], source + 1) - np.maximum(edge[:-1, None], source)
+    covered = np.clip(covered, 0, None)
+    return covered / covered.sum(1, keepdims=True)
+
+
+@lru_cache(maxsize=256)
+def resampling_matrix(
+    size_in: int, size_out: int, kernel: str, antialias: bool, dtype: torch.dtype, device: torch.device
+) -> Tensor:
+    """The (size_out, size_in) matrix that resamples one axis; computed in float64 once, then kept.
+
+    ``area`` averages whatever ``antialias`` says. Raises ``InputError`` for an unknown kernel or an empty axis.
+    """
+    if kernel not in KERNELS:
+        raise InputError(f"kernel {kernel!r}", remedy=f"expected one of {', '.join(KERNELS)}")
+    if size_in < 1 or size_out < 1:
+        raise InputError(f"resize from {size_in} to {size_out} pixels", remedy="both must be positive")
+    if kernel == "area":
+        matrix = area_matrix(size_in, size_out)
+    else:
+        matrix = (pil_matrix if antialias else cv2_matrix)(size_in, size_out, kernel)
+    return torch.from_numpy(matrix).to(device=device, dtype=dtype)
+
+
+@lru_cache(maxsize=256)
+def bands(
+    size_in: int, size_out: int, kernel: str, antialias: bool, dtype: torch.dtype, device: torch.device, rows: int
+) -> tuple[Band, ...]:
+    """The matrix of :func:`resampling_matrix` as dense pieces of at most ``rows`` rows, without its zeros."""
+    matrix = resampling_matrix(size_in, size_out, kernel, antialias, dtype, device)
+    pieces = []
+    for first in range(0, size_out, rows):
+        piece = matrix[first : first + rows]
+        used = piece.ne(0).any(0).nonzero().flatten().tolist()
+        start, stop = used[0], used[-1] + 1
+        pieces.append(Band(first, first + len(piece), start, stop, piece[:, start:stop].contiguous()))
+    return tuple(pieces)

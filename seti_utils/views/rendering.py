@@ -1,0 +1,70 @@
+"""From panels to what the network sees."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from seti_utils.errors import InputError
+from seti_utils.layouts import Layout
+from seti_utils.views.layout import arrange, arrange_channels
+from seti_utils.views.resizing import resize_into
+
+AXES = {"identity": (), "freq": (-2,), "time": (-1,), "both": (-2, -1)}
+
+
+def render(
+    x_BPTF: Tensor,
+    *,
+    layout: str | Layout,
+    resize: Mapping[str, object] | None = None,
+    clean: Sequence[Callable[[Tensor], Tensor]] = (),
+    dtype: torch.dtype = torch.float32,
+    out: Tensor | None = None,
+) -> Tensor:
+    """Clean the panels, lay them out, resize: (B, P, T, F) of any float dtype -> a new (B, C, freq, time) of ``dtype``.
+
+    ``clean`` are functions of the panels, applied in order; ``resize`` holds the keyword arguments of
+    :func:`seti_utils.views.resizing.resize`, or is ``None`` for native pixels. ``out``: write into this tensor, whose
+    dtype then counts, and return it; on a CPU a fresh batch above 32 MB costs more page faults than arithmetic. No
+    randomness: two calls are equal bit for bit. Raises ``InputError`` as ``arrange`` and ``resize`` do.
+    """
+    for step in clean:
+        x_BPTF = step(x_BPTF)
+    dtype = dtype if out is None else out.dtype
+    if x_BPTF.device.type != "cpu":
+        x_BPTF = x_BPTF.to(dtype)
+    if resize is None:
+        image = arrange(x_BPTF, layout)
+        return buffer(out, tuple(image.shape), dtype, image.device).copy_(image)
+    planes = arrange_channels(x_BPTF, layout)
+    how = {**resize}
+    size = how.pop("freq"), how.pop("time")
+    out = buffer(out, (len(x_BPTF), len(planes), *size), dtype, x_BPTF.device)
+    for channel, plane in enumerate(planes):
+        resize_into(plane, out[:, channel], **how)
+    return out
+
+
+def buffer(out: Tensor | None, shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """``out`` if it fits, else a new tensor."""
+    if out is None:
+        return torch.empty(shape, dtype=dtype, device=device)
+    if out.shape != shape or out.device != device:
+        raise InputError(f"out is {tuple(out.shape)} on {out.device}", remedy=f"the image is {shape} on {device}")
+    return out
+
+
+def mirror(image_BCFT: Tensor, axis: str, *, rows: int = 1) -> Tensor:
+    """The image mirrored along ``axis``: ``identity``, ``freq``, ``time`` or ``both``; for test-time augmentation.
+
+    ``rows`` is the layout's number of panel rows (:func:`seti_utils.views.layout.rows_of`). In a mosaic every row is
+    mirrored in its own place: ON panels stay where ON panels are. Raises ``InputError`` for an unknown axis, or when
+    the rows do not divide the image.
+    """
+    if axis not in AXES:
+        raise InputError(f"axis {axis!r}", remedy=f"expected one of {', '.join(AXES)}")
+    freq = image_BCFT.shape[-2]
+    if freq % rows:
+        raise InputError(f"{freq} frequency pixels do not split into {rows} rows", remedy="choose a multiple in resize.freq")
+    return image_BCFT.unflatten(-2, (rows, freq // rows)).flip(AXES[axis]).flatten(-3, -2)

@@ -1,0 +1,91 @@
+"""The notebooks are thin, in step with their sources, without outputs, and papermill runs them."""
+
+import json
+from pathlib import Path
+
+import nbformat
+import pandas as pd
+import pytest
+from papermill import inspect_notebook
+
+from seti_utils.data.sky import make_sky
+from seti_utils.errors import InputError
+from seti_utils.run.papermill import run_notebook
+
+ROOT = Path(__file__).parent.parent
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+TINY = 'overrides=backbone=test_efficientnet epochs=2 resize.freq=32 resize.time=32 batch=8'
+
+
+@pytest.fixture(scope="module")
+def sky(tmp_path_factory):
+    return make_sky(tmp_path_factory.mktemp("notebooks") / "sky", train=60, test=12, seed=3, workers=1)
+
+
+def test_every_source_has_its_notebook():
+    assert {path.stem for path in NOTEBOOKS} == {path.stem for path in (ROOT / "notebooks").glob("*.py")} >= {"look", "train", "infer"}
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebook_is_thin_clean_and_in_step_with_its_source(path):
+    jupytext = pytest.importorskip("jupytext")
+    notebook = nbformat.read(path, as_version=4)
+    source = jupytext.read(path.with_suffix(".py"))
+    assert [(c.cell_type, c.source) for c in notebook.cells] == [(c.cell_type, c.source) for c in source.cells], "run `make notebooks`"
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert all(not cell.outputs and cell.execution_count is None for cell in code)
+    assert notebook.metadata.kernelspec.name == "python3"
+    for cell in code:
+        assert "def " not in cell.source and "class " not in cell.source, "logic belongs into seti_utils"
+        assert len(cell.source.splitlines()) <= 12
+    assert set(inspect_notebook(str(path))), "papermill finds its parameters"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "said"),
+    [(["experimen=exp0001"], "did you mean experiment"), (["folds"], "name=value"), (["experiment=exp0001", "sides=3"], "unknown")],
+)
+def test_a_wrong_parameter_is_refused_before_anything_runs(tmp_path, parameters, said):
+    with pytest.raises(InputError, match=said):
+        run_notebook("train", tmp_path / "train.ipynb", parameters)
+    assert not (tmp_path / "train.ipynb").exists()
+
+
+def test_a_value_of_the_wrong_type_is_refused(tmp_path):
+    with pytest.raises(InputError, match="rows"):
+        run_notebook("look", tmp_path / "look.ipynb", ["rows=many"])
+
+
+def texts(path):
+    """What an executed notebook printed, and how many pictures it shows."""
+    cells = [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
+    outputs = [output for cell in cells for output in cell["outputs"]]
+    pictures = sum("image/png" in output.get("data", {}) for output in outputs)
+    return "".join("".join(output.get("text", [])) for output in outputs), pictures
+
+
+def test_train_then_infer_gives_a_submission_and_pictures(sky, tmp_path):
+    run_notebook("train", tmp_path / "train.ipynb", [f"data={sky}", f"out={tmp_path}", TINY, "folds=0,1"])
+    said, pictures = texts(tmp_path / "train.ipynb")
+    assert "out-of-fold AUC" in said and pictures == 4
+    run_notebook("infer", tmp_path / "infer.ipynb", [f"data={sky}", f"runs={tmp_path}", f"out={tmp_path / 'infer'}", TINY, "folds=0,1"])
+    said, pictures = texts(tmp_path / "infer.ipynb")
+    assert "hidden test labels" in said and pictures == 2
+    submission = pd.read_csv(tmp_path / "infer" / "submission.csv")
+    assert list(submission["id"]) == list(pd.read_csv(sky / "sample_submission.csv")["id"])
+    run = json.loads((tmp_path / "infer" / "run.json").read_text())
+    assert run["stage"] == "infer" and run["finished"] and "submission.csv" in run["files"]
+
+
+def test_look_draws_the_real_needle(tmp_path):
+    real = ROOT.parent / "shared" / "real"
+    if not real.is_dir():
+        pytest.skip("the real cadences are not here")
+    run_notebook("look", tmp_path / "look.ipynb", [f"data={real}", "ids=0028a35de92941d", f"out={tmp_path}"])
+    assert texts(tmp_path / "look.ipynb")[1] == 2
+    assert (tmp_path / "0028a35de92941d.png").stat().st_size > 10_000
+
+
+def test_look_works_on_a_sky(sky, tmp_path):
+    run_notebook("look", tmp_path / "look.ipynb", [f"data={sky}", "rows=1"])
+    assert texts(tmp_path / "look.ipynb")[1] == 3
