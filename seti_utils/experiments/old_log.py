@@ -64,8 +64,9 @@ def write(log: Log) -> None:
     exp("exp0019", "exp0012", "pseudo labels", pseudo=Pseudo("exp0012", above=0.95, below=0.02), confidence="H")
     exp("exp0020", "exp0012", "SWA from exp0012's weights", average=SWA(), init_from="exp0012", lr=1e-4, confidence="H",
         because="SWA starts from trained weights at a tenth of the rate")
-    exp("exp0021", "exp0012", "SE-ResNet-18, stem stride 1", backbone="seresnet18", stem_stride=1, confidence="M",
-        because="a small net pays for the stride of its stem", note="The log says seresnet18; the code's default stayed B0.")
+    exp("exp0021", "exp0012", "SE-ResNet-18, stem stride 1", backbone="seresnet18", stem_stride=1, pretrained=False,
+        confidence="M", because="a small net pays for the stride of its stem, and nobody published weights for this one",
+        note="The log says seresnet18; the code's default stayed B0.")
     exp("exp0021_b0", "exp0012", "stem stride 1", stem_stride=1, confidence="M",
         note="What the code's default was. It re-initialised the stem at random; here the pretrained weights stay.")
     exp("exp0022", "exp0012", "mixup off at the end", mixup=edit(until=0.8), confidence="H")

@@ -31,6 +31,8 @@ def write(log: Log) -> None:
     exp("plan_on_only", "exp011", "drop B, C and D", layout="aaa", note="Planned in the log, never run.")
     exp("idea_fixmatch", "exp011", "FixMatch", fixmatch=FixMatch(), verdict="failed", note="From the idea list.")
     exp("idea_focal", "exp011", "focal loss", loss=Focal(), note="From the idea list.")
+    exp("idea_auc_margin", "exp0013", "the AUC margin on scores instead of raw logits", loss=edit(on="score"),
+        note="exp0013 as it should have been: bounded outputs, so the same rate learns.")
     exp("idea_two_class", "exp011", "two-class softmax", head=TwoClass(), loss=SoftCrossEntropy(),
         because="two logits need a loss for two logits", note="From the idea list.")
     exp("idea_arcface", "exp011", "ArcFace features", head=ArcHead(), loss=SoftCrossEntropy(),

@@ -1,0 +1,84 @@
+"""What an experiment can switch on: one small frozen value per feature.
+
+A feature that is off is ``None`` in :class:`seti_utils.config.Config`. The fields of a spec are the keyword
+arguments of the function that does the work, so this file is also the index of every knob below the log.
+``p`` is always the probability per cadence; ``until`` the share of a stage after which the feature is off.
+"""
+
+from seti_utils.specs.images import Cutmix, Cutout, Flip, GridDistortion, Masks, Mixup
+from seti_utils.specs.network import ArcHead, GeM, L2Head, PanelEncoder, PanelPool, TripletAttention, TwoClass
+from seti_utils.specs.panels import (
+    FreqRoll,
+    Injection,
+    Noise,
+    PanelFlip,
+    ReplaceOn,
+    ReverseTime,
+    ShuffleCons,
+    ShuffleInv,
+    SwapOnOff,
+)
+from seti_utils.specs.training import (
+    BCE,
+    EMA,
+    SWA,
+    WMW,
+    AUCMargin,
+    Cosine,
+    Distill,
+    FixMatch,
+    Focal,
+    HeadFirst,
+    OneCycle,
+    Pseudo,
+    RampCosine,
+    SoftCrossEntropy,
+)
+from seti_utils.specs.views import Clip, ColumnNorm, Emphasis, HighPass, LowRank, OffMedian, Resize, RowNorm
+
+__all__ = [
+    "Resize",
+    "OffMedian",
+    "Clip",
+    "ColumnNorm",
+    "RowNorm",
+    "HighPass",
+    "Emphasis",
+    "LowRank",
+    "Injection",
+    "ReverseTime",
+    "PanelFlip",
+    "ShuffleCons",
+    "ShuffleInv",
+    "SwapOnOff",
+    "ReplaceOn",
+    "FreqRoll",
+    "Noise",
+    "Flip",
+    "Cutout",
+    "GridDistortion",
+    "Masks",
+    "Mixup",
+    "Cutmix",
+    "GeM",
+    "PanelPool",
+    "TripletAttention",
+    "PanelEncoder",
+    "L2Head",
+    "ArcHead",
+    "TwoClass",
+    "BCE",
+    "Focal",
+    "SoftCrossEntropy",
+    "AUCMargin",
+    "WMW",
+    "Cosine",
+    "RampCosine",
+    "OneCycle",
+    "HeadFirst",
+    "EMA",
+    "SWA",
+    "Pseudo",
+    "FixMatch",
+    "Distill",
+]
