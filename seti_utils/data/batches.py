@@ -6,6 +6,7 @@ The CPU only moves float16 bytes; layout, resize and augmentation run on the dev
 
 import hashlib
 import os
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,11 +19,15 @@ from seti_utils.data.cadence import FREQ, PANEL_BYTES, TIME
 from seti_utils.data.sources import Source, check_rows
 
 ANNOUNCED = 32
-"""Cadences announced to the operating system beyond those being read."""
+"""Cadences announced to the operating system beyond those being read, while reading is slow."""
+SLOW_S = 0.0005
+"""Seconds per cadence in one thread from which reading counts as slow: the page cache takes 0.1-0.2 ms, a disk 1 ms."""
+PATIENCE = 32
+"""Batches for which announcing goes on after a slow one; it costs a cached ON-only read a quarter of its speed."""
 
 
 class Batch(NamedTuple):
-    """``x`` float16 (B, P, 273, 256) in a reused buffer; ``y`` float32 (B,), NaN without targets; ``rows`` int64 (B,)."""
+    """``x``: float16 (B, P, 273, 256) in a reused buffer. ``y``: float32 (B,), NaN without targets. ``rows``: int64."""
 
     x: torch.Tensor
     y: torch.Tensor
@@ -38,7 +43,8 @@ def batches(source: Source, targets: Sequence[float] | None, order: Sequence[int
     page-locked memory for asynchronous copies to a GPU.
 
     **A batch's ``x`` is overwritten after two further batches were asked for**: copy it (:func:`on_device` does) or be
-    done with it. Order and bytes do not depend on ``workers`` and ``ahead``. A faulty file raises its
+    done with it. While reading is slow (a disk, not the page cache) files are announced to the operating system some
+    batches before they are read. Order and bytes do not depend on ``workers`` and ``ahead``. A faulty file raises its
     :class:`InputError` when the batch that holds it is asked for, not before. Closing the iterator, or dropping it,
     ends the threads.
     """
@@ -54,17 +60,17 @@ def batches(source: Source, targets: Sequence[float] | None, order: Sequence[int
 
 
 def sizes(batch: int, panels: int, workers: int | None = None, ahead: int | None = None) -> tuple[int, int]:
-    """Threads, and batches filled ahead: one thread per core and one more, at most 16, and two batches.
+    """Threads, and batches filled ahead: one thread per core, at least 2 and at most 16, and two batches.
 
     The ring of ``ahead`` + 2 buffers stays below an eighth of the machine's memory, with at least one batch ahead.
-    Values given are taken, and must be at least 1.
+    Values given are taken, and must be at least 1; one thread is enough where the network runs on the same cores.
     """
     if min(workers or 1, ahead or 1) < 1 or 0 in (workers, ahead):
         raise ValueError(f"workers {workers}, ahead {ahead}: at least 1 each")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 8 << 30
     affordable = memory // 8 // (batch * panels * PANEL_BYTES) - 2
-    return workers or min(16, cores + 1), ahead or max(1, min(2, affordable))
+    return workers or min(16, max(2, cores)), ahead or max(1, min(2, affordable))
 
 
 def epoch_order(n: int, *, seed: int, epoch: int, rank: int = 0, world: int = 1,
@@ -113,29 +119,34 @@ def _stream(source: Source, y: torch.Tensor, order: np.ndarray, batch: int, work
     ring = torch.empty((min(slots, count), batch, len(source.panels), TIME, FREQ), dtype=torch.float16, pin_memory=pin)
     readers = ThreadPoolExecutor(workers, "cadences")
     announcer = ThreadPoolExecutor(1, "announcing")
-    part, reach = -(-batch // workers), -(-ANNOUNCED // batch)
+    part, reach, announced_until = -(-batch // workers), -(-ANNOUNCED // batch), PATIENCE
 
-    def announce(number: int) -> None:
-        if number < count:
-            announcer.submit(source.will_need, order[number * batch : (number + 1) * batch])
+    def rows_of(number: int) -> np.ndarray:
+        return order[number * batch : (number + 1) * batch]
+
+    def read(rows: np.ndarray, x: torch.Tensor) -> float:
+        begun = time.perf_counter()
+        source.read_into(rows, x)
+        return (time.perf_counter() - begun) / len(rows)
 
     def start(number: int) -> tuple[np.ndarray, torch.Tensor, list[Future]]:
-        rows = order[number * batch : (number + 1) * batch]
+        rows = rows_of(number)
         x = ring[number % slots][: len(rows)]
-        announce(number + reach)
-        return rows, x, [readers.submit(source.read_into, rows[at : at + part], x[at : at + part])
+        if number < announced_until and number + reach < count:
+            announcer.submit(source.will_need, rows_of(number + reach))
+        return rows, x, [readers.submit(read, rows[at : at + part], x[at : at + part])
                          for at in range(0, len(rows), part)]
 
     try:
         for number in range(min(reach, count)):
-            announce(number)
+            announcer.submit(source.will_need, rows_of(number))
         filling = deque(start(number) for number in range(min(ahead, count)))
         for number in range(count):
             if number + ahead < count:
                 filling.append(start(number + ahead))
             rows, x, parts = filling.popleft()
-            for one in parts:
-                one.result()
+            if max([one.result() for one in parts]) > SLOW_S:
+                announced_until = number + PATIENCE
             places = torch.from_numpy(rows)
             yield Batch(x, y[places], places)
     finally:

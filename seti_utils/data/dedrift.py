@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import torch
 
-from .cadence import ON, TIME
-from .needles import PROFILE_SIGMA, Tracks, local_sigma
+from seti_utils.data.cadence import ON, TIME
+from seti_utils.data.needles import PROFILE_SIGMA, Tracks, local_sigma
 
 SIDE = (3, 8)
 """The local level of a row is the mean of the channels at these distances on both sides of the track."""
@@ -67,7 +67,7 @@ def measure(x_BPTF: torch.Tensor, tracks: Tracks, *, sigma: torch.Tensor | None 
 def straight_tracks(
     start: torch.Tensor, drift: torch.Tensor, panels: Sequence[int] = ON, count: int = 6, time: int = TIME
 ) -> Tracks:
-    """Straight tracks on in ``panels``: ``start`` (B,) channel at the first row's beginning, ``drift`` (B,) per panel."""
+    """Straight tracks on in ``panels``: ``start`` (B,) channel as the first row begins, ``drift`` (B,) per panel."""
     t = (torch.arange(count * time, device=start.device) + 0.5) / time
     freq = (start[:, None] + drift[:, None] * t).reshape(-1, count, time)
     gate = torch.zeros_like(freq)
@@ -90,7 +90,7 @@ def flatten_level(x_BPTF: torch.Tensor, width: int = 15, limit: float = 6.0) -> 
 
 @dataclass(frozen=True)
 class Found:
-    """The brightest straight needle of each cadence, each (B,): ``start`` channel at time 0, drift per panel, sum in sigma."""
+    """The brightest straight needle of each cadence, each (B,): channel at time 0, drift per panel, sum in sigma."""
 
     start: torch.Tensor
     drift: torch.Tensor

@@ -40,7 +40,8 @@ def find_data(
     found = _search([Path(mounts), Path(local)])
     if len(found) == 1:
         return found[0]
-    remedy = f"give the folder that holds {MARKER}, or set {VARIABLE}; a synthetic one: python -m seti_utils sky data/sky"
+    remedy = (f"give the folder that holds {MARKER}, or set {VARIABLE}; "
+              "make a synthetic one: python -m seti_utils sky data/sky")
     if found:
         raise InputError(f"several folders hold {MARKER}: {', '.join(map(str, found))}", remedy=remedy)
     there = "; ".join(f"{root} {_listing(root)}" for root in (Path(mounts), Path(local)))

@@ -81,8 +81,9 @@ def settled_folds(path: str | Path, ids: Sequence[str], targets: Sequence[int], 
                   groups: Sequence | None = None) -> np.ndarray:
     """The folds written at ``path``, or, the first time, drawn and written there."""
     if not Path(path).exists():
-        drawn = stratified_folds(targets, folds, seed) if groups is None else grouped_folds(targets, groups, folds, seed)
-        write_folds(path, ids, drawn)
+        free = groups is None
+        fold = stratified_folds(targets, folds, seed) if free else grouped_folds(targets, groups, folds, seed)
+        write_folds(path, ids, fold)
     fold = read_folds(path, ids)
     if fold.max() + 1 != folds:
         raise InputError(f"the table has {fold.max() + 1} folds, not {folds}", where=path,

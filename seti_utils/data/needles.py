@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 import torch
 
-from ..errors import InputError
-from .cadence import FREQ, ON, PANELS, TIME
+from seti_utils.data.cadence import FREQ, ON, PANELS, TIME
+from seti_utils.errors import InputError
 
 PROFILE_SIGMA = 0.306
 """Standard deviation of a needle's frequency profile in channels (full width at half maximum 0.72)."""
@@ -32,10 +32,10 @@ DRIFT = (1.0, 40.0)
 once in a cadence."""
 CURVE = (0.5, 5.0)
 """Acceleration of ``quadratic``, channels per panel squared."""
-SINE_AMPLITUDE = (4.0, 30.0)
+SINE_AMPLITUDE = (8.0, 45.0)
 """Amplitude of the S-shape in channels."""
-SINE_PERIOD = (2.0, 8.0)
-"""Period of the S-shape in panels."""
+SINE_PERIOD = (1.5, 6.0)
+"""Period of the S-shape in panels: at its steepest 0.7 channels a row, so smearing within a row may be left out."""
 WALK_STEP = (0.05, 0.35)
 """Standard deviation of one step of the random walk, channels per row."""
 BURST_ROWS = (80.0, 180.0)
@@ -166,7 +166,8 @@ def random_tracks(
     path = path + torch.where(among("sine"), amplitude, 0.0) * torch.sin(2 * math.pi * t / period + phase)
     path = path + torch.where(among("walk"), step, 0.0) * shaken.cumsum(1)
 
-    one = ((carriers if anchors is None else anchors) * uniform(0.1, 1.0, (batch, PANELS), generator=generator)).argmax(1)
+    anchors = carriers if anchors is None else anchors
+    one = (anchors * uniform(0.1, 1.0, (batch, PANELS), generator=generator)).argmax(1)
     anchor_row = one * time + time // 2
     anchor = draw_number((EDGE, freq - EDGE))
     path = path - path.gather(1, anchor_row[:, None]) + anchor
@@ -183,7 +184,7 @@ def random_tracks(
     gate = gate & (~among("bursts") | ((row / (2 * run) + lag) % 1 < 0.5))
     flicker, duty = draw_number(FLICKER_ROWS), draw_number((0.3, 0.7))
     gate = gate & (~among("intermittent") | ((row / flicker + lag) % 1 < duty))
-    # A partial needle starts late in its first panel or ends early in its last one; 0028a35de92941d starts at row 192.
+    # A partial needle starts late in its first panel (0028a35de92941d: at row 192) or ends early in its last one.
     first = carriers.int().argmax(1, keepdim=True) * time
     last = (PANELS - carriers.flip(1).int().argmax(1, keepdim=True)) * time
     cut = draw_number((0.25, 0.8)) * time
@@ -238,8 +239,9 @@ def draw(
 def local_sigma(x_BPTF: torch.Tensor) -> torch.Tensor:
     """Float32 (B, P): noise of each panel from the differences of neighbouring channels, in the panel's own units.
 
-    The median absolute difference over every third row, scaled to a Gaussian's standard deviation: slopes, ripples,
-    spikes, bursts and needles leave it alone (setigen's ``noise_std`` does not). Constant panels give 0.
+    The median absolute difference over every eighth row (exact to 1 %), scaled to a Gaussian's standard deviation:
+    slopes, ripples, spikes, bursts and needles leave it alone (setigen's ``noise_std`` does not). Constant panels
+    give 0.
     """
-    rows = x_BPTF[:, :, ::3].float()
+    rows = x_BPTF[:, :, ::8].float()
     return (rows[..., 1:] - rows[..., :-1]).abs_().flatten(2).median(2).values * (1.482602 / math.sqrt(2))

@@ -43,7 +43,8 @@ class PackedCadences:
         all_ids = read_index(self.folder, self.about)["id"].to_numpy(dtype=object)
         self.ids = all_ids if ids is None else np.asarray(ids, dtype=object)
         self._places = _places(all_ids, self.ids, self.folder)
-        self._row_bytes, self._runs = len(stored) * PANEL_BYTES, runs(tuple(stored.index(panel) for panel in self.panels))
+        self._row_bytes = len(stored) * PANEL_BYTES
+        self._runs = runs(tuple(stored.index(panel) for panel in self.panels))
         self._start = _data_start(self.folder / ARRAY, (self.about["rows"], len(stored), TIME, FREQ))
         self._handle = os.open(self.folder / ARRAY, os.O_RDONLY | getattr(os, "O_BINARY", 0))
         self._closed = weakref.finalize(self, os.close, self._handle)
@@ -107,15 +108,18 @@ def read_about(folder: str | Path) -> dict:
     folder = Path(folder)
     if not (folder / STORE).is_file():
         half = any(folder.glob("*.part"))
-        raise InputError("the store is only half-written" if half else "there is no packed store", where=folder,
-                         remedy="run the same pack command again, it continues" if half else "make one: seti_utils pack")
+        if half:
+            raise InputError("the store is only half-written", where=folder,
+                             remedy="run the same pack command again, it continues")
+        raise InputError("there is no packed store", where=folder, remedy="make one: python -m seti_utils pack")
     try:
         about = json.loads((folder / STORE).read_text(encoding="utf-8"))
         known = about["format"] == FORMAT and {"split", "era", "panels", "rows", "index"} <= set(about)
     except (ValueError, KeyError, TypeError):
         known = False
     if not known:
-        raise InputError(f"this is no store of format {FORMAT}", where=folder / STORE, remedy="delete it and pack again")
+        raise InputError(f"this is no store of format {FORMAT}", where=folder / STORE,
+                         remedy="delete the folder and pack again")
     return about
 
 
@@ -123,7 +127,8 @@ def read_index(folder: Path, about: dict) -> pd.DataFrame:
     """The table id (str), crc32 (int64) of a store, checked against the fingerprint in ``store.json``."""
     path = folder / INDEX
     if not path.is_file() or sha256(path) != about["index"]:
-        raise InputError("the store's index is missing or was changed", where=path, remedy="delete the folder and pack again")
+        raise InputError("the store's index is missing or was changed", where=path,
+                         remedy="delete the folder and pack again")
     return pd.read_csv(path, dtype={"id": str, "crc32": "int64"}, keep_default_na=False)
 
 

@@ -70,7 +70,7 @@ def read_panels(path: str | Path, into: memoryview, panels: tuple[int, ...]) -> 
 
 
 def read_at(handle: int, buffers: list, offset: int) -> int:
-    """Fill ``buffers`` in turn from ``offset`` of an open file; returns the bytes read, fewer only at the file's end."""
+    """Fill ``buffers`` in turn from ``offset`` of an open file; returns the bytes read, fewer at its end only."""
     done, wanted = _read_once(handle, buffers, offset), sum(map(len, buffers))
     while 0 < done < wanted:  # network disks may give a part at a time
         left = [memoryview(buffer)[max(0, done - before):] for buffer, before in zip(buffers, _starts(buffers))]

@@ -120,7 +120,8 @@ def buffer_of(out: torch.Tensor, rows: Sequence[int], panels: tuple[int, ...]) -
     """``out`` as an array, as writable bytes, and the bytes of one cadence. Refuses a buffer of another form."""
     wanted = (len(rows), len(panels), TIME, FREQ)
     if tuple(out.shape) != wanted or out.dtype != torch.float16 or not out.is_contiguous() or out.device.type != "cpu":
-        raise ValueError(f"the buffer is {out.dtype} {tuple(out.shape)} on {out.device}, not contiguous float16 {wanted}")
+        raise ValueError(f"the buffer is {out.dtype} {tuple(out.shape)} on {out.device}, "
+                         f"not contiguous float16 {wanted} on the CPU")
     x_BPTF = out.numpy()
     return x_BPTF, memoryview(x_BPTF.reshape(-1).view(np.uint8)), len(panels) * PANEL_BYTES
 

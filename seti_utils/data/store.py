@@ -21,8 +21,8 @@ import pandas as pd
 from seti_utils.data.batches import Batch, batches
 from seti_utils.data.cadence import FREQ, PANEL_BYTES, TIME, panel_numbers
 from seti_utils.data.competition import Competition
-from seti_utils.data.sources import FileCadences
 from seti_utils.data.packed import ARRAY, FORMAT, INDEX, STORE, PackedCadences, read_index
+from seti_utils.data.sources import FileCadences
 from seti_utils.errors import InputError
 from seti_utils.files import sha256, sync_folder, write_json, write_table
 from seti_utils.progress import progress
@@ -129,8 +129,8 @@ def _check_room(folder: Path, total: int) -> None:
     part = folder / PART
     needed = total - (part.stat().st_size if part.is_file() else 0) + SPARE
     if (free := shutil.disk_usage(folder).free) < needed:
-        raise InputError(f"the disk has {free / 1e9:,.2f} GB free, the store needs {needed / 1e9:,.2f} GB", where=folder,
-                         remedy="choose another disk, or pack the ON panels only (half the size)")
+        raise InputError(f"the disk has {free / 1e9:,.2f} GB free, the store needs {needed / 1e9:,.2f} GB",
+                         where=folder, remedy="choose another disk, or pack the ON panels only (half the size)")
 
 
 def _write(folder: Path, source: FileCadences, header: bytes, size: int, done: int, workers: int | None,

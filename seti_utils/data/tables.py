@@ -50,7 +50,7 @@ def _lines(path: Path) -> tuple[list[tuple[int, list[str]]], list[str]]:
             reader = csv.reader(file, strict=True)
             lines = [(reader.line_num, line) for line in reader if line]
     except FileNotFoundError:
-        raise InputError("there is no such table", where=path, remedy="point to a complete competition folder") from None
+        raise InputError("there is no such table", where=path, remedy="give a complete competition folder") from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"this is no CSV table ({error})", where=path, remedy="write it as UTF-8 CSV") from error
     except OSError as error:
@@ -65,7 +65,8 @@ def _check_header(header: list[str], path: str | Path, labelled: bool) -> None:
     if unknown := [name for name in header if name not in wanted]:
         raise InputError(f"unknown columns {unknown}", where=path, row=1, remedy="the columns are id and target")
     if len(set(header)) != len(header):
-        raise InputError(f"a column is there twice: {header}", where=path, row=1, remedy="the columns are id and target")
+        raise InputError(f"a column is there twice: {header}", where=path, row=1,
+                         remedy="the columns are id and target")
     if absent := [name for name in wanted[: 2 if labelled else 1] if name not in header]:
         raise InputError(f"column {absent[0]!r} is missing", where=path, row=1, remedy="the columns are id and target")
 

@@ -10,9 +10,9 @@ import math
 import torch
 import torch.nn.functional as F
 
-from ..cadence import PANELS, TIME
-from ..needles import coin, log_uniform, uniform
-from .ranges import (
+from seti_utils.data.cadence import PANELS, TIME
+from seti_utils.data.needles import coin, log_uniform, uniform
+from seti_utils.data.sky.ranges import (
     BAND_FREQ,
     BUMP_CHANNELS,
     COMB_CHANNELS,
@@ -61,9 +61,7 @@ def random_bands(
     return sky.add_((fixed + spikes(kinds, generator=generator, freq=freq))[:, :, None])
 
 
-def emission(
-    present: torch.Tensor, *, generator: torch.Generator, freq: int
-) -> tuple[torch.Tensor, torch.Tensor]:
+def emission(present: torch.Tensor, *, generator: torch.Generator, freq: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Spectra (n, K + 2, freq) and courses (n, 6, TIME, K + 2) of the K emitters; the last two are the fringe's."""
     emitters = list(EMITTERS.values())
     count, k, device = len(present), len(emitters), generator.device

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import torch
 
-from ..cadence import FREQ, OFF, ON, PANELS, TIME
-from ..needles import FAMILIES, Tracks, coin, draw, log_uniform, random_carriers, random_tracks, uniform
-from .ranges import (
+from seti_utils.data.cadence import FREQ, OFF, ON, PANELS, TIME
+from seti_utils.data.needles import FAMILIES, Tracks, coin, draw, log_uniform, random_carriers, random_tracks, uniform
+from seti_utils.data.sky.ranges import (
     ECHO,
     LEAST_ROWS,
     SNR,
@@ -148,8 +148,8 @@ def truth_columns(content: Content) -> dict[str, list]:
     of the terrestrial needle with its kind. No needle is an empty string or NaN.
 
     ``snr`` is the integrated SNR of a whole panel; ``amplitude`` sigma per pixel; ``drift`` channels per panel;
-    ``panels`` those in which the needle is visible ("024"); ``rows`` their number of visible rows; ``channel`` where it
-    is at the first of them.
+    ``panels`` those in which the needle is visible ("0 2 4"); ``rows`` their number of visible rows; ``channel`` where
+    it is at the first of them.
     """
     columns = needle_columns(content.star)
     names = list(TERRESTRIAL_KINDS)
@@ -176,8 +176,7 @@ def needle_columns(needle: Needle) -> dict[str, list]:
         "snr": numbers(snr, 3),
         "amplitude": numbers(snr / TIME**0.5, 4),
         "drift": numbers(drift, 3),
-        "panels": ["".join(str(p) for p in range(PANELS) if row[p]) for row in panels.tolist()],
+        "panels": [" ".join(str(p) for p in range(PANELS) if row[p]) for row in panels.tolist()],
         "rows": visible.sum((1, 2)).tolist(),
         "channel": numbers(channel, 2),
     }
-

@@ -8,11 +8,18 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ..cadence import SHAPE
-from .background import random_bands
-from .cadences import Content, Needle, cut, finish, random_content, truth_columns
-from .plan import seeded
-from .ranges import BAND_FREQ, CROWDED_WINDOWS, KINDS, SHIFTED_FAMILIES, SPARSE_WINDOWS, TRAIN_FAMILIES
+from seti_utils.data.cadence import SHAPE
+from seti_utils.data.sky.background import random_bands
+from seti_utils.data.sky.cadences import Content, cut, finish, random_content, truth_columns
+from seti_utils.data.sky.plan import seeded
+from seti_utils.data.sky.ranges import (
+    BAND_FREQ,
+    CROWDED_WINDOWS,
+    KINDS,
+    SHIFTED_FAMILIES,
+    SPARSE_WINDOWS,
+    TRAIN_FAMILIES,
+)
 
 CHUNK_BANDS = 8
 

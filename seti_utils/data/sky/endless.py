@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import torch
 
-from ..cadence import FREQ
-from .background import random_bands
-from .cadences import Content, cut, finish, random_content
-from .chunk import split_families
-from .plan import seeded
-from .ranges import BAND_FREQ, CROWDED_WINDOWS, POSITIVE_TRAIN, SHIFTED_MIX, TRAIN_MIX
+from seti_utils.data.cadence import FREQ
+from seti_utils.data.sky.background import random_bands
+from seti_utils.data.sky.cadences import Content, cut, finish, random_content
+from seti_utils.data.sky.chunk import split_families
+from seti_utils.data.sky.plan import seeded
+from seti_utils.data.sky.ranges import BAND_FREQ, CROWDED_WINDOWS, POSITIVE_TRAIN, SHIFTED_MIX, TRAIN_MIX
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """A synthetic sky on disk, in exactly the competition's format, with its truth beside it."""
 
+import errno
 import json
-import math
 import multiprocessing
 import os
 import shutil
@@ -12,13 +12,13 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from ...errors import InputError
-from ...files import replacing, write_json, write_table
-from ...progress import progress
-from ..cadence import FILE_BYTES
-from .chunk import CHUNK_BANDS, Task, write_chunk
-from .plan import plan_rows
-from .ranges import OVERLAP, SKY_VERSION, SNR
+from seti_utils.data.cadence import FILE_BYTES
+from seti_utils.data.sky.chunk import CHUNK_BANDS, Task, write_chunk
+from seti_utils.data.sky.plan import plan_rows
+from seti_utils.data.sky.ranges import OVERLAP, SKY_VERSION, SNR
+from seti_utils.errors import InputError
+from seti_utils.files import write_json, write_table
+from seti_utils.progress import progress
 
 MANIFEST, UNFINISHED, PARTS = "sky.json", "sky.unfinished.json", ".truth"
 ERAS = ("current", "old")
@@ -60,14 +60,16 @@ def make_sky(
     for folder in (out / split / digit for split in ("train", "test") for digit in "0123456789abcdef"):
         folder.mkdir(parents=True, exist_ok=True)
     waiting = [task for task in tasks if not part_path(out, task.number).exists()]
-    need_disk(out, sum(len(task.rows) for task in waiting))
-
-    bar = progress(range(len(rows)), total=len(rows), desc=f"sky {out.name}", unit="cadence")
-    bar.update(len(rows) - sum(len(task.rows) for task in waiting))
-    with bar:
-        for task, part in run_tasks(waiting, workers):
-            write_table(part_path(out, task.number), part)
-            bar.update(len(task.rows))
+    count = sum(len(task.rows) for task in waiting)
+    need_disk(out, count)
+    try:
+        done = sum(1 for _ in progress(written(out, waiting, workers), count, desc=f"sky {out.name}", unit="cadence"))
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise InputError("the disk is full", where=out, remedy="make room and repeat: what is done is kept") from error
+    if done != count:
+        raise RuntimeError(f"{out}: {done} of {count} cadences were written")
     finish_folder(out, wanted, len(tasks))
     return out
 
@@ -89,7 +91,10 @@ def claim(out: Path, wanted: dict) -> bool:
     """Mark ``out`` as ours; False when it already holds this very sky. Anything else there is refused."""
     for name, finished in ((MANIFEST, True), (UNFINISHED, False)):
         if (out / name).exists():
-            there = json.loads((out / name).read_text(encoding="utf-8")).get("parameters", {})
+            try:
+                there = json.loads((out / name).read_text(encoding="utf-8"))["parameters"]
+            except (ValueError, KeyError, TypeError) as error:
+                raise InputError("is no sky's description", where=out / name, remedy="delete the folder") from error
             if there != wanted:
                 other = ", ".join(f"{k}={there.get(k)} (asked: {v})" for k, v in wanted.items() if there.get(k) != v)
                 raise InputError(
@@ -100,13 +105,15 @@ def claim(out: Path, wanted: dict) -> bool:
             return not finished
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError("exists and is no synthetic sky", where=out, remedy="give a new or an empty folder")
+    need_disk(out, wanted["train"] + wanted["test"])
     write_json(out / UNFINISHED, {"parameters": wanted})
     return True
 
 
 def need_disk(out: Path, rows: int) -> None:
     """Refuse when the disk will not hold ``rows`` more cadences and a tenth of a gigabyte."""
-    need, free = rows * (FILE_BYTES + 4096) + 10**8, shutil.disk_usage(out).free
+    there = next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.exists())
+    need, free = rows * (FILE_BYTES + 4096) + 10**8, shutil.disk_usage(there).free
     if need > free:
         raise InputError(
             f"{rows} cadences need {need / 1e9:.1f} GB, the disk has {free / 1e9:.1f} GB left",
@@ -120,10 +127,17 @@ def part_path(out: Path, number: int) -> Path:
     return out / PARTS / f"{number:06d}.csv"
 
 
+def written(out: Path, tasks: list[Task], workers: int | None) -> Iterator[str]:
+    """Write the chunks, each chunk's truth after its arrays, and yield the ids of what is done."""
+    for task, part in run_tasks(tasks, workers):
+        write_table(part_path(out, task.number), part)
+        yield from task.rows["id"]
+
+
 def run_tasks(tasks: list[Task], workers: int | None) -> Iterator[tuple[Task, pd.DataFrame]]:
     """Write the chunks in ``workers`` processes (here, for one) and yield each as it is done, in order."""
     if workers is None:
-        workers = 1 if sum(len(task.rows) for task in tasks) < SMALL else len(os.sched_getaffinity(0))
+        workers = 1 if sum(len(task.rows) for task in tasks) < SMALL else own_cores()
     workers = max(1, min(workers, len(tasks)))
     if workers == 1:
         threads = torch.get_num_threads()
@@ -143,6 +157,11 @@ def run_tasks(tasks: list[Task], workers: int | None) -> Iterator[tuple[Task, pd
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+
+
+def own_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def finish_folder(out: Path, wanted: dict, parts: int) -> None:

@@ -5,8 +5,8 @@ import hashlib
 import pandas as pd
 import torch
 
-from ..cadence import FREQ
-from .ranges import (
+from seti_utils.data.cadence import FREQ
+from seti_utils.data.sky.ranges import (
     BAND_FREQ,
     CROWDED_WINDOWS,
     HOME_SHARE,

@@ -1,0 +1,56 @@
+"""Data that several rooms test with: the five real cadences, and a tiny competition made on the spot."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+REAL = Path(__file__).parents[1].parent / "shared" / "real"
+
+
+@pytest.fixture(scope="session")
+def real_folder() -> Path:
+    """The folder of five real cadences in the competition's layout; skips where it is not there."""
+    if not (REAL / "train_labels.csv").is_file():
+        pytest.skip(f"the real cadences are not at {REAL}")
+    return REAL
+
+
+@pytest.fixture(scope="session")
+def real_tables() -> Path:
+    """The folder of the competition's own full-size tables; skips where it is not there."""
+    if not (REAL / "full" / "train_labels.csv").is_file():
+        pytest.skip(f"the competition's full tables are not at {REAL / 'full'}")
+    return REAL / "full"
+
+
+def write_competition(root: Path, train: int = 12, test: int = 5, seed: int = 0, old: bool = False) -> Path:
+    """A competition folder of random cadences, every fourth training row positive; ``old`` is the leaky era's form."""
+    rng = np.random.default_rng(seed)
+    folder, ending = (root / "old_leaky_data", "_old") if old else (root, "")
+    for split, rows in (("train", train), ("test", test)):
+        ids = [f"{rng.integers(16**15):015x}" for _ in range(rows)]
+        for name in ids:
+            path = folder / f"{split}{ending}" / name[0] / f"{name}.npy"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            x_PTF = rng.standard_normal((6, 273, 256), dtype=np.float32)
+            np.save(path, (x_PTF * 3 + 1 if old else x_PTF).astype(np.float16))
+        targets = [int(row % 4 == 1) for row in range(rows)]
+        sample = split == "test" and not old
+        table = "sample_submission.csv" if sample else f"{split}_labels{ending}.csv"
+        lines = [f"{name},{0.5 if sample else target}" for name, target in zip(ids, targets)]
+        (folder / table).write_text("id,target\n" + "\n".join(lines) + "\n")
+    return root
+
+
+@pytest.fixture
+def tiny_competition(tmp_path: Path) -> Path:
+    """A fresh folder of 12 training rows (3 positive) and 5 test rows, for tests that damage it."""
+    return write_competition(tmp_path / "tiny")
+
+
+@pytest.fixture(scope="session")
+def shared_competition(tmp_path_factory) -> Path:
+    """The same 12 + 5 rows, current and old era, for tests that only read."""
+    root = write_competition(tmp_path_factory.mktemp("shared") / "tiny")
+    return write_competition(root, train=9, test=4, seed=1, old=True)

@@ -1,0 +1,182 @@
+"""The competition's folder is found where it may lie, and every fault of its tables is named."""
+
+import shutil
+
+import pandas as pd
+import pytest
+
+from seti_utils.data import finding
+from seti_utils.data.competition import read_competition
+from seti_utils.data.finding import find_data
+from seti_utils.data.tables import read_targets
+from seti_utils.errors import InputError
+
+
+def mark(folder):
+    folder.mkdir(parents=True)
+    (folder / "train_labels.csv").write_text("id,target\na,0\n")
+    return folder
+
+
+def find(tmp_path, override=None, environment=None):
+    return find_data(override, environment=environment or {}, mounts=tmp_path / "input", local=tmp_path / "data")
+
+
+def test_the_places_are_tried_in_order(tmp_path):
+    deep = mark(tmp_path / "input/datasets/owner/slug/folder")
+    assert find(tmp_path) == deep
+    old = mark(tmp_path / "input/seti-breakthrough-listen")
+    assert find(tmp_path) == old
+    new = mark(tmp_path / "input/competitions/seti-breakthrough-listen")
+    assert find(tmp_path) == new
+    said = mark(tmp_path / "said")
+    assert find(tmp_path, environment={"SETI_DATA": str(said)}) == said
+    given = mark(tmp_path / "given")
+    assert find(tmp_path, given, {"SETI_DATA": str(said)}) == given
+    assert find(tmp_path, "", {"SETI_DATA": ""}) == new
+
+
+def test_the_local_folder_is_searched_and_the_shallowest_wins(tmp_path):
+    mark(tmp_path / "data/a/b")
+    sky = mark(tmp_path / "data/sky")
+    assert find(tmp_path) == sky
+
+
+def test_two_at_the_same_depth_are_refused_with_both_named(tmp_path):
+    mark(tmp_path / "data/one")
+    mark(tmp_path / "data/two")
+    with pytest.raises(InputError, match="several.*one.*two.*SETI_DATA"):
+        find(tmp_path)
+
+
+def test_folders_of_arrays_and_folders_too_deep_are_not_entered(tmp_path, monkeypatch):
+    mark(tmp_path / "input/some/train/0")
+    mark(tmp_path / "input/1/2/3/4/5/6")
+    entered = []
+    folders = finding._folders
+    monkeypatch.setattr(finding, "_folders", lambda folder: entered.append(folder.name) or folders(folder))
+    with pytest.raises(InputError, match="no competition data"):
+        find(tmp_path)
+    assert "train" not in entered and "some" in entered and "6" not in entered
+
+
+def test_what_is_there_is_listed(tmp_path):
+    (tmp_path / "input/other-data").mkdir(parents=True)
+    with pytest.raises(InputError, match=r"input holds other-data/.*data does not exist.*seti_utils sky"):
+        find(tmp_path)
+
+
+def test_a_named_folder_is_taken_at_its_word(tmp_path):
+    mark(tmp_path / "input/seti-breakthrough-listen")
+    with pytest.raises(InputError, match="does not exist"):
+        find(tmp_path, tmp_path / "nowhere")
+    with pytest.raises(InputError, match="SETI_DATA does not exist"):
+        find(tmp_path, environment={"SETI_DATA": str(tmp_path / "nowhere")})
+    with pytest.raises(InputError, match="did you mean .*seti-breakthrough-listen"):
+        find(tmp_path, tmp_path / "input")
+
+
+def test_current_era(shared_competition):
+    competition = read_competition(shared_competition)
+    assert list(competition.train) == ["id", "target", "path"] and list(competition.test) == ["id", "path"]
+    assert len(competition.train) == 12 and competition.train["target"].sum() == 3
+    sample = pd.read_csv(shared_competition / "sample_submission.csv")
+    assert competition.test["id"].tolist() == sample["id"].tolist()
+    row = competition.train.iloc[3]
+    assert row["path"] == str(shared_competition / "train" / row["id"][0] / f"{row['id']}.npy")
+    assert competition.name == "tiny" and not competition.renormalise
+    assert competition.split("test") is competition.test
+    with pytest.raises(ValueError, match="train or test"):
+        competition.split("valid")
+
+
+def test_old_era(shared_competition):
+    competition = read_competition(shared_competition, era="old")
+    assert len(competition.train) == 9 and list(competition.test) == ["id", "target", "path"]
+    assert "old_leaky_data/test_old/" in competition.test["path"].iloc[0]
+    assert competition.name == "tiny (old)" and competition.renormalise
+    with pytest.raises(ValueError, match="current or old"):
+        read_competition(shared_competition, era="new")
+
+
+def test_no_old_data(tiny_competition):
+    with pytest.raises(InputError, match="old_leaky_data.*no such folder"):
+        read_competition(tiny_competition, era="old")
+
+
+def test_a_folder_without_a_test_part(tiny_competition):
+    shutil.rmtree(tiny_competition / "test")
+    with pytest.raises(InputError, match="5 of 5 files"):
+        read_competition(tiny_competition)
+    (tiny_competition / "sample_submission.csv").unlink()
+    assert len(read_competition(tiny_competition).test) == 0
+    (tiny_competition / "test").mkdir()
+    with pytest.raises(InputError, match="sample_submission.csv: there is no such table"):
+        read_competition(tiny_competition)
+
+
+def test_missing_files_are_counted_and_the_first_named(tiny_competition):
+    files = sorted((tiny_competition / "train").rglob("*.npy"))
+    for path in files[:4]:
+        path.unlink()
+    with pytest.raises(InputError, match="4 of 12 files that train_labels.csv names are missing: .*, …") as caught:
+        read_competition(tiny_competition)
+    assert "remove their rows" in str(caught.value)
+
+
+def test_any_row_of_any_count(tiny_competition):
+    table = tiny_competition / "train_labels.csv"
+    table.write_text("\n".join(table.read_text().splitlines()[:6]))
+    assert len(read_competition(tiny_competition).train) == 5
+
+
+@pytest.mark.parametrize("name, text, message", [
+    ("empty", "", "the table is empty"),
+    ("no rows", "id,target\n", "no rows"),
+    ("duplicate", "id,target\na,0\nb,1\na,0\n", "row 4: id 'a' was there already in row 2"),
+    ("unknown column", "id,target,group\na,0,1\n", r"row 1: unknown columns \['group'\]"),
+    ("absent column", "id\na\n", "column 'target' is missing"),
+    ("no id", "target\n0\n", "column 'id' is missing"),
+    ("column twice", "id,target,target\na,0,1\n", "a column is there twice"),
+    ("third class", "id,target\na,0\nb,2\n", "row 3: target '2' is neither 0 nor 1"),
+    ("probability", "id,target\na,0.5\n", "target '0.5' is neither"),
+    ("no target", "id,target\na,\n", "target '' is neither"),
+    ("upwards", "id,target\n../../etc/passwd,0\n", "is no plain name"),
+    ("absolute", "id,target\n/etc/passwd,0\n", "is no plain name"),
+    ("nothing", "id,target\n,0\n", "is no plain name"),
+    ("file ending", "id,target\na.npy,0\n", "is no plain name"),
+    ("option", "id,target\n-rf,0\n", "is no plain name"),
+    ("long line", "id,target\na,0\nb,1,1\n", "row 3: 3 values where the header has 2"),
+    ("short line", "id,target\na\n", "row 2: 1 values"),
+    ("open quote", 'id,target\n"a,0\n', "no CSV"),
+    ("binary", b"\x93NUMPY\xff\xfe", "no CSV"),
+], ids=lambda value: value if isinstance(value, str) and "," not in value and len(value) < 16 else "")
+def test_table_faults(tmp_path, name, text, message):
+    path = tmp_path / "train_labels.csv"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(InputError, match=message) as caught:
+        read_targets(path)
+    assert str(path) in str(caught.value) and caught.value.remedy
+
+
+def test_harmless_forms_of_a_table_are_read(tmp_path):
+    path = tmp_path / "train_labels.csv"
+    path.write_bytes("\ufefftarget,id\r\n1.0,007\r\n\r\n0,1e5\r\n".encode())
+    table = read_targets(path)
+    assert table["id"].tolist() == ["007", "1e5"] and table["target"].tolist() == [1, 0]
+
+
+def test_a_sample_submission_may_hold_any_target(tmp_path):
+    path = tmp_path / "sample_submission.csv"
+    path.write_text("id,target\na,0.5\nb,\n")
+    assert list(read_targets(path, labelled=False)) == ["id"]
+    with pytest.raises(InputError, match="no such table"):
+        read_targets(tmp_path / "none.csv")
+    with pytest.raises(InputError, match="cannot be read"):
+        read_targets(tmp_path)
+
+
+def test_the_competitions_own_tables(real_tables):
+    table = read_targets(real_tables / "train_labels.csv")
+    assert len(table) == 60_000 and table["target"].sum() == 6_000
+    assert len(read_targets(real_tables / "sample_submission.csv", labelled=False)) == 39_995
