@@ -7,7 +7,15 @@ from seti_utils.views.layout import arrange, rows_of
 from seti_utils.views.mixing import cutmix, mixup
 from seti_utils.views.noise import add_noise
 from seti_utils.views.normalising import normalise_panels
-from seti_utils.views.panels import freq_roll, panel_flip, replace_on, reverse_time, shuffle_cons, shuffle_inv, swap_on_off
+from seti_utils.views.panels import (
+    freq_roll,
+    panel_flip,
+    replace_on,
+    reverse_time,
+    shuffle_cons,
+    shuffle_inv,
+    swap_on_off,
+)
 from seti_utils.views.pixels import cutout, distort, flip, mask
 from seti_utils.views.rendering import mirror, render
 from seti_utils.views.resizing import resize

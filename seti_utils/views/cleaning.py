@@ -22,7 +22,8 @@ def as_numbers(x_BPTF: Tensor) -> Tensor:
 def off_median(x_BPTF: Tensor) -> Tensor:
     """Subtract the pixelwise median of the three OFF panels from all six (exp0011).
 
-    What stands still over the cadence goes, at the price of the OFF panels' noise. Needs all six panels, else ``InputError``.
+    What stands still over the cadence goes, at the price of the OFF panels' noise.
+    Needs all six panels, else ``InputError``.
     """
     x = as_numbers(x_BPTF)
     b, c, d = x[:, places(x.shape[1], tuple(range(PANELS)))][:, OFF].unbind(1)
@@ -31,7 +32,10 @@ def off_median(x_BPTF: Tensor) -> Tensor:
 
 
 def clip(x_BPTF: Tensor, limit: float = 3.0) -> Tensor:
-    """Clip every pixel to [-limit, limit] (a variant of exp0016). Raises ``InputError`` unless ``limit`` is positive."""
+    """Clip every pixel to [-limit, limit] (a variant of exp0016).
+
+    Raises ``InputError`` unless ``limit`` is positive.
+    """
     if not limit > 0:
         raise InputError(f"clip limit {limit}", remedy="choose a positive number of standard deviations")
     return as_numbers(x_BPTF).clamp_(-limit, limit).to(x_BPTF.dtype)
@@ -48,7 +52,10 @@ def column_norm(x_BPTF: Tensor) -> Tensor:
 
 
 def row_norm(x_BPTF: Tensor) -> Tensor:
-    """Per panel and time row: subtract the median over frequency, divide by the robust scatter. Bursts go, needles stay."""
+    """Per panel and time row: subtract the median over frequency, divide by the robust scatter.
+
+    Bursts go, needles stay.
+    """
     x = as_numbers(x_BPTF)
     median, scatter = level_and_scatter(x, -1)
     return ((x - median) / scatter).to(x_BPTF.dtype)

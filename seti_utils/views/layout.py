@@ -9,7 +9,10 @@ from seti_utils.layouts import Layout, parse_layout
 
 
 def held_panels(count: int) -> tuple[int, ...]:
-    """The numbers of the panels in an array of ``count``: all six, or the ON panels. Raises ``InputError`` otherwise."""
+    """The numbers of the panels in an array of ``count``: all six, or the ON panels.
+
+    Raises ``InputError`` for any other count.
+    """
     if count == PANELS:
         return tuple(range(PANELS))
     if count == len(ON):
@@ -24,7 +27,9 @@ def places(count: int, needed: tuple[int, ...] = tuple(range(PANELS))) -> tuple[
     """
     held = held_panels(count)
     if missing := sorted(set(needed) - set(held)):
-        raise InputError(f"panels {missing} are needed, but only the ON panels {ON} are there", remedy="read all six panels")
+        raise InputError(
+            f"panels {missing} are needed, but only the ON panels {ON} are there", remedy="read all six panels"
+        )
     return tuple(held.index(panel) for panel in needed)
 
 
@@ -33,12 +38,14 @@ def rows_of(layout: str | Layout) -> int:
     channels = parse_layout(layout) if isinstance(layout, str) else layout
     counts = {len(channel) for channel in channels}
     if len(counts) != 1:
-        raise InputError(f"layout {layout!r}: its channels have {sorted(counts)} rows", remedy="give every channel as many rows")
+        raise InputError(
+            f"layout {layout!r}: its channels have {sorted(counts)} rows", remedy="give every channel as many rows"
+        )
     return counts.pop()
 
 
 def arrange_channels(x_BPTF: Tensor, layout: str | Layout) -> list[Tensor]:
-    """One (B, freq, time) image per channel of ``layout``, each of its own length; views of ``x_BPTF`` where that is possible."""
+    """One (B, freq, time) image per channel of ``layout``, each of its own length; views where that is possible."""
     channels = parse_layout(layout) if isinstance(layout, str) else layout
     images = []
     for rows in channels:
@@ -60,7 +67,9 @@ def arrange(x_BPTF: Tensor, channels: str | Layout) -> Tensor:
     images = arrange_channels(x_BPTF, channels)
     if len({image.shape for image in images}) > 1:
         sizes = [f"{image.shape[1]} x {image.shape[2]}" for image in images]
-        raise InputError(f"layout {channels!r}: its channels are {', '.join(sizes)} pixels", remedy="switch on a resize")
+        raise InputError(
+            f"layout {channels!r}: its channels are {', '.join(sizes)} pixels", remedy="switch on a resize"
+        )
     return images[0].unsqueeze(1) if len(images) == 1 else torch.stack(images, dim=1)
 
 

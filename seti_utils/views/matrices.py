@@ -71,7 +71,7 @@ def pil_matrix(size_in: int, size_out: int, kernel: str) -> np.ndarray:
 
 
 def cv2_matrix(size_in: int, size_out: int, kernel: str) -> np.ndarray:
-    """The matrix of OpenCV's interpolation: the kernel is as wide as an input pixel whatever the scale; edges repeat."""
+    """The matrix of OpenCV's interpolation: the kernel spans input pixels whatever the scale; edges repeat."""
     reach, function = INTERPOLATED[kernel]
     position = (np.arange(size_out) + 0.5) * (size_in / size_out) - 0.5
     if kernel == "lanczos":

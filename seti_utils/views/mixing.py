@@ -14,18 +14,27 @@ Pair = tuple[Tensor, Tensor]
 
 
 def either(y1: Tensor, y2: Tensor) -> Tensor:
-    """The probability that at least one of two independent signals is there: y1 + y2 - y1 y2, right for soft labels too."""
-    return y1 + y2 - y1 * y2
+    """The probability that at least one of two independent signals is there: y1 + y2 - y1 y2."""
+    # Written so that a certain signal gives exactly 1, never a rounding above it.
+    return y1 + y2 * (1 - y1)
 
 
 def mixup(
-    image_BCFT: Tensor, y: Tensor, *, generator: Generator, alpha: float = 1.0, label: str = "or", renormalise: bool = False, p: float = 1.0
+    image_BCFT: Tensor,
+    y: Tensor,
+    *,
+    generator: Generator,
+    alpha: float = 1.0,
+    label: str = "or",
+    renormalise: bool = False,
+    p: float = 1.0,
 ) -> Pair:
     """Mix pairs of images, x = l x1 + (1 - l) x2 with l ~ Beta(alpha, alpha), one l per cadence.
 
     The label of a mixed cadence: ``or`` y1 + y2 - y1 y2 (exp0003), ``max`` the larger one (the winner's), ``linear``
     l y1 + (1 - l) y2 (Zhang 2017). Cadences that are not drawn keep image and label. ``renormalise`` restores mean 0,
-    std 1 per mixed image and channel. Works on panels as well. Raises ``InputError`` for an unknown label or alpha <= 0.
+    std 1 per mixed image and channel. Works on panels as well. Raises ``InputError`` for an unknown label or
+    alpha <= 0.
     """
     if label not in ("or", "max", "linear"):
         raise InputError(f"mixup label {label!r}", remedy="expected or, max, linear")

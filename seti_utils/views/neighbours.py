@@ -12,16 +12,16 @@ from seti_utils.errors import InputError
 def running_median(x: Tensor, size: int) -> Tensor:
     """Median over ``size`` neighbours along the last axis, its edge values repeated (``scipy.ndimage``'s ``nearest``).
 
-    Float32 of any shape. The time grows with the square of ``size``. Raises ``InputError`` unless ``size`` is odd and positive.
+    Float32 of any shape. The time grows with the square of ``size``. Raises ``InputError`` unless it is odd.
     """
     check_odd(size)
     return by_panel(lambda panel: forgetful_median(panel, size), x)
 
 
 def top_hat(x: Tensor, size: int) -> Tensor:
-    """White top-hat along the last axis: ``x`` less its opening over ``size`` neighbours; nothing beyond the edge counts.
+    """White top-hat along the last axis: ``x`` less its opening over ``size`` neighbours.
 
-    Float32 of any shape. Raises ``InputError`` unless ``size`` is odd and positive.
+    Nothing beyond the edge counts. Float32 of any shape. Raises ``InputError`` unless ``size`` is odd and positive.
     """
     check_odd(size)
     return by_panel(lambda panel: panel - dilate(-dilate(-panel, size), size), x)
@@ -46,7 +46,10 @@ def by_panel(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
 
 
 def forgetful_median(rows: Tensor, size: int) -> Tensor:
-    """Of half the window plus one, the least and the greatest cannot be the median: drop both, take one more, repeat."""
+    """Forgetful selection: of half the window plus one, neither the least nor the greatest is the median.
+
+    Drop both, take one more, repeat.
+    """
     half, length = size // 2, rows.shape[-1]
     padded = nn.pad(rows, (half, half), mode="replicate")
     waiting = [padded[:, shift : shift + length] for shift in range(size)]

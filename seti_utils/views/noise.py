@@ -9,13 +9,21 @@ from seti_utils.views.normalising import normalise_panels
 
 
 def add_noise(
-    x_BPTF: Tensor, y: Tensor, *, generator: Generator, kind: str = "gaussian", low: float = 0.0, high: float = 1.0, p: float = 1.0
+    x_BPTF: Tensor,
+    y: Tensor,
+    *,
+    generator: Generator,
+    kind: str = "gaussian",
+    low: float = 0.0,
+    high: float = 1.0,
+    p: float = 1.0,
 ) -> tuple[Tensor, Tensor]:
     """Add noise to a cadence and normalise every panel again to mean 0, std 1. The label is kept.
 
     ``gaussian``: N(0, u) with standard deviation u ~ U(low, high), one u per cadence (exp0018). ``chi2``: chi-squared
     with U(low, high) degrees of freedom (the idea list's artificial spectral noise: 0.1 to 3.1, p 0.75).
-    (B, P, T, F) of any float dtype -> a new tensor of the same; arithmetic in float32. Raises ``InputError`` for an unknown kind.
+    (B, P, T, F) of any float dtype -> a new tensor of the same; arithmetic in float32. Raises ``InputError``
+    for an unknown kind.
     """
     if kind not in ("gaussian", "chi2"):
         raise InputError(f"noise kind {kind!r}", remedy="expected gaussian or chi2")

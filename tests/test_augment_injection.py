@@ -1,0 +1,130 @@
+"""Injected needles: where, how bright, with which label; and that the image still shows them."""
+
+import numpy as np
+import pytest
+import torch
+
+from seti_utils.data.needles import FAMILIES
+from seti_utils.errors import InputError
+from seti_utils.views import inject, normalise_panels, render
+
+ON, OFF = [0, 2, 4], [1, 3, 5]
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.fixture(scope="module")
+def noise():
+    return normalise_panels(torch.randn(40, 6, 273, 256, generator=seeded(1)))
+
+
+def test_only_negatives_get_needles_and_their_label_becomes_1(noise):
+    y = torch.tensor([0.0, 0.2, 0.5, 1.0] * 10)
+    x, label = inject(noise, y, generator=seeded(), families=("line",), p=0.5)
+    hit = (x != noise).flatten(1).any(1)
+    assert 4 <= hit.sum() <= 16
+    assert (y[hit] < 0.5).all() and (label[hit] == 1).all() and torch.equal(label[~hit], y[~hit])
+    all_hit = inject(noise, torch.zeros(40), generator=seeded(), families=("line",), p=1.0)
+    assert (all_hit[1] == 1).all() and (all_hit[0] != noise).flatten(1).any(1).all()
+
+
+def test_needles_lie_in_a_random_non_empty_subset_of_the_on_panels(noise):
+    x, _ = inject(noise, torch.zeros(40), generator=seeded(), families=("line",), p=1.0)
+    touched = (x != noise).flatten(2).any(2)
+    assert not touched[:, OFF].any() and touched[:, ON].any(1).all()
+    subsets = {tuple(row) for row in touched[:, ON].tolist()}
+    assert len(subsets) >= 6, "all seven subsets come up"
+
+
+def test_altered_panels_are_normalised_again(noise):
+    x, _ = inject(noise, torch.zeros(40), generator=seeded(), p=1.0, amplitude=(10.0, 10.0))
+    assert x.mean((2, 3)).abs().max() < 1e-5 and (x.std((2, 3), correction=0) - 1).abs().max() < 1e-4
+
+
+def test_amplitude_is_in_sigma_of_the_local_noise(noise):
+    # Offsets from the channel's centre are even for a drifting track, so the brightest pixel of a row holds on average
+    # the mean of exp(-d^2 / (2 0.306^2)) over |d| < 1/2, which is 0.689.
+    for scale in (1.0, 0.25):
+        background = noise * scale
+        background[..., 128:] += 4
+        x, _ = inject(
+            background, torch.zeros(40), generator=seeded(), families=("drift",), p=1.0, amplitude=(6.0, 6.0), drop=0.0
+        )
+        panels = (x != background).flatten(2).any(2)
+        after, before = x[panels], background[panels]
+        # Undo the normalisation: a fit over all pixels hardly sees the needle.
+        difference = []
+        for new, old in zip(after, before):
+            slope, offset = np.polyfit(old.flatten()[::7], new.flatten()[::7], 1)
+            difference.append((new - offset) / slope - old)
+        peak = torch.stack(difference).amax(2)
+        lit = peak[peak > 1.5 * scale] / scale
+        assert lit.mean() == pytest.approx(6 * 0.69, rel=0.12)
+
+
+def test_pixels_are_dropped_at_random(noise):
+    def rows_lit(drop):
+        x, _ = inject(
+            noise, torch.zeros(40), generator=seeded(), families=("line",), p=1.0, amplitude=(30.0, 30.0), drop=drop
+        )
+        panels = (x != noise).flatten(2).any(2)
+        return (x[panels].amax(2) > 4.5).float().mean()
+
+    whole = rows_lit(0.0)
+    assert whole > 0.9
+    assert rows_lit(0.8) == pytest.approx(float(whole) * 0.6, abs=0.1)
+
+
+@pytest.mark.parametrize("family", [*FAMILIES, "chirp"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_every_family_of_the_sky_can_be_injected(noise, family, dtype):
+    x, label = inject(
+        noise[:6].to(dtype), torch.zeros(6), generator=seeded(), families=(family,), p=1.0, amplitude=(8.0, 8.0)
+    )
+    assert x.dtype == dtype and x.isfinite().all()
+    hit = label == 1
+    assert hit.sum() >= 4 and torch.equal(x[~hit], noise[:6].to(dtype)[~hit])
+    assert ((x[hit] - noise[:6].to(dtype)[hit]).abs() > 1).flatten(1).sum(1).min() >= 20
+
+
+def test_on_panels_alone_are_enough(noise):
+    x, label = inject(noise[:, ON], torch.zeros(40), generator=seeded(), families=("line",), p=1.0)
+    whole, _ = inject(noise, torch.zeros(40), generator=seeded(), families=("line",), p=1.0)
+    assert (label == 1).all() and torch.equal(x, whole[:, ON])
+
+
+def test_constant_panels_stay_finite():
+    x, label = inject(torch.zeros(4, 6, 273, 256), torch.zeros(4), generator=seeded(), p=1.0)
+    assert x.isfinite().all() and label.isfinite().all()
+
+
+def test_bad_knobs_are_refused(noise):
+    for knobs, said in (
+        ({"families": ("squiggle",)}, "squiggle"),
+        ({"amplitude": (2.0, 1.0)}, "amplitude"),
+        ({"drop": 1.0}, "drop"),
+    ):
+        with pytest.raises(InputError, match=said):
+            inject(noise, torch.zeros(40), generator=seeded(), **knobs)
+
+
+def test_the_rendered_image_keeps_the_needles_snr(noise):
+    """A line of 1 sigma: a matched filter finds it in the 512 x 512 image nearly as well as in the panels."""
+    x, label = inject(
+        noise, torch.zeros(40), generator=seeded(3), families=("line",), p=1.0, amplitude=(1.0, 1.0), drop=0.0
+    )
+    assert (label == 1).all()
+    how = {"freq": 512, "time": 512}
+
+    def snr(render_panels):
+        signal = render_panels(x) - render_panels(noise)
+        template = signal.flatten(1)
+        other = render_panels(noise.roll(1, 0)).flatten(1)
+        level = (template * other).sum(1)
+        return (template.square().sum(1) / level.std()).mean()
+
+    native = snr(lambda panels: render(panels, layout="aaa"))
+    image = snr(lambda panels: render(panels, layout="aaa", resize=how))
+    assert image / native > 0.85
