@@ -73,7 +73,7 @@ def save(path: str | Path, content: dict[str, object], meta: dict[str, object]) 
         if error.errno not in FULL:
             raise
         raise InputError(f"no room for a checkpoint of {buffer.getbuffer().nbytes / 1e6:.1f} MB ({error.strerror})",
-                         where=path, remedy="free some space and run again; the earlier checkpoint is intact") from error
+                         where=path, remedy="free some space and run again; the earlier one is intact") from error
 
 
 def previous(path: Path) -> Path:

@@ -2,9 +2,11 @@
 
 One process is the same code with a team of one. Gradients are averaged over ranks, so two ranks with half a batch
 each make the step of one rank with the whole batch - up to the order of additions, and with BatchNorm only when it is
-synchronised. Pairwise losses (WMW, AUC margin) see only the pairs within a rank.
+synchronised. Pairwise losses (WMW, AUC margin) see only the pairs within a rank, and a loss with parameters of its own
+(AUC margin) keeps one set a rank, rank 0's being the one that is saved: train those on one GPU.
 """
 
+import itertools
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,11 +18,16 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from seti_utils.errors import InputError
+from seti_utils.errors import InputError, Spoken
+
+JOINED = itertools.count()
+"""How many teams this process has joined; equal on every rank."""
 
 
-class RankLost(RuntimeError):
+class RankLost(Spoken, RuntimeError):
     """Another process of the job ended or hangs, so this one cannot go on."""
+
+    exit_code = 4
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,8 @@ class Team:
 def team(device: str | None = None, *, timeout_s: float = 600.0) -> Iterator[Team]:
     """Join the job that ``torchrun`` describes in the environment, and leave it at the end; alone without one.
 
+    May be entered again after it was left, by all ranks alike.
+
     NCCL on CUDA (one GPU per local rank), gloo on a CPU. A collective that waits longer than ``timeout_s``, or whose
     partner has gone, ends the block with ``RankLost``; torchrun then ends the other processes.
     """
@@ -55,15 +64,19 @@ def team(device: str | None = None, *, timeout_s: float = 600.0) -> Iterator[Tea
                              remedy=f"start at most {torch.cuda.device_count()} processes (--nproc-per-node)")
         torch.cuda.set_device(local)
     place = torch.device(kind, local) if kind == "cuda" else torch.device("cpu")
+    backend, own = ("nccl", place) if kind == "cuda" else ("gloo", None)
     limit = timedelta(seconds=timeout_s)
-    dist.init_process_group("nccl" if kind == "cuda" else "gloo", timeout=limit, device_id=place if kind == "cuda" else None)
+    store, rank, world = next(dist.rendezvous("env://", timeout=limit))
+    # Without a name of its own, a second team of the same job reads the addresses that the first one left behind.
+    store = dist.PrefixStore(f"team {next(JOINED)}", store)
+    dist.init_process_group(backend, store=store, rank=rank, world_size=world, timeout=limit, device_id=own)
     try:
-        yield Team(dist.get_rank(), dist.get_world_size(), place)
+        yield Team(rank, world, place)
     except (dist.DistError, RuntimeError) as error:
         if not lost(error):
             raise
-        raise RankLost(f"rank {dist.get_rank()} of {world} lost another rank ({str(error).splitlines()[0][:120]}); see that "
-                       "rank's own message above; the same command goes on from the last saved state") from error
+        raise RankLost(f"rank {rank} of {world} lost another rank ({str(error).splitlines()[0][:120]}); see "
+                       "that rank's own message; the same command goes on from the last saved state") from error
     finally:
         dist.destroy_process_group()
 

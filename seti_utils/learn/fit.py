@@ -84,7 +84,8 @@ def fit(
         model.train()
         epoch, stage = position.epoch, position.stage
         stream = iter(batches(epoch, position.step * accumulate)) if position.step < steps else iter(())
-        for step in show(range(position.step, steps), desc=f"stage {stage + 1} epoch {epoch + 1}/{epochs}", unit="step"):
+        here = f"stage {stage + 1} epoch {epoch + 1}/{epochs}"
+        for step in show(range(position.step, steps), desc=here, unit="step"):
             number = epoch * steps + step
             done = number / (epochs * steps)
             randomness.at(stage, number)
@@ -111,8 +112,9 @@ def fit(
         network = average.module(model).eval()
         measured = judge(network, epoch)
         better = measured.get("auc", math.inf) > position.best or "auc" not in measured
-        row = {"stage": stage, "epoch": epoch, "loss": position.loss_sum / position.counted if position.counted else None,
-               "lr": optimiser.param_groups[0]["lr"], "skipped": precision.skipped, **measured}
+        mean = position.loss_sum / position.counted if position.counted else None
+        row = {"stage": stage, "epoch": epoch, "loss": mean, "lr": optimiser.param_groups[0]["lr"],
+               "skipped": precision.skipped, **measured}
         position.history.append(row)
         position.best = measured.get("auc", position.best) if better else position.best
         keep(network, row, better)

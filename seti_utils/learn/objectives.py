@@ -52,10 +52,20 @@ class Views:
         self.render, self.generator, self.device = render, generator, generator.device
         self.panel_augments, self.image_augments = tuple(panel_augments), tuple(image_augments)
         self.layout = torch.channels_last if channels_last else torch.contiguous_format
+        self.copied: torch.cuda.Event | None = None
 
     def receive(self, batch: object) -> tuple[torch.Tensor, torch.Tensor]:
-        """The batch's panels and labels on the device; on CUDA the copy of a pinned batch does not block."""
-        return batch.x.to(self.device, non_blocking=True), batch.y.to(self.device, torch.float32, non_blocking=True)
+        """The batch's panels and labels on the device; on CUDA the copy of a pinned batch does not block.
+
+        The copy before this one has ended when this returns, because the reader reuses its buffers.
+        """
+        if self.copied is not None:
+            self.copied.synchronize()
+        x, y = batch.x.to(self.device, non_blocking=True), batch.y.to(self.device, torch.float32, non_blocking=True)
+        if self.device.type == "cuda":
+            self.copied = torch.cuda.Event()
+            self.copied.record(torch.cuda.current_stream(self.device))
+        return x, y
 
     def training(self, batch: object, done: float) -> tuple[torch.Tensor, torch.Tensor]:
         """Augmented image (B, C, freq, time) and soft label (B,)."""
@@ -109,7 +119,7 @@ def fixmatch(
     def objective(model: nn.Module, batch: tuple[object, object], done: float) -> torch.Tensor:
         labelled, unlabelled = batch
         image, y = views.training(labelled, done)
-        weak = views.plain(unlabelled.x.to(views.device, non_blocking=True))
+        weak = views.plain(views.receive(unlabelled)[0])
         target = scored(bare(model), weak, autocast)
         model.train()
         for augment in strong:

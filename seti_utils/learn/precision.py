@@ -52,7 +52,8 @@ class Precision:
     def guard(self, model: nn.Module) -> None:
         """Remember ``model``'s BatchNorm statistics, to put them back after a skipped step."""
         norms = [module for module in model.modules() if isinstance(module, _BatchNorm)]
-        self.running = [buffer for norm in norms for buffer in (norm.running_mean, norm.running_var) if buffer is not None]
+        buffers = [buffer for norm in norms for buffer in (norm.running_mean, norm.running_var)]
+        self.running = [buffer for buffer in buffers if buffer is not None]
         self.trusted = [buffer.clone() for buffer in self.running]
 
     def autocast(self) -> torch.autocast:
@@ -93,13 +94,15 @@ class Precision:
         """Go on in float32; from float32 there is nowhere to fall, so raise ``Diverged``."""
         if self.kind is None:
             raise Diverged(self.in_a_row)
-        warnings.warn(f"{self.in_a_row} steps in a row were not finite in {self.kind}: going on in float32", stacklevel=2)
+        news = f"{self.in_a_row} steps in a row were not finite in {self.kind}: going on in float32"
+        warnings.warn(news, stacklevel=2)
         self.in_a_row = 0
         self.use(None)
 
     def state_dict(self) -> dict[str, object]:
         """What a resumed run needs: the kind in use, the loss scale and the counts."""
-        return {"kind": self.kind, "scaler": self.scaler.state_dict(), "skipped": self.skipped, "in_a_row": self.in_a_row}
+        return {"kind": self.kind, "scaler": self.scaler.state_dict(),
+                "skipped": self.skipped, "in_a_row": self.in_a_row}
 
     def load_state_dict(self, state: dict[str, object]) -> None:
         """Go on as ``state`` says, including in float32 after a fallback."""

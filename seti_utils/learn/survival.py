@@ -12,7 +12,7 @@ from types import FrameType
 import numpy as np
 import torch
 
-from seti_utils.errors import InputError
+from seti_utils.errors import InputError, Spoken
 from seti_utils.learn.metrics import auc, bootstrap_auc
 
 FLAT = 1e-4
@@ -27,15 +27,17 @@ TELLING = 0.2
 SMALLER = "not even one cadence fits: take smaller images or a smaller network"
 
 CURES = {
-    "head_first": "train the classifier first (head_first=HeadFirst(1)), so that random gradients do not wreck the body",
+    "head_first": "train the classifier first (head_first=HeadFirst(1)): random gradients wreck a pretrained body",
     "lr": "lower the learning rate (lr / 3)",
     "clip_norm": "clip the gradient (clip_norm=1.0)",
     "precision": "compute in float32 (precision=None)",
 }
 
 
-class Stopped(Exception):
+class Stopped(Spoken):
     """Training ended early and in good order: the state is saved and another run goes on from ``position``."""
+
+    exit_code = 75  # EX_TEMPFAIL of sysexits.h: try again
 
     def __init__(self, reason: str, position: object):
         self.reason, self.position = reason, position
@@ -43,8 +45,10 @@ class Stopped(Exception):
         super().__init__(f"stopped at {place}: {reason}; the state is saved, the same command goes on from there")
 
 
-class Diverged(RuntimeError):
+class Diverged(Spoken, RuntimeError):
     """The gradient stayed non-finite in float32; ``steps`` were skipped in a row."""
+
+    exit_code = 3
 
     def __init__(self, steps: int):
         self.steps = steps
@@ -52,8 +56,10 @@ class Diverged(RuntimeError):
                          f"{CURES['clip_norm']}, and check the input for non-finite values")
 
 
-class DeadRun(RuntimeError):
+class DeadRun(Spoken, RuntimeError):
     """The network does not learn. ``symptom`` says how that shows, ``cures`` names the knobs to turn, best first."""
+
+    exit_code = 3
 
     def __init__(self, symptom: str, cures: Sequence[str]):
         self.symptom, self.cures = symptom, tuple(cures)
@@ -176,8 +182,10 @@ def explain_memory(batch: int, attempt: Callable[[int], object]) -> Iterator[Non
     else:
         return
     most = largest_batch(attempt, batch - 1)
-    remedy = f"the largest that fitted is {most}: batch={most} accumulate={math.ceil(batch / most)}" if most else SMALLER
-    raise InputError(f"a batch of {batch} does not fit into memory ({full})", remedy=remedy)
+    if not most:
+        raise InputError(f"a batch of {batch} does not fit into memory ({full})", remedy=SMALLER)
+    advice = f"the largest that fitted is {most}: batch={most} accumulate={math.ceil(batch / most)}"
+    raise InputError(f"a batch of {batch} does not fit into memory ({full})", remedy=advice)
 
 
 def largest_batch(attempt: Callable[[int], object], most: int) -> int:

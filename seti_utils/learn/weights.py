@@ -8,7 +8,6 @@ from itertools import islice
 from pathlib import Path
 
 import timm
-import torch
 from timm.models import load_state_dict
 from torch import Tensor, nn
 
