@@ -8,9 +8,7 @@ from torch import Tensor, nn
 
 from seti_utils.errors import InputError
 from seti_utils.learn.precision import DTYPES, choose_precision
-
-VIEWS: dict[str, tuple[int, ...]] = {"identity": (), "freq": (-2,), "time": (-1,), "both": (-2, -1)}
-"""The axes of ``image_BCFT`` that each view of test-time augmentation reverses."""
+from seti_utils.views.rendering import AXES, mirror
 
 
 def predict(
@@ -21,20 +19,24 @@ def predict(
     tta: Sequence[str] = ("identity", "freq"),
     device: str | torch.device = "cpu",
     autocast: str | None = None,
+    mosaic: int = 1,
+    finite: bool = True,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Mean logits over the views of ``tta``, and the rows they belong to, in the order of ``batches``.
 
     ``batches`` yields objects with ``x`` (float16 ``(B, P, T, F)``) and ``rows`` (int64 ``(B,)``); the last one may
     be smaller. ``render`` makes the image ``(B, C, freq, time)`` of a batch on ``device`` and is called once per
     batch, whatever the number of views. ``autocast`` is the network's precision, "fp16", "bf16" or None
-    for float32, as far as the device has it (see ``learn.precision.choose_precision``).
+    for float32, as far as the device has it (see ``learn.precision.choose_precision``). ``mosaic`` is the layout's
+    number of panel rows (``views.layout.rows_of``), each mirrored in its own place.
+    ``finite=False`` returns NaN and infinity instead of refusing them: for whoever judges a run that may be dead.
     Returns float64 ``(N,)`` and int64 ``(N,)``. The views are added up in float64; two calls on one machine are equal
     bit for bit. The model is left in the mode it came in.
 
     Raises ``InputError`` for an unknown view, for a model that does not return one logit per row, and for a logit
     that is not finite, naming the row.
     """
-    axes = view_axes(tta)
+    check_views(tta)
     device = torch.device(device)
     kind = choose_precision(autocast, device)
     logits, rows = [np.empty(0)], [np.empty(0, np.int64)]
@@ -47,22 +49,21 @@ def predict(
                 numbers = torch.as_tensor(batch.rows, dtype=torch.int64).cpu().numpy().copy()
                 image = render(batch.x.to(device))
                 with torch.autocast(device.type, dtype=DTYPES[kind], enabled=kind is not None):
-                    views = [model(image.flip(reverse) if reverse else image) for reverse in axes]
-                logits.append(mean_logit(views, numbers))
+                    views = [model(mirror(image, view, rows=mosaic)) for view in tta]
+                logits.append(mean_logit(views, numbers, finite))
                 rows.append(numbers)
     finally:
         model.train(was_training)
     return np.concatenate(logits), np.concatenate(rows)
 
 
-def view_axes(tta: Sequence[str]) -> list[tuple[int, ...]]:
-    """The axes to reverse for each name in ``tta``. Raises ``InputError`` when it is empty or a name is unknown."""
-    if isinstance(tta, str) or not tta or any(view not in VIEWS for view in tta):
-        raise InputError(f"tta={tta!r} is no list of views", remedy=f"choose one or more of {', '.join(VIEWS)}")
-    return [VIEWS[view] for view in tta]
+def check_views(tta: Sequence[str]) -> None:
+    """Raise ``InputError`` when ``tta`` is empty or names a view that ``views.rendering.mirror`` does not know."""
+    if isinstance(tta, str) or not tta or any(view not in AXES for view in tta):
+        raise InputError(f"tta={tta!r} is no list of views", remedy=f"choose one or more of {', '.join(AXES)}")
 
 
-def mean_logit(views: list[Tensor], rows: np.ndarray) -> np.ndarray:
+def mean_logit(views: list[Tensor], rows: np.ndarray, finite: bool = True) -> np.ndarray:
     """The float64 mean of one logit per row and view; refuses other shapes and values that are not finite."""
     for logit in views:
         if logit.shape != (len(rows),):
@@ -72,7 +73,7 @@ def mean_logit(views: list[Tensor], rows: np.ndarray) -> np.ndarray:
             )
     mean = torch.stack([logit.double() for logit in views]).mean(0).cpu().numpy()
     broken = np.flatnonzero(~np.isfinite(mean))
-    if len(broken):
+    if finite and len(broken):
         raise InputError(
             f"the logit is {mean[broken[0]]} ({len(broken)} of {len(rows)} rows in this batch)",
             row=int(rows[broken[0]]),

@@ -38,7 +38,7 @@ def select_pseudo(
 
     A mean over folds is refused: a student of fold k may only learn from a teacher that has not seen fold k either,
     or its validation rows leak through the test rows' labels. Raises ``InputError`` for that, for another source, for
-    thresholds that cross, and for a choice of no rows.
+    thresholds that cross. No row may be sure enough: then none is chosen.
     """
     test = check_scores(test, f"test scores of {source}" if source else "test scores")
     origin = test[["experiment", "fold"]].drop_duplicates()
@@ -63,9 +63,6 @@ def select_pseudo(
     chosen[highest_first[: top or 0]] = True
     chosen[lowest_first[: bottom or 0]] = True
     rows = np.flatnonzero(chosen)
-    if not len(rows):
-        raise InputError(f"no row is chosen: the scores lie in [{score.min():.4g}, {score.max():.4g}]", where=where,
-                         remedy="widen above and below, or use top and bottom")
     targets = score[rows] if soft else np.round(score[rows])
     return PseudoRows(rows, test["id"].to_numpy(dtype=object)[rows], targets.astype(np.float32), fold)
 
