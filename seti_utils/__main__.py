@@ -3,10 +3,10 @@
 import argparse
 import sys
 
-from seti_utils.commands import blend, chain, log, notebook, pack, predict, sky, summary, train
-from seti_utils.errors import InputError
+from seti_utils.commands import blend, chain, kaggle, log, notebook, pack, predict, sky, summary, train
+from seti_utils.errors import Spoken
 
-COMMANDS = (sky, log, train, predict, blend, chain, pack, notebook, summary)
+COMMANDS = (sky, log, train, predict, blend, chain, pack, notebook, summary, kaggle)
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -28,13 +28,17 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def main(words: list[str] | None = None) -> int:
-    """Run one command; what a person has to mend is one line on standard error and exit code 2."""
+    """Run one command and return its exit code; what a person has to know is one line on standard error.
+
+    2: something given is wrong. 3: the run is dead or diverged. 4: another rank was lost. 75: stopped in good order,
+    the same command goes on. 130: interrupted.
+    """
     args = make_parser().parse_args(words)
     try:
         return args.handle(args) or 0
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    except Spoken as error:
+        print(f"{'stopped' if error.exit_code == 75 else 'error'}: {error}", file=sys.stderr)
+        return error.exit_code
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130

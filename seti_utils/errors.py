@@ -1,11 +1,16 @@
-"""The one error that a person is meant to read."""
+"""Errors that a person is meant to read: one line, and an exit code for scripts."""
 
 
-class InputError(ValueError):
-    """Something given to the toolkit is wrong: says what, where, and what to do about it.
+class Spoken(Exception):
+    """Ends a command with its message as one line instead of a traceback; ``exit_code`` tells scripts why."""
 
-    The command line prints it as one line and exits with 2; a notebook shows it as it is.
-    """
+    exit_code = 1
+
+
+class InputError(Spoken, ValueError):
+    """Something given to the toolkit is wrong: says what, where, and what to do about it."""
+
+    exit_code = 2
 
     def __init__(self, problem: str, *, where: object = None, row: object = None, remedy: str | None = None):
         self.problem, self.where, self.row, self.remedy = problem, where, row, remedy

@@ -21,6 +21,7 @@ from seti_utils.learn.objectives import Augment, added, during
 from seti_utils.learn.panel_encoder import PanelEncoder
 from seti_utils.learn.weights import find_weights
 from seti_utils.views import background, cleaning, injection, mixing, noise, panels, pixels
+from seti_utils.views.layout import rows_of
 from seti_utils.views.rendering import render
 
 FUNCTIONS: dict[type, Callable] = {
@@ -80,7 +81,10 @@ def bound(spec: object) -> Callable:
 def augments(config: Config, knobs: Sequence[str]) -> tuple[Augment, ...]:
     """The augmentations that are on among ``knobs``, in that order."""
     chosen = [spec for knob in knobs if (spec := getattr(config, knob)) is not None]
-    return tuple(during(bound(spec), getattr(spec, "until", None)) for spec in chosen)
+    extra = {specs.Flip: {"rows": rows_of(config.layout)}}
+    return tuple(
+        during(partial(bound(spec), **extra.get(type(spec), {})), getattr(spec, "until", None)) for spec in chosen
+    )
 
 
 def view_of(config: Config) -> Callable[[torch.Tensor], torch.Tensor]:

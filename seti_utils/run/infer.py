@@ -6,13 +6,13 @@ from pathlib import Path
 import pandas as pd
 import torch
 
+from seti_utils.data.batches import batches
+from seti_utils.data.packed import open_cadences
 from seti_utils.errors import InputError
 from seti_utils.experiments import LOG
 from seti_utils.learn.checkpoint import run_folder
-from seti_utils.learn.precision import DTYPES, choose_precision
+from seti_utils.learn.precision import choose_precision
 from seti_utils.progress import progress
-from seti_utils.data.batches import batches
-from seti_utils.data.packed import open_cadences
 from seti_utils.run.artifacts import load_network, trained
 from seti_utils.run.compose import bare_network, panels_of, view_of
 from seti_utils.run.rows import open_competition
@@ -20,6 +20,7 @@ from seti_utils.runtime import Runtime
 from seti_utils.use.prediction import predict, sigmoid
 from seti_utils.use.submission import write_submission
 from seti_utils.use.tables import gather_folds, make_scores, mean_scores, read_scores, write_scores
+from seti_utils.views.layout import rows_of
 
 
 def choose_device(wanted: str) -> torch.device:
@@ -50,7 +51,8 @@ def fold_scores(name: str, fold: int, seed: int, runtime: Runtime, device: torch
     kind = choose_precision(config.precision, device)
     stream = batches(source, None, range(len(source)), config.batch, workers=runtime.workers, pin=device.type == "cuda")
     bar = progress(stream, -(-len(source) // config.batch), f"{name} fold {fold} seed {seed}: test", "batch")
-    logit, rows = predict(model, bar, view_of(config), tta=config.tta, device=device, autocast=DTYPES[kind] if kind else None)
+    logit, rows = predict(model, bar, view_of(config), tta=config.tta, device=device, autocast=kind,
+                          mosaic=rows_of(config.layout))
     table = make_scores(source.ids[rows], sigmoid(logit), fold=fold, experiment=name, seed=seed, fingerprint=mark)
     write_scores(kept, table)
     return table

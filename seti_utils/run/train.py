@@ -12,6 +12,7 @@ from pathlib import Path
 
 from seti_utils.config import Config
 from seti_utils.experiments import LOG
+from seti_utils.files import write_json
 from seti_utils.learn.checkpoint import describe, run_folder
 from seti_utils.learn.distributed import Team, shared, team
 from seti_utils.learn.survival import DeadRun, deadline
@@ -61,13 +62,15 @@ def train_until_alive(
         try:
             return train_fold(name, fold, seed, runtime, crew, stop, say, remedies)
         except DeadRun as death:
+            folder = run_folder(runtime.out, name, fold, seed)
+            if crew.leads:
+                write_json(folder / "dead.json", {"symptom": death.symptom, "cures": death.cures, "remedies": remedies})
             cure = next((knob for knob in death.cures if knob not in remedies), None)
             if cure is None or len(remedies) >= retry:
                 raise
             say(f"{death}: trying again with that ({len(remedies) + 1} of {retry})")
             remedies += (cure,)
             if crew.leads:
-                folder = run_folder(runtime.out, name, fold, seed)
                 folder.rename(folder.with_name(f"{folder.name}.dead{len(remedies)}"))
             shared(None, crew)
 
@@ -106,6 +109,7 @@ def train_fold(
     pseudo = None
     if config.pseudo:
         pseudo = select_pseudo(fold_scores(config.pseudo.source, fold, seed, runtime, crew.device), **vars(config.pseudo))
+        say(f"{len(pseudo.rows)} test rows join the training with the scores of {config.pseudo.source}")
     rows = fold_rows(config, competition, split_of, fold, runtime, crew.device.type == "cuda", pseudo)
     trial = Trial(config, fold, seed, runtime, crew, rows, folder, meta, competition)
     started = time.monotonic()

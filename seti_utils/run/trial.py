@@ -20,9 +20,17 @@ from seti_utils.learn.checkpoint import load_resume, restore, save_resume, save_
 from seti_utils.learn.distributed import Team, agreed, gather, parallel, shared, split
 from seti_utils.learn.fit import Position, fit
 from seti_utils.learn.objectives import Augment, Views, distill, fixmatch, paired, supervised
-from seti_utils.learn.precision import DTYPES, Precision, choose_precision
+from seti_utils.learn.precision import Precision, choose_precision
 from seti_utils.learn.seeding import Randomness, seed_of
-from seti_utils.learn.survival import check_alive, explain_memory, first_reason, stop_on_signal, vital_signs
+from seti_utils.learn.survival import (
+    CURES,
+    DeadRun,
+    check_alive,
+    explain_memory,
+    first_reason,
+    stop_on_signal,
+    vital_signs,
+)
 from seti_utils.progress import progress
 from seti_utils.run.artifacts import load_network, tidy, trained
 from seti_utils.run.compose import (
@@ -41,6 +49,7 @@ from seti_utils.run.rows import Rows, epoch_batches, unlabelled_batches
 from seti_utils.runtime import Runtime, versions
 from seti_utils.use.prediction import predict, sigmoid
 from seti_utils.use.tables import make_scores, write_scores
+from seti_utils.views.layout import rows_of
 
 SAVE_EVERY = 200
 """Steps between two resume states inside an epoch."""
@@ -168,17 +177,21 @@ class Trial:
         """The unlabelled cadences."""
         return open_cadences(self.competition, "test", self.runtime.packed, self.rows.source.panels)
 
-    def logits(self, network: torch.nn.Module, tta: tuple[str, ...]) -> np.ndarray:
+    def logits(self, network: torch.nn.Module, tta: tuple[str, ...], finite: bool = True) -> np.ndarray:
         """Logits of the validation rows, in their order, on every rank."""
         kind = self.precision.kind
         stream = self.rows.stream(split(self.rows.valid, self.crew), self.config.batch)
-        logit, _ = predict(network, stream, self.view, tta=tta, device=self.crew.device, autocast=DTYPES[kind] if kind else None)
+        logit, _ = predict(network, stream, self.view, tta=tta, device=self.crew.device, autocast=kind,
+                           mosaic=rows_of(self.config.layout), finite=finite)
         return gather(logit, self.crew)
 
     def judge(self, leg: Leg, position: Position, network: torch.nn.Module, epoch: int) -> dict[str, object]:
-        """Vital signs on the validation rows; raises ``DeadRun`` when there are none."""
+        """Vital signs on the validation rows; raises ``DeadRun`` when they fail."""
         target = self.rows.targets[self.rows.valid]
-        signs = vital_signs(target, self.logits(network, ("identity",)))
+        logit = self.logits(network, ("identity",), finite=False)
+        if not np.isfinite(logit).all():
+            raise DeadRun("its predictions are not finite", [knob for knob in CURES if knob not in self.tried()])
+        signs = vital_signs(target, logit)
         total = self.legs[-1].before + self.legs[-1].epochs
         if not leg.head_only and min(target.sum(), (1 - target).sum()) >= ENOUGH:
             check_alive([*position.history, signs], (leg.before + epoch + 1) / total, tried=self.tried())

@@ -1,0 +1,183 @@
+"""A run survives: killed and resumed it ends bit for bit the same; a dead one stops and says the remedy."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from seti_utils.data.sky import make_sky
+from seti_utils.experiments import LOG
+from seti_utils.learn.checkpoint import load
+from seti_utils.learn.survival import DeadRun, Diverged, Stopped
+from seti_utils.registry import edit
+from seti_utils.run.artifacts import read_meta
+from seti_utils.run.compose import CALLER_FIELDS, FUNCTIONS
+from seti_utils.run.train import train, train_fold
+from seti_utils.runtime import Runtime
+
+ROOT = Path(__file__).parent.parent
+SMALL = {"backbone": "test_efficientnet", "pretrained": False, "epochs": 3, "batch": 8, "resize": edit(freq=32, time=32)}
+WORDS = ["--set", "backbone=test_efficientnet", "--set", "pretrained=False", "--set", "epochs=3", "--set", "batch=8",
+         "--set", "resize.freq=32", "--set", "resize.time=32", "--workers", "1"]
+
+
+@pytest.fixture(scope="module")
+def sky(tmp_path_factory):
+    return make_sky(tmp_path_factory.mktemp("survival") / "sky", train=80, test=10, seed=8, workers=1)
+
+
+def quiet(line):
+    """Says nothing."""
+
+
+def runtime(sky, out, **more):
+    return Runtime(data=sky, out=out, workers=1, overrides=SMALL | more)
+
+
+def weights(folder, name="last.pt"):
+    return load(folder / name)[0]
+
+
+def assert_same(first, second):
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.parametrize("name", ["exp0022", "exp011"])
+def test_stopped_at_any_step_and_resumed_it_ends_the_same(name, sky, tmp_path):
+    """Mixup, drop path, head-first warm-up and two stages: nothing depends on where it stopped."""
+    (whole,) = train(name, [1], [7], runtime(sky, tmp_path / "whole"), say=quiet)
+    out, stops = tmp_path / "parts", 0
+    while True:
+        steps = iter(range(10**6))
+        try:
+            parts = train_fold(name, 1, 7, runtime(sky, out), stop=lambda: "enough" if next(steps) >= 6 else None, say=quiet)
+            break
+        except Stopped as reason:
+            stops += 1
+            assert "same command goes on" in str(reason)
+    assert stops >= 2
+    for file in ("last.pt", "best.pt"):
+        assert_same(weights(whole, file), weights(parts, file))
+    pd.testing.assert_frame_equal(pd.read_csv(whole / "oof.csv"), pd.read_csv(parts / "oof.csv"))
+
+
+def test_killed_in_cold_blood_it_goes_on_and_ends_the_same(sky, tmp_path):
+    """SIGKILL to the real command, at whatever moment, until it has finished."""
+    (whole,) = train("exp0022", [0], [7], runtime(sky, tmp_path / "whole"), say=quiet)
+    out = tmp_path / "killed"
+    command = [sys.executable, "-m", "seti_utils", "train", "exp0022", "--folds", "0", "--seeds", "7", "--data", str(sky),
+               "--out", str(out), *WORDS]
+    environment = os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())}
+    folder = out / "exp0022" / "fold0_seed7"
+    for kill in range(3):
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        before = modified(folder / "resume.pt")
+        deadline = time.monotonic() + 120
+        while process.poll() is None and modified(folder / "resume.pt") == before and time.monotonic() < deadline:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert_same(weights(whole), weights(folder))
+
+
+def modified(path):
+    return path.stat().st_mtime_ns if path.exists() else 0
+
+
+def test_the_command_line_stops_in_good_order(sky, tmp_path):
+    command = [sys.executable, "-m", "seti_utils", "train", "exp0022", "--folds", "0", "--data", str(sky), "--out", str(tmp_path),
+               "--stop-after", "1s", *WORDS, "--set", "epochs=500"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 75 and "same command goes on" in done.stderr and "Traceback" not in done.stderr
+    assert (tmp_path / "exp0022" / "fold0_seed2021" / "resume.pt").exists()
+
+
+def test_a_dead_run_stops_says_why_and_a_retry_is_recorded(tmp_path):
+    """Labels drawn at random cannot be learned: the run is called dead, tried again, and the remedy is written down."""
+    sky = make_sky(tmp_path / "sky", train=400, test=10, seed=9, workers=1)
+    labels = pd.read_csv(sky / "train_labels.csv")
+    labels.assign(target=np.random.default_rng(1).permutation(len(labels)) % 2).to_csv(sky / "train_labels.csv", index=False)
+    hopeless = {"lr": 1e-9, "batch": 32, "folds": 2}
+    with pytest.raises(DeadRun, match="classifier first"):
+        train("exp0022", [0], [7], runtime(sky, tmp_path / "dead", **hopeless), say=quiet)
+    said = []
+    with pytest.raises(DeadRun):
+        train("exp0022", [0], [7], runtime(sky, tmp_path / "retry", **hopeless), retry=1, say=said.append)
+    assert sum("trying again" in line for line in said) == 1
+    runs = tmp_path / "retry" / "exp0022"
+    first, second = (json.loads((runs / name / "dead.json").read_text()) for name in ("fold0_seed7.dead1", "fold0_seed7"))
+    assert first["remedies"] == [] and second["remedies"] == ["head_first"] and "AUC" in first["symptom"]
+
+
+def test_exploding_gradients_end_clearly(sky, tmp_path):
+    with pytest.raises((Diverged, DeadRun)):
+        train("exp0022", [0], [7], runtime(sky, tmp_path, lr=1e30, optimiser="sgd", epochs=30), say=quiet)
+
+
+def test_weights_of_another_split_are_refused(sky, tmp_path):
+    from seti_utils.errors import InputError
+
+    train("exp0012", [0], [7], runtime(sky, tmp_path, folds=5), say=quiet)
+    with pytest.raises(InputError, match="fingerprint|split"):
+        train("exp0020", [0], [7], runtime(sky, tmp_path, folds=5, fold_seed=5), say=quiet)
+
+
+def test_every_seed_is_its_own_run_and_the_same_seed_the_same_run(sky, tmp_path):
+    first, second = train("exp0022", [0], [1, 2], runtime(sky, tmp_path / "a"), say=quiet)
+    (again,) = train("exp0022", [0], [1], runtime(sky, tmp_path / "b"), say=quiet)
+    assert_same(weights(first), weights(again))
+    assert not all(torch.equal(weights(first)[name], weights(second)[name]) for name in weights(first))
+
+
+def test_meta_says_what_ran(sky, tmp_path):
+    (folder,) = train("exp0022", [0], [7], runtime(sky, tmp_path), say=quiet)
+    meta = read_meta(folder)
+    assert meta["fingerprint"] == LOG.fingerprint("exp0022", SMALL) and meta["valid_rows"] == 16 and meta["train_rows"] == 64
+    assert {"torch", "timm", "seti_utils"} <= set(meta["versions"]) and meta["recipe"]["mixup"] == {"Mixup": {"until": 0.8}}
+    assert not list(folder.glob("*.previous")) and not (folder / "resume.pt").exists()
+
+
+def test_two_ranks_train_one_run(sky, tmp_path):
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "seti_utils", "train",
+               "exp0022", "--folds", "0", "--seeds", "7", "--data", str(sky), "--out", str(tmp_path), *WORDS]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    assert done.returncode == 0, done.stderr[-2000:]
+    folder = tmp_path / "exp0022" / "fold0_seed7"
+    oof = pd.read_csv(folder / "oof.csv")
+    assert len(oof) == 16 and oof["id"].is_unique and read_meta(folder)["ranks"] == 2
+
+
+def test_one_fold_per_process(sky, tmp_path):
+    command = [sys.executable, "-m", "seti_utils", "train", "exp0022", "--folds", "0,1", "--launch", "folds", "--data", str(sky),
+               "--out", str(tmp_path), *WORDS]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert "[folds 0]" in done.stdout and "[folds 1]" in done.stdout
+    assert all((tmp_path / "exp0022" / f"fold{fold}_seed2021" / "meta.json").exists() for fold in (0, 1))
+
+
+def test_a_failing_process_ends_the_launch(sky, tmp_path):
+    command = [sys.executable, "-m", "seti_utils", "train", "exp0022", "--folds", "0,1", "--launch", "folds", "--data", str(sky),
+               "--out", str(tmp_path), *WORDS, "--set", "backbone=no_such_net"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 2 and "no_such_net" in done.stdout + done.stderr and "Traceback" not in done.stderr
+
+
+def test_every_spec_names_the_arguments_of_its_function():
+    import inspect
+    from dataclasses import fields
+
+    for spec, function in FUNCTIONS.items():
+        wanted = {field.name for field in fields(spec)} - CALLER_FIELDS
+        assert wanted <= set(inspect.signature(function).parameters), spec
