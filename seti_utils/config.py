@@ -73,6 +73,7 @@ class Config:
     layer_decay: float | None = None
     clip_norm: float | None = None
     schedule: specs.Cosine | specs.RampCosine | specs.OneCycle = specs.Cosine()
+    sky_first: specs.SkyFirst | None = None
     head_first: specs.HeadFirst | None = None
     average: specs.EMA | specs.SWA | None = None
     precision: str | None = "fp16"

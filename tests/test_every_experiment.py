@@ -31,7 +31,10 @@ def out(tmp_path_factory):
 def small(name):
     """Overrides that leave the recipe of ``name`` as it is but for its size."""
     has_resize = LOG.find(name).config.resize is not None
-    return SMALL | {"resize": edit(freq=32, time=48) if has_resize else Resize(32, 48)}
+    size = {"resize": edit(freq=32, time=48) if has_resize else Resize(32, 48)}
+    if LOG.find(name).config.sky_first:
+        size["sky_first"] = edit(epochs=1, steps=2)
+    return SMALL | size
 
 
 @pytest.mark.parametrize("name", list(LOG.experiments))

@@ -11,6 +11,7 @@ from seti_utils.specs import (
     Noise,
     PanelEncoder,
     Resize,
+    SkyFirst,
     SoftCrossEntropy,
     TwoClass,
 )
@@ -45,4 +46,5 @@ def write(log: Log) -> None:
     exp("idea_ema", "exp011", "EMA of the weights", average=EMA(), note="From the idea list: SWA-like.")
     exp("idea_panels", "exp011", "one encoder for six panels", layout="a,b,a,c,a,d", panels=PanelEncoder(),
         because="the encoder reads panels, so each has to be a channel")
+    exp("idea_sky_first", "exp011", "begin on an endless synthetic sky", sky_first=SkyFirst())
     exp("idea_gem", "exp011", "generalised-mean pooling", pool=GeM())

@@ -7,6 +7,7 @@ import torch
 
 from seti_utils.errors import InputError
 from seti_utils.learn.checkpoint import load, run_folder
+from seti_utils.learn.distributed import Team, shared
 from seti_utils.runtime import Runtime
 
 
@@ -51,9 +52,12 @@ def refuse_foreign(folder: Path, fingerprint: str) -> None:
             return
 
 
-def load_network(model: torch.nn.Module, path: Path, **expected: object) -> None:
-    """Load the weights in ``path`` into ``model``; refuses another fingerprint, split or architecture."""
-    content, meta = load(path, **expected)
+def load_network(model: torch.nn.Module, path: Path, crew: Team = Team(), **expected: object) -> None:
+    """Load the weights in ``path`` into ``model``; refuses another fingerprint, split or architecture.
+
+    Rank 0 reads the file and the others get it from there: only the first machine needs it.
+    """
+    content, meta = shared(load(path, **expected) if crew.leads else None, crew)
     try:
         model.load_state_dict(content)
     except RuntimeError as error:

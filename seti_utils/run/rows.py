@@ -4,18 +4,21 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from seti_utils.config import Config
 from seti_utils.data.batches import Batch, batches, epoch_order
 from seti_utils.data.competition import Competition, find_data, read_competition
 from seti_utils.data.folds import fingerprint, settled_folds
 from seti_utils.data.packed import open_cadences
+from seti_utils.data.sky import EndlessSky
 from seti_utils.data.sources import JoinedCadences, Source
 from seti_utils.errors import InputError
 from seti_utils.learn.distributed import Team, part_of
 from seti_utils.learn.seeding import seed_of
 from seti_utils.run.compose import panels_of
 from seti_utils.runtime import Runtime
+from seti_utils.specs import SkyFirst
 from seti_utils.use.pseudo import PseudoRows, append_pseudo
 
 
@@ -100,5 +103,19 @@ def unlabelled_batches(
             for lap in range(laps)
         ]
         return batches(source, None, np.concatenate(orders)[first * part :], part, workers=rows.workers, pin=rows.pin)
+
+    return stream
+
+
+def sky_batches(spec: SkyFirst, batch: int, seed: int, before: int, crew: Team) -> Callable[[int, int], Iterator[Batch]]:
+    """Batches of an endless sky, made on the device; every epoch, step and rank has cadences of its own."""
+    part = part_of(batch, crew)
+    sky = EndlessSky(part, seed_of(seed, "sky first"), "test" if spec.shift else "train", positive=spec.positive, device=str(crew.device))
+
+    def stream(epoch: int, first: int) -> Iterator[Batch]:
+        for step in range(first, spec.steps):
+            number = ((before + epoch) * spec.steps + step) * crew.world + crew.rank
+            x, y, _ = sky.batch(number)
+            yield Batch(x, y, torch.arange(part))
 
     return stream

@@ -95,20 +95,19 @@ def train_fold(
     config = replace(config, **{knob: REMEDIES[knob](config) for knob in remedies})
     mark = LOG.fingerprint(name, runtime.overrides)
     folder = run_folder(runtime.out, name, fold, seed)
-    refuse_foreign(folder, mark)
-    if finished(folder, mark):
+    if crew.leads:
+        refuse_foreign(folder, mark)
+    if shared(finished(folder, mark) if crew.leads else None, crew):
         say(f"{name} fold {fold} seed {seed}: already trained, in {folder}")
         return folder
     competition = open_competition(runtime)
-    if crew.leads:
-        folds_of(config, competition, runtime)
-    shared(None, crew)
-    split_of, split_mark = folds_of(config, competition, runtime)
+    split_of, split_mark = shared(folds_of(config, competition, runtime) if crew.leads else None, crew)
     meta = describe(experiment=name, fold=fold, seed=seed, fingerprint=mark, folds=split_mark, backbone=config.backbone,
                     remedies=list(remedies))
     pseudo = None
     if config.pseudo:
-        pseudo = select_pseudo(fold_scores(config.pseudo.source, fold, seed, runtime, crew.device), **vars(config.pseudo))
+        scores = fold_scores(config.pseudo.source, fold, seed, runtime, crew.device) if crew.leads else None
+        pseudo = select_pseudo(shared(scores, crew), **vars(config.pseudo))
         say(f"{len(pseudo.rows)} test rows join the training with the scores of {config.pseudo.source}")
     rows = fold_rows(config, competition, split_of, fold, runtime, crew.device.type == "cuda", pseudo)
     trial = Trial(config, fold, seed, runtime, crew, rows, folder, meta, competition)

@@ -45,7 +45,7 @@ from seti_utils.run.compose import (
     schedule_of,
     view_of,
 )
-from seti_utils.run.rows import Rows, epoch_batches, unlabelled_batches
+from seti_utils.run.rows import Rows, epoch_batches, sky_batches, unlabelled_batches
 from seti_utils.runtime import Runtime, versions
 from seti_utils.use.prediction import predict, sigmoid
 from seti_utils.use.tables import make_scores, write_scores
@@ -60,18 +60,22 @@ ENOUGH = 20
 
 @dataclass(frozen=True)
 class Leg:
-    """A stretch of training with an optimiser and a schedule of its own; ``before`` epochs went ahead of it."""
+    """A stretch of training with an optimiser and a schedule of its own; ``before`` epochs went ahead of it.
 
-    head_only: bool
+    ``kind``: ``sky`` (fresh synthetic cadences), ``head`` (the classifier alone) or ``all``.
+    """
+
+    kind: str
     epochs: int
     before: int
 
 
 def legs_of(config: Config) -> list[Leg]:
-    """The classifier alone where the experiment warms up, then one leg per stage."""
-    lengths = [(True, config.head_first.epochs)] if config.head_first else []
-    lengths += [(False, config.epochs)] * config.stages
-    return [Leg(head, epochs, sum(length for _, length in lengths[:place])) for place, (head, epochs) in enumerate(lengths)]
+    """A synthetic sky and the classifier alone, where the experiment begins with them, then one leg per stage."""
+    lengths = [("sky", config.sky_first.epochs)] if config.sky_first else []
+    lengths += [("head", config.head_first.epochs)] if config.head_first else []
+    lengths += [("all", config.epochs)] * config.stages
+    return [Leg(kind, epochs, sum(length for _, length in lengths[:place])) for place, (kind, epochs) in enumerate(lengths)]
 
 
 class Trial:
@@ -88,7 +92,7 @@ class Trial:
         self.model = network_of(config, runtime.weights).to(crew.device, memory_format=torch.channels_last)
         if config.init_from:
             source = LOG.fingerprint(config.init_from, runtime.overrides)
-            load_network(self.model, trained(config.init_from, fold, seed, runtime) / "last.pt",
+            load_network(self.model, trained(config.init_from, fold, seed, runtime) / "last.pt", crew,
                          fingerprint=source, folds=meta["folds"])
         self.precision = Precision(choose_precision(config.precision, crew.device), crew.device)
         self.randomness = Randomness(seed_of(seed, fold), crew.device, crew.rank)
@@ -107,23 +111,35 @@ class Trial:
         name = self.config.distill.source
         config = LOG.config(name, self.runtime.overrides)
         teacher = bare_network(config).to(self.crew.device)
-        load_network(teacher, trained(name, self.fold, self.seed, self.runtime) / "best.pt",
+        load_network(teacher, trained(name, self.fold, self.seed, self.runtime) / "best.pt", self.crew,
                      fingerprint=LOG.fingerprint(name, self.runtime.overrides), folds=self.meta["folds"])
         return (*steps, distill(teacher, view_of(config), weight=self.config.distill.weight, autocast=self.precision.autocast))
 
-    def objective(self) -> Callable:
+    def stream_of(self, leg: Leg) -> tuple[Callable, int]:
+        """Batches of a leg, as ``fit`` asks for them, and the steps of its epochs."""
+        config, crew, seed = self.config, self.crew, seed_of(self.seed, self.fold)
+        if leg.kind == "sky":
+            steps = config.sky_first.steps // (config.accumulate or 1)
+            return sky_batches(config.sky_first, config.batch, seed, leg.before, crew), steps
+        stream, steps = epoch_batches(self.rows, config, seed, leg.before, crew)
+        if config.fixmatch:
+            source = open_cadences(self.competition, "test", self.runtime.packed, self.rows.source.panels)
+            stream = paired(stream, unlabelled_batches(source, self.rows, config, seed, leg.before, crew))
+        return stream, steps
+
+    def objective(self, leg: Leg) -> Callable:
         """What a step minimises."""
-        if self.config.fixmatch is None:
+        if self.config.fixmatch is None or leg.kind == "sky":
             return supervised(self.loss, self.views, autocast=self.precision.autocast)
         strong = augments(self.config, ("flip", "cutout"))
         return fixmatch(self.loss, self.views, strong=strong, autocast=self.precision.autocast, **vars(self.config.fixmatch))
 
     def train(self, stop: Callable[[], str | None], say: Callable[[str], None]) -> Position:
         """Every leg that is not behind us yet."""
-        position, states = Position(), None
-        resume = self.folder / "resume.pt"
-        if resume.exists():
-            position, states = load_resume(resume, fingerprint=self.meta["fingerprint"], folds=self.meta["folds"])
+        resume, marks = self.folder / "resume.pt", {key: self.meta[key] for key in ("fingerprint", "folds")}
+        found = shared(load_resume(resume, **marks) if self.crew.leads and resume.exists() else None, self.crew)
+        position, states = found or (Position(), None)
+        if found:
             say(f"going on from stage {position.stage + 1}, epoch {position.epoch + 1}, step {position.step}")
         with stop_on_signal() as signalled:
             reason = first_reason(signalled, stop)
@@ -137,19 +153,17 @@ class Trial:
         """One call of ``fit``."""
         config, crew = self.config, self.crew
         for parameter in self.model.body_parameters():
-            parameter.requires_grad_(not leg.head_only)
+            parameter.requires_grad_(leg.kind != "head")
         model = parallel(self.model, crew)
-        optimiser = optimiser_of(config, self.model, leg.head_only, self.loss_module)
+        optimiser = optimiser_of(config, self.model, leg.kind == "head", self.loss_module)
         average = average_of(config, self.model, self.plain_images)
         parts = {"model": self.model, "optimiser": optimiser, "precision": self.precision, "average": average}
         if self.loss_module is not None:
             parts["loss"] = self.loss_module
         if states is not None:
             restore(states, **parts)
-        stream, steps = epoch_batches(self.rows, config, seed_of(self.seed, self.fold), leg.before, crew)
-        if config.fixmatch:
-            stream = paired(stream, unlabelled_batches(self.test_source(), self.rows, config, self.seed, leg.before, crew))
-        objective = self.objective()
+        stream, steps = self.stream_of(leg)
+        objective = self.objective(leg)
         with explain_memory(config.batch // crew.world, partial(self.attempt, model, objective)):
             return fit(
                 model, stream, objective, optimiser, schedule_of(config, leg.epochs),
@@ -173,10 +187,6 @@ class Trial:
         for batch in self.rows.stream(self.rows.train, self.config.batch):
             yield self.view(batch.x.to(self.crew.device)).contiguous(memory_format=torch.channels_last)
 
-    def test_source(self):
-        """The unlabelled cadences."""
-        return open_cadences(self.competition, "test", self.runtime.packed, self.rows.source.panels)
-
     def logits(self, network: torch.nn.Module, tta: tuple[str, ...], finite: bool = True) -> np.ndarray:
         """Logits of the validation rows, in their order, on every rank."""
         kind = self.precision.kind
@@ -193,7 +203,7 @@ class Trial:
             raise DeadRun("its predictions are not finite", [knob for knob in CURES if knob not in self.tried()])
         signs = vital_signs(target, logit)
         total = self.legs[-1].before + self.legs[-1].epochs
-        if not leg.head_only and min(target.sum(), (1 - target).sum()) >= ENOUGH:
+        if leg.kind == "all" and min(target.sum(), (1 - target).sum()) >= ENOUGH:
             check_alive([*position.history, signs], (leg.before + epoch + 1) / total, tried=self.tried())
         return signs
 
@@ -223,7 +233,7 @@ class Trial:
 
     def finish(self, position: Position, seconds: float) -> None:
         """Scores of the validation rows by the best weights, and the card of the run."""
-        load_network(self.model, self.folder / "best.pt", fingerprint=self.meta["fingerprint"], folds=self.meta["folds"])
+        load_network(self.model, self.folder / "best.pt", self.crew, fingerprint=self.meta["fingerprint"], folds=self.meta["folds"])
         logit = self.logits(self.model, self.config.tta)
         if not self.crew.leads:
             return

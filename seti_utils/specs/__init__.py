@@ -32,6 +32,7 @@ from seti_utils.specs.training import (
     OneCycle,
     Pseudo,
     RampCosine,
+    SkyFirst,
     SoftCrossEntropy,
 )
 from seti_utils.specs.views import Clip, ColumnNorm, Emphasis, HighPass, LowRank, OffMedian, Resize, RowNorm
@@ -76,6 +77,7 @@ __all__ = [
     "RampCosine",
     "OneCycle",
     "HeadFirst",
+    "SkyFirst",
     "EMA",
     "SWA",
     "Pseudo",

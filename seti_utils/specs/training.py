@@ -70,6 +70,19 @@ class HeadFirst:
 
 
 @dataclass(frozen=True)
+class SkyFirst:
+    """Begin with ``epochs`` of ``steps`` batches of an endless synthetic sky, made on the device, no files.
+
+    ``positive`` is the share of positives; ``shift`` adds the needles that the competition shows in test only.
+    """
+
+    epochs: int = 5
+    steps: int = 200
+    positive: float = 0.5
+    shift: bool = True
+
+
+@dataclass(frozen=True)
 class EMA:
     """Exponential moving average of the weights, one update a step."""
 

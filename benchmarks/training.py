@@ -1,0 +1,252 @@
+"""Time our training loop beside its ceiling, a plain competitor's loop and timm's own step.
+
+    python benchmarks/training.py [--backbone NAME] [--size 128] [--batch 16] [--steps 12] [--turns 5]
+                                  [--precision fp16|bf16] [--rows 256] [--device cuda]
+
+Every variant trains the same network (same weights at first, one channel, one logit, Adam) on images of ``size`` x
+``size``. Variants take turns (A B C ... A B C ...), each turn in a fresh process state of its own: model and optimiser
+are made anew, the first ``WARM`` steps of a turn are not counted. Medians over turns; the ratio is taken turn by turn
+against the ceiling of the same turn, because the machine's speed drifts. On a machine with other work, believe the
+processor time (this process and the loader's workers), not the clock.
+
+* ceiling: forward, backward, step, on a batch that lies on the device
+* fit: files -> threads -> device -> antialiased resize -> mixup -> network -> guarded step (``seti_utils``)
+* fit, resident: the same loop on a batch that lies on the device: what the loop itself costs
+* competitor: np.load, cv2 cubic, DataLoader with two workers, mixup, AMP as everyone switches it on (fp16, on a CPU
+  bf16), torch's default memory format (``training_rivals``)
+* competitor, tuned: the same, handed our precision and channels_last
+* timm: ClassificationTask and NativeScaler on a batch that lies on the device
+
+Below the table: where the rest goes, per batch, each part measured alone. Files are random arrays in the competition's
+format, read from the page cache. Memory is the peak of the turn: of the GPU, or on a CPU what is resident, with the
+loader's workers.
+"""
+
+import argparse
+import os
+import platform
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+import timm
+import torch
+import training_rivals as rivals
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from seti_utils.data.batches import Batch, batches, epoch_order, on_device  # noqa: E402
+from seti_utils.data.sources import FileCadences  # noqa: E402
+from seti_utils.learn.fit import fit  # noqa: E402
+from seti_utils.learn.losses import bce  # noqa: E402
+from seti_utils.learn.models import build_model  # noqa: E402
+from seti_utils.learn.objectives import Views, during, supervised  # noqa: E402
+from seti_utils.learn.precision import DTYPES, Precision  # noqa: E402
+from seti_utils.learn.seeding import Randomness  # noqa: E402
+from seti_utils.views.mixing import mixup  # noqa: E402
+from seti_utils.views.rendering import render  # noqa: E402
+
+SEED, WARM = 2021, 3
+
+
+class Clock:
+    """Times steps: ``tick`` after each; the first ``WARM`` are not counted."""
+
+    def __init__(self, device: torch.device):
+        self.device, self.start, self.ticks, self.cpu = device, time.perf_counter(), [], 0.0
+
+    def tick(self) -> None:
+        """A step has ended; a GPU is waited for only where the count begins, so it may run ahead in between."""
+        if self.device.type == "cuda" and len(self.ticks) in (0, WARM - 1):
+            torch.cuda.synchronize()
+        self.ticks.append(time.perf_counter())
+        if len(self.ticks) == WARM:
+            self.cpu = processor_seconds()
+
+    def stop(self) -> tuple[float, float, float, float]:
+        """Per step: seconds, processor seconds; seconds until the first step was done; peak memory in MB."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
+        counted = len(self.ticks) - WARM
+        return ((time.perf_counter() - self.ticks[WARM - 1]) / counted, (processor_seconds() - self.cpu) / counted,
+                self.ticks[0] - self.start, peak(self.device))
+
+
+def children() -> list[Path]:
+    """The child processes, as folders of /proc; none where there is no such thing."""
+    listing = Path(f"/proc/self/task/{os.getpid()}/children")
+    return [Path("/proc") / child for child in listing.read_text().split()] if listing.exists() else []
+
+
+def processor_seconds() -> float:
+    """Processor time of this process and of its living children: hardly moved by what else the machine does."""
+    fields = [(child / "stat").read_text().rpartition(")")[2].split() for child in children()]
+    return time.process_time() + sum(int(field[11]) + int(field[12]) for field in fields) / os.sysconf("SC_CLK_TCK")
+
+
+class Bench:
+    """What the variants share."""
+
+    def __init__(self, choices: argparse.Namespace, folder: Path):
+        self.choices, self.device, self.dtype = choices, torch.device(choices.device), DTYPES[choices.precision]
+        self.amp = self.dtype if choices.precision else None
+        chance = np.random.default_rng(SEED)
+        noise = chance.standard_normal((6, 273, 256), dtype=np.float32).astype(np.float16)
+        self.paths = [str(folder / f"{row:015x}.npy") for row in range(choices.rows)]
+        for path in self.paths:
+            np.save(path, np.roll(noise, int(chance.integers(1, noise.size))))
+        self.targets = (np.arange(choices.rows) % 2).astype(np.float32)
+        self.source = FileCadences([Path(path).stem for path in self.paths], self.paths, panels="on")
+        self.randomness = Randomness(SEED, self.device)
+        size = choices.size
+        view = partial(render, layout="aaa", resize={"freq": size, "time": size})
+        self.views = Views(view, self.randomness.generator, image_augments=[during(mixup)], channels_last=True)
+        image = torch.randn(choices.batch, 1, size, size, device=self.device)
+        self.image = image.contiguous(memory_format=torch.channels_last)
+        self.y = (torch.arange(choices.batch, device=self.device) % 2).float()
+
+    def network(self) -> tuple[torch.nn.Module, torch.optim.Optimizer]:
+        """The same fresh network and optimiser for everyone."""
+        torch.manual_seed(SEED)
+        model = build_model(self.choices.backbone, 1).to(self.device, memory_format=torch.channels_last).train()
+        return model, torch.optim.Adam(model.parameters(), 1e-4, fused=self.device.type == "cuda")
+
+    def stream(self, epoch: int, first: int):
+        """Batches from files, as a run reads them, for as many steps as are asked for."""
+        need, order = (self.choices.steps + WARM) * self.choices.batch, []
+        while sum(map(len, order)) < need:
+            order.append(epoch_order(len(self.paths), seed=SEED, epoch=epoch + len(order)))
+        rows = np.concatenate(order)[first * self.choices.batch : need]
+        stream = batches(self.source, self.targets, rows, self.choices.batch, pin=self.device.type == "cuda")
+        return on_device(stream, self.device)
+
+    def ceiling(self, clock: Clock) -> None:
+        """The least a step can cost."""
+        model, optimiser = self.network()
+        scaler = torch.amp.GradScaler(self.device.type, enabled=self.amp is torch.float16)
+        for _ in range(self.choices.steps + WARM):
+            with torch.autocast(self.device.type, dtype=self.dtype, enabled=self.amp is not None):
+                output = model(self.image)
+            scaler.scale(bce(output, self.y)).backward()
+            scaler.step(optimiser)
+            scaler.update()
+            optimiser.zero_grad(set_to_none=True)
+            clock.tick()
+
+    def fit(self, clock: Clock, resident: bool = False) -> None:
+        """Our loop, from files or on a resident image."""
+        model, optimiser = self.network()
+        precision = Precision(self.choices.precision, self.device)
+        views = Views(lambda x: x, self.randomness.generator, channels_last=True) if resident else self.views
+        batch = Batch(self.image, self.y, torch.arange(len(self.y)))
+        stream = (lambda epoch, first: [batch] * (self.choices.steps + WARM)) if resident else self.stream
+        fit(model, stream, supervised(bce, views, autocast=precision.autocast), optimiser, lambda done: 1.0, epochs=1,
+            steps=self.choices.steps + WARM, randomness=self.randomness, precision=precision, stop=clock.tick)
+
+    def competitor(self, clock: Clock, tuned: bool = False) -> tuple[float, ...]:
+        """The plain loop; its workers end with it."""
+        model, optimiser = self.network()
+        amp = self.amp
+        if not tuned:
+            model = model.to(memory_format=torch.contiguous_format)
+            amp = torch.float16 if self.device.type == "cuda" else torch.bfloat16
+        loader = rivals.plain_loader(self.paths, self.targets, self.choices.size, self.choices.batch,
+                                     pin=self.device.type == "cuda")
+        rivals.plain_loop(model, optimiser, loader, self.choices.steps + WARM, self.device, amp, clock.tick)
+        return clock.stop()
+
+    def timm(self, clock: Clock) -> None:
+        """timm's step."""
+        steps = self.choices.steps + WARM
+        rivals.timm_loop(*self.network(), self.image, self.y, steps, self.device, self.amp, clock.tick)
+
+    def read(self, clock: Clock) -> None:
+        """Only the batches, onto the device."""
+        for _ in self.stream(0, 0):
+            clock.tick()
+
+    def view(self, clock: Clock) -> None:
+        """Only resize and mixup, of a batch that lies on the device."""
+        batch = next(iter(self.stream(0, 0)))
+        for _ in range(self.choices.steps + WARM):
+            self.views.training(batch, 0.0)
+            clock.tick()
+
+    def guard(self, clock: Clock) -> None:
+        """Only what the guard adds to a step: norm of the gradient, its check, BatchNorm's copy, the seeds."""
+        model, optimiser = self.network()
+        precision = Precision(None, self.device)
+        precision.guard(model)
+        optimiser.step = optimiser.zero_grad = lambda **words: None
+        bce(model(self.image), self.y).backward()
+        for step in range(self.choices.steps + WARM):
+            self.randomness.at(0, step)
+            precision.step(optimiser)
+            clock.tick()
+
+
+def peak(device: torch.device, reset: bool = False) -> float:
+    """Peak memory in MB since the last reset: allocated on the GPU, or resident here and in child processes."""
+    if device.type == "cuda":
+        if reset:
+            torch.cuda.reset_peak_memory_stats(device)
+        return torch.cuda.max_memory_allocated(device) / 1e6
+    if not Path("/proc/self/clear_refs").exists():
+        return float("nan")
+    if reset:
+        Path("/proc/self/clear_refs").write_text("5")
+    status = [(Path("/proc/self/status"), "VmHWM"), *((child / "status", "RssAnon") for child in children())]
+    lines = [line for path, key in status for line in path.read_text().splitlines() if line.startswith(key)]
+    return sum(int(line.split()[1]) for line in lines) / 1e3
+
+
+def main() -> None:
+    """Take the turns, print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--backbone", default="mobilenetv3_small_050")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--precision", choices=["fp16", "bf16"])
+    for name, default in (("size", 128), ("batch", 16), ("steps", 12), ("turns", 5), ("rows", 256)):
+        parser.add_argument(f"--{name}", type=int, default=default)
+    choices = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(choices, Path(folder))
+        variants: dict[str, Callable[[Clock], None]] = {
+            "ceiling": bench.ceiling, "fit": bench.fit, "fit, resident": partial(bench.fit, resident=True),
+            "competitor": bench.competitor, "competitor, tuned": partial(bench.competitor, tuned=True),
+            "timm": bench.timm, "read": bench.read, "resize, mixup": bench.view, "guard, seeds": bench.guard,
+        }
+        found: dict[str, list[tuple[float, ...]]] = {name: [] for name in variants}
+        for _ in range(choices.turns):
+            for name, variant in variants.items():
+                peak(bench.device, reset=True)
+                clock = Clock(bench.device)
+                found[name].append(variant(clock) or clock.stop())
+    step, cpu, first, memory = ({name: [turn[part] for turn in turns] for name, turns in found.items()}
+                                for part in range(4))
+    where = torch.cuda.get_device_name() if bench.device.type == "cuda" else platform.processor() or platform.machine()
+    print(f"{where}, {os.cpu_count()} cores, {torch.get_num_threads()} threads, torch {torch.__version__}, "
+          f"timm {timm.__version__}, opencv {cv2.__version__}")
+    print(f"{choices.backbone}, {choices.size} x {choices.size}, batch {choices.batch}, {choices.precision or 'fp32'}, "
+          f"{choices.steps} steps x {choices.turns} turns, {choices.rows} files, seed {SEED}\n")
+    print(f"{'variant':<18}{'images/s':>10}{'of ceiling':>12}{'range':>14}{'CPU ms/image':>14}{'of ceiling':>12}"
+          f"{'first step s':>14}{'peak MB':>10}")
+    for name in list(variants)[:6]:
+        ratios = [ceiling / own for ceiling, own in zip(step["ceiling"], step[name], strict=True)]
+        work = [ceiling / own for ceiling, own in zip(cpu["ceiling"], cpu[name], strict=True)]
+        print(f"{name:<18}{choices.batch / statistics.median(step[name]):>10.1f}{statistics.median(ratios):>12.3f}"
+              f"{f'{min(ratios):.2f}-{max(ratios):.2f}':>14}{1e3 * statistics.median(cpu[name]) / choices.batch:>14.2f}"
+              f"{statistics.median(work):>12.3f}{first[name][0]:>14.2f}{max(memory[name]):>10.0f}")
+    print("\nwhere the rest goes: ms a batch, each part alone, by the clock and of the processor; share of the ceiling's")
+    for name in list(variants)[6:]:
+        wall, work = statistics.median(step[name]), statistics.median(cpu[name])
+        print(f"{name:<18}{1e3 * wall:>10.2f}{1e3 * work:>10.2f}{work / statistics.median(cpu['ceiling']):>12.3f}")
+
+
+if __name__ == "__main__":
+    main()

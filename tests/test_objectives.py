@@ -1,0 +1,188 @@
+"""Objectives: what reaches the network and the loss, and that each of them learns."""
+
+from functools import partial
+from types import SimpleNamespace
+
+import pytest
+import tiny_training
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from seti_utils.learn.auc_losses import wmw
+from seti_utils.learn.fit import fit
+from seti_utils.learn.losses import bce, focal, soft_cross_entropy
+from seti_utils.learn.metrics import auc
+from seti_utils.learn.objectives import Views, added, distill, during, fixmatch, paired, supervised
+from seti_utils.learn.precision import Precision
+from seti_utils.learn.schedules import cosine
+from seti_utils.learn.seeding import Randomness
+
+
+def batch(n=6, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return SimpleNamespace(x=torch.randn(n, 2, 4, 4, generator=generator).half(), y=(torch.arange(n) % 2).float())
+
+
+def views(**steps):
+    return Views(lambda x: x.float(), torch.Generator().manual_seed(0), **steps)
+
+
+class Spy(nn.Module):
+    """Remembers its input; gives the mean of the first channel, as one logit or two."""
+
+    def __init__(self, two=False):
+        super().__init__()
+        self.scale, self.two, self.calls = nn.Parameter(torch.ones(())), two, []
+
+    def forward(self, image, target=None):
+        self.calls.append((image.detach(), target, self.training, torch.is_grad_enabled()))
+        logit = self.scale * image[:, 0].mean((1, 2))
+        return torch.stack([0 * logit, logit], 1) if self.two and target is not None else logit
+
+
+def test_panels_are_augmented_before_rendering_and_images_after():
+    seen = []
+
+    def step(name):
+        return lambda x, y, done, generator: (seen.append((name, x.dtype, done)), (x + 1, y / 2))[1]
+
+    made = Views(lambda x: (seen.append(("render", x.dtype, None)), x[:, :1] * 10)[1], torch.Generator(),
+                 panel_augments=[step("panels")], image_augments=[step("image")])
+    given = batch()
+    image, y = made.training(given, 0.25)
+    assert seen == [("panels", torch.float32, 0.25), ("render", torch.float32, None), ("image", torch.float32, 0.25)]
+    torch.testing.assert_close(image, (given.x.float()[:, :1] + 1) * 10 + 1)
+    torch.testing.assert_close(y, given.y / 4)
+    assert torch.equal(given.x, batch().x), "the batch's reused buffer was changed"
+
+
+@pytest.mark.parametrize(("until", "done", "on"),
+                         [(None, 0.99, True), (0.8, 0.79, True), (0.8, 0.8, False), (0.0, 0.0, False)])
+def test_during_ends_where_it_says(until, done, on):
+    x, y = during(lambda x, y, *, generator: (x + 1, y), until)(torch.zeros(1), torch.zeros(1), done, torch.Generator())
+    assert bool(x == 1) is on
+
+
+def test_the_supervised_loss_is_that_of_the_networks_output():
+    model, given = Spy(), batch()
+    loss = supervised(bce, views())(model, given, 0.0)
+    expected = F.binary_cross_entropy_with_logits(given.x.float()[:, 0].mean((1, 2)), given.y)
+    torch.testing.assert_close(loss, expected)
+    assert torch.equal(model.calls[0][1], given.y), "a margin head needs the label"
+
+
+def test_the_loss_is_float32_outside_autocast():
+    found = {}
+
+    def loss(output, target):
+        found.update(output=output.dtype, autocast=torch.is_autocast_enabled("cpu"))
+        return bce(output, target)
+
+    precision = Precision("bf16")
+    supervised(loss, views(), autocast=precision.autocast)(tiny_training.Net(), batch(), 0.0)
+    assert found == {"output": torch.float32, "autocast": False}
+    with precision.autocast():
+        assert tiny_training.Net()(torch.zeros(2, 2, 4, 4)).dtype == torch.bfloat16
+
+
+def test_channels_last_reaches_the_network():
+    model = Spy()
+    supervised(bce, views(channels_last=True))(model, batch(), 0.0)
+    assert model.calls[0][0].is_contiguous(memory_format=torch.channels_last)
+
+
+def test_an_added_wmw_is_added():
+    output, target = torch.randn(8), (torch.arange(8) % 2).float()
+    total = added(bce, partial(wmw, weight=10.0))(output, target)
+    torch.testing.assert_close(total, bce(output, target) + 10 * wmw(output, target))
+
+
+@pytest.mark.parametrize("two", [False, True])
+def test_fixmatch_learns_only_from_confident_rows(two):
+    labelled, unlabelled = batch(seed=1), batch(seed=2)
+    logits = torch.tensor([5.0, 2.0, 0.0, -2.0, -5.0, 8.0])
+    unlabelled.x = logits[:, None, None, None].expand(6, 2, 4, 4).half()
+    unlabelled.y = torch.full((6,), torch.nan)
+    model = Spy(two)
+    halve = during(lambda x, y, *, generator: (x / 2, y))
+    objective = fixmatch(bce, views(), strong=[halve], above=0.9, below=0.05, weight=3.0)
+    found = objective(model, (labelled, unlabelled), 0.0)
+    soft = torch.sigmoid(logits)
+    sure = (soft > 0.9) | (soft < 0.05)
+    assert sure.tolist() == [True, False, False, False, True, True]
+    guess = F.binary_cross_entropy_with_logits(logits / 2, soft, reduction="none")[sure].sum() / 6
+    torch.testing.assert_close(found, supervised(bce, views())(Spy(two), labelled, 0.0) + 3 * guess)
+    (weak, _, training, gradient), (joined, _, learning, _) = model.calls
+    assert (training, gradient, learning, model.training) == (False, False, True, True)
+    assert len(weak) == 6 and len(joined) == 12
+
+
+def test_distill_moves_the_label_towards_the_teachers_score():
+    teacher, given = Spy(), batch()
+    step = distill(teacher, lambda x: x.float(), weight=0.25)
+    x, y = step(given.x, given.y, 0.0, torch.Generator())
+    torch.testing.assert_close(y, 0.75 * given.y + 0.25 * torch.sigmoid(given.x.float()[:, 0].mean((1, 2))))
+    assert x is given.x
+    assert not teacher.calls[0][2] and not teacher.calls[0][3] and not teacher.scale.requires_grad
+
+
+def test_paired_streams_resume_at_the_same_number():
+    numbers = lambda offset, n: lambda epoch, first: iter(range(offset + first, offset + n))
+    assert list(paired(numbers(0, 4), numbers(100, 9))(0, 2)) == [(2, 102), (3, 103)]
+
+
+class TwoLogits(tiny_training.Net):
+    """The head gives two logits while it learns, their difference when it is used."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers[-1] = nn.Linear(64, 2)
+
+    def forward(self, image, target=None):
+        both = self.layers(image)
+        return both if target is not None else both[:, 1] - both[:, 0]
+
+
+def learned(objective, model, batches=tiny_training.stream, lr=1e-2):
+    """AUC on the rows after three epochs of eight short ones."""
+    torch.manual_seed(0)
+    fit(model, lambda epoch, first: batches(epoch, first), objective, torch.optim.Adam(model.parameters(), lr), cosine,
+        epochs=8, steps=tiny_training.STEPS, randomness=Randomness(0))
+    x, y = tiny_training.rows()
+    with torch.no_grad():
+        return auc(y.numpy(), model(x.float()).numpy())
+
+
+mix = during(lambda x, y, *, generator: ((x + x.flip(0)) / 2, y + y.flip(0) - y * y.flip(0)), until=0.8)
+
+
+@pytest.mark.parametrize(("loss", "net"), [
+    (bce, tiny_training.Net), (partial(focal, gamma=2.0), tiny_training.Net), (added(bce, wmw), tiny_training.Net),
+    (soft_cross_entropy, TwoLogits), (bce, TwoLogits)])
+def test_supervised_learns_an_easy_question(loss, net):
+    torch.manual_seed(0)
+    assert learned(supervised(loss, views(image_augments=[mix])), net()) > 0.9
+
+
+@pytest.mark.parametrize("net", [tiny_training.Net, TwoLogits])
+def test_fixmatch_learns_an_easy_question_and_reads_no_label_of_the_second_stream(net):
+    def hidden(epoch, first):
+        return (given._replace(y=given.y * torch.nan) for given in tiny_training.stream(epoch, first))
+
+    torch.manual_seed(0)
+    objective = fixmatch(bce, views(), strong=[during(tiny_training.noisy)], above=0.7, below=0.3)
+    assert learned(objective, net(), paired(tiny_training.stream, hidden)) > 0.9
+
+
+def test_a_student_learns_from_a_teacher_alone():
+    torch.manual_seed(0)
+    teacher = tiny_training.Net()
+    assert learned(supervised(bce, views()), teacher) > 0.9
+
+    def unlabelled(epoch, first):
+        return (given._replace(y=torch.zeros_like(given.y)) for given in tiny_training.stream(epoch, first))
+
+    student = tiny_training.Net()
+    objective = supervised(bce, views(panel_augments=[distill(teacher, lambda x: x.float(), weight=1.0)]))
+    assert learned(objective, student, unlabelled) > 0.9

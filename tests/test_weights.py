@@ -1,0 +1,189 @@
+"""Pretrained weights: loading them offline into any network, refusing the wrong ones, finding the file."""
+
+from pathlib import Path
+
+import pytest
+import timm
+import torch
+
+from seti_utils.errors import InputError
+from seti_utils.learn import weights
+from seti_utils.learn.backbones import timm_name
+from seti_utils.learn.models import build_model
+from seti_utils.learn.panel_encoder import PanelEncoder
+from seti_utils.learn.pooling import GeM
+from seti_utils.learn.weights import find_weights
+
+NET = "test_resnet"  # one of timm's own tiny nets: 0.5 million weights
+
+
+def image(channels, size=64):
+    return torch.randn(2, channels, size, size, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.fixture(scope="module", params=[".safetensors", ".pth"])
+def saved(request, tmp_path_factory):
+    """A 3-channel, 1000-class net of timm's as a file, and what is in it."""
+    path = tmp_path_factory.mktemp("weights") / f"{NET}{request.param}"
+    torch.manual_seed(7)
+    state = timm.create_model(NET, num_classes=1000, in_chans=3).state_dict()
+    if path.suffix == ".pth":
+        torch.save(state, path)
+    else:
+        from safetensors.torch import save_file
+
+        save_file(state, path)
+    return path, state
+
+
+def stem(channels, state):
+    """timm's rule, written out: one channel is the sum over RGB, more are RGB repeated and scaled."""
+    rgb = state["conv1.0.weight"] if "conv1.0.weight" in state else state["conv1.weight"]
+    if channels == 1:
+        return rgb.sum(1, keepdim=True)
+    return rgb.repeat(1, 2, 1, 1)[:, :channels] * (3 / channels)
+
+
+@pytest.mark.parametrize("channels", range(1, 7))
+def test_pretrained_weights_load_offline_into_any_number_of_channels(saved, channels):
+    path, state = saved
+    model = build_model(NET, channels, pretrained_file=path)
+    own = model.body.state_dict()
+    first = model.body.pretrained_cfg["first_conv"] + ".weight"
+    torch.testing.assert_close(own[first], stem(channels, state))
+    others = set(own) - {first}
+    assert all(torch.equal(own[name], state[name]) for name in others)
+    with torch.no_grad():
+        assert model.eval()(image(channels)).shape == (2,)
+
+
+def test_the_weights_are_not_kept_twice(saved):
+    model = build_model(NET, 1, pretrained_file=saved[0])
+    assert "state_dict" not in model.body.pretrained_cfg and "state_dict" not in model.body.default_cfg
+
+
+@pytest.mark.parametrize("stride", [1, (1, 2)])
+def test_a_new_stem_stride_keeps_the_pretrained_stem(saved, stride):
+    path, state = saved
+    usual = build_model(NET, 2, pretrained_file=path)
+    finer = build_model(NET, 2, pretrained_file=path, stem_stride=stride)
+    first = finer.body.pretrained_cfg["first_conv"]
+    torch.testing.assert_close(finer.body.get_submodule(first).weight, stem(2, state))
+    with torch.no_grad():
+        coarse, fine = (model.eval().body.get_submodule(first)(image(2, size=64)) for model in (usual, finer))
+    freq, time = (1, 1) if stride == 1 else stride
+    assert fine.shape[2:] == (coarse.shape[2] * 2 // freq, coarse.shape[3] * 2 // time)
+    torch.testing.assert_close(fine[:, :, :: 2 // freq, :: 2 // time], coarse)
+
+
+def test_a_panel_encoder_and_a_learned_pool_load_pretrained_bodies(saved):
+    path, state = saved
+    model = build_model(NET, 6, pretrained_file=path, panels=PanelEncoder, pool=GeM())
+    torch.testing.assert_close(model.body.get_submodule(model.body.pretrained_cfg["first_conv"]).weight, stem(1, state))
+
+
+def test_weights_of_another_network_are_refused(saved, tmp_path):
+    with pytest.raises(InputError, match="another network|do not fit"):
+        build_model("test_efficientnet", 1, pretrained_file=saved[0])
+    # timm loads by name and is silent about names it does not find.
+    renamed = {f"encoder.{name}": value + 1.0 for name, value in saved[1].items()}
+    torch.save({**renamed, "bn1.weight": saved[1]["bn1.weight"]}, tmp_path / "renamed.pth")
+    with pytest.raises(InputError, match="renamed.pth.*another network"):
+        build_model(NET, 3, pretrained_file=tmp_path / "renamed.pth")
+
+
+class Hostile:
+    def __reduce__(self):
+        return (Path.touch, (Path("hostile-was-here"),))
+
+
+def test_a_hostile_or_broken_weights_file_is_refused_and_runs_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    torch.save({"weight": Hostile()}, "hostile.pth")
+    Path("cut.pth").write_bytes(Path("hostile.pth").read_bytes()[:60])
+    Path("cut.safetensors").write_bytes(b"\x10\0\0\0\0\0\0\0{")
+    torch.save({"epoch": 3}, "numbers.pth")
+    for name in ("hostile.pth", "cut.pth", "cut.safetensors", "numbers.pth", "missing.pth"):
+        with pytest.raises(InputError, match=name):
+            build_model(NET, 1, pretrained_file=name)
+    assert not Path("hostile-was-here").exists()
+
+
+def test_pretrained_without_file_or_hub_fails_at_once_and_says_what_to_do(monkeypatch):
+    monkeypatch.setattr(weights, "cached_weights", lambda name: None)
+    monkeypatch.setattr(weights, "hub_answers", lambda: False)
+    with pytest.raises(InputError, match=r"tf_efficientnet_b4_ns.*put tf_efficientnet_b4\.ns_jft_in1k\.safetensors"):
+        build_model("tf_efficientnet_b4_ns", 1, pretrained=True)
+
+
+def test_pretrained_takes_the_cached_file_without_asking_the_hub(saved, monkeypatch):
+    def never():
+        raise AssertionError("the hub was asked")
+
+    monkeypatch.setattr(weights, "cached_weights", lambda name: saved[0])
+    monkeypatch.setattr(weights, "hub_answers", never)
+    model = build_model(NET, 3, pretrained=True)
+    assert torch.equal(model.body.state_dict()["bn1.weight"], saved[1]["bn1.weight"])
+
+
+def test_a_network_without_published_weights_says_so_and_names_a_kin():
+    with pytest.raises(InputError, match="nobody published.*legacy_seresnet18"):
+        build_model("seresnet18", 1, pretrained=True)
+
+
+def test_offline_is_known_without_a_request(monkeypatch):
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(weights.urllib.request, "urlopen", lambda *a, **k: pytest.fail("a request was made"))
+    assert weights.hub_answers() is False
+
+
+# --- finding files ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "tf_efficientnet_b4.ns_jft_in1k.safetensors",
+        "tf_efficientnet_b4_ns.pth",
+        "some/folder/tf_efficientnet_b4.ns_jft_in1k.bin",
+        "models/timm/tf-efficientnet/pytorch/tf-efficientnet-b4-ns/1/pytorch_model.bin",
+        "models--timm--tf_efficientnet_b4.ns_jft_in1k/snapshots/0abc/model.safetensors",
+    ],
+)
+def test_weights_are_found_by_every_name_and_place_they_have(tmp_path, file):
+    kaggle = "models/timm/tf-efficientnet/pytorch/tf-efficientnet-b4/1/pytorch_model.bin"
+    for other in (file, "tf_efficientnet_b5_ns.pth", kaggle):
+        (tmp_path / other).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / other).touch()
+    assert find_weights(tmp_path, "tf_efficientnet_b4_ns", timm_name("tf_efficientnet_b4_ns")) == tmp_path / file
+
+
+def test_of_several_files_safetensors_comes_first_and_an_earlier_name_before_all(tmp_path):
+    for file in ("net.pth", "net.bin", "deep/net.safetensors", "net.tag.pth"):
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).touch()
+    assert find_weights(tmp_path, "net") == tmp_path / "deep/net.safetensors"
+    assert find_weights(tmp_path, "net.tag", "net") == tmp_path / "net.tag.pth"
+
+
+def test_the_search_stays_out_of_competition_data_and_crowds(tmp_path):
+    (tmp_path / "competitions/seti/net").mkdir(parents=True)
+    (tmp_path / "competitions/seti/net/net.pth").touch()
+    (tmp_path / "a/b/c/d/e/f/g").mkdir(parents=True)
+    (tmp_path / "a/b/c/d/e/f/g/net.pth").touch()
+    (tmp_path / "crowd").mkdir()
+    for number in range(weights.CROWDED + 1):
+        (tmp_path / f"crowd/{number}.npy").touch()
+    (tmp_path / "crowd/net.pth").touch()
+    with pytest.raises(InputError, match="no weights for net; weights there: none"):
+        find_weights(tmp_path, "net")
+
+
+def test_what_is_not_found_is_refused_with_what_is_there(tmp_path):
+    (tmp_path / "resnet10t.pth").touch()
+    with pytest.raises(InputError, match="resnet10t.pth.*put them there as regnetx_002.safetensors"):
+        find_weights(tmp_path, "regnetx_002")
+    with pytest.raises(InputError, match="does not exist"):
+        find_weights(tmp_path / "nowhere", "regnetx_002")
