@@ -11,7 +11,14 @@ from seti_utils import specs
 from seti_utils.layouts import is_rectangular, parse_layout
 
 CleanStep = (
-    specs.OffMedian | specs.Clip | specs.ColumnNorm | specs.RowNorm | specs.HighPass | specs.Emphasis | specs.LowRank
+    specs.OffMedian
+    | specs.Clip
+    | specs.ColumnNorm
+    | specs.RowNorm
+    | specs.HighPass
+    | specs.Emphasis
+    | specs.LowRank
+    | specs.Whiten
 )
 
 

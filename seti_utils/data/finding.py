@@ -20,10 +20,10 @@ def find_data(
     override: str | Path | None = None,
     *,
     environment: Mapping[str, str] = os.environ,
-    mounts: str | Path = "/kaggle/input",
+    mounts: str | Path | None = None,
     local: str | Path = "data",
 ) -> Path:
-    """The competition's folder, the one with ``train_labels.csv``.
+    """The competition's folder, the one with ``train_labels.csv``. ``mounts`` is $SETI_INPUT, or /kaggle/input.
 
     Tried in this order: ``override``; the environment's ``SETI_DATA``; ``mounts``/competitions/seti-breakthrough-listen
     (Kaggle since 2026); ``mounts``/seti-breakthrough-listen (before); a search five folders deep below ``mounts`` and
@@ -31,20 +31,21 @@ def find_data(
     Raises :class:`InputError` when a named folder is not one, when nothing is found (listing what is there), or when
     the search finds several equally deep.
     """
+    mounts = Path(mounts or environment.get("SETI_INPUT", "/kaggle/input"))
     for said, by in ((override, "the folder that was given"), (environment.get(VARIABLE), f"${VARIABLE}")):
         if said:
             return _named(Path(said).expanduser(), by)
-    for mount in (Path(mounts) / "competitions" / SLUG, Path(mounts) / SLUG):
+    for mount in (mounts / "competitions" / SLUG, mounts / SLUG):
         if (mount / MARKER).is_file():
             return mount
-    found = _search([Path(mounts), Path(local)])
+    found = _search([mounts, Path(local)])
     if len(found) == 1:
         return found[0]
     remedy = (f"give the folder that holds {MARKER}, or set {VARIABLE}; "
               "make a synthetic one: python -m seti_utils sky data/sky")
     if found:
         raise InputError(f"several folders hold {MARKER}: {', '.join(map(str, found))}", remedy=remedy)
-    there = "; ".join(f"{root} {_listing(root)}" for root in (Path(mounts), Path(local)))
+    there = "; ".join(f"{root} {_listing(root)}" for root in (mounts, Path(local)))
     raise InputError(f"no competition data found: {there}", remedy=remedy)
 
 

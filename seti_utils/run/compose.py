@@ -1,6 +1,6 @@
 """What a ``Config`` means: every knob as the value that the floors below work with."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -20,33 +20,11 @@ from seti_utils.learn.models import Classifier, build_model
 from seti_utils.learn.objectives import Augment, added, during
 from seti_utils.learn.panel_encoder import PanelEncoder
 from seti_utils.learn.weights import find_weights
-from seti_utils.views import background, cleaning, injection, mixing, noise, panels, pixels
+from seti_utils.views import CLEANING, PANEL_AUGMENTATIONS
 from seti_utils.views.layout import rows_of
 from seti_utils.views.rendering import render
 
 FUNCTIONS: dict[type, Callable] = {
-    specs.OffMedian: cleaning.off_median,
-    specs.Clip: cleaning.clip,
-    specs.ColumnNorm: cleaning.column_norm,
-    specs.RowNorm: cleaning.row_norm,
-    specs.HighPass: cleaning.high_pass,
-    specs.Emphasis: cleaning.emphasis,
-    specs.LowRank: background.low_rank,
-    specs.Injection: injection.inject,
-    specs.ReplaceOn: panels.replace_on,
-    specs.ReverseTime: panels.reverse_time,
-    specs.PanelFlip: panels.panel_flip,
-    specs.ShuffleCons: panels.shuffle_cons,
-    specs.ShuffleInv: panels.shuffle_inv,
-    specs.SwapOnOff: panels.swap_on_off,
-    specs.FreqRoll: panels.freq_roll,
-    specs.Noise: noise.add_noise,
-    specs.Flip: pixels.flip,
-    specs.GridDistortion: pixels.distort,
-    specs.Masks: pixels.mask,
-    specs.Cutout: pixels.cutout,
-    specs.Cutmix: mixing.cutmix,
-    specs.Mixup: mixing.mixup,
     specs.GeM: pooling.GeM,
     specs.PanelPool: pooling.PanelPool,
     specs.TripletAttention: TripletAttention,
@@ -65,26 +43,26 @@ FUNCTIONS: dict[type, Callable] = {
 }
 """What does the work of each spec; its keyword arguments are the spec's fields."""
 
-PANEL_KNOBS = (
-    "inject", "replace_on", "reverse_time", "panel_flip", "shuffle_cons", "shuffle_inv", "swap_on_off", "freq_roll", "noise"
-)
-IMAGE_KNOBS = ("flip", "distort", "masks", "cutout", "cutmix", "mixup")
 CALLER_FIELDS = {"until", "stepped"}
 """Fields that say when a function is called, not how."""
 
 
-def bound(spec: object) -> Callable:
+def bound(spec: object, function: Callable | None = None) -> Callable:
     """The function behind ``spec`` with the spec's fields as its keyword arguments."""
-    return partial(FUNCTIONS[type(spec)], **{name: value for name, value in asdict(spec).items() if name not in CALLER_FIELDS})
+    given = {name: value for name, value in asdict(spec).items() if name not in CALLER_FIELDS}
+    return partial(function or FUNCTIONS[type(spec)], **given)
 
 
-def augments(config: Config, knobs: Sequence[str]) -> tuple[Augment, ...]:
-    """The augmentations that are on among ``knobs``, in that order."""
-    chosen = [spec for knob in knobs if (spec := getattr(config, knob)) is not None]
-    extra = {specs.Flip: {"rows": rows_of(config.layout)}}
-    return tuple(
-        during(partial(bound(spec), **extra.get(type(spec), {})), getattr(spec, "until", None)) for spec in chosen
-    )
+def augments(config: Config, functions: Mapping[str, Callable]) -> tuple[Augment, ...]:
+    """The augmentations that are on among ``functions`` (knob: function), in that order."""
+    steps = []
+    for knob, function in functions.items():
+        if (spec := getattr(config, knob)) is not None:
+            step = bound(spec, function)
+            if isinstance(spec, specs.Flip):
+                step = partial(step, rows=rows_of(config.layout))
+            steps.append(during(step, getattr(spec, "until", None)))
+    return tuple(steps)
 
 
 def view_of(config: Config) -> Callable[[torch.Tensor], torch.Tensor]:
@@ -93,14 +71,14 @@ def view_of(config: Config) -> Callable[[torch.Tensor], torch.Tensor]:
         render,
         layout=parse_layout(config.layout),
         resize=asdict(config.resize) if config.resize else None,
-        clean=tuple(bound(step) for step in config.clean or ()),
+        clean=tuple(bound(step, CLEANING[type(step).__name__]) for step in config.clean or ()),
     )
 
 
 def panels_of(config: Config) -> str:
     """Which panels have to be read: ``"on"`` where nothing looks at OFF panels, else ``"all"``."""
     shown = {panel for channel in parse_layout(config.layout) for row in channel for panel in row}
-    touched = any(getattr(config, knob) is not None for knob in PANEL_KNOBS) or config.clean
+    touched = any(getattr(config, knob) is not None for knob in PANEL_AUGMENTATIONS) or config.clean
     return "on" if shown == {0, 2, 4} and not touched else "all"
 
 

@@ -1,5 +1,6 @@
 """A run under way: the legs of one experiment, fold and seed, on one loop."""
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +17,7 @@ from seti_utils.data.competition import Competition
 from seti_utils.data.packed import open_cadences
 from seti_utils.experiments import LOG
 from seti_utils.files import write_json, write_table
-from seti_utils.learn.checkpoint import load_resume, restore, save_resume, save_weights
+from seti_utils.learn.checkpoint import exists, load_resume, restore, save_resume, save_weights
 from seti_utils.learn.distributed import Team, agreed, gather, parallel, shared, split
 from seti_utils.learn.fit import Position, fit
 from seti_utils.learn.objectives import Augment, Views, distill, fixmatch, paired, supervised
@@ -34,8 +35,6 @@ from seti_utils.learn.survival import (
 from seti_utils.progress import progress
 from seti_utils.run.artifacts import load_network, tidy, trained
 from seti_utils.run.compose import (
-    IMAGE_KNOBS,
-    PANEL_KNOBS,
     augments,
     average_of,
     bare_network,
@@ -49,6 +48,7 @@ from seti_utils.run.rows import Rows, epoch_batches, sky_batches, unlabelled_bat
 from seti_utils.runtime import Runtime, versions
 from seti_utils.use.prediction import predict, sigmoid
 from seti_utils.use.tables import make_scores, write_scores
+from seti_utils.views import IMAGE_AUGMENTATIONS, PANEL_AUGMENTATIONS
 from seti_utils.views.layout import rows_of
 
 SAVE_EVERY = 200
@@ -101,11 +101,11 @@ class Trial:
             self.loss_module.to(crew.device)
         self.legs = legs_of(config)
         self.views = Views(self.view, self.randomness.generator, panel_augments=self.panel_augments(),
-                           image_augments=augments(config, IMAGE_KNOBS), channels_last=True)
+                           image_augments=augments(config, IMAGE_AUGMENTATIONS), channels_last=True)
 
     def panel_augments(self) -> tuple[Augment, ...]:
         """Augmentations of panels; a teacher's opinion comes last, on what the student will see."""
-        steps = augments(self.config, PANEL_KNOBS)
+        steps = augments(self.config, PANEL_AUGMENTATIONS)
         if self.config.distill is None:
             return steps
         name = self.config.distill.source
@@ -114,6 +114,11 @@ class Trial:
         load_network(teacher, trained(name, self.fold, self.seed, self.runtime) / "best.pt", self.crew,
                      fingerprint=LOG.fingerprint(name, self.runtime.overrides), folds=self.meta["folds"])
         return (*steps, distill(teacher, view_of(config), weight=self.config.distill.weight, autocast=self.precision.autocast))
+
+    def now_and_then(self, reason: Callable[[], str | None]) -> Callable[[], str | None]:
+        """``reason`` as all ranks agree on it; several ranks ask each other every tenth step only."""
+        steps = itertools.count(1)
+        return lambda: None if self.crew.world > 1 and next(steps) % 10 else agreed(reason(), self.crew)
 
     def stream_of(self, leg: Leg) -> tuple[Callable, int]:
         """Batches of a leg, as ``fit`` asks for them, and the steps of its epochs."""
@@ -131,20 +136,20 @@ class Trial:
         """What a step minimises."""
         if self.config.fixmatch is None or leg.kind == "sky":
             return supervised(self.loss, self.views, autocast=self.precision.autocast)
-        strong = augments(self.config, ("flip", "cutout"))
+        strong = augments(self.config, {knob: IMAGE_AUGMENTATIONS[knob] for knob in ("flip", "cutout")})
         return fixmatch(self.loss, self.views, strong=strong, autocast=self.precision.autocast, **vars(self.config.fixmatch))
 
     def train(self, stop: Callable[[], str | None], say: Callable[[str], None]) -> Position:
         """Every leg that is not behind us yet."""
         resume, marks = self.folder / "resume.pt", {key: self.meta[key] for key in ("fingerprint", "folds")}
-        found = shared(load_resume(resume, **marks) if self.crew.leads and resume.exists() else None, self.crew)
+        found = shared(load_resume(resume, **marks) if self.crew.leads and exists(resume) else None, self.crew)
         position, states = found or (Position(), None)
         if found:
             say(f"going on from stage {position.stage + 1}, epoch {position.epoch + 1}, step {position.step}")
         with stop_on_signal() as signalled:
             reason = first_reason(signalled, stop)
             for leg in self.legs[position.stage :]:
-                position = self.train_leg(leg, position, states, lambda: agreed(reason(), self.crew), say)
+                position = self.train_leg(leg, position, states, self.now_and_then(reason), say)
                 states = None
                 position.next_stage()
         return position

@@ -35,7 +35,7 @@ from seti_utils.specs.training import (
     SkyFirst,
     SoftCrossEntropy,
 )
-from seti_utils.specs.views import Clip, ColumnNorm, Emphasis, HighPass, LowRank, OffMedian, Resize, RowNorm
+from seti_utils.specs.views import Clip, ColumnNorm, Emphasis, HighPass, LowRank, OffMedian, Resize, RowNorm, Whiten
 
 __all__ = [
     "Resize",
@@ -46,6 +46,7 @@ __all__ = [
     "HighPass",
     "Emphasis",
     "LowRank",
+    "Whiten",
     "Injection",
     "ReverseTime",
     "PanelFlip",

@@ -59,3 +59,11 @@ class LowRank:
 
     rank: int = 2
     method: str = "svd"
+
+
+@dataclass(frozen=True)
+class Whiten:
+    """Per panel: in units of the local noise, running mean over ``freq`` channels off, clipped to [-limit, limit]."""
+
+    freq: int = 15
+    limit: float = 6.0

@@ -9,17 +9,18 @@ from matplotlib.figure import Figure
 from seti_utils.use.style import new_picture, styled
 from seti_utils.use.waterfall import draw_stack
 from seti_utils.views.background import low_rank
-from seti_utils.views.cleaning import clip, column_norm, emphasis, high_pass, off_median, row_norm
+from seti_utils.views.cleaning import column_norm, emphasis, high_pass, off_median, row_norm
+from seti_utils.views.whitening import whiten
 
 STEPS: dict[str, Callable] = {
     "as it is": lambda x: x,
     "OFF median off": off_median,
-    "clipped to ±3": clip,
     "columns normalised": column_norm,
     "rows normalised": row_norm,
     "high-pass": high_pass,
     "narrow features": emphasis,
     "low rank off": low_rank,
+    "whitened": whiten,
 }
 
 

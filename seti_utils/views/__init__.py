@@ -19,6 +19,7 @@ from seti_utils.views.panels import (
 from seti_utils.views.pixels import cutout, distort, flip, mask
 from seti_utils.views.rendering import mirror, render
 from seti_utils.views.resizing import resize
+from seti_utils.views.whitening import whiten
 
 CLEANING = {
     "OffMedian": off_median,
@@ -28,6 +29,7 @@ CLEANING = {
     "HighPass": high_pass,
     "Emphasis": emphasis,
     "LowRank": low_rank,
+    "Whiten": whiten,
 }
 """By the name of its spec: what cleans panels."""
 
@@ -86,4 +88,5 @@ __all__ = [
     "shuffle_cons",
     "shuffle_inv",
     "swap_on_off",
+    "whiten",
 ]

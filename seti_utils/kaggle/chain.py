@@ -1,0 +1,217 @@
+"""Plays a plan to its end: at most so many runs at once, from a journal that survives a closed laptop."""
+
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from seti_utils.errors import InputError
+from seti_utils.files import write_json
+from seti_utils.kaggle.build import build
+from seti_utils.kaggle.cli import ask, user
+from seti_utils.kaggle.errors import Capacity, RunActive, RunFailed, Throttled, Unverified
+from seti_utils.kaggle.fetch import fetch
+from seti_utils.kaggle.plan import Plan, Task, expand
+from seti_utils.kaggle.push import arrived, new_run_id, push
+from seti_utils.kaggle.runfile import NAME, verify_run
+from seti_utils.kaggle.status import PASSING, explain, status
+
+WAITING, PUSHING, RUNNING, DONE, FAILED = "waiting", "pushing", "running", "done", "failed"
+
+
+class Journal:
+    """What is known of every kernel of a chain, on disk after every step."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.entries: dict[str, dict] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+    def of(self, task: Task) -> dict:
+        return self.entries.get(task.kernel, {"state": WAITING, "run_id": "", "pushes": 0})
+
+    def set(self, task: Task, **values: object) -> None:
+        self.entries[task.kernel] = {**self.of(task), **values}
+        write_json(self.path, self.entries)
+
+
+def run_chain(
+    plan: Plan,
+    *,
+    out: Path = Path("runs/kaggle"),
+    root: Path | None = None,
+    builds: Path = Path("build"),
+    every: float = 60,
+    sleep: Callable[[float], None] = time.sleep,
+    say: Callable[[str], None] | None = None,
+    retry_failed: bool = False,
+) -> dict[str, dict]:
+    """Push, follow and fetch every kernel of ``plan``; returns the journal's entries.
+
+    A kernel starts when all it needs are done and fewer than ``plan.at_once`` runs are active. A training that the
+    time budget ended is pushed again with its own output mounted, up to ``plan.sessions`` times. A failure stops only
+    what needs it. ``out/<plan>/journal.json`` is written before and after each push, so that the same call resumes
+    where a stopped one was, and pushes nothing twice:
+    a push whose answer was lost is settled by the source on the site; ``retry_failed`` gives failures another try.
+    Raises ``RunFailed`` with every failure when nothing can go on.
+    """
+    say = say or (lambda text: print(text, file=sys.stderr, flush=True))
+    owner = user()
+    tasks, journal = expand(plan, owner), Journal(out / plan.name / "journal.json")
+    for task in tasks:
+        if journal.of(task)["state"] == FAILED and retry_failed:
+            journal.set(task, state=WAITING)
+    while True:
+        for task in tasks:
+            if journal.of(task)["state"] == PUSHING:
+                settle(task, journal, say)
+            if journal.of(task)["state"] == RUNNING:
+                follow(task, plan, journal, out / plan.name, say)
+        start_ready(tasks, plan, journal, owner, root, builds, say)
+        if not active(tasks, journal) and not ready(tasks, journal):
+            break
+        sleep(every)
+    failures = [journal.of(task)["problem"] for task in tasks if journal.of(task)["state"] == FAILED]
+    if failures:
+        blocked = sum(journal.of(task)["state"] == WAITING for task in tasks)
+        raise RunFailed(
+            "\n".join([f"{len(failures)} failed, {blocked} not started", *failures]),
+            where=plan.name,
+            remedy="correct the cause and run the chain again with --retry-failed",
+        )
+    return {task.kernel: journal.of(task) for task in tasks}
+
+
+def settle(task: Task, journal: Journal, say: Callable[[str], None]) -> None:
+    """Find out whether a push that began, and whose end nobody saw, had happened."""
+    try:
+        happened = arrived(task.kernel, journal.of(task)["run_id"])
+    except PASSING as later:
+        say(f"{task.kernel}: asked in vain ({later.problem})")
+        return
+    journal.set(task, state=RUNNING if happened else WAITING, pushes=journal.of(task)["pushes"] - (not happened))
+
+
+def active(tasks: list[Task], journal: Journal) -> int:
+    """How many runs are, or may be, under way."""
+    return sum(journal.of(task)["state"] in (PUSHING, RUNNING) for task in tasks)
+
+
+def ready(tasks: list[Task], journal: Journal) -> list[Task]:
+    """Tasks that wait for nothing but a free session."""
+    done = {task.kernel for task in tasks if journal.of(task)["state"] == DONE}
+    return [task for task in tasks if journal.of(task)["state"] == WAITING and done.issuperset(task.needs)]
+
+
+def start_ready(
+    tasks: list[Task],
+    plan: Plan,
+    journal: Journal,
+    owner: str,
+    root: Path | None,
+    builds: Path,
+    say: Callable[[str], None],
+) -> None:
+    """Push what can start, until ``plan.at_once`` runs are active or the site is full."""
+    for task in ready(tasks, journal):
+        if active(tasks, journal) >= plan.at_once:
+            return
+        before = journal.of(task)
+        try:
+            start(task, journal, owner, root, builds)
+            say(f"{task.kernel}: pushed, session {journal.of(task)['pushes']} of at most {plan.sessions}")
+        except (Capacity, Throttled, RunActive) as later:
+            journal.set(task, **before)
+            say(f"{task.kernel}: later ({later.problem})")
+            return
+        except PASSING as lost:
+            say(f"{task.kernel}: not known whether it was pushed ({lost.problem})")
+            return
+        except InputError as error:
+            fail(task, journal, say, f"{task.kernel}: {error}")
+
+
+def start(task: Task, journal: Journal, owner: str, root: Path | None, builds: Path) -> None:
+    """Build and push one kernel, with its own output mounted where it continues an earlier session."""
+    stage, entry = task.stage, journal.of(task)
+    built = build(
+        stage.notebook,
+        owner=owner,
+        experiment=task.experiment,
+        folds=task.folds,
+        seeds=task.seeds,
+        parameters=stage.parameters,
+        kernel_sources=task.needs,
+        dataset_sources=stage.datasets,
+        model_sources=stage.models,
+        machine=stage.machine,
+        root=root,
+        out=builds,
+    )
+    run_id, again = new_run_id(), entry["pushes"] > 0
+    journal.set(task, state=PUSHING, run_id=run_id, package_sha256=built.package_sha256, pushes=entry["pushes"] + 1)
+    push(built.folder, owner=owner, run_id=run_id, extra_kernel_sources=(task.kernel,) if again else ())
+    journal.set(task, state=RUNNING)
+
+
+def follow(task: Task, plan: Plan, journal: Journal, out: Path, say: Callable[[str], None]) -> None:
+    """Look how a run is doing, and take its output when it is complete."""
+    try:
+        state = status(task.kernel)
+        if state.active:
+            return
+        if state.state != "COMPLETE":
+            fail(task, journal, say, explain(state))
+            return
+        expected = {
+            "run_id": journal.of(task)["run_id"],
+            "package_sha256": journal.of(task)["package_sha256"],
+            "experiment": task.experiment,
+            "folds": task.folds,
+            "seeds": task.seeds,
+        }
+        run = peek(task.kernel, expected)
+        if not run["finished"]:
+            continue_later(task, plan, journal, say, run)
+            return
+        home = out / task.kernel.split("/")[1]
+        if task.stage.fetch and not (home / NAME).is_file():
+            fetch(task.kernel, home, **expected)
+        journal.set(task, state=DONE, fingerprint=run["fingerprint"])
+        say(f"{task.kernel}: done")
+    except PASSING as later:
+        say(f"{task.kernel}: asked in vain ({later.problem})")
+    except Unverified as wrong:
+        fail(task, journal, say, f"{task.kernel}: {wrong}")
+
+
+def continue_later(task: Task, plan: Plan, journal: Journal, say: Callable[[str], None], run: dict) -> None:
+    """Put a training that the time budget ended back in the queue, unless it had its share of sessions."""
+    if journal.of(task)["pushes"] >= plan.sessions:
+        fail(task, journal, say, f"{task.kernel}: not finished after {plan.sessions} sessions ({run['reason']})")
+    else:
+        journal.set(task, state=WAITING)
+        say(f"{task.kernel}: {run['reason']}, to be continued")
+
+
+def fail(task: Task, journal: Journal, say: Callable[[str], None], problem: str) -> None:
+    """Note a failure."""
+    journal.set(task, state=FAILED, problem=problem)
+    say(problem.splitlines()[0])
+
+
+def peek(kernel: str, expected: dict) -> dict:
+    """A complete run's run.json alone, of the expected run; its files are left where they are."""
+    with tempfile.TemporaryDirectory() as place:
+        ask("kernels", "output", kernel, "-p", place, "-o", "-q", "--file-pattern", r"^run\.json$", timeout=600)
+        return verify_run(place, files=False, **expected)
+
+
+def describe(plan: Plan, owner: str) -> str:
+    """The kernels of a plan, one a line, with what they need."""
+    lines = [
+        f"{task.kernel}" + (f"  <- {', '.join(name.split('/')[1] for name in task.needs)}" if task.needs else "")
+        for task in expand(plan, owner)
+    ]
+    return "\n".join([f"{len(lines)} kernels, at most {plan.at_once} at once", *lines])

@@ -1,0 +1,143 @@
+"""What the site can answer other than success, each with its own name and remedy."""
+
+from seti_utils.errors import InputError
+
+
+class KaggleError(InputError):
+    """Something between this machine and the site went wrong; every other error here is one of these.
+
+    Exit codes: 5, but 3 for a run that failed, and 75 where the same command may simply be run again later.
+    """
+
+    exit_code = 5
+    standard: str | None = None
+
+    def __init__(self, problem: str, *, where: object = None, row: object = None, remedy: str | None = None):
+        super().__init__(problem, where=where, row=row, remedy=remedy or self.standard)
+
+
+class NoClient(KaggleError):
+    """The kaggle client is not installed beside this Python."""
+
+    standard = "install it with `pip install -r requirements.txt`"
+
+
+class Unauthorized(KaggleError):
+    """Nobody is logged in, or the credentials are not accepted (401)."""
+
+    standard = "make a token at https://www.kaggle.com/settings/api and save it, or run `kaggle auth login`"
+
+
+class Forbidden(KaggleError):
+    """The user may not do this (403)."""
+
+    standard = "accept the competition's rules on its page, and use your own user name as the kernel's owner"
+
+
+class NotFound(KaggleError):
+    """There is no such kernel, dataset or competition (404)."""
+
+    standard = "compare owner/slug with the address of its page"
+
+
+class Conflict(KaggleError):
+    """The name is taken, or the thing changed meanwhile (409)."""
+
+    standard = "look at the page, then try again or choose another name"
+
+
+class Throttled(KaggleError):
+    """Too many requests (429); nothing was done."""
+
+    exit_code = 75
+    standard = "wait a minute and run the same command again"
+
+
+class TooLarge(KaggleError):
+    """The kernel's source does not fit (1 MB)."""
+
+    standard = "build it with the package in a dataset (--transport dataset)"
+
+
+class ServerTrouble(KaggleError):
+    """The site failed (5xx): whether the request took effect is not known."""
+
+    standard = "look at the kernel's page before trying again"
+
+
+class ConnectionLost(KaggleError):
+    """The connection broke or timed out: whether the request took effect is not known."""
+
+    standard = "check the network and run the same command again"
+
+
+class Capacity(KaggleError):
+    """All sessions of the user are busy; nothing was pushed."""
+
+    exit_code = 75
+    standard = "wait for a run to end, or push with --wait-for-capacity"
+
+
+class QuotaSpent(KaggleError):
+    """The week's accelerator hours do not suffice."""
+
+    standard = "see `python -m seti_utils kaggle quota` for the day on which they come back"
+
+
+class InvalidSources(KaggleError):
+    """The site dropped inputs: the run has started without them."""
+
+    standard = "correct the sources' owner/slug, and cancel the run that started without them"
+
+
+class SlugMismatch(KaggleError):
+    """Title and id disagree, so that the kernel would land, or landed, somewhere else."""
+
+    standard = "let the id be the title in lower case with hyphens"
+
+
+class BadKernel(KaggleError):
+    """A kernel folder that must not be pushed; the text lists every finding with its remedy."""
+
+
+class RunActive(KaggleError):
+    """A run of this kernel is under way; pushing again would start a second session."""
+
+    standard = "wait for it with `python -m seti_utils kaggle wait`, or cancel it"
+
+
+class RunFailed(KaggleError):
+    """A run ended without success."""
+
+    exit_code = 3
+
+
+class StillRunning(KaggleError):
+    """Waiting took longer than allowed, or output of an unfinished run was asked for."""
+
+    exit_code = 75
+    standard = "wait for it with `python -m seti_utils kaggle wait`, or fetch what there is with --partial"
+
+
+class Unverified(KaggleError):
+    """Output that is not the output of the run that was pushed, or not intact. Nothing was kept."""
+
+    standard = "fetch again; if it stays so, push the kernel again"
+
+
+class HostileName(KaggleError):
+    """A served file name that would leave the output folder. Nothing was written."""
+
+    standard = "do not trust this kernel's output"
+
+
+class NoSpace(KaggleError):
+    """The disk cannot hold the download."""
+
+    standard = "free some space or choose another folder"
+
+
+class UnknownAnswer(KaggleError):
+    """The client said something that this toolkit does not know; nothing is assumed."""
+
+    standard = "read the answer; a newer client may need a newer toolkit"

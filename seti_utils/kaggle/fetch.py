@@ -1,0 +1,133 @@
+"""Brings a run's output home: the right run's, whole, into a fresh folder, or nothing."""
+
+import csv
+import io
+import re
+import shutil
+import sys
+import tempfile
+from pathlib import Path, PurePosixPath
+
+from seti_utils.errors import InputError
+from seti_utils.kaggle.cli import ask
+from seti_utils.kaggle.errors import HostileName, RunFailed, StillRunning
+from seti_utils.kaggle.push import read_pushes
+from seti_utils.kaggle.runfile import NAME, listed, verify_run
+from seti_utils.kaggle.status import plain_log, status
+
+# The client (2.2.4) joins served names to the folder unchecked; what does not match this it never downloads.
+SAFE = r"^(?!/)(?!.*(^|/)\.\.?(/|$))(?!.*[\\:\x00-\x1f])[^/].*$"
+
+
+def fetch(kernel: str, out: str | Path, *, partial: bool = False, **expected: object) -> dict:
+    """Download the output of ``kernel``'s last run into ``out`` and return its run.json.
+
+    ``out`` must not exist or be empty. The output comes into a folder beside it, is verified (``expected``: see
+    :func:`seti_utils.kaggle.runfile.verify_run`) and then takes its name, so ``out`` is whole or not there.
+    ``partial`` also takes a failed run's output, verified as far as there is a run.json ({} without one).
+    Raises ``StillRunning``, ``RunFailed``, ``Unverified``, ``HostileName`` or another ``KaggleError``.
+    """
+    out = Path(out)
+    if out.exists() and any(out.iterdir()):
+        raise InputError("the folder is not empty", where=out, remedy="choose a fresh one: old and new files never mix")
+    state = status(kernel)
+    if state.state != "COMPLETE" and not partial:
+        kind = StillRunning if state.active else RunFailed
+        raise kind(
+            f"the run is {state.state}{': ' + state.message if state.message else ''}",
+            where=kernel,
+            remedy=None if state.active else "fetch what there is with --partial",
+        )
+    served = served_names(kernel)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    place = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    try:
+        ask(
+            "kernels",
+            "output",
+            kernel,
+            "-p",
+            place,
+            "-o",
+            "-q",
+            "--page-size",
+            100,
+            "--file-pattern",
+            SAFE,
+            timeout=7200,
+        )
+        missing = [name for name in served if not (place / name).is_file()]
+        if missing:
+            raise StillRunning(
+                f"{len(missing)} of {len(served)} served files did not arrive, {missing[0]} first",
+                where=kernel,
+                remedy="fetch again",
+            )
+        rewrite_log(place, kernel)
+        run = read_partial(place, expected) if partial else verify_run(place, kernel=kernel, **expected)
+        strangers = [name for name in files_below(place) if listed(Path(name)) and run and name not in run["files"]]
+        if strangers:
+            print(
+                f"note: {len(strangers)} files are not in run.json and unverified: {', '.join(strangers[:5])}",
+                file=sys.stderr,
+            )
+        if out.exists():
+            out.rmdir()
+        place.rename(out)
+        return run
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def read_partial(place: Path, expected: dict) -> dict:
+    """The run of a partial output: verified where it has a run.json, {} otherwise."""
+    return verify_run(place, **expected) if (place / NAME).is_file() else {}
+
+
+def served_names(kernel: str) -> list[str]:
+    """Names of the files that ``kernel``'s last run left; raises ``HostileName`` before anything is downloaded."""
+    names, token = [], None
+    while True:
+        page = ["--page-token", token] if token else []
+        text = ask("kernels", "files", kernel, "--csv", "--page-size", 100, *page, timeout=300).out
+        token, rows = read_names(text)
+        for name in rows:
+            if not safe(name):
+                raise HostileName(f"a file is called {name!r}", where=kernel)
+        names += rows
+        if not token:
+            return names
+
+
+def read_names(text: str) -> tuple[str | None, list[str]]:
+    """Next page's token and the file names in what `kaggle kernels files --csv` prints."""
+    token = re.search(r"^Next Page Token = (\S+)", text, re.M)
+    start = re.search(r"^name,", text, re.M)
+    rows = csv.DictReader(io.StringIO(text[start.start() :])) if start else []
+    return (token[1] if token else None), [row["name"] for row in rows]
+
+
+def safe(name: str) -> bool:
+    """Whether a served name stays below the folder it is joined to, on every system."""
+    return bool(re.match(SAFE, name)) and not PurePosixPath(name).is_absolute()
+
+
+def files_below(folder: Path) -> list[str]:
+    """Relative names of all files below ``folder``."""
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def rewrite_log(place: Path, kernel: str) -> None:
+    """Turn the served log, a JSON array, into plain text."""
+    path = place / f"{kernel.split('/')[1]}.log"
+    if path.is_file():
+        path.write_text(plain_log(path.read_text(encoding="utf-8", errors="replace")), encoding="utf-8")
+
+
+def fetch_pushed(folder: str | Path, out: str | Path, *, partial: bool = False) -> dict:
+    """Fetch the output of the last push noted in a kernel folder, and of no other run of that kernel."""
+    pushes = read_pushes(folder)
+    if not pushes:
+        raise InputError("was never pushed from here", where=folder, remedy="push it, or name the kernel as owner/slug")
+    last = pushes[-1]
+    return fetch(last["kernel"], out, partial=partial, run_id=last["run_id"], package_sha256=last["package_sha256"])

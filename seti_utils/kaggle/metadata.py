@@ -1,0 +1,115 @@
+"""kernel-metadata.json: its closed set of keys, and how a kernel's title, slug and sources are derived."""
+
+import hashlib
+import json
+import re
+from pathlib import Path
+
+from seti_utils.errors import InputError
+
+KEYS: dict[str, type] = {
+    "id": str,
+    "id_no": int,
+    "title": str,
+    "code_file": str,
+    "language": str,
+    "kernel_type": str,
+    "is_private": bool,
+    "enable_gpu": bool,
+    "enable_tpu": bool,
+    "enable_internet": bool,
+    "machine_shape": str,
+    "keywords": list,
+    "dataset_sources": list,
+    "kernel_sources": list,
+    "competition_sources": list,
+    "model_sources": list,
+    "docker_image": str,
+    "docker_image_pinning_type": str,
+}
+REQUIRED = ("id", "title", "code_file", "language", "kernel_type", "is_private", "enable_gpu", "enable_internet")
+SOURCE_PARTS = {"dataset_sources": (2, 3), "kernel_sources": (2,), "competition_sources": (1,), "model_sources": (5,)}
+RETIRED = {"NvidiaTeslaP100": "NvidiaTeslaT4", "TpuV38": "TpuV5E8", "Tpu1VmV38": "TpuV5E8"}
+PLACEHOLDER = "your-username"
+LONGEST_TITLE = 50
+NAME = "kernel-metadata.json"
+
+
+def read_metadata(folder: str | Path) -> dict:
+    """The metadata in ``folder`` as they are written. Raises ``InputError`` where missing or no JSON object."""
+    path = Path(folder) / NAME
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as missing:
+        raise InputError(
+            "no kernel here", where=path, remedy="make one with `python -m seti_utils kaggle build`"
+        ) from missing
+    except ValueError as broken:
+        raise InputError(f"not JSON ({broken})", where=path, remedy="correct it or build the kernel again") from broken
+    if not isinstance(content, dict):
+        raise InputError("not a JSON object", where=path, remedy="build the kernel again")
+    return content
+
+
+def slug_of(title: str) -> str:
+    """The slug that the site makes of ``title``: lower case, every run of other characters one hyphen."""
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
+
+
+def title_of(stage: str, experiment: str, folds: list[int], seeds: list[int]) -> str:
+    """A kernel's title, such as "seti train exp0011 fold0 seed2021".
+
+    It holds lower-case words only, so that the slug is the words joined by hyphens and back again. Titles beyond the
+    site's 50 characters keep their beginning and end in a hash of the whole.
+    """
+    words = ["seti", stage, *slug_of(experiment).split("-")]
+    for name, numbers in (("fold", folds), ("seed", seeds)):
+        first, *others = [str(number) for number in numbers]
+        words += [name + first, *others]
+    title = " ".join(words)
+    if len(title) <= LONGEST_TITLE:
+        return title
+    mark = hashlib.sha256(title.encode()).hexdigest()[:8]
+    return f"{title[: LONGEST_TITLE - 9].strip()} {mark}"
+
+
+def kernel_of(owner: str, stage: str, experiment: str, folds: list[int], seeds: list[int]) -> str:
+    """The "owner/slug" under which a stage of an experiment is pushed."""
+    return f"{owner}/{slug_of(title_of(stage, experiment, folds, seeds))}"
+
+
+def derive(
+    base: dict,
+    *,
+    owner: str,
+    title: str,
+    code_file: str,
+    kernel_sources: list[str] = (),
+    dataset_sources: list[str] = (),
+    model_sources: list[str] = (),
+    docker_image: str | None = None,
+    machine: str | None = None,
+) -> dict:
+    """Metadata of one kernel: ``base`` with its name, owner and sources.
+
+    The given sources join those of ``base``. ``docker_image`` pins the image. ``machine`` replaces the accelerator; ""
+    means none. Internet stays off whatever ``base`` says.
+    """
+    made = {**base, "id": f"{owner}/{slug_of(title)}", "title": title, "code_file": code_file, "enable_internet": False}
+    for key, names in (
+        ("kernel_sources", kernel_sources),
+        ("dataset_sources", dataset_sources),
+        ("model_sources", model_sources),
+    ):
+        made[key] = list(dict.fromkeys([*base.get(key, []), *names]))
+    if docker_image:
+        made |= {"docker_image": docker_image, "docker_image_pinning_type": "original"}
+    if machine is not None:
+        made |= {
+            "enable_gpu": machine.startswith("Nvidia"),
+            "enable_tpu": machine.startswith("Tpu"),
+            "machine_shape": machine,
+        }
+        if not machine:
+            del made["machine_shape"]
+    return made

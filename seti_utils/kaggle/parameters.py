@@ -1,0 +1,74 @@
+"""The parameters of a notebook: what it takes, and whether what is given fits."""
+
+import ast
+import difflib
+import json
+from pathlib import Path
+
+from seti_utils.errors import InputError
+
+
+def read_parameters(notebook: str | Path) -> dict[str, object]:
+    """Name and default of every parameter: the literal assignments of the one cell tagged ``parameters``.
+
+    Raises ``InputError`` for a notebook without such a cell, or with a default that is no plain literal.
+    """
+    path = Path(notebook)
+    try:
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    except FileNotFoundError as missing:
+        raise InputError("no such notebook", where=path, remedy="run from the repository's root") from missing
+    except (ValueError, KeyError, TypeError) as broken:
+        raise InputError(
+            "not a notebook", where=path, remedy="write it again from its .py source with jupytext"
+        ) from broken
+    tagged = [cell for cell in cells if "parameters" in cell.get("metadata", {}).get("tags", [])]
+    if len(tagged) != 1:
+        raise InputError(f"{len(tagged)} cells are tagged parameters", where=path, remedy="tag exactly one")
+    defaults: dict[str, object] = {}
+    try:
+        for statement in ast.parse("".join(tagged[0]["source"])).body:
+            (target,) = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+            defaults[target.id] = ast.literal_eval(statement.value)
+    except (SyntaxError, ValueError, AttributeError, TypeError) as broken:
+        raise InputError(
+            "a parameter is no plain literal", where=path, remedy="one `name = literal` per line"
+        ) from broken
+    return defaults
+
+
+def check_parameters(notebook: str | Path, given: dict[str, object]) -> dict[str, object]:
+    """``given`` if every name is known and every value has its default's type; raises ``InputError`` otherwise.
+
+    An int is taken for a float. Papermill itself only logs an unknown name and ignores the value's type.
+    """
+    defaults = read_parameters(notebook)
+    for name, value in given.items():
+        if name not in defaults:
+            near = difflib.get_close_matches(name, defaults, 1)
+            remedy = f"did you mean {near[0]}?" if near else f"it takes {', '.join(defaults)}"
+            raise InputError(f"unknown parameter {name!r}", where=notebook, remedy=remedy)
+        wanted = type(defaults[name])
+        if type(value) is not wanted and not (wanted is float and type(value) is int) and defaults[name] is not None:
+            raise InputError(
+                f"parameter {name} is {value!r}",
+                where=notebook,
+                remedy=f"give a {wanted.__name__}, like its default {defaults[name]!r}",
+            )
+    return dict(given)
+
+
+def parse_parameters(notebook: str | Path, pairs: list[str]) -> dict[str, object]:
+    """``["folds=0,1", "rows=4"]`` as values of the types of the notebook's defaults. Raises ``InputError``."""
+    defaults, values = read_parameters(notebook), {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals:
+            raise InputError(f"{pair!r} is no parameter", remedy="write name=value")
+        values[name] = text
+        if name in defaults and not isinstance(defaults[name], str):
+            try:
+                values[name] = ast.literal_eval(text)
+            except (ValueError, SyntaxError):
+                values[name] = text
+    return check_parameters(notebook, values)

@@ -1,0 +1,164 @@
+"""Pushes a kernel once, and knows whether it did."""
+
+import json
+import secrets
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from seti_utils.files import write_json
+from seti_utils.kaggle.answers import read_push
+from seti_utils.kaggle.check import require_good
+from seti_utils.kaggle.cli import ask, user
+from seti_utils.kaggle.embed import package_of, stamp
+from seti_utils.kaggle.errors import (
+    Capacity,
+    ConnectionLost,
+    Forbidden,
+    InvalidSources,
+    KaggleError,
+    NotFound,
+    RunActive,
+    ServerTrouble,
+    Throttled,
+    UnknownAnswer,
+)
+from seti_utils.kaggle.metadata import NAME
+from seti_utils.kaggle.status import status
+
+JOURNAL = "pushed.json"
+UNCERTAIN = (ConnectionLost, ServerTrouble)
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """One push: ``run_id`` names the run it started ("" for a notebook that was not built here).
+
+    ``version`` is 0 where the answer was lost and only the source on the site could be confirmed.
+    """
+
+    kernel: str
+    version: int
+    run_id: str
+    package_sha256: str
+    url: str
+    time: str
+
+
+def push(
+    folder: str | Path,
+    *,
+    wait_for_capacity: float = 0,
+    owner: str | None = None,
+    run_id: str | None = None,
+    extra_kernel_sources: tuple[str, ...] = (),
+    tries: int = 5,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Pushed:
+    """Push the kernel in ``folder`` after checking it, and note it in ``folder/pushed.json``.
+
+    Refuses while a run of it is active. Every push gets a run id of its own, which its output must show. Throttling
+    is waited out with doubling pauses; a full house for ``wait_for_capacity`` seconds. When an answer is lost the
+    kernel's source on the site decides whether the push had happened: it is never repeated before that is known.
+    Raises ``BadKernel``, ``RunActive``, ``Capacity``, ``InvalidSources``, ``SlugMismatch``, ``Unauthorized``,
+    ``Throttled``, ``TooLarge`` or another ``KaggleError``.
+    """
+    folder = Path(folder)
+    metadata = require_good(folder, owner or user())
+    kernel, run_id = metadata["id"], run_id or new_run_id()
+    require_idle(kernel)
+    with tempfile.TemporaryDirectory() as place:
+        text = stamped_copy(folder, Path(place), metadata, run_id, extra_kernel_sources)
+        run_id = run_id if run_id in text else ""
+        version, url = push_once(Path(place), kernel, run_id, wait_for_capacity, tries, sleep)
+    if metadata.get("model_sources"):
+        require_models(kernel, metadata["model_sources"])
+    pushed = Pushed(kernel, version, run_id, package_of(text), url, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
+    write_json(folder / JOURNAL, [*read_pushes(folder), asdict(pushed)])
+    return pushed
+
+
+def new_run_id() -> str:
+    """A name for a run that no other has."""
+    return secrets.token_hex(8)
+
+
+def read_pushes(folder: str | Path) -> list[dict]:
+    """Every push noted in a kernel folder, oldest first."""
+    path = Path(folder) / JOURNAL
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+
+
+def require_idle(kernel: str) -> None:
+    """Raise ``RunActive`` while a run of ``kernel`` is queued or running; a kernel that is not there yet is idle."""
+    try:
+        state = status(kernel)
+    except (NotFound, Forbidden):
+        return
+    if state.active:
+        raise RunActive(f"a run is {state.state.lower()}", where=kernel)
+
+
+def stamped_copy(folder: Path, place: Path, metadata: dict, run_id: str, extra: tuple[str, ...]) -> str:
+    """Copy a kernel into ``place`` with its run id set and sources added; returns the notebook's text."""
+    text = stamp((folder / metadata["code_file"]).read_text(encoding="utf-8"), run_id)
+    (place / "notebook.ipynb").write_text(text, encoding="utf-8")
+    sources = list(dict.fromkeys([*metadata.get("kernel_sources", []), *extra]))
+    write_json(place / NAME, {**metadata, "code_file": "notebook.ipynb", "kernel_sources": sources})
+    return text
+
+
+def push_once(
+    folder: Path, kernel: str, run_id: str, wait_for_capacity: float, tries: int, sleep: Callable[[float], None]
+) -> tuple[int, str]:
+    """Push ``folder`` until it is certain that it has happened exactly once; returns version and address."""
+    waited, attempt = 0.0, 0
+    while True:
+        try:
+            return read_push(ask("kernels", "push", "-p", folder, timeout=600).text, kernel)
+        except Capacity as full:
+            if waited >= wait_for_capacity:
+                raise
+            print(f"{full.problem}; asking again in a minute", file=sys.stderr)
+            waited += 60
+            sleep(60)
+        except (Throttled, UnknownAnswer, *UNCERTAIN) as trouble:
+            if not isinstance(trouble, Throttled) and arrived(kernel, run_id):
+                return 0, f"https://www.kaggle.com/code/{kernel}"
+            attempt += 1
+            if attempt >= tries or isinstance(trouble, UnknownAnswer):
+                raise
+            sleep(min(15 * 2**attempt, 600))
+
+
+def arrived(kernel: str, run_id: str) -> bool:
+    """Whether the kernel's source on the site carries ``run_id``; raises when that cannot be found out.
+
+    A notebook that was not built here has no room for a run id, so nothing can be told about it.
+    """
+    if not run_id:
+        raise ServerTrouble("the push's answer was lost, and this notebook carries no run id to look for", where=kernel)
+    with tempfile.TemporaryDirectory() as place:
+        try:
+            ask("kernels", "pull", kernel, "-p", place, timeout=300)
+        except (NotFound, Forbidden):
+            return False
+        except KaggleError as error:
+            raise ServerTrouble(
+                f"the push's answer was lost, and so was the question whether it arrived ({error.problem})",
+                where=kernel,
+            ) from error
+        return any(run_id in path.read_text(encoding="utf-8", errors="replace") for path in Path(place).iterdir())
+
+
+def require_models(kernel: str, wanted: list[str]) -> None:
+    """Raise ``InvalidSources`` if the site dropped a model source, which the client never prints."""
+    with tempfile.TemporaryDirectory() as place:
+        ask("kernels", "pull", kernel, "-p", place, "-m", timeout=300)
+        have = json.loads((Path(place) / NAME).read_text(encoding="utf-8")).get("model_sources") or []
+    lost = [name for name in wanted if name.lower() not in [other.lower() for other in have]]
+    if lost:
+        raise InvalidSources(f"pushed without the models {', '.join(lost)}", where=kernel)

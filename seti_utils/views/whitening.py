@@ -1,0 +1,42 @@
+"""Panels in units of their own noise: the cheapest cleaning that leaves needles alone."""
+
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from seti_utils.data.needles import local_sigma
+from seti_utils.errors import InputError
+from seti_utils.views.cleaning import as_numbers
+
+LEAST = 1e-3
+"""Smallest noise that is divided by, in standard deviations of the panel: a constant panel stays 0."""
+
+
+def whiten(x_BPTF: Tensor, freq: int = 15, limit: float = 6.0) -> Tensor:
+    """Per panel: divide by the local noise, subtract the running mean over ``freq`` channels, clip to +-``limit``.
+
+    (B, P, T, F) of any float dtype -> the same. The noise is that of neighbouring channels' differences
+    (:func:`seti_utils.data.needles.local_sigma`), so slopes, ripples and bursts do not count; what they are goes with
+    the running mean (edge channels repeat), and the clip keeps a spike from outshining a needle. A needle loses
+    1/``freq`` of its height. No statistic crosses a panel. Raises ``InputError`` unless ``freq`` is odd, 3 or more, and
+    ``limit`` positive.
+    """
+    if freq < 3 or freq % 2 == 0 or not limit > 0:
+        raise InputError(f"whiten: freq={freq}, limit={limit}", remedy="choose an odd freq of 3 or more and a positive limit")
+    x = as_numbers(x_BPTF)
+    scale = local_sigma(x).clamp_(min=LEAST).reciprocal_()
+    # One matrix product is three times as fast on a CPU as a pooling call, and as fast as anything on a GPU.
+    with torch.autocast(x.device.type, enabled=False):
+        x = x @ without_level(x.shape[-1], freq, x.device)
+    return x.mul_(scale[..., None, None]).clamp_(-limit, limit).to(x_BPTF.dtype)
+
+
+@lru_cache(maxsize=8)
+def without_level(size: int, freq: int, device: torch.device) -> Tensor:
+    """The matrix (size, size) that subtracts from every channel the mean of the ``freq`` channels around it."""
+    matrix = torch.eye(size, dtype=torch.float64)
+    for channel in range(size):
+        for step in range(-(freq // 2), freq // 2 + 1):
+            matrix[min(max(channel + step, 0), size - 1), channel] -= 1 / freq
+    return matrix.float().to(device)

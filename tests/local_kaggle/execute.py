@@ -1,0 +1,132 @@
+"""Runs a pushed notebook as the site does: papermill, no parameters, a clean folder, inputs mounted, no network."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+LONGEST_RUN = 600
+GUARD = '''"""Refuses every connection that leaves this machine."""
+import socket
+
+_connect = socket.socket.connect
+
+
+def connect(self, address):
+    if self.family != socket.AF_UNIX and str(address[0]) not in ("127.0.0.1", "::1", "localhost"):
+        raise OSError(f"no network in this session: {address[0]}")
+    return _connect(self, address)
+
+
+socket.socket.connect = connect
+'''
+
+
+class Execution:
+    """One session: starts in the background, waits for a free machine, and keeps its output.
+
+    ``mounts`` maps "competitions/slug", "datasets/owner/slug" or "models/…" to a folder; ``sources`` maps
+    "owner/slug" to the version whose output is mounted. ``layout`` is "new" or "old".
+    """
+
+    def __init__(
+        self, folder: Path, notebook: dict, layout: str, mounts: dict, sources: dict, machine: threading.Semaphore
+    ):
+        self.folder, self.work = folder, folder / "working"
+        self.status, self.failure, self.process = "QUEUED", "", None
+        shutil.rmtree(folder, ignore_errors=True)
+        self.work.mkdir(parents=True)
+        (folder / "home").mkdir()
+        (folder / "guard").mkdir()
+        (folder / "guard" / "sitecustomize.py").write_text(GUARD)
+        (folder / "notebook.ipynb").write_text(json.dumps(notebook))
+        self.competitions = [self.mount(name, layout) for name in mounts if name.startswith("competitions/")]
+        for name, source in mounts.items():
+            self.mount(name, layout).symlink_to(Path(source).resolve(), target_is_directory=True)
+        for name, version in sources.items():
+            place = self.mount(f"notebooks/{name}", layout)
+            for inside, path in version.files().items():
+                (place / inside).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, place / inside)
+        self.thread = threading.Thread(target=self.run, args=(machine,), daemon=True)
+        self.thread.start()
+
+    def mount(self, name: str, layout: str) -> Path:
+        """The place where ``name`` appears below the input folder; its parent exists."""
+        place = self.folder / "input" / (name if layout == "new" else name.rsplit("/", 1)[-1])
+        place.parent.mkdir(parents=True, exist_ok=True)
+        return place
+
+    def environment(self) -> dict[str, str]:
+        kept = {name: os.environ[name] for name in ("PATH", "LANG", "LD_LIBRARY_PATH") if name in os.environ}
+        return kept | {
+            "HOME": str(self.folder / "home"),
+            "TMPDIR": str(self.folder / "home"),
+            "PYTHONPATH": str(self.folder / "guard"),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "KAGGLE_KERNEL_RUN_TYPE": "Batch",
+            "SETI_INPUT": str(self.folder / "input"),
+            "SETI_MACHINE": "",
+            **({"SETI_DATA": str(self.competitions[0])} if self.competitions else {}),
+            "HF_HUB_OFFLINE": "1",
+            "OMP_NUM_THREADS": "1",
+            "MPLBACKEND": "agg",
+            "http_proxy": "http://127.0.0.1:1",
+            "https_proxy": "http://127.0.0.1:1",
+        }
+
+    def run(self, machine: threading.Semaphore) -> None:
+        with machine:
+            if self.status != "QUEUED":
+                return
+            self.status = "RUNNING"
+            with open(self.folder / "log.txt", "wb") as log:
+                self.process = subprocess.Popen(
+                    [
+                        sys.executable,
+                        "-m",
+                        "papermill",
+                        str(self.folder / "notebook.ipynb"),
+                        str(self.folder / "executed.ipynb"),
+                        "--cwd",
+                        str(self.work),
+                        "--log-output",
+                        "--no-progress-bar",
+                    ],
+                    env=self.environment(),
+                    cwd=self.work,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+                try:
+                    code = self.process.wait(LONGEST_RUN)
+                except subprocess.TimeoutExpired:
+                    self.process.kill()
+                    code, self.failure = (
+                        1,
+                        "Your notebook was stopped because it exceeded the max allowed execution duration.",
+                    )
+            if self.status == "RUNNING":
+                self.status = "ERROR" if code else "COMPLETE"
+
+    def stop(self) -> None:
+        """Cancel the session."""
+        if self.status in ("QUEUED", "RUNNING"):
+            self.status = "CANCEL_ACKNOWLEDGED"
+            if self.process:
+                self.process.kill()
+
+    def files(self) -> dict[str, Path]:
+        """Output files by their name below the working folder."""
+        paths = (path for path in sorted(self.work.rglob("*")) if path.is_file())
+        return {path.relative_to(self.work).as_posix(): path for path in paths}
+
+    def log(self) -> str:
+        """The log in the site's form: a JSON array of stream pieces."""
+        path = self.folder / "log.txt"
+        text = path.read_text(errors="replace") if path.exists() else ""
+        return json.dumps([{"stream_name": "stdout", "time": 1.0, "data": line + "\n"} for line in text.splitlines()])

@@ -1,0 +1,100 @@
+"""Pushed kernels run as on the site: in a clean folder, from their own package, inputs mounted in both layouts."""
+
+import json
+import time
+
+import pytest
+from local_kaggle import LocalKaggle
+from local_kaggle.fixtures import ROOT, kaggle, kaggle_process, repository  # noqa: F401 - fixtures
+
+from seti_utils.errors import InputError
+from seti_utils.kaggle import errors, mounts
+from seti_utils.kaggle.build import build
+from seti_utils.kaggle.fetch import fetch_pushed
+from seti_utils.kaggle.push import push
+from seti_utils.kaggle.runfile import write_run
+from seti_utils.kaggle.status import status, wait
+
+
+@pytest.fixture(scope="module", params=["new", "old"])
+def site(request, tmp_path_factory):
+    """A local Kaggle that executes what is pushed, with one of the two mount layouts."""
+    with LocalKaggle(tmp_path_factory.mktemp(f"site-{request.param}"), execute=True, layout=request.param) as server:
+        yield server
+
+
+def quietly(_text: str) -> None:
+    """Show no table."""
+
+
+def test_train_infer_and_fetch(kaggle, repository, tmp_path):
+    made = {"owner": "tester", "experiment": "sky_demo", "seeds": [2021], "root": repository, "out": tmp_path / "build"}
+    trained = build("train", folds=[0], **made)
+    pushed = push(trained.folder)
+    wait([trained.kernel], every=0.2, show=quietly)
+    inferred = build("infer", folds=[0], **made)
+    push(inferred.folder)
+    wait([inferred.kernel], every=0.2, show=quietly)
+    run = fetch_pushed(inferred.folder, tmp_path / "out")
+    assert (tmp_path / "out/submission.csv").read_text() == "fold,score\n0,0.5\n"
+    assert run["package_sha256"] == inferred.package_sha256 and run["kernel"] == inferred.kernel
+    log = (tmp_path / "out" / f"{inferred.kernel.split('/')[1]}.log").read_text()
+    assert run["package_sha256"] in log and str(ROOT) not in log
+    assert fetch_pushed(trained.folder, tmp_path / "train")["run_id"] == pushed.run_id
+
+
+def test_a_failing_notebook_is_told_with_its_traceback(kaggle, repository, tmp_path):
+    infer = build(
+        "infer",
+        owner="tester",
+        experiment="sky_demo",
+        folds=[0],
+        seeds=[2021],
+        kernel_sources=[],
+        root=repository,
+        out=tmp_path,
+    )
+    push(infer.folder)
+    with pytest.raises(errors.RunFailed) as raised:
+        wait([infer.kernel], every=0.2, show=quietly)
+    assert "likely cause: an input is not mounted" in str(raised.value) and "no output of a train run" in str(
+        raised.value
+    )
+
+
+def test_a_session_that_is_stopped(kaggle, repository, tmp_path):
+    train = build(
+        "train", owner="tester", experiment="sky_demo", folds=[0], seeds=[2021], root=repository, out=tmp_path
+    )
+    text = json.loads((train.folder / "notebook.ipynb").read_text())
+    text["cells"][-1]["source"] = "import time\ntime.sleep(600)"
+    (train.folder / "notebook.ipynb").write_text(json.dumps(text))
+    push(train.folder)
+    deadline = time.monotonic() + 60
+    while status(train.kernel).state != "RUNNING" and time.monotonic() < deadline:
+        time.sleep(0.1)
+    kaggle.kernels.stop()
+    with pytest.raises(errors.RunFailed, match="cancelled"):
+        wait([train.kernel], every=0.2, show=quietly)
+
+
+def test_mounted_runs_in_both_layouts(tmp_path, monkeypatch):
+    monkeypatch.setenv("SETI_INPUT", str(tmp_path / "input"))
+    with pytest.raises(InputError, match="mounted: nothing"):
+        mounts.find_runs()
+    said = {"experiment": "e", "fingerprint": "f", "seeds": [1]}
+    for place, fold in (
+        ("notebooks/me/seti-train-e-fold0", 0),
+        ("seti-train-e-fold1", 1),
+        ("notebooks/me/seti-infer-e", 2),
+    ):
+        (tmp_path / "input" / place).mkdir(parents=True)
+        monkeypatch.setenv("SETI_KERNEL", f"me/{place.split('/')[-1]}")
+        write_run(tmp_path / "input" / place, stage="infer" if fold == 2 else "train", folds=[fold], **said)
+    assert [path.name for path in mounts.find_runs()] == ["seti-train-e-fold0", "seti-train-e-fold1"]
+    assert [path.name for path in mounts.find_runs(stage="infer")] == ["seti-infer-e"]
+    monkeypatch.setenv("SETI_KERNEL", "me/seti-train-e-fold1")
+    assert mounts.find_previous("e", [1], [1], "f").name == "seti-train-e-fold1"
+    assert mounts.find_previous("e", [0], [1], "f") is None and mounts.find_previous("e", [1], [1], "g") is None
+    with pytest.raises(InputError, match="mounted: notebooks, notebooks/me, seti-train-e-fold1"):
+        mounts.find_runs(tmp_path / "nothing")
