@@ -45,6 +45,28 @@ notebooks: venv  ## write notebooks/*.ipynb from their py:percent sources
 experiments: venv  ## write EXPERIMENTS.md from the log
 	$(PY) -m seti_utils log --markdown EXPERIMENTS.md $(if $(wildcard benchmarks/results/replicate_log.csv),--measured benchmarks/results/replicate_log.csv)
 
+# --- Kaggle: the same steps as `python -m seti_utils kaggle …`, for one experiment and its folds ---
+EXP     ?= exp0023
+FOLD    ?= 0
+MESSAGE ?= $(EXP)
+KAGGLE   = $(PY) -m seti_utils kaggle
+
+.PHONY: push push-infer wait fetch submit data kaggle-demo
+push: venv  ## build, check and push train kernels: make push EXP=exp0011 FOLD=0,1
+	$(KAGGLE) build train $(EXP) --folds $(FOLD) --seeds $(SEED) --out build --push
+push-infer: venv  ## build, check and push the infer kernel of those folds
+	$(KAGGLE) build infer $(EXP) --folds $(FOLD) --seeds $(SEED) --out build --push
+wait: venv  ## wait for the kernels in build/; fails when one failed, and says why
+	$(KAGGLE) wait build/seti-*
+fetch: venv  ## bring the verified output of the kernels in build/ to runs/kaggle
+	$(KAGGLE) fetch build/seti-* --out runs/kaggle
+submit: venv  ## check and send FILE=…/submission.csv: make submit FILE=… MESSAGE=…
+	$(KAGGLE) submit $(FILE) -m "$(MESSAGE)"
+data: venv  ## download the competition into data/ (84 GB stay)
+	$(KAGGLE) data data
+kaggle-demo: venv  ## the whole story against a small Kaggle on this machine, with the real client
+	$(PY) benchmarks/kaggle_demo.py
+
 .PHONY: clean
 clean:  ## remove what `make run` made (not the virtual environment)
 	rm -rf $(OUT)

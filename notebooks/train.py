@@ -27,7 +27,9 @@ stop_after = ""  # "11h30m": finish the step, save, and say how to go on
 import sys
 from pathlib import Path
 
-sys.path[:0] = [str(folder) for folder in (Path.cwd(), Path.cwd().parent) if (folder / "seti_utils").is_dir()]
+# Kernels made by `python -m seti_utils kaggle build` bring the package along; a plain push needs it as a dataset.
+places = [Path.cwd(), Path.cwd().parent, *Path("/kaggle/input").glob("*"), *Path("/kaggle/input").glob("datasets/*/*")]
+sys.path[:0] = [str(place) for place in places if (place / "seti_utils" / "run").is_dir()]
 
 from seti_utils.run.notebook import session
 

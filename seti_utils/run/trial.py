@@ -57,6 +57,9 @@ SAVE_EVERY = 200
 ENOUGH = 20
 """Validation rows of each class below which nobody can tell a dead run from bad luck."""
 
+AFTER = 0.4
+"""Share of the training before which a network from random weights may still look dead."""
+
 
 @dataclass(frozen=True)
 class Leg:
@@ -209,7 +212,7 @@ class Trial:
         signs = vital_signs(target, logit)
         total = self.legs[-1].before + self.legs[-1].epochs
         if leg.kind == "all" and min(target.sum(), (1 - target).sum()) >= ENOUGH:
-            check_alive([*position.history, signs], (leg.before + epoch + 1) / total, tried=self.tried())
+            check_alive([*position.history, signs], (leg.before + epoch + 1) / total, after=AFTER, tried=self.tried())
         return signs
 
     def tried(self) -> tuple[str, ...]:
