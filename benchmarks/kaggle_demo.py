@@ -129,7 +129,9 @@ def play(story: Story, site: LocalKaggle, epochs: int) -> None:
     story.tell("kaggle", "chain", "plan.yaml", "--every", 1, "--out", "runs")
     homes = [out / f"runs/plan/seti-infer-sky-demo-fold{fold}-seed2021/submission.csv" for fold in (0, 1)]
     story.tell("blend", *homes, "--out", "submission.csv", "--sample", "data/sample_submission.csv")
-    story.tell("kaggle", "submit", "submission.csv", "-m", "demo", "--sample", "data/sample_submission.csv")
+    story.tell(
+        "kaggle", "submit", "submission.csv", "-m", "demo", "--every", 1, "--sample", "data/sample_submission.csv"
+    )
     keep_pages(site, out)
     here = []
     story.tell("train", EXPERIMENT, "--folds", "0,1", "--data", "data", "--out", "here", "--set", overrides)

@@ -234,6 +234,14 @@ def test_a_lost_answer_and_a_full_site(world, play):
     assert sum(map(len, world.kernels.versions.values())) == 4
 
 
+def test_a_site_that_stays_away_ends_the_chain_and_loses_nothing(world, play, monkeypatch):
+    monkeypatch.setattr(chain, "PATIENCE", 4)
+    world.faults.append(Fault("GetKernelSessionStatus", 503, "html", times=4, skip=2))
+    with pytest.raises(errors.ServerTrouble):
+        play()
+    assert {entry["state"] for entry in play().values()} == {"done"} and len(pushed(world)) == 4
+
+
 def test_dropped_sources_are_a_failure_not_a_second_push(world, play):
     world.faults.append(Fault("SaveKernel", body="answer", answer={"invalidCompetitionSources": ["x"]}))
     with pytest.raises(errors.RunFailed, match="pushed without competition sources"):

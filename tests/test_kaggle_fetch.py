@@ -84,7 +84,10 @@ def test_the_client_itself_fetches(kaggle_process, kernel, tmp_path):
         pushed.run_id, package_sha256=pushed.package_sha256
     )
     assert fetch_pushed(kernel, tmp_path / "out")["run_id"] == pushed.run_id
-    with pytest.raises(InputError, match="not empty"):
+    count = len(kaggle_process.calls)
+    assert fetch_pushed(kernel, tmp_path / "out")["run_id"] == pushed.run_id and len(kaggle_process.calls) == count
+    (tmp_path / "out/scores.csv").write_text("changed")
+    with pytest.raises(errors.Unverified, match="scores.csv is not the file"):
         fetch_pushed(kernel, tmp_path / "out")
 
 

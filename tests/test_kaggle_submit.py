@@ -286,6 +286,10 @@ def test_the_command_line(kaggle, repository, tmp_path, monkeypatch, capsys):
     assert run("push", *folders).count("version 1, run ") == 2
     assert run("status", *folders, KERNEL).count("COMPLETE") == 3
     run("wait", *folders)
+    kaggle.kernels.versions[KERNEL][-1].script = Script(("RUNNING",))
+    with pytest.raises(errors.RunActive, match="1 of 2 kernels were not pushed"):
+        run("push", *folders)
+    kaggle.kernels.versions[KERNEL][-1].script = Script()
     assert "GPU: 29.0 of 30.0 h left" in run("quota")
     assert "version 1" in run("build", "infer", "sky_demo", "--folds", "0,1", "--push")
     with pytest.raises(errors.Unverified, match="no run.json"):
@@ -295,7 +299,9 @@ def test_the_command_line(kaggle, repository, tmp_path, monkeypatch, capsys):
     kaggle.competitions.solution = {name: float(number >= 30) for number, name in enumerate(IDS)}
     kaggle.competitions.pending = 0
     write(tmp_path / "sample_submission.csv", scores=[0.5] * 40)
-    assert "public 1.00000" in run("submit", write(tmp_path / "s.csv"), "--sample", tmp_path / "sample_submission.csv")
+    assert "public 1.00000" in run(
+        "submit", write(tmp_path / "s.csv"), "--every", 1, "--sample", tmp_path / "sample_submission.csv"
+    )
     assert "1.00000" in run("submit", "--list")
     with pytest.raises(InputError, match="neither owner/slug"):
         run("status", "nothing")

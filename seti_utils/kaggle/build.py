@@ -179,7 +179,7 @@ def assemble(notebook: dict, source: str) -> str:
 
 def write_package(out: Path, dataset: str, archive: bytes) -> Path:
     """A dataset folder with the package, for `kaggle datasets create`; not a zip, which the site would unpack."""
-    folder = Path(out) / dataset.split("/")[1]
+    folder = Path(out) / f"dataset-{dataset.split('/')[1]}"
     with replacing(folder / PACK) as temporary:
         temporary.write_bytes(compress(archive))
     write_dataset_metadata(folder, dataset.split("/")[0], PACKAGE_TITLE)

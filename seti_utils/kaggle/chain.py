@@ -11,13 +11,15 @@ from seti_utils.errors import InputError
 from seti_utils.files import write_json
 from seti_utils.kaggle.build import build
 from seti_utils.kaggle.cli import ask, user
-from seti_utils.kaggle.errors import Capacity, RunActive, RunFailed, Throttled, Unverified
+from seti_utils.kaggle.errors import Capacity, KaggleError, RunActive, RunFailed, Throttled, Unverified
 from seti_utils.kaggle.fetch import fetch
 from seti_utils.kaggle.plan import Plan, Task, expand
 from seti_utils.kaggle.push import arrived, new_run_id, push
 from seti_utils.kaggle.runfile import NAME, verify_run
 from seti_utils.kaggle.status import PASSING, explain, status
 
+PATIENCE = 60
+"""Questions in a row that may go unanswered: with two runs and two minutes a round, an hour."""
 WAITING, PUSHING, RUNNING, DONE, FAILED = "waiting", "pushing", "running", "done", "failed"
 
 
@@ -25,11 +27,17 @@ class Journal:
     """What is known of every kernel of a chain, on disk after every step."""
 
     def __init__(self, path: Path):
-        self.path = path
+        self.path, self.troubles = path, 0
         self.entries: dict[str, dict] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
     def of(self, task: Task) -> dict:
         return self.entries.get(task.kernel, {"state": WAITING, "run_id": "", "pushes": 0})
+
+    def in_vain(self, trouble: KaggleError) -> None:
+        """Count a question that got no answer; raises ``trouble`` after too many without any answer between."""
+        self.troubles += 1
+        if self.troubles >= PATIENCE:
+            raise trouble
 
     def set(self, task: Task, **values: object) -> None:
         self.entries[task.kernel] = {**self.of(task), **values}
@@ -54,7 +62,7 @@ def run_chain(
     what needs it. ``out/<plan>/journal.json`` is written before and after each push, so that the same call resumes
     where a stopped one was, and pushes nothing twice:
     a push whose answer was lost is settled by the source on the site; ``retry_failed`` gives failures another try.
-    Raises ``RunFailed`` with every failure when nothing can go on.
+    Raises ``RunFailed`` with every failure when nothing can go on, and the last trouble when the site stays away.
     """
     say = say or (lambda text: print(text, file=sys.stderr, flush=True))
     owner = user()
@@ -88,8 +96,10 @@ def settle(task: Task, journal: Journal, say: Callable[[str], None]) -> None:
     try:
         happened = arrived(task.kernel, journal.of(task)["run_id"])
     except PASSING as later:
-        say(f"{task.kernel}: asked in vain ({later.problem})")
+        say(f"{task.kernel}: asked in vain ({later.problem[:120]})")
+        journal.in_vain(later)
         return
+    journal.troubles = 0
     journal.set(task, state=RUNNING if happened else WAITING, pushes=journal.of(task)["pushes"] - (not happened))
 
 
@@ -159,6 +169,7 @@ def follow(task: Task, plan: Plan, journal: Journal, out: Path, say: Callable[[s
     """Look how a run is doing, and take its output when it is complete."""
     try:
         state = status(task.kernel)
+        journal.troubles = 0
         if state.active:
             return
         if state.state != "COMPLETE":
@@ -181,7 +192,8 @@ def follow(task: Task, plan: Plan, journal: Journal, out: Path, say: Callable[[s
         journal.set(task, state=DONE, fingerprint=run["fingerprint"])
         say(f"{task.kernel}: done")
     except PASSING as later:
-        say(f"{task.kernel}: asked in vain ({later.problem})")
+        say(f"{task.kernel}: asked in vain ({later.problem[:120]})")
+        journal.in_vain(later)
     except Unverified as wrong:
         fail(task, journal, say, f"{task.kernel}: {wrong}")
 

@@ -9,7 +9,7 @@ from seti_utils.kaggle.cancel import cancel
 from seti_utils.kaggle.check import check_kernel, require_good
 from seti_utils.kaggle.cli import user
 from seti_utils.kaggle.datasets import upload_dataset
-from seti_utils.kaggle.errors import BadKernel, KaggleError
+from seti_utils.kaggle.errors import BadKernel, KaggleError, RunActive
 from seti_utils.kaggle.naming import add_step, kernel_named, numbers
 from seti_utils.kaggle.parameters import parse_parameters
 from seti_utils.kaggle.push import push
@@ -149,14 +149,22 @@ def do_push(args: argparse.Namespace) -> None:
 
 
 def push_all(folders: list[Path], hours: float) -> None:
-    """Check all, say what they need, push each."""
+    """Check all, say what they need, push each; one that runs already is left alone and told at the end."""
     owner = user()
     metadata = [require_good(folder, owner) for folder in folders]
     if on_gpu := [entry["id"] for entry in metadata if entry["enable_gpu"]]:
         print(need(on_gpu, Path("runs/kaggle")), file=sys.stderr)
+    running = []
     for folder in folders:
-        pushed = push(folder, owner=owner, wait_for_capacity=3600 * hours)
-        print(f"{pushed.kernel} version {pushed.version or '?'}, run {pushed.run_id}: {pushed.url}")
+        try:
+            pushed = push(folder, owner=owner, wait_for_capacity=3600 * hours)
+            print(f"{pushed.kernel} version {pushed.version or '?'}, run {pushed.run_id}: {pushed.url}", flush=True)
+        except RunActive as active:
+            running.append(active)
+    for active in running:
+        print(f"not pushed: {active}", file=sys.stderr)
+    if running:
+        raise RunActive(f"{len(running)} of {len(folders)} kernels were not pushed: they run already")
 
 
 def do_status(args: argparse.Namespace) -> None:

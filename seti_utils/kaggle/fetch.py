@@ -12,7 +12,7 @@ from seti_utils.errors import InputError
 from seti_utils.kaggle.cli import ask
 from seti_utils.kaggle.errors import HostileName, RunFailed, StillRunning
 from seti_utils.kaggle.push import read_pushes
-from seti_utils.kaggle.runfile import NAME, listed, verify_run
+from seti_utils.kaggle.runfile import NAME, listed, read_run, verify_run
 from seti_utils.kaggle.status import plain_log, status
 
 # The client (2.2.4) joins served names to the folder unchecked; what does not match this it never downloads.
@@ -125,9 +125,15 @@ def rewrite_log(place: Path, kernel: str) -> None:
 
 
 def fetch_pushed(folder: str | Path, out: str | Path, *, partial: bool = False) -> dict:
-    """Fetch the output of the last push noted in a kernel folder, and of no other run of that kernel."""
+    """Fetch the output of the last push noted in a kernel folder, and of no other run of that kernel.
+
+    Where ``out`` already holds just that output, intact, nothing is downloaded.
+    """
     pushes = read_pushes(folder)
     if not pushes:
         raise InputError("was never pushed from here", where=folder, remedy="push it, or name the kernel as owner/slug")
     last = pushes[-1]
-    return fetch(last["kernel"], out, partial=partial, run_id=last["run_id"], package_sha256=last["package_sha256"])
+    expected = {"run_id": last["run_id"], "package_sha256": last["package_sha256"]}
+    if (Path(out) / NAME).is_file() and read_run(out)["run_id"] == last["run_id"]:
+        return verify_run(out, **expected)
+    return fetch(last["kernel"], out, partial=partial, **expected)

@@ -86,6 +86,7 @@ def add_submit(steps: argparse._SubParsersAction) -> None:
     parser.add_argument("--sample", type=Path, help="sample_submission.csv (default: of the competition folder found)")
     parser.add_argument("--competition", default=COMPETITION, help="its slug")
     parser.add_argument("--again", action="store_true", help="send the same file a second time")
+    parser.add_argument("--every", type=float, default=20, help="seconds between questions for the score")
     parser.add_argument("--list", action="store_true", help="only list the submissions and their scores")
 
 
@@ -98,5 +99,7 @@ def do_submit(args: argparse.Namespace) -> None:
             print(f"{row['ref']}  {row['date'][:16]}  {row['status']:8}  {score:8}  {row['description']}")
         return
     sample = args.sample or find_data() / "sample_submission.csv"
-    row = submit(args.file, args.message, sample=sample, competition=args.competition, again=args.again)
+    row = submit(
+        args.file, args.message, sample=sample, competition=args.competition, again=args.again, every=args.every
+    )
     print(f"submission {row['ref']}: public {row['publicScore'] or '-'}, private {row['privateScore'] or '-'}")

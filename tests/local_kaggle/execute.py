@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 LONGEST_RUN = 600
@@ -102,16 +103,35 @@ class Execution:
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
                 )
-                try:
-                    code = self.process.wait(LONGEST_RUN)
-                except subprocess.TimeoutExpired:
-                    self.process.kill()
-                    code, self.failure = (
-                        1,
-                        "Your notebook was stopped because it exceeded the max allowed execution duration.",
-                    )
+                code = self.outcome()
             if self.status == "RUNNING":
                 self.status = "ERROR" if code else "COMPLETE"
+
+    def outcome(self) -> int:
+        """Exit status of papermill; a process that lingers after its last cell is ended and judged by its notebook."""
+        deadline = time.monotonic() + LONGEST_RUN
+        while time.monotonic() < deadline:
+            try:
+                return self.process.wait(2)
+            except subprocess.TimeoutExpired:
+                verdict = self.verdict()
+                if verdict is not None:
+                    self.process.kill()
+                    return verdict
+        self.process.kill()
+        self.failure = "Your notebook was stopped because it exceeded the max allowed execution duration."
+        return 1
+
+    def verdict(self) -> int | None:
+        """0 or 1 by the executed notebook if papermill finished it more than ten seconds ago, else None."""
+        path = self.folder / "executed.ipynb"
+        try:
+            if time.time() - path.stat().st_mtime < 10:
+                return None
+            said = json.loads(path.read_text())["metadata"]["papermill"]
+        except (OSError, ValueError, KeyError):
+            return None
+        return None if said.get("end_time") is None else int(bool(said.get("exception")))
 
     def stop(self) -> None:
         """Cancel the session."""

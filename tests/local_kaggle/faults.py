@@ -18,7 +18,8 @@ class Fault:
 
     ``body`` is "json" (the site's own error), "html" (a proxy's error page), "cut" (the connection ends half-way)
     or "answer" (status 200 with ``answer`` merged into the reply; nothing happens where it holds an "error").
-    ``after`` lets the call take effect first, so that only its answer is lost. Methods are the remote call's last word, "GET" for downloads and "PUT" for uploads.
+    ``after`` lets the call take effect first, so that only its answer is lost. Methods are the remote call's last
+    word, "GET" for downloads and "PUT" for uploads.
     """
 
     method: str
