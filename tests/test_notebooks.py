@@ -77,6 +77,13 @@ def test_train_then_infer_gives_a_submission_and_pictures(sky, tmp_path):
     assert run["stage"] == "infer" and run["finished"] and "submission.csv" in run["files"]
 
 
+def test_a_spent_budget_still_ends_in_a_card_that_says_so(sky, tmp_path):
+    """The second fold never began: curves are those there are, and run.json says that it goes on."""
+    run_notebook("train", tmp_path / "train.ipynb", [f"data={sky}", f"out={tmp_path}", TINY, "folds=0,1", "stop_after=1s"])
+    run = json.loads((tmp_path / "run.json").read_text())
+    assert run["stage"] == "train" and not run["finished"] and "budget" in run["reason"]
+
+
 def test_look_draws_the_real_needle(tmp_path):
     real = ROOT.parent / "shared" / "real"
     if not real.is_dir():

@@ -16,6 +16,7 @@ from seti_utils.errors import InputError
 from seti_utils.experiments import LOG
 from seti_utils.kaggle.mounts import find_previous, find_runs, input_root
 from seti_utils.kaggle.runfile import write_run
+from seti_utils.learn.checkpoint import run_folder
 from seti_utils.learn.survival import Stopped, parse_duration
 from seti_utils.logbook import lineage_text
 from seti_utils.run.artifacts import trained
@@ -105,7 +106,10 @@ class Session:
 
     def show_curves(self) -> None:
         """Loss and validation AUC, epoch by epoch."""
-        if tables := [self.history(fold, seed) for seed in self.seeds for fold in self.folds]:
+        runs = [(fold, seed) for seed in self.seeds for fold in self.folds]
+        if self.stopped:  # a spent budget leaves folds that have not begun
+            runs = [(fold, seed) for fold, seed in runs if (run_folder(self.runtime.out, self.name, fold, seed) / "best.pt").exists()]
+        if tables := [self.history(fold, seed) for fold, seed in runs]:
             show(draw_training(pd.concat(tables), title=self.name), self.picture("curves"))
 
     def history(self, fold: int, seed: int) -> pd.DataFrame:
