@@ -17,6 +17,7 @@ import torch
 
 from seti_utils.data.cadence import FREQ, PANEL_BYTES, TIME
 from seti_utils.data.sources import Source, check_rows
+from seti_utils.runtime import cores
 
 ANNOUNCED = 32
 """Cadences announced to the operating system beyond those being read, while reading is slow."""
@@ -67,10 +68,9 @@ def sizes(batch: int, panels: int, workers: int | None = None, ahead: int | None
     """
     if min(workers or 1, ahead or 1) < 1 or 0 in (workers, ahead):
         raise ValueError(f"workers {workers}, ahead {ahead}: at least 1 each")
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 8 << 30
     affordable = memory // 8 // (batch * panels * PANEL_BYTES) - 2
-    return workers or min(16, max(2, cores)), ahead or max(1, min(2, affordable))
+    return workers or min(16, max(2, cores())), ahead or max(1, min(2, affordable))
 
 
 def epoch_order(n: int, *, seed: int, epoch: int, rank: int = 0, world: int = 1,

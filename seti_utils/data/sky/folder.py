@@ -3,7 +3,6 @@
 import errno
 import json
 import multiprocessing
-import os
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -19,6 +18,7 @@ from seti_utils.data.sky.ranges import OVERLAP, SKY_VERSION, SNR
 from seti_utils.errors import InputError
 from seti_utils.files import write_json, write_table
 from seti_utils.progress import progress
+from seti_utils.runtime import cores
 
 MANIFEST, UNFINISHED, PARTS = "sky.json", "sky.unfinished.json", ".truth"
 ERAS = ("current", "old")
@@ -137,7 +137,7 @@ def written(out: Path, tasks: list[Task], workers: int | None) -> Iterator[str]:
 def run_tasks(tasks: list[Task], workers: int | None) -> Iterator[tuple[Task, pd.DataFrame]]:
     """Write the chunks in ``workers`` processes (here, for one) and yield each as it is done, in order."""
     if workers is None:
-        workers = 1 if sum(len(task.rows) for task in tasks) < SMALL else own_cores()
+        workers = 1 if sum(len(task.rows) for task in tasks) < SMALL else cores()
     workers = max(1, min(workers, len(tasks)))
     if workers == 1:
         threads = torch.get_num_threads()
@@ -157,11 +157,6 @@ def run_tasks(tasks: list[Task], workers: int | None) -> Iterator[tuple[Task, pd
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-
-
-def own_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def finish_folder(out: Path, wanted: dict, parts: int) -> None:
