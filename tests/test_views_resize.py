@@ -80,12 +80,12 @@ def test_autocast_has_no_effect(kernel):
 
 @pytest.mark.parametrize("kernel", ["bicubic", "bilinear", "lanczos", "area", "max", "meanmax"])
 @pytest.mark.parametrize(("freq", "time"), [(64, 500), (300, 40), (17, 23)])
-def test_banded_and_dense_products_agree_for_any_stride(kernel, freq, time):
+def test_sparse_and_dense_products_agree_for_any_stride(kernel, freq, time):
     image = torch.randn(3, 300, 64, generator=torch.Generator().manual_seed(4)).transpose(1, 2)
-    banded = resize(image[:, None], freq=freq, time=time, kernel=kernel)[:, 0]
-    assert torch.allclose(banded, resize_dense(image, freq, time, kernel, True), atol=1e-5)
-    assert torch.equal(banded, resize(image[:, None].contiguous(), freq=freq, time=time, kernel=kernel)[:, 0])
-    assert torch.equal(banded[2:], resize(image[2:, None], freq=freq, time=time, kernel=kernel)[:, 0])
+    sparse = resize(image[:, None], freq=freq, time=time, kernel=kernel)[:, 0]
+    assert torch.allclose(sparse, resize_dense(image, freq, time, kernel, True), atol=1e-5)
+    assert torch.equal(sparse, resize(image[:, None].contiguous(), freq=freq, time=time, kernel=kernel)[:, 0])
+    assert torch.equal(sparse[2:], resize(image[2:, None], freq=freq, time=time, kernel=kernel)[:, 0])
 
 
 def test_a_constant_stays_constant_and_the_same_size_is_the_identity():

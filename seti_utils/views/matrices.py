@@ -1,7 +1,7 @@
 """Resampling matrices: what each kernel does to one axis, as PIL and OpenCV do it.
 
-A resize is linear and separable: ``out = M_freq @ image @ M_time.T``. A row of such a matrix is zero outside a narrow
-band, so a product with it can be cut into small dense ones (:func:`bands`).
+A resize is linear and separable: ``out = M_freq @ image @ M_time.T``. A row of such a matrix is zero but for a few
+neighbouring weights, so on a CPU only those are multiplied (:func:`taps`).
 Sources: Pillow's ``Resample.c``, OpenCV's ``resize.cpp``.
 """
 
@@ -17,14 +17,16 @@ from seti_utils.errors import InputError
 KERNELS = ("bicubic", "bilinear", "lanczos", "area")
 
 
-class Band(NamedTuple):
-    """Rows ``first:last`` of a resampling matrix, and the inputs ``start:stop`` that they read."""
+class Taps(NamedTuple):
+    """The weights of a resampling matrix that are not zero, row after row, as ``embedding_bag`` takes them.
 
-    first: int
-    last: int
-    start: int
-    stop: int
-    weights: Tensor
+    ``source`` int32 (n,): input pixel of each weight. ``start`` int32 (size_out + 1,): where each row's weights begin.
+    ``weight`` float32 (n,).
+    """
+
+    source: Tensor
+    start: Tensor
+    weight: Tensor
 
 
 def cubic(x: np.ndarray, a: float) -> np.ndarray:
@@ -118,15 +120,9 @@ def resampling_matrix(
 
 
 @lru_cache(maxsize=256)
-def bands(
-    size_in: int, size_out: int, kernel: str, antialias: bool, dtype: torch.dtype, device: torch.device, rows: int
-) -> tuple[Band, ...]:
-    """The matrix of :func:`resampling_matrix` as dense pieces of at most ``rows`` rows, without its zeros."""
-    matrix = resampling_matrix(size_in, size_out, kernel, antialias, dtype, device)
-    pieces = []
-    for first in range(0, size_out, rows):
-        piece = matrix[first : first + rows]
-        used = piece.ne(0).any(0).nonzero().flatten().tolist()
-        start, stop = used[0], used[-1] + 1
-        pieces.append(Band(first, first + len(piece), start, stop, piece[:, start:stop].contiguous()))
-    return tuple(pieces)
+def taps(size_in: int, size_out: int, kernel: str, antialias: bool) -> Taps:
+    """The matrix of :func:`resampling_matrix` without its zeros, float32 on the CPU."""
+    matrix = resampling_matrix(size_in, size_out, kernel, antialias, torch.float32, torch.device("cpu"))
+    row, source = matrix.nonzero(as_tuple=True)
+    start = torch.searchsorted(row, torch.arange(size_out + 1), out_int32=True)
+    return Taps(source.int(), start, matrix[row, source])

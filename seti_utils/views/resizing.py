@@ -1,17 +1,21 @@
-"""Resize as two small matrix products, on any device and batched: PIL's pixels, OpenCV's, or time pooling."""
+"""Resize as two small matrix products, on any device and batched: PIL's pixels, OpenCV's, or time pooling.
+
+A GPU multiplies whole matrices. On a CPU most of that would be zeros: there each output row is the weighted sum of a few
+input rows, which is what ``embedding_bag`` computes, vectorised (about 6 times the speed of banded dense products for
+256 x 1638 -> 512 x 512, and the same to the last bit or two).
+"""
 
 import math
 from collections.abc import Callable
 
 import torch
+import torch.nn.functional as nn
 from torch import Tensor
 
 from seti_utils.errors import InputError
-from seti_utils.views.matrices import KERNELS, Band, bands, resampling_matrix
+from seti_utils.views.matrices import KERNELS, Taps, resampling_matrix, taps
 
 POOLING = ("max", "meanmax")
-ROWS = 32
-"""Matrix rows per dense piece on a CPU: measured for 256 x 1638 -> 512 x 512; 16 is as good, 64 a quarter slower."""
 
 
 def resize(image_BCFT: Tensor, *, freq: int, time: int, kernel: str = "bicubic", antialias: bool = True) -> Tensor:
@@ -46,9 +50,9 @@ def resize_into(planes: Tensor, out: Tensor, *, kernel: str = "bicubic", antiali
             out.copy_(resize_dense(planes, freq, time, kernel, antialias))
             return
         check(kernel, freq, time)
-        # One image at a time: what is between the two products then stays in the cache.
+        # One image at a time: what is between the two sums then stays in the cache.
         for plane, target in zip(planes, out):
-            resize_banded(plane.unsqueeze(0).float(), target.unsqueeze(0), freq, time, kernel, antialias)
+            target.copy_(resize_sparse(plane.float(), freq, time, kernel, antialias))
 
 
 def check(kernel: str, freq: int, time: int) -> None:
@@ -74,43 +78,24 @@ def resize_dense(image: Tensor, freq: int, time: int, kernel: str, antialias: bo
     return (along_f @ image) @ along_t
 
 
-def resize_banded(image: Tensor, out: Tensor, freq: int, time: int, kernel: str, antialias: bool) -> None:
-    """Two products with the matrices' bands, of a (1, F, T) float32 image into ``out``. For CPUs."""
-    size_f, size_t = image.shape[-2:]
-    place = (image.dtype, image.device, ROWS)
-    along_f = bands(size_f, freq, "bicubic" if kernel in POOLING else kernel, antialias, *place)
+def resize_sparse(image: Tensor, freq: int, time: int, kernel: str, antialias: bool) -> Tensor:
+    """A new (freq, time) image from a float32 one (F, T), by weighted sums of rows; fastest when time lies first in memory.
+
+    Time goes first: panels lie in memory time by time, and time is what a resize shortens most.
+    """
+    size_f, size_t = image.shape
     if kernel in POOLING:
-        finish(along_f, pool_time(image, time, kernel), out)
-        return
-    along_t = bands(size_t, time, kernel, antialias, *place)
-    if work(along_t) * size_f + work(along_f) * time <= work(along_f) * size_t + work(along_t) * freq:
-        # Time lies first in the intermediate, so that every piece of both products is contiguous.
-        between = apply_bands(along_t, image.transpose(1, 2), image.new_empty(1, time, size_f))
-        finish(along_f, between.transpose(1, 2), out)
+        rows = pool_time(image[None], time, kernel)[0].mT
+        kernel = "bicubic"
     else:
-        between = apply_bands(along_f, image, image.new_empty(1, freq, size_t))
-        finish(along_t, between.transpose(1, 2), out.transpose(1, 2))
+        rows = weighted_sums(image.mT, taps(size_t, time, kernel, antialias))
+    return weighted_sums(rows.mT, taps(size_f, freq, kernel, antialias))
 
 
-def finish(matrix: tuple[Band, ...], image: Tensor, out: Tensor) -> None:
-    """The second product, into ``out`` of any float dtype."""
-    if out.dtype == image.dtype:
-        apply_bands(matrix, image, out)
-    else:
-        out.copy_(apply_bands(matrix, image, torch.empty_like(out, dtype=image.dtype)))
-
-
-def apply_bands(matrix: tuple[Band, ...], image: Tensor, out: Tensor) -> Tensor:
-    """``matrix @ image`` for (N, size_in, n) -> ``out`` (N, size_out, n)."""
-    for band in matrix:
-        weights = band.weights.expand(len(image), -1, -1)
-        torch.bmm(weights, image[:, band.start : band.stop], out=out[:, band.first : band.last])
-    return out
-
-
-def work(matrix: tuple[Band, ...]) -> int:
-    """Multiplications per column of what the bands are applied to."""
-    return sum(band.weights.numel() for band in matrix)
+def weighted_sums(rows: Tensor, matrix: Taps) -> Tensor:
+    """``matrix`` times float32 ``rows`` (size_in, n) -> (size_out, n)."""
+    return nn.embedding_bag(matrix.source, rows.contiguous(), matrix.start, mode="sum", per_sample_weights=matrix.weight,
+                            include_last_offset=True)
 
 
 def pool_time(image: Tensor, time: int, kernel: str) -> Tensor:
@@ -127,10 +112,9 @@ def pool_time(image: Tensor, time: int, kernel: str) -> Tensor:
 
 def mean_time(rows: Tensor, time: int) -> Tensor:
     """(N, T, F) -> (N, time, F): the mean over each of ``time`` spans."""
-    key = (rows.shape[1], time, "area", True, rows.dtype, rows.device)
     if rows.device.type != "cpu" or rows.requires_grad:
-        return resampling_matrix(*key) @ rows
-    return apply_bands(bands(*key, ROWS), rows, rows.new_empty(len(rows), time, rows.shape[2]))
+        return resampling_matrix(rows.shape[1], time, "area", True, rows.dtype, rows.device) @ rows
+    return torch.stack([weighted_sums(plane, taps(rows.shape[1], time, "area", True)) for plane in rows])
 
 
 def reduce_spans(
