@@ -1,6 +1,7 @@
 """``train``: an experiment of the log, on some folds, with some seeds."""
 
 import argparse
+from pathlib import Path
 
 from seti_utils.commands.options import add_coordinates, add_runtime, runtime_of
 from seti_utils.experiments import LOG
@@ -23,6 +24,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     )
     add_coordinates(parser)
     add_budget(parser)
+    parser.add_argument("--runs", type=Path, nargs="+", default=[], help="further folders with trained weights to build on (besides --out)")
     parser.add_argument("--launch", choices=("folds", "ranks"), help="use every GPU: one fold each, or together on one batch")
     add_runtime(parser)
     parser.set_defaults(handle=handle)

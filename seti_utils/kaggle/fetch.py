@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path, PurePosixPath
 
 from seti_utils.errors import InputError
+from seti_utils.kaggle import bundle
 from seti_utils.kaggle.cli import ask
 from seti_utils.kaggle.errors import HostileName, RunFailed, StillRunning
 from seti_utils.kaggle.push import read_pushes
@@ -22,8 +23,9 @@ SAFE = r"^(?!/)(?!.*(^|/)\.\.?(/|$))(?!.*[\\:\x00-\x1f])[^/].*$"
 def fetch(kernel: str, out: str | Path, *, partial: bool = False, **expected: object) -> dict:
     """Download the output of ``kernel``'s last run into ``out`` and return its run.json.
 
-    ``out`` must not exist or be empty. The output comes into a folder beside it, is verified (``expected``: see
-    :func:`seti_utils.kaggle.runfile.verify_run`) and then takes its name, so ``out`` is whole or not there.
+    ``out`` must not exist or be empty. The output comes into a folder beside it, is unpacked and verified
+    (``expected``: see :func:`seti_utils.kaggle.runfile.verify_run`) and then takes its name, so ``out`` is whole or
+    not there.
     ``partial`` also takes a failed run's output, verified as far as there is a run.json ({} without one).
     Raises ``StillRunning``, ``RunFailed``, ``Unverified``, ``HostileName`` or another ``KaggleError``.
     """
@@ -64,7 +66,7 @@ def fetch(kernel: str, out: str | Path, *, partial: bool = False, **expected: ob
                 remedy="fetch again",
             )
         rewrite_log(place, kernel)
-        run = read_partial(place, expected) if partial else verify_run(place, kernel=kernel, **expected)
+        run = read_partial(place, expected) if partial else verified(place, kernel=kernel, **expected)
         strangers = [name for name in files_below(place) if listed(Path(name)) and run and name not in run["files"]]
         if strangers:
             print(
@@ -81,7 +83,16 @@ def fetch(kernel: str, out: str | Path, *, partial: bool = False, **expected: ob
 
 def read_partial(place: Path, expected: dict) -> dict:
     """The run of a partial output: verified where it has a run.json, {} otherwise."""
-    return verify_run(place, **expected) if (place / NAME).is_file() else {}
+    return verified(place, **expected) if (place / NAME).is_file() else {}
+
+
+def verified(place: Path, **expected: object) -> dict:
+    """The expected run, its tar unpacked in place and every file compared; see :func:`verify_run` for the errors."""
+    run = verify_run(place, files=False, **expected)
+    if run.get("bundle") is not None:
+        bundle.unpack(place, place, run)
+        (place / bundle.NAME).unlink()
+    return verify_run(place, **expected)
 
 
 def served_names(kernel: str) -> list[str]:

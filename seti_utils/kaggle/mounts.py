@@ -1,9 +1,11 @@
 """Where inputs appear in a session: new and old mount layouts, looked through to a fixed depth only."""
 
 import os
+import tempfile
 from pathlib import Path
 
 from seti_utils.errors import InputError
+from seti_utils.kaggle.bundle import opened
 from seti_utils.kaggle.runfile import NAME, read_run
 
 
@@ -29,6 +31,7 @@ def outputs() -> list[Path]:
 def find_runs(runs: str | Path = "", stage: str = "train") -> list[Path]:
     """Folders of finished or interrupted runs of ``stage``: ``runs`` itself or its children, else mounted outputs.
 
+    An output that comes as a tar is unpacked into the session's scratch space, not into what the session keeps.
     Raises ``InputError`` listing what is mounted where there is none.
     """
     if runs:
@@ -44,7 +47,12 @@ def find_runs(runs: str | Path = "", stage: str = "train") -> list[Path]:
             where=runs or input_root(),
             remedy="name the train kernels in kernel_sources, or give their folder as runs",
         )
-    return found
+    return [plain(place) for place in found]
+
+
+def plain(place: Path) -> Path:
+    """The folder in which the files of the mounted output ``place`` lie one by one."""
+    return opened(place, read_run(place), Path(tempfile.gettempdir()) / "seti_utils-mounted")
 
 
 def find_previous(experiment: str, folds: list[int], seeds: list[int], fingerprint: str) -> Path | None:
@@ -56,5 +64,5 @@ def find_previous(experiment: str, folds: list[int], seeds: list[int], fingerpri
             and (run["folds"], run["seeds"]) == (list(folds), list(seeds))
             and run["kernel"] == os.environ.get("SETI_KERNEL")
         ):
-            return place
+            return plain(place)
     return None

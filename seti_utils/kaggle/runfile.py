@@ -6,9 +6,10 @@ import time
 from pathlib import Path
 
 from seti_utils.files import sha256, write_json
+from seti_utils.kaggle import bundle as bundling
 from seti_utils.kaggle.errors import Unverified
 
-SCHEMA = 1
+SCHEMA = 2
 NAME = "run.json"
 KEYS = {
     "schema": int,
@@ -23,6 +24,7 @@ KEYS = {
     "finished": bool,
     "reason": str,
     "created": str,
+    "bundle": (dict, type(None)),
     "files": dict,
 }
 
@@ -37,6 +39,7 @@ def write_run(
     seeds: list[int],
     finished: bool = True,
     reason: str = "done",
+    bundle: bool | None = None,
     **extra: object,
 ) -> Path:
     """Write ``out/run.json`` as the last thing a run does, and return its path.
@@ -44,8 +47,18 @@ def write_run(
     Run id, kernel and package come from the variables that the generated first cell sets ("local" and "" without
     it). ``files`` lists every file below ``out`` with bytes and SHA-256, but hidden ones, notebooks and logs.
     ``finished`` False means that the time budget ended the run and that it resumes when pushed again.
+    ``bundle`` puts the files into one tar (see :mod:`seti_utils.kaggle.bundle`); None does so in a batch session of
+    the site, whose output would otherwise be hundreds of files to serve and to mount.
     """
     out = Path(out)
+    (out / bundling.NAME).unlink(missing_ok=True)
+    files = {
+        path.relative_to(out).as_posix(): {"bytes": path.stat().st_size, "sha256": sha256(path)}
+        for path in sorted(out.rglob("*"))
+        if listed(path.relative_to(out)) and path.is_file()
+    }
+    bundle = os.environ.get("KAGGLE_KERNEL_RUN_TYPE") == "Batch" if bundle is None else bundle
+    packed = bundling.pack(out, list(files)) if bundle else None
     content = {
         "schema": SCHEMA,
         "stage": stage,
@@ -60,20 +73,19 @@ def write_run(
         "reason": reason,
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "extra": extra,
-        "files": {
-            path.relative_to(out).as_posix(): {"bytes": path.stat().st_size, "sha256": sha256(path)}
-            for path in sorted(out.rglob("*"))
-            if listed(path.relative_to(out)) and path.is_file()
-        },
+        "bundle": packed,
+        "files": files,
     }
     write_json(out / NAME, content)
+    if packed:
+        bundling.clear(out, list(files))
     return out / NAME
 
 
 def listed(name: Path) -> bool:
-    """Whether a file belongs into the list: not run.json itself, nothing hidden, no notebook or log."""
+    """Whether a file belongs into the list: not run.json or the tar, nothing hidden, no notebook or log."""
     hidden = any(part.startswith((".", "__")) for part in name.parts)
-    return not hidden and name.as_posix() != NAME and name.suffix not in (".ipynb", ".log")
+    return not hidden and name.as_posix() not in (NAME, bundling.NAME) and name.suffix not in (".ipynb", ".log")
 
 
 def read_run(folder: str | Path) -> dict:
@@ -88,6 +100,8 @@ def read_run(folder: str | Path) -> dict:
     wrong = [
         key for key, kind in KEYS.items() if not isinstance(content, dict) or not isinstance(content.get(key), kind)
     ]
+    if not wrong and not all(isinstance(entry, dict) and {"bytes", "sha256"} <= set(entry) for entry in content["files"].values()):
+        wrong = ["files"]
     if wrong:
         raise Unverified(f"no valid {', '.join(wrong)}", where=path)
     return content

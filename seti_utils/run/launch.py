@@ -8,10 +8,16 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from seti_utils.errors import InputError
+from seti_utils.errors import InputError, Spoken
 from seti_utils.runtime import Runtime
 
 POLL_S = 0.2
+
+
+class Paused(Spoken):
+    """A process stopped in good order, its state saved: the same command goes on."""
+
+    exit_code = 75
 
 
 def command_of(
@@ -23,6 +29,8 @@ def command_of(
     for option in ("data", "weights", "packed", "workers"):
         if (value := getattr(runtime, option)) is not None:
             words += [f"--{option}", str(value)]
+    if runtime.runs:
+        words += ["--runs", *map(str, runtime.runs)]
     if runtime.stop_after:
         words += ["--stop-after", f"{int(runtime.stop_after)}s"]
     return words + [word for pair in overrides for word in ("--set", pair)]
@@ -62,21 +70,26 @@ def launch(
 
 
 def follow(jobs: dict[str, tuple[list[str], dict[str, str]]], say: Callable[[str], None]) -> None:
-    """Run ``{label: (words, extra environment)}`` side by side, streaming their lines; the first failure ends all."""
-    running, last = {}, {}
+    """Run ``{label: (words, extra environment)}`` side by side, streaming their lines; the first failure ends all.
+
+    A process that stops in good order (its time budget is spent) ends no other; ``Paused`` is raised after all.
+    """
+    running, last, paused = {}, {}, {}
 
     def stream(label: str, process: subprocess.Popen) -> None:
         for line in process.stdout:
             last[label] = line.rstrip()
+            if last[label].startswith("stopped"):  # torchrun hides its ranks' exit codes
+                paused[label] = last[label].removeprefix("stopped: ")
             say(f"[{label}] {last[label]}")
 
-    readers = []
+    readers = {}
     try:
         for label, (words, extra) in jobs.items():
             running[label] = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, bufsize=1,
                                               env=os.environ | {"PYTHONUNBUFFERED": "1"} | extra)
-            readers.append(threading.Thread(target=stream, args=(label, running[label]), daemon=True))
-            readers[-1].start()
+            readers[label] = threading.Thread(target=stream, args=(label, running[label]), daemon=True)
+            readers[label].start()
         waiting = dict(running)
         while waiting:
             for label, process in list(waiting.items()):
@@ -85,7 +98,8 @@ def follow(jobs: dict[str, tuple[list[str], dict[str, str]]], say: Callable[[str
                 except subprocess.TimeoutExpired:
                     continue
                 del waiting[label]
-                if code:
+                readers[label].join(timeout=5)
+                if code and label not in paused:
                     raise InputError(f"ended with exit code {code}: {last.get(label, 'no output')}", where=label,
                                      remedy="see its lines above; the same command goes on from the last saved step")
     finally:
@@ -94,5 +108,7 @@ def follow(jobs: dict[str, tuple[list[str], dict[str, str]]], say: Callable[[str
                 process.terminate()
         for process in running.values():
             process.wait()
-        for reader in readers:
+        for reader in readers.values():
             reader.join(timeout=5)
+    if paused:
+        raise Paused(next(iter(paused.values())))

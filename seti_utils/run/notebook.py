@@ -3,6 +3,7 @@
 import shutil
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +13,12 @@ from matplotlib.figure import Figure
 
 from seti_utils.data.competition import find_data, read_competition
 from seti_utils.data.packed import open_cadences
-from seti_utils.errors import InputError
+from seti_utils.errors import InputError, Spoken
 from seti_utils.experiments import LOG
 from seti_utils.kaggle.mounts import find_previous, find_runs, input_root
 from seti_utils.kaggle.runfile import write_run
 from seti_utils.learn.checkpoint import run_folder
-from seti_utils.learn.survival import Stopped, parse_duration
+from seti_utils.learn.survival import parse_duration
 from seti_utils.logbook import lineage_text
 from seti_utils.run.artifacts import trained
 from seti_utils.run.coordinates import parse_folds, parse_seeds
@@ -30,6 +31,9 @@ from seti_utils.runtime import Runtime, cores, parse_overrides, versions
 from seti_utils.use.curves import draw_roc, draw_scores, draw_training
 from seti_utils.use.gallery import draw_gallery
 from seti_utils.use.style import save_picture
+
+GOES_ON = 75
+"""Exit code of what stopped in good order."""
 
 
 def show(figure: Figure, path: Path | None) -> None:
@@ -82,15 +86,27 @@ class Session:
     def train(self) -> None:
         """Train every fold and seed, on every GPU there is; a spent time budget ends it in good order."""
         self.adopt_previous()
+        self.find_sources()
         try:
             if (gpus := torch.cuda.device_count()) > 1:
                 mode = "folds" if len(self.folds) >= gpus else "ranks"
                 launch(mode, self.name, self.folds, self.seeds, self.runtime, overrides=self.pairs)
             else:
                 train(self.name, self.folds, self.seeds, self.runtime)
-        except Stopped as reason:
+        except Spoken as reason:
+            if reason.exit_code != GOES_ON:
+                raise
             self.stopped = str(reason)
             print(self.stopped)
+
+    def find_sources(self) -> None:
+        """Look among this kernel's inputs for the runs that the experiment builds on, where they are not here."""
+        needed = LOG.config(self.name, self.runtime.overrides).sources().values()
+        places = (self.runtime.out, *self.runtime.runs)
+        if all(any((base / name).is_dir() for base in places) for name in needed):
+            return
+        self.runtime = replace(self.runtime, runs=tuple(find_runs(*map(str, self.runtime.runs))))
+        print(f"builds on {', '.join(dict.fromkeys(needed))} from {', '.join(map(str, self.runtime.runs))}")
 
     def adopt_previous(self) -> None:
         """Copy this kernel's own earlier output, where it is mounted, so that training goes on from there."""
@@ -131,7 +147,7 @@ class Session:
         self.stage = "infer"
         if not any(self.has_weights(base) for base in (self.runtime.out, *self.runtime.runs)):
             found = find_runs(*map(str, self.runtime.runs))
-            self.runtime = Runtime(**{**vars(self.runtime), "runs": tuple(found)})
+            self.runtime = replace(self.runtime, runs=tuple(found))
         mean, _ = predict_test(self.name, self.folds, self.seeds, self.runtime)
         print(mean["score"].describe().to_string())
         if (labels := hidden_labels(open_competition(self.runtime).root)) is not None:
