@@ -1,17 +1,20 @@
-"""Chains: declared, fanned out, resumed from their journal, continued past the time budget, stopped by failures."""
+"""Chains: played to their end, resumed from their journal, continued past the time budget, stopped by failures."""
 
 import hashlib
 import json
+import os
 import re
+import subprocess
+import sys
 
 import pytest
 from local_kaggle import Fault, Script
-from local_kaggle.fixtures import kaggle, kaggle_process, repository, site  # noqa: F401 - fixtures
+from local_kaggle.fixtures import ROOT, kaggle, kaggle_process, repository, site  # noqa: F401 - fixtures
 
 from seti_utils.errors import InputError
-from seti_utils.kaggle import chain, errors
-from seti_utils.kaggle.chain import describe, run_chain
-from seti_utils.kaggle.plan import expand, read_plan
+from seti_utils.kaggle import chain, errors, journal
+from seti_utils.kaggle.chain import run_chain
+from seti_utils.kaggle.plan import read_plan
 
 PLAN = """
 at_once: 2
@@ -50,7 +53,7 @@ def simple(notebook, parameters):
 def world(kaggle, monkeypatch):
     """The site, where every pushed kernel's run leaves a right run.json; ``unfinished`` counts sessions to go."""
     save = kaggle.kernels.SaveKernel
-    kaggle.unfinished, kaggle.failing, kaggle.most = {}, set(), 0
+    kaggle.unfinished, kaggle.failing, kaggle.wrong, kaggle.most = {}, set(), set(), 0
 
     def save_and_play(request):
         slug = request["slug"]
@@ -63,7 +66,7 @@ def world(kaggle, monkeypatch):
         run = {
             "schema": 1,
             "stage": stage,
-            "run_id": run_id,
+            "run_id": "another" if slug in kaggle.wrong else run_id,
             "kernel": slug,
             "package_sha256": sha,
             "experiment": "sky_demo",
@@ -72,7 +75,7 @@ def world(kaggle, monkeypatch):
             "seeds": [2021],
             "finished": left <= 0,
             "created": "",
-            "extra": {},
+            "extra": {"session_seconds": 360},
             "reason": "done" if left <= 0 else "time budget",
             "files": {"out.txt": {"bytes": len(body), "sha256": hashlib.sha256(body).hexdigest()}},
         }
@@ -114,43 +117,6 @@ def play(world, plan, repository, tmp_path):
 
 def pushed(site) -> list[str]:
     return [request["slug"] for method, request in site.calls if method == "SaveKernel"]
-
-
-def test_a_plan_fans_out(plan):
-    tasks = expand(plan, "tester")
-    assert [task.kernel for task in tasks] == [*(TRAIN.format(fold) for fold in range(3)), INFER]
-    assert tasks[-1].needs == [TRAIN.format(fold) for fold in range(3)] and tasks[-1].folds == [0, 1, 2]
-    assert describe(plan, "tester").splitlines()[0] == "4 kernels, at most 2 at once"
-
-
-def test_a_plan_may_be_python(tmp_path):
-    path = tmp_path / "p.py"
-    path.write_text(
-        "PLAN = {'name': 'mine', 'stages': {'train': {'experiments': ['a', 'b'], 'folds': [0], 'seeds': [1, 2]}}}"
-    )
-    assert len(expand(read_plan(path), "tester")) == 4 and read_plan(path).name == "mine"
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("stages: [a]", "no stages"),
-        ("a: [", "not YAML"),
-        ("stages: {train: {experiment: [a]}}", "unknown 'experiment'"),
-        ("stages: {train: {folds: [0]}}", "missing"),
-        ("stages: {train: {experiments: a}}", "list of str"),
-        ("stages: {train: {experiments: [a], folds: ['0']}}", "list of int"),
-        ("at_twice: 1\nstages: {}", "unknown 'at_twice'"),
-        ("stages: {infer: {experiments: [a], after: [train]}}", "not all before it"),
-        ("stages: {train: {experiments: [a], each: night}}", "fold or experiment"),
-        ("stages: {train: {experiments: [a, a]}}", "appears twice"),
-    ],
-)
-def test_mistakes_in_a_plan(tmp_path, text, message):
-    path = tmp_path / "p.yaml"
-    path.write_text(text)
-    with pytest.raises(InputError, match=message):
-        expand(read_plan(path), "tester")
 
 
 def test_a_chain_runs_to_its_end(world, play):
@@ -235,11 +201,88 @@ def test_a_lost_answer_and_a_full_site(world, play):
 
 
 def test_a_site_that_stays_away_ends_the_chain_and_loses_nothing(world, play, monkeypatch):
-    monkeypatch.setattr(chain, "PATIENCE", 4)
+    monkeypatch.setattr(journal, "PATIENCE", 4)
     world.faults.append(Fault("GetKernelSessionStatus", 503, "html", times=4, skip=2))
     with pytest.raises(errors.ServerTrouble):
         play()
     assert {entry["state"] for entry in play().values()} == {"done"} and len(pushed(world)) == 4
+
+
+def test_an_error_page_in_place_of_the_card_is_looked_at_again(world, play):
+    """Client 2.2.4 saves an error's body as the file; a push would cost twelve hours, a second look nothing."""
+    world.faults.append(Fault("GET", 503, "html", times=2))
+    assert {entry["state"] for entry in play().values()} == {"done"} and len(pushed(world)) == 4
+
+
+def test_an_output_that_stays_wrong_is_a_failure(world, play):
+    world.wrong.add(TRAIN.format(1))
+    with pytest.raises(errors.RunFailed, match="run_id is 'another'"):
+        play()
+    assert pushed(world).count(TRAIN.format(1)) == 1 and INFER not in pushed(world)
+
+
+def test_a_kernel_that_was_deleted_stops_only_what_needs_it(world, play):
+    def delete(_seconds):
+        world.kernels.versions.pop(TRAIN.format(0), None)
+
+    with pytest.raises(errors.RunFailed, match="1 failed, 1 not started"):
+        play(sleep=delete)
+    assert TRAIN.format(2) in pushed(world)
+
+
+def test_a_chain_is_played_by_one_process(world, play):
+    def second(_seconds):
+        with pytest.raises(errors.RunActive, match="another process plays this chain"):
+            play()
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        play(sleep=second)
+    assert len(pushed(world)) == 2
+    play()
+    assert len(pushed(world)) == 4
+
+
+def test_the_quota_is_shown_first_and_later_by_measured_rates(world, play):
+    play()
+    assert play.said[0].startswith("about 48.0 of 29.0 GPU hours left are needed: NOT enough")
+    world.faults.append(Fault("GetAcceleratorQuotaStatistics", 503, "html"))
+    (play.home / "journal.json").unlink()
+    play()
+    assert any(text.startswith("the quota is not known") for text in play.said)
+    (play.home / "journal.json").unlink()
+    play()
+    assert "about 0.4 of 29.0 GPU hours left are needed: enough" in "".join(play.said), "six minutes a run, four runs"
+
+
+def test_a_journal_that_is_damaged(world, play):
+    play.home.mkdir(parents=True)
+    (play.home / "journal.json").write_text("{")
+    with pytest.raises(InputError, match="look at the kernels' pages"):
+        play()
+    assert not pushed(world)
+
+
+def test_a_killed_chain_goes_on(world, repository, tmp_path):
+    """`python -m seti_utils kaggle chain` as a process, killed between its pushes; the next one ends the story."""
+    (tmp_path / "plan.yaml").write_text(
+        "at_once: 1\nstages:\n  train: {experiments: [sky_demo], folds: [0], fetch: false}\n"
+        "  infer: {experiments: [sky_demo], folds: [0, 1, 2], each: experiment, after: [train]}\n"
+    )
+    words = [sys.executable, "-m", "seti_utils", "kaggle", "chain", tmp_path / "plan.yaml", "--every", "0.1", "--out", tmp_path / "o"]
+    run = {"cwd": repository, "env": os.environ | {"PYTHONPATH": str(ROOT)}, "stderr": subprocess.PIPE, "text": True}
+    first = subprocess.Popen(words, **run)
+    for line in first.stderr:
+        if "pushed, session 1" in line:
+            first.kill()
+            break
+    first.wait()
+    first.stderr.close()
+    assert pushed(world) == [TRAIN.format(0)]
+    done = subprocess.run(words, timeout=240, **run)
+    assert done.returncode == 0, done.stderr
+    assert pushed(world) == [TRAIN.format(0), INFER]
+    assert (tmp_path / "o/plan" / INFER.split("/")[1] / "out.txt").read_text() == INFER
 
 
 def test_dropped_sources_are_a_failure_not_a_second_push(world, play):

@@ -91,6 +91,5 @@ def opened(place: Path, run: dict, scratch: Path) -> Path:
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
         unpack(place, part, run)
-        shutil.copyfile(place / "run.json", part / "run.json")
         part.rename(home)
     return home

@@ -1,6 +1,5 @@
 """Plays a plan to its end: at most so many runs at once, from a journal that survives a closed laptop."""
 
-import json
 import sys
 import tempfile
 import time
@@ -9,39 +8,29 @@ from pathlib import Path
 
 from seti_utils.errors import InputError
 from seti_utils.files import write_json
-from seti_utils.kaggle.build import build
+from seti_utils.kaggle.build import build, repository
 from seti_utils.kaggle.cli import ask, user
-from seti_utils.kaggle.errors import Capacity, KaggleError, RunActive, RunFailed, Throttled, Unverified
+from seti_utils.kaggle.errors import (
+    Capacity,
+    HostileName,
+    NotFound,
+    RunActive,
+    RunFailed,
+    StillRunning,
+    Throttled,
+    Unverified,
+)
 from seti_utils.kaggle.fetch import fetch
+from seti_utils.kaggle.journal import DONE, FAILED, PUSHING, RUNNING, WAITING, Journal, held
+from seti_utils.kaggle.metadata import read_metadata
 from seti_utils.kaggle.plan import Plan, Task, expand
 from seti_utils.kaggle.push import arrived, new_run_id, push
+from seti_utils.kaggle.quota import need
 from seti_utils.kaggle.runfile import NAME, verify_run
 from seti_utils.kaggle.status import PASSING, explain, status
 
-PATIENCE = 60
-"""Questions in a row that may go unanswered: with two runs and two minutes a round, an hour."""
-WAITING, PUSHING, RUNNING, DONE, FAILED = "waiting", "pushing", "running", "done", "failed"
-
-
-class Journal:
-    """What is known of every kernel of a chain, on disk after every step."""
-
-    def __init__(self, path: Path):
-        self.path, self.troubles = path, 0
-        self.entries: dict[str, dict] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-
-    def of(self, task: Task) -> dict:
-        return self.entries.get(task.kernel, {"state": WAITING, "run_id": "", "pushes": 0})
-
-    def in_vain(self, trouble: KaggleError) -> None:
-        """Count a question that got no answer; raises ``trouble`` after too many without any answer between."""
-        self.troubles += 1
-        if self.troubles >= PATIENCE:
-            raise trouble
-
-    def set(self, task: Task, **values: object) -> None:
-        self.entries[task.kernel] = {**self.of(task), **values}
-        write_json(self.path, self.entries)
+DOUBTS = 3
+"""Looks at a wrong-looking output before it counts as wrong: the client may have saved an error page in its place."""
 
 
 def run_chain(
@@ -62,24 +51,33 @@ def run_chain(
     what needs it. ``out/<plan>/journal.json`` is written before and after each push, so that the same call resumes
     where a stopped one was, and pushes nothing twice:
     a push whose answer was lost is settled by the source on the site; ``retry_failed`` gives failures another try.
-    Raises ``RunFailed`` with every failure when nothing can go on, and the last trouble when the site stays away.
+    Raises ``RunFailed`` with every failure when nothing can go on, the last trouble when the site stays away, and
+    ``RunActive`` while another process plays this plan.
     """
     say = say or (lambda text: print(text, file=sys.stderr, flush=True))
-    owner = user()
-    tasks, journal = expand(plan, owner), Journal(out / plan.name / "journal.json")
-    for task in tasks:
-        if journal.of(task)["state"] == FAILED and retry_failed:
-            journal.set(task, state=WAITING)
-    while True:
+    owner, home = user(), out / plan.name
+    tasks = expand(plan, owner)
+    with held(home / "journal.lock"):
+        journal = Journal(home / "journal.json")
         for task in tasks:
-            if journal.of(task)["state"] == PUSHING:
-                settle(task, journal, say)
-            if journal.of(task)["state"] == RUNNING:
-                follow(task, plan, journal, out / plan.name, say)
-        start_ready(tasks, plan, journal, owner, root, builds, say)
-        if not active(tasks, journal) and not ready(tasks, journal):
-            break
-        sleep(every)
+            if journal.of(task)["state"] == FAILED and retry_failed:
+                journal.set(task, state=WAITING)
+        fresh = [task.kernel for task in tasks if journal.of(task)["state"] == WAITING and on_gpu(task, root)]
+        say_quota(fresh, home, say)
+        while True:
+            for task in tasks:
+                if journal.of(task)["state"] == PUSHING:
+                    settle(task, journal, say)
+                if journal.of(task)["state"] == RUNNING:
+                    follow(task, plan, journal, home, say)
+            start_ready(tasks, plan, journal, owner, root, builds, say)
+            if not active(tasks, journal) and not ready(tasks, journal):
+                return conclude(tasks, plan, journal)
+            sleep(every)
+
+
+def conclude(tasks: list[Task], plan: Plan, journal: Journal) -> dict[str, dict]:
+    """The journal's entries when all is done; raises ``RunFailed`` with every failure otherwise."""
     failures = [journal.of(task)["problem"] for task in tasks if journal.of(task)["state"] == FAILED]
     if failures:
         blocked = sum(journal.of(task)["state"] == WAITING for task in tasks)
@@ -89,6 +87,21 @@ def run_chain(
             remedy="correct the cause and run the chain again with --retry-failed",
         )
     return {task.kernel: journal.of(task) for task in tasks}
+
+
+def on_gpu(task: Task, root: Path | None) -> bool:
+    """Whether a task's kernel asks for a GPU."""
+    machine = task.stage.machine
+    return read_metadata(root or repository()).get("enable_gpu", False) if machine is None else machine.startswith("Nvidia")
+
+
+def say_quota(kernels: list[str], runs: Path, say: Callable[[str], None]) -> None:
+    """What the kernels that have not begun will need of the week's hours; a chain does not depend on that answer."""
+    if kernels:
+        try:
+            say(need(kernels, runs))
+        except PASSING as later:
+            say(f"the quota is not known ({later.problem[:120]})")
 
 
 def settle(task: Task, journal: Journal, say: Callable[[str], None]) -> None:
@@ -153,13 +166,14 @@ def start(task: Task, journal: Journal, owner: str, root: Path | None, builds: P
         seeds=task.seeds,
         parameters=stage.parameters,
         kernel_sources=task.needs,
-        dataset_sources=stage.datasets,
+        dataset_sources=[name.replace("{owner}", owner) for name in stage.datasets],
         model_sources=stage.models,
         machine=stage.machine,
         root=root,
         out=builds,
     )
     run_id, again = new_run_id(), entry["pushes"] > 0
+    journal.doubts.pop(task.kernel, None)
     journal.set(task, state=PUSHING, run_id=run_id, package_sha256=built.package_sha256, pushes=entry["pushes"] + 1)
     push(built.folder, owner=owner, run_id=run_id, extra_kernel_sources=(task.kernel,) if again else ())
     journal.set(task, state=RUNNING)
@@ -183,6 +197,7 @@ def follow(task: Task, plan: Plan, journal: Journal, out: Path, say: Callable[[s
             "seeds": task.seeds,
         }
         run = peek(task.kernel, expected)
+        write_json(out / "cards" / task.kernel.split("/")[1] / NAME, run)
         if not run["finished"]:
             continue_later(task, plan, journal, say, run)
             return
@@ -191,10 +206,15 @@ def follow(task: Task, plan: Plan, journal: Journal, out: Path, say: Callable[[s
             fetch(task.kernel, home, **expected)
         journal.set(task, state=DONE, fingerprint=run["fingerprint"])
         say(f"{task.kernel}: done")
-    except PASSING as later:
+    except (*PASSING, StillRunning) as later:
         say(f"{task.kernel}: asked in vain ({later.problem[:120]})")
         journal.in_vain(later)
     except Unverified as wrong:
+        if journal.doubt(task) < DOUBTS:
+            say(f"{task.kernel}: looking again ({wrong.problem[:120]})")
+        else:
+            fail(task, journal, say, f"{task.kernel}: {wrong}")
+    except (HostileName, NotFound, RunFailed) as wrong:
         fail(task, journal, say, f"{task.kernel}: {wrong}")
 
 

@@ -7,6 +7,9 @@ from pathlib import Path
 from seti_utils.errors import InputError
 from seti_utils.kaggle.metadata import kernel_of
 
+COMMON = ("folds", "seeds", "datasets", "models", "parameters", "machine")
+"""Fields of a stage that a plan may say once for all."""
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -14,7 +17,8 @@ class Stage:
 
     ``notebook`` is train or infer. ``each`` says what one kernel holds: a "fold" (one experiment, fold and seed) or an
     "experiment" (all its folds and seeds). ``after`` names the stages whose outputs it mounts: of the same experiment
-    where there is one, of all otherwise. ``fetch`` brings the output home.
+    where there is one, of all otherwise, and of these only what shares its folds and seeds. ``{owner}`` in a dataset's
+    name stands for who is logged in. ``fetch`` brings the output home.
     """
 
     name: str
@@ -53,14 +57,21 @@ class Task:
     needs: list[str]
 
 
+def needs_of(before: list[Task], folds: list[int], seeds: list[int]) -> list[str]:
+    """Kernels of ``before`` with one of these folds and seeds; all of them where none has: fold 0 builds on fold 0."""
+    same = [task.kernel for task in before if set(folds) & set(task.folds) and set(seeds) & set(task.seeds)]
+    return same or [task.kernel for task in before]
+
+
 def read_plan(path: str | Path) -> Plan:
     """A plan from YAML, or from a Python file that sets ``PLAN`` to the same mapping. Raises ``InputError``.
 
-    ``stages`` maps a name to the fields of :class:`Stage`; ``notebook`` is the name itself unless it is said.
+    ``stages`` maps a name to the fields of :class:`Stage`; ``notebook`` is the name itself unless it is said. What the
+    top level says of folds, seeds, datasets, models, parameters or machine holds for every stage that says nothing.
     """
     path = Path(path)
     if not path.is_file():
-        raise InputError("no such plan", where=path, remedy="write one: see the README's section on chains")
+        raise InputError("no such plan", where=path, remedy="write one with `python -m seti_utils kaggle chain --example second_place`")
     if path.suffix == ".py":
         content = runpy.run_path(str(path)).get("PLAN")
     else:
@@ -72,11 +83,13 @@ def read_plan(path: str | Path) -> Plan:
             raise InputError(f"not YAML ({broken})", where=path, remedy="correct it") from broken
     if not isinstance(content, dict) or not isinstance(content.get("stages"), dict):
         raise InputError("no stages", where=path, remedy="a plan is a mapping with a mapping called stages")
+    common = {name: value for name, value in content.items() if name in COMMON}
+    rest = {name: value for name, value in content.items() if name not in COMMON}
     stages = [
-        make(Stage, {"name": name, "notebook": name, **(values or {})}, path)
+        make(Stage, {"name": name, "notebook": name, **common, **(values or {})}, path)
         for name, values in content["stages"].items()
     ]
-    return make(Plan, {"name": path.stem, **content, "stages": stages}, path)
+    return make(Plan, {"name": path.stem, **rest, "stages": stages}, path)
 
 
 def make(kind: type, values: dict, where: Path):
@@ -117,11 +130,9 @@ def expand(plan: Plan, owner: str) -> list[Task]:
             )
             before = [task for task in tasks if task.stage.name in stage.after]
             own = [task for task in before if task.experiment == experiment]
-            needs = [task.kernel for task in own or before]
-            tasks += [
-                Task(kernel_of(owner, stage.notebook, experiment, folds, seeds), stage, experiment, folds, seeds, needs)
-                for folds, seeds in parts
-            ]
+            for folds, seeds in parts:
+                kernel = kernel_of(owner, stage.notebook, experiment, folds, seeds)
+                tasks.append(Task(kernel, stage, experiment, folds, seeds, needs_of(own or before, folds, seeds)))
     names = [task.kernel for task in tasks]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:

@@ -3,9 +3,11 @@
 import argparse
 from pathlib import Path
 
+from seti_utils.errors import InputError
 from seti_utils.kaggle.chain import describe, run_chain
 from seti_utils.kaggle.cli import user
 from seti_utils.kaggle.data import download
+from seti_utils.kaggle.example import example_plan
 from seti_utils.kaggle.fetch import fetch, fetch_pushed
 from seti_utils.kaggle.metadata import NAME
 from seti_utils.kaggle.naming import add_step, kernel_named
@@ -64,7 +66,8 @@ def do_fetch(args: argparse.Namespace) -> None:
 
 def add_chain(steps: argparse._SubParsersAction) -> None:
     parser = add_step(steps, "chain", do_chain, "play a plan of stages; run it again to resume")
-    parser.add_argument("plan", type=Path, help="YAML, or Python that sets PLAN")
+    parser.add_argument("plan", type=Path, nargs="?", help="YAML, or Python that sets PLAN (see plans/)")
+    parser.add_argument("--example", metavar="NAME", help="print a plan for an experiment or blend of the log, and stop")
     parser.add_argument("--out", type=Path, default=Path("runs/kaggle"), help="journal and outputs")
     parser.add_argument("--every", type=float, default=120, help="seconds between rounds")
     parser.add_argument("--retry-failed", action="store_true", help="try failures again")
@@ -72,6 +75,11 @@ def add_chain(steps: argparse._SubParsersAction) -> None:
 
 
 def do_chain(args: argparse.Namespace) -> None:
+    if args.example:
+        print(example_plan(args.example), end="")
+        return
+    if args.plan is None:
+        raise InputError("no plan", remedy="give a file, or print one with --example second_place")
     plan = read_plan(args.plan)
     if args.dry_run:
         print(describe(plan, user()))

@@ -1,0 +1,65 @@
+"""The journal of a chain: what is known of every kernel, on disk after every step, for one process at a time."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from seti_utils.errors import InputError
+from seti_utils.files import write_json
+from seti_utils.kaggle.errors import KaggleError, RunActive
+from seti_utils.kaggle.plan import Task
+
+PATIENCE = 60
+"""Questions in a row that may go unanswered: with two runs and two minutes a round, an hour."""
+WAITING, PUSHING, RUNNING, DONE, FAILED = "waiting", "pushing", "running", "done", "failed"
+
+
+class Journal:
+    """What is known of every kernel of a chain, on disk after every step."""
+
+    def __init__(self, path: Path):
+        self.path, self.troubles, self.doubts = path, 0, {}
+        try:
+            self.entries: dict[str, dict] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        except ValueError as broken:
+            raise InputError(
+                f"not JSON ({broken})", where=path, remedy="look at the kernels' pages, then delete it to start afresh"
+            ) from broken
+
+    def of(self, task: Task) -> dict:
+        return self.entries.get(task.kernel, {"state": WAITING, "run_id": "", "pushes": 0})
+
+    def in_vain(self, trouble: KaggleError) -> None:
+        """Count a question that got no answer; raises ``trouble`` after too many without any answer between."""
+        self.troubles += 1
+        if self.troubles >= PATIENCE:
+            raise trouble
+
+    def doubt(self, task: Task) -> int:
+        """How often the output of ``task`` has looked wrong in a row, this time included."""
+        self.doubts[task.kernel] = self.doubts.get(task.kernel, 0) + 1
+        return self.doubts[task.kernel]
+
+    def set(self, task: Task, **values: object) -> None:
+        self.entries[task.kernel] = {**self.of(task), **values}
+        write_json(self.path, self.entries)
+
+
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Let no other process into the block, on systems that can lock files; the lock ends with the process.
+
+    Raises ``RunActive`` where another process is in it: two chains of one plan would push kernels twice.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w") as file:
+        try:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except ImportError:
+            pass
+        except OSError as taken:
+            raise RunActive("another process plays this chain", where=path, remedy="let that one go on") from taken
+        yield

@@ -1,0 +1,105 @@
+"""Plans of chains: read, fanned out fold to fold, refused where they are wrong, and written for the log's own."""
+
+import pytest
+from local_kaggle.fixtures import ROOT
+
+from seti_utils.errors import InputError
+from seti_utils.experiments import LOG
+from seti_utils.kaggle.chain import describe
+from seti_utils.kaggle.example import example_plan
+from seti_utils.kaggle.plan import expand, read_plan
+
+PLAN = """
+at_once: 2
+stages:
+  train: {experiments: [sky_demo], folds: [0, 1, 2], fetch: false}
+  infer: {experiments: [sky_demo], folds: [0, 1, 2], each: experiment, after: [train]}
+"""
+TRAIN = "tester/seti-train-sky-demo-fold{}-seed2021"
+INFER = "tester/seti-infer-sky-demo-fold0-1-2-seed2021"
+
+
+@pytest.fixture
+def plan(tmp_path):
+    path = tmp_path / "second_place.yaml"
+    path.write_text(PLAN)
+    return read_plan(path)
+
+
+def test_a_plan_fans_out(plan):
+    tasks = expand(plan, "tester")
+    assert [task.kernel for task in tasks] == [*(TRAIN.format(fold) for fold in range(3)), INFER]
+    assert tasks[-1].needs == [TRAIN.format(fold) for fold in range(3)] and tasks[-1].folds == [0, 1, 2]
+    assert describe(plan, "tester").splitlines()[0] == "4 kernels, at most 2 at once"
+
+
+def test_a_fold_builds_on_its_own_fold(tmp_path):
+    """With several sources too; what has no counterpart is mounted whole."""
+    path = tmp_path / "p.yaml"
+    path.write_text("""
+folds: [0, 1]
+datasets: ["{owner}/weights"]
+stages:
+  teacher: {notebook: train, experiments: [exp011]}
+  other: {notebook: train, experiments: [exp009], folds: [3], datasets: []}
+  student: {notebook: train, experiments: [v2m_student], after: [teacher, other]}
+  alone: {notebook: train, experiments: [exp0001], folds: [7], after: [teacher]}
+""")
+    tasks = {(task.experiment, task.folds[0]): task for task in expand(read_plan(path), "tester")}
+    assert tasks["v2m_student", 1].needs == ["tester/seti-train-exp011-fold1-seed2021"]
+    assert len(tasks["exp0001", 7].needs) == 2
+    assert tasks["exp011", 0].stage.datasets == ["{owner}/weights"] and tasks["exp009", 3].stage.datasets == []
+
+
+def test_the_committed_plan_is_the_log_s_own():
+    """The 2nd place as kernels: every source comes before what builds on it, fold to fold, weights mounted."""
+    path = ROOT / "plans/second_place.yaml"
+    assert path.read_text() == example_plan("second_place"), "write it again: kaggle chain --example second_place"
+    tasks = expand(read_plan(path), "tester")
+    made = {}
+    for task in tasks:
+        sources = LOG.config(task.experiment).sources().values() if task.stage.notebook == "train" else [task.experiment]
+        assert set(task.needs) == {made[source, fold] for source in sources for fold in task.folds}
+        if task.stage.notebook == "train":
+            made[task.experiment, task.folds[0]] = task.kernel
+    assert {task.experiment for task in tasks if task.stage.notebook == "infer"} == set(LOG.blends["second_place"].members)
+    assert max(map(len, (task.kernel.split("/")[1] for task in tasks))) <= 50
+
+
+@pytest.mark.parametrize("name", ["exp0001", "exp0019", "teacher"])
+def test_every_experiment_has_a_plan(tmp_path, name):
+    path = tmp_path / "p.yaml"
+    path.write_text(example_plan(name))
+    assert [task.stage.notebook for task in expand(read_plan(path), "tester")][-1] == "infer"
+    with pytest.raises(InputError, match="did you mean"):
+        example_plan(f"{name}x")
+
+
+def test_a_plan_may_be_python(tmp_path):
+    path = tmp_path / "p.py"
+    path.write_text(
+        "PLAN = {'name': 'mine', 'stages': {'train': {'experiments': ['a', 'b'], 'folds': [0], 'seeds': [1, 2]}}}"
+    )
+    assert len(expand(read_plan(path), "tester")) == 4 and read_plan(path).name == "mine"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("stages: [a]", "no stages"),
+        ("a: [", "not YAML"),
+        ("stages: {train: {experiment: [a]}}", "unknown 'experiment'"),
+        ("stages: {train: {folds: [0]}}", "missing"),
+        ("stages: {train: {experiments: a}}", "list of str"),
+        ("stages: {train: {experiments: [a], folds: ['0']}}", "list of int"),
+        ("at_twice: 1\nstages: {}", "unknown 'at_twice'"),
+        ("stages: {infer: {experiments: [a], after: [train]}}", "not all before it"),
+        ("stages: {train: {experiments: [a], each: night}}", "fold or experiment"),
+        ("stages: {train: {experiments: [a, a]}}", "appears twice"),
+    ],
+)
+def test_mistakes_in_a_plan(tmp_path, text, message):
+    path = tmp_path / "p.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=message):
+        expand(read_plan(path), "tester")
