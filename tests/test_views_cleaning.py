@@ -8,6 +8,7 @@ import torch
 from sklearn.decomposition import NMF
 
 from seti_utils.errors import InputError
+from seti_utils.use.cleaned import STEPS, draw_cleaning
 from seti_utils.views import CLEANING, clip, column_norm, emphasis, high_pass, low_rank, off_median, render, row_norm
 
 
@@ -136,3 +137,9 @@ def test_low_rank_ignores_autocast(x):
 def test_cleaning_composes_in_render(x):
     steps = (off_median, lambda panels: clip(panels, 2.0))
     assert torch.equal(render(x, layout="aaa", clean=steps), render(clip(off_median(x), 2.0), layout="aaa"))
+
+
+def test_every_cleaning_step_has_its_picture():
+    assert set(CLEANING.values()) <= set(STEPS.values())
+    figure = draw_cleaning(np.random.default_rng(0).standard_normal((6, 273, 256)), title="noise")
+    assert {axes.get_title() for axes in figure.axes if axes.get_title()} == set(STEPS)

@@ -62,7 +62,7 @@ def mask(
 ) -> Pair:
     """Zero one band of frequencies and one span of time, each up to its share of the axis (uniform).
 
-    The label is kept.
+    The label is kept, although the band now and then hides a needle that stays in one channel: keep ``freq`` small.
     """
     batch, _, size_f, size_t = image_BCFT.shape
     hit = chosen(batch, p, generator)

@@ -1,0 +1,115 @@
+"""Truth table of the augmentations that :mod:`test_augment_panels` does not hold, in every layout.
+
+Cadences are of two kinds: a star's needle (one bright channel in every ON panel, label 1), and nothing (label 0). What
+the image of a layout shows after the augmentation must be what its label says.
+"""
+
+import pytest
+import torch
+
+from seti_utils.layouts import parse_layout
+from seti_utils.views import IMAGE_AUGMENTATIONS, add_noise, arrange, inject, render
+from seti_utils.views.layout import arrange_channels, rows_of
+
+LAYOUTS = ["abacad", "aaabcd", "aaa,bcd", "a,b,a,c,a,d", "aaa,bcd,abacad", "aaa", "aaa/bcd"]
+BATCH, TIME, FREQ, CHANNEL = 48, 24, 36, 11
+STAR = torch.arange(BATCH) % 2 == 0
+ON = (0, 2, 4)
+KEEP = {"flip": {"axes": ("freq", "time", "both")}, "distort": {}, "masks": {"freq": 0.2, "time": 0.2},
+        "cutout": {"share": 0.2}}
+MIX = {"mixup": {"label": "or"}, "mixup max": {"label": "max"}, "mixup linear": {"label": "linear"}, "cutmix": {}}
+
+
+def cadences(height=1.0):
+    x = torch.zeros(BATCH, 6, TIME, FREQ)
+    x[:, ON, :, CHANNEL] = height * STAR.float()[:, None, None]
+    return x
+
+
+def image_of(x, layout):
+    """The layout's image; channels of different length are brought to one size."""
+    if len({channel.shape for channel in arrange_channels(x, layout)}) == 1:
+        return arrange(x, layout)
+    return render(x, layout=layout, resize={"freq": x.shape[-1], "time": 3 * x.shape[-2], "kernel": "area"})
+
+
+def seeded():
+    return torch.Generator().manual_seed(3)
+
+
+def lit(x, layout):
+    """{slot: (B,) whether the panel shown there has a bright channel}."""
+    shown = {}
+    for channel, image in zip(parse_layout(layout), arrange_channels(x, layout)):
+        for row, slots in enumerate(channel):
+            for place, slot in enumerate(slots):
+                freq, time = x.shape[-1], x.shape[-2]
+                block = image[:, row * freq : (row + 1) * freq, place * time : (place + 1) * time]
+                shown[slot] = block.mean(2).amax(1) > 0.5
+    return shown
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("knob", KEEP)
+def test_who_keeps_the_label_keeps_the_needle_and_adds_none(layout, knob):
+    image = image_of(cadences(), layout)
+    extra = {"rows": rows_of(layout)} if knob == "flip" else {}
+    out, label = IMAGE_AUGMENTATIONS[knob](image, STAR.float(), generator=seeded(), p=1.0, **KEEP[knob], **extra)
+    assert (out != image).flatten(1).any(1)[STAR].any(), "something happened"
+    assert torch.equal(label, STAR.float())
+    shows = (out > 0.2).flatten(2).any(2)
+    held = (image > 0.2).flatten(2).any(2)
+    assert not (shows & ~held).any(), "no needle appears, and none changes from an ON to an OFF channel"
+    # A mask of frequencies hides a needle that stays in one channel when it falls on it, one time in ten here.
+    hidden = (held & ~shows).any(1).float().sum() / STAR.sum()
+    assert hidden < 0.25 if knob == "masks" else not hidden
+    if layout == "aaa/bcd" and knob == "flip":
+        assert not out[:, :, FREQ:].any(), "the OFF row stays the OFF row"
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("name", MIX)
+def test_what_a_mixture_shows_is_what_its_label_says(layout, name):
+    image = image_of(cadences(), layout)
+    out, label = IMAGE_AUGMENTATIONS[name.split()[0]](image, STAR.float(), generator=seeded(), p=1.0, **MIX[name])
+    shows = (out > 0).flatten(1).any(1)
+    assert (label[shows] > 0).all(), "a needle that shows counts"
+    if name == "cutmix":
+        # The rectangle may hide the one and miss the other, so a needle may be promised that is not there: seldom.
+        assert (label.bool() & ~shows).sum() < BATCH / 4
+    else:
+        assert torch.equal(label > 0, shows), "and no other"
+    assert shows.sum() > STAR.sum() or name == "cutmix"
+    assert not shows.all(), "two without a needle stay without"
+    if name == "mixup linear":
+        # The needle's height is its image's share, and so is the label.
+        assert torch.allclose(out.flatten(1).amax(1), label, atol=1e-5)
+    else:
+        assert set(label.tolist()) == {0.0, 1.0}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_an_injected_needle_shows_in_on_slots_only_and_its_label_is_1(layout):
+    y = STAR.float()
+    noise = torch.randn(BATCH, 6, 96, 64, generator=seeded())
+    out, label = inject(noise, y, generator=seeded(), families=("line",), p=1.0, amplitude=(30.0, 30.0))
+    touched = torch.zeros(BATCH, dtype=torch.bool)
+    for channel, before, after in zip(parse_layout(layout), arrange_channels(noise, layout), arrange_channels(out, layout)):
+        for row, slots in enumerate(channel):
+            for place, slot in enumerate(slots):
+                where = (slice(None), slice(row * 64, row * 64 + 64), slice(place * 96, place * 96 + 96))
+                changed = (before[where] != after[where]).flatten(1).any(1)
+                assert slot in ON or not changed.any()
+                touched |= changed
+    assert (label[touched] == 1).all() and torch.equal(label[~touched], y[~touched])
+    assert not touched[STAR].any() and touched[~STAR].sum() > BATCH / 3
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("kind", ["gaussian", "chi2"])
+def test_noise_keeps_the_label_and_the_needle_in_its_slots(layout, kind):
+    x = cadences(height=6.0)
+    out, label = add_noise(x, STAR.float(), generator=seeded(), kind=kind, low=0.3, high=1.0, p=1.0)
+    assert torch.equal(label, STAR.float()) and (out != x).flatten(1).any(1).all()
+    for slot, bright in lit(out * 0.4, layout).items():
+        assert torch.equal(bright, STAR if slot in ON else torch.zeros_like(STAR))
