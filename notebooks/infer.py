@@ -21,13 +21,20 @@ out = "."  # submission.csv and pictures go here
 overrides = ""  # the same as in training
 
 # %%
+import os
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
-# Kernels made by `python -m seti_utils kaggle build` bring the package along; a plain push needs it as a dataset.
-places = [Path.cwd(), Path.cwd().parent, *Path("/kaggle/input").glob("*"), *Path("/kaggle/input").glob("datasets/*/*")]
+# A kernel made by `python -m seti_utils kaggle build` brings the package along; a plain push needs it as a dataset.
+mounts = Path(os.environ.get("SETI_INPUT", "/kaggle/input"))
+places = [Path.cwd(), Path.cwd().parent, *mounts.glob("*"), *mounts.glob("datasets/*/*")]
 sys.path[:0] = [str(place) for place in places if (place / "seti_utils" / "run").is_dir()]
+if find_spec("seti_utils") is None:
+    raise SystemExit("seti_utils is not here: push with `python -m seti_utils kaggle build infer EXPERIMENT --push`, "
+                     "which brings it along, or mount a dataset that holds the folder seti_utils")
 
+# %%
 from seti_utils.run.notebook import session
 
 now = session(experiment, folds=folds, seeds=seeds, data=data, out=out, runs=runs, overrides=overrides)

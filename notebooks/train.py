@@ -20,20 +20,29 @@ seeds = "2021"  # one run a fold and seed
 data = ""  # the competition folder; empty: find it
 out = "."  # artifacts go to out/<experiment>/fold<f>_seed<s>
 weights = ""  # folder with pretrained weights; empty: find them
+runs = ""  # trained runs that this one builds on; empty: find them (here, or among the kernel's inputs)
 overrides = ""  # knobs to replace: "epochs=2 resize.freq=128"
 stop_after = ""  # "11h30m": finish the step, save, and say how to go on
 
 # %%
+import os
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
-# Kernels made by `python -m seti_utils kaggle build` bring the package along; a plain push needs it as a dataset.
-places = [Path.cwd(), Path.cwd().parent, *Path("/kaggle/input").glob("*"), *Path("/kaggle/input").glob("datasets/*/*")]
+# A kernel made by `python -m seti_utils kaggle build` brings the package along; a plain push needs it as a dataset.
+mounts = Path(os.environ.get("SETI_INPUT", "/kaggle/input"))
+places = [Path.cwd(), Path.cwd().parent, *mounts.glob("*"), *mounts.glob("datasets/*/*")]
 sys.path[:0] = [str(place) for place in places if (place / "seti_utils" / "run").is_dir()]
+if find_spec("seti_utils") is None:
+    raise SystemExit("seti_utils is not here: push with `python -m seti_utils kaggle build train EXPERIMENT --push`, "
+                     "which brings it along, or mount a dataset that holds the folder seti_utils")
 
+# %%
 from seti_utils.run.notebook import session
 
-now = session(experiment, folds=folds, seeds=seeds, data=data, out=out, weights=weights, overrides=overrides, stop_after=stop_after)
+now = session(experiment, folds=folds, seeds=seeds, data=data, out=out, weights=weights, runs=runs, overrides=overrides,
+              stop_after=stop_after)
 now.describe()
 
 # %% [markdown]

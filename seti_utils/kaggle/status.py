@@ -30,6 +30,10 @@ CAUSES = (
         "the session's time limit: set a smaller --hours",
     ),
     (
+        r"seti_utils is not here",
+        "the package did not come along: push with `python -m seti_utils kaggle build`",
+    ),
+    (
         r"is not mounted|no competition data|no output of a|/kaggle/input",
         "an input is not mounted: look at the kernel's sources",
     ),

@@ -1,5 +1,6 @@
 """What the thin notebooks call: one session that trains, shows and writes."""
 
+import os
 import shutil
 import time
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from seti_utils.experiments import LOG
 from seti_utils.kaggle.mounts import find_previous, find_runs, input_root
 from seti_utils.kaggle.runfile import write_run
 from seti_utils.learn.checkpoint import run_folder
-from seti_utils.learn.survival import parse_duration
+from seti_utils.learn.survival import parse_duration, spelled
 from seti_utils.logbook import lineage_text
 from seti_utils.run.artifacts import trained
 from seti_utils.run.coordinates import parse_folds, parse_seeds
@@ -43,6 +44,14 @@ def show(figure: Figure, path: Path | None) -> None:
     if path is not None:
         save_picture(figure, path)
     display(figure)
+
+
+def memory_gib() -> float:
+    """The machine's memory in GiB; NaN where it does not say."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    except (AttributeError, ValueError, OSError):
+        return float("nan")
 
 
 def session(
@@ -73,14 +82,17 @@ class Session:
         self.stage, self.stopped, self.started = "train", "", time.monotonic()
 
     def describe(self) -> None:
-        """The machine, the data, and the recipe with its lineage."""
-        gpus = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
-        competition = open_competition(self.runtime)
-        print(f"machine   {cores()} cores, {', '.join(gpus) or 'no GPU'}; "
-              + ", ".join(f"{package} {number}" for package, number in versions().items() if package != "platform"))
+        """The machine, the software, the data, the run, and the recipe with its lineage."""
+        competition, budget = open_competition(self.runtime), self.runtime.stop_after
+        gpus = [torch.cuda.get_device_properties(number) for number in range(torch.cuda.device_count())]
+        cards = ", ".join(f"{gpu.name} with {gpu.total_memory / 2**30:.0f} GiB" for gpu in gpus) or "no GPU"
+        free = shutil.disk_usage(self.runtime.out if self.runtime.out.is_dir() else ".").free / 1e9
+        print(f"machine   {cores()} cores, {memory_gib():.0f} GiB of memory, {free:.0f} GB of disk free; {cards}")
+        print("software  " + ", ".join(f"{name} {number}" for name, number in versions().items() if name != "platform"))
         print(f"data      {competition.name}: {len(competition.train)} training cadences "
               f"({int(competition.train['target'].sum())} positive), {len(competition.test)} test cadences")
-        print(f"run       {self.name}, folds {self.folds}, seeds {self.seeds}\n")
+        print(f"run       {self.name}, fingerprint {self.fingerprint}, folds {self.folds}, seeds {self.seeds}"
+              + (f", at most {spelled(budget)}" if budget else "") + "\n")
         print(lineage_text(LOG, self.name, self.runtime.overrides))
 
     def train(self) -> None:
@@ -149,7 +161,9 @@ class Session:
             found = find_runs(*map(str, self.runtime.runs))
             self.runtime = replace(self.runtime, runs=tuple(found))
         mean, _ = predict_test(self.name, self.folds, self.seeds, self.runtime)
-        print(mean["score"].describe().to_string())
+        score = mean["score"]
+        print(f"scores from {score.min():.4f} to {score.max():.4f}, half of them below {score.median():.4f}; "
+              f"{int((score > 0.5).sum())} of {len(score)} above 0.5")
         if (labels := hidden_labels(open_competition(self.runtime).root)) is not None:
             print(f"AUC on the sky's hidden test labels: {worded(targets_for(mean, labels), mean['score'])}")
 

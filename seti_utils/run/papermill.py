@@ -7,6 +7,8 @@ from pathlib import Path
 from seti_utils.errors import InputError
 from seti_utils.kaggle.parameters import parse_parameters
 
+QUIET = ["--IPKernelApp.log_level=40"]
+"""Without it a kernel warns at every start that its sockets, which only this machine reaches, are not encrypted."""
 NOTEBOOKS = Path(__file__).parent.parent.parent / "notebooks"
 
 
@@ -35,7 +37,7 @@ def run_notebook(name: str, out: Path, parameters: list[str]) -> None:
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
     try:
         papermill.execute_notebook(source, out, values, kernel_name="python3", progress_bar=False,
-                                   stdout_file=sys.stdout, stderr_file=sys.stderr)
+                                   stdout_file=sys.stdout, stderr_file=sys.stderr, extra_arguments=QUIET)
     except PapermillExecutionError as error:
         raise InputError(f"cell {error.exec_count} failed: {error.ename}: {error.evalue}", where=out,
                          remedy="the notebook up to there is in that file") from None
