@@ -33,6 +33,8 @@ from seti_utils.use.curves import draw_roc, draw_scores, draw_training
 from seti_utils.use.gallery import draw_gallery
 from seti_utils.use.style import save_picture
 
+STRUCTURED = 0.2
+"""Noise in units of a panel's standard deviation where the background is five times as strong: there is much to clean."""
 GOES_ON = 75
 """Exit code of what stopped in good order."""
 
@@ -252,9 +254,12 @@ class Look:
         return read_cadence(table.set_index("id")["path"][one], renormalise=self.competition.renormalise)
 
     def cleaning(self) -> None:
-        """The first positive under every cleaning step."""
+        """One positive under every cleaning step: of the first dozen, one whose background stands well above its noise."""
+        from seti_utils.data.needles import local_sigma
         from seti_utils.use.cleaned import draw_cleaning
 
         train = self.competition.train
-        one = (self.ids or list(train.loc[train["target"] == 1, "id"]) or list(train["id"]))[0]
+        some = (self.ids or list(train.loc[train["target"] == 1, "id"]) or list(train["id"]))[:12]
+        noise = local_sigma(torch.from_numpy(np.stack([self.read(one) for one in some]))).median(1).values
+        one = some[int((noise.clamp(min=1e-3) / STRUCTURED).log().abs().argmin())]
         show(draw_cleaning(self.read(one), title=one), self.out and self.out / f"{one}_cleaning.png")
