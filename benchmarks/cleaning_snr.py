@@ -43,6 +43,7 @@ from seti_utils.views import (  # noqa: E402
     normalise_panels,
     off_median,
     row_norm,
+    whiten,
 )
 
 STEPS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -55,6 +56,7 @@ STEPS: dict[str, Callable[[Tensor], Tensor]] = {
     "Emphasis(5)": emphasis,
     "LowRank(2, svd)": low_rank,
     "LowRank(2, nmf)": partial(low_rank, method="nmf"),
+    "Whiten(15, 6)": whiten,
     "ColumnNorm, RowNorm": lambda x: row_norm(column_norm(x)),
 }
 DRIFTS = (0.0, 7.5)

@@ -1,8 +1,9 @@
 """What a resize keeps of a needle: the share of matched-filter SNR squared that survives each operation.
 
-White noise of sigma 1; a line one channel wide in the three ON panels, straight or drifting. Two filters look for it:
-*plain* correlates the image with the line's own picture (what a network's first layers can do), *best* also knows how
-the operation correlates the noise (what nothing can exceed; linear operations only). The native pixels keep 1 by both.
+White noise of sigma 1; a line one channel wide in the three ON panels, straight or drifting. Three filters look for it:
+*plain* correlates the image with the line's own picture (what a network's first layers can do), *sum* adds up the image
+rows that lie in the line's channel, evenly, *best* also knows how the operation correlates the noise (what nothing can
+exceed). *sum* and *best* are of linear operations only. The native pixels keep 1 by all of them.
 Linear operations are computed exactly from their matrices; pooling is measured on noise, with lines of 0.5 and of 4
 sigma a pixel (they come out alike), against the same filter on the same native pixels.
 
@@ -105,6 +106,18 @@ def exact(matrices: tuple[np.ndarray, np.ndarray], line: np.ndarray) -> tuple[fl
     return np.square(picture).sum() ** 2 / np.square(back).sum() / energy, np.square(inside).sum() / energy
 
 
+def summed(matrices: tuple[np.ndarray, np.ndarray], line: np.ndarray) -> float:
+    """What the plain sum of the image rows inside a straight line's channel keeps; at least the nearest row counts."""
+    along_f, along_t = matrices
+    channel = line.sum(1).argmax() + 0.5
+    scale = along_f.shape[1] / along_f.shape[0]
+    rows = np.abs((np.arange(len(along_f)) + 0.5) * scale - channel) <= max(0.5, scale / 2) + 1e-9
+    shown = along_t @ line.max(0)
+    filtered = np.outer(rows, shown > 0.5 * shown.max()).astype(np.float64)
+    answer = (filtered * (along_f @ line @ along_t.T)).sum()
+    return answer**2 / np.square(along_f.T @ filtered @ along_t).sum() / np.square(line).sum()
+
+
 def axis_matrix(resizer: Resizer, axis: int, shape: tuple[int, int]) -> np.ndarray:
     """What a separable linear resizer does to one axis: its answer to a one in each place, the other axis constant."""
     columns = []
@@ -142,19 +155,20 @@ def main() -> None:
     for layout, name, resizer in progress(OPERATIONS, desc="operations"):
         straight, drifting, noises = scenes[layout]
         if "max" in name:
-            figures = [*(measured_plain(resizer, lines, noises, 0.5) for lines in (straight, drifting)), None]
-            figures.append(measured_plain(resizer, straight, noises, 4.0))
+            plain, slanted = (measured_plain(resizer, lines, noises, 0.5) for lines in (straight, drifting))
+            figures = [plain, slanted, None, None, measured_plain(resizer, straight, noises, 4.0)]
         else:
             matrices = tuple(axis_matrix(resizer, axis, straight[0].shape) for axis in (0, 1))
             plain, best = np.mean([exact(matrices, line) for line in straight], axis=0)
-            figures = [plain, np.mean([exact(matrices, line)[0] for line in drifting]), best, None]
+            slanted = np.mean([exact(matrices, line)[0] for line in drifting])
+            figures = [plain, slanted, np.mean([summed(matrices, line) for line in straight]), best, None]
         shape = " x ".join(map(str, straight[0].shape))
         cells = " | ".join("–" if figure is None else f"{figure:.2f}" for figure in figures)
         table.append(f"| {layout} ({shape}) -> {name} | {cells} |")
     print(f"{platform.machine()}, torch {torch.__version__}, OpenCV {cv2.__version__}; ", end="")
     print(f"{args.draws} noise images, {args.lines} lines, seed {args.seed}. Share of SNR squared kept:\n")
-    print("| operation | straight, plain filter | 7.5 channels/panel, plain | straight, best | straight, 4 sigma |")
-    print("|---|---|---|---|---|")
+    heads = "straight, plain filter | 7.5 channels/panel, plain | straight, sum | straight, best | straight, 4 sigma"
+    print(f"| operation | {heads} |\n|---|---|---|---|---|---|")
     print("\n".join(table))
 
 

@@ -12,14 +12,16 @@ import platform
 import resource
 import shutil
 import statistics
+import sys
 import tempfile
 import time
 from pathlib import Path
 
 import torch
 
-from seti_utils.data.cadence import FILE_BYTES
-from seti_utils.data.sky import EndlessSky, make_sky
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from seti_utils.data.cadence import FILE_BYTES  # noqa: E402
+from seti_utils.data.sky import EndlessSky, make_sky  # noqa: E402
 
 
 def processor_seconds() -> float:

@@ -19,6 +19,7 @@ import torch
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt  # noqa: E402
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
 from seti_utils.data.cadence import FREQ, TIME  # noqa: E402
 from seti_utils.data.dedrift import dedrift, measure, straight_tracks  # noqa: E402
 from seti_utils.data.needles import Tracks, local_sigma  # noqa: E402
