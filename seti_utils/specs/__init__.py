@@ -18,6 +18,7 @@ from seti_utils.specs.panels import (
     ShuffleInv,
     SwapOnOff,
 )
+from seti_utils.specs.shift import AdaBN, Detector, Reweight, Shot
 from seti_utils.specs.training import (
     BCE,
     EMA,
@@ -84,4 +85,8 @@ __all__ = [
     "Pseudo",
     "FixMatch",
     "Distill",
+    "AdaBN",
+    "Shot",
+    "Reweight",
+    "Detector",
 ]

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 class Injection:
     """Draw needles into ON panels of a share ``p`` of the negatives; their label becomes 1.
 
-    ``amplitude`` in sigma of the local noise; ``drop``: up to this share of a needle's pixels is missing, at random.
+    ``amplitude`` in sigma of the local noise; ``law``: drawn ``even`` between the two, or ``log`` (evenly in its
+    logarithm: as many faint ones as nature has). ``drop``: up to this share of a needle's pixels is missing, at random.
     """
 
     families: tuple[str, ...] = ("drift", "chirp_linear")
     p: float = 0.1
     amplitude: tuple[float, float] = (0.9, 2.0)
     drop: float = 0.5
+    law: str = "even"
     until: float | None = None
 
 

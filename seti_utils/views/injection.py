@@ -1,5 +1,7 @@
 """Artificial alien signals: needles drawn into the ON panels of negatives."""
 
+import math
+
 import torch
 from torch import Generator, Tensor
 
@@ -14,6 +16,14 @@ LEAST_ROWS = 64
 """A needle with fewer rows in the window is not drawn: nobody could see it, and its label would be wrong."""
 
 
+def log_uniform(low: float, high: float, shape: tuple[int, ...], generator: Generator) -> Tensor:
+    """Float32 in [low, high), even in the logarithm."""
+    return uniform(math.log(low), math.log(high), shape, generator).exp()
+
+
+LAWS = {"even": uniform, "log": log_uniform}
+
+
 def inject(
     x_BPTF: Tensor,
     y: Tensor,
@@ -23,14 +33,15 @@ def inject(
     p: float = 0.1,
     amplitude: tuple[float, float] = (0.9, 2.0),
     drop: float = 0.5,
+    law: str = "even",
 ) -> tuple[Tensor, Tensor]:
     """Draw a needle into a random non-empty subset of the ON panels of a share ``p`` of the negatives (exp0017).
 
     The label of a cadence that got a needle becomes 1; positives (label 0.5 or more) and the rest are kept as they are,
     and so is a cadence whose needle would show in fewer than ``LEAST_ROWS`` rows. ``families`` as in
     :data:`seti_utils.data.needles.FAMILIES`, drawn evenly; ``amplitude``: range of the needle's pixels in sigma of the
-    panel's local noise; ``drop``: up to this share of its pixels is missing, at random. Altered panels are normalised
-    again to mean 0, std 1.
+    panel's local noise, drawn evenly or, with ``law="log"``, log-uniformly; ``drop``: up to this share of its pixels is
+    missing, at random. Altered panels are normalised again to mean 0, std 1.
 
     (B, P, T, F) of any float dtype with all six or the three ON panels -> a new tensor of the same. Raises
     ``InputError`` for an unknown family, a range that is not rising, or a drop outside [0, 1).
@@ -40,6 +51,8 @@ def inject(
         raise InputError(f"amplitude {amplitude}", remedy="give (low, high) in sigma, 0 < low <= high")
     if not 0 <= drop < 1:
         raise InputError(f"drop {drop}", remedy="give a share of pixels in [0, 1)")
+    if law not in LAWS:
+        raise InputError(f"law {law!r} of the amplitude", remedy=f"write one of {', '.join(LAWS)}")
     batch, count, time, freq = x_BPTF.shape
     held = held_panels(count)
     hit = chosen(batch, p, generator) & (y < 0.5)
@@ -49,7 +62,7 @@ def inject(
     kept = torch.rand(tracks.gate.shape, generator=generator, device=x_BPTF.device) >= missing
     tracks = Tracks(tracks.freq, tracks.gate * kept, tracks.family, tracks.drift)
     hit = hit & (tracks.visible(freq).sum((1, 2)) >= LEAST_ROWS)
-    peak = torch.where(hit, uniform(low, high, (batch,), generator), 0)
+    peak = torch.where(hit, LAWS[law](low, high, (batch,), generator), 0)
     changed = hit[:, None] & (tracks.gate[:, list(held)] > 0).any(2)
     # A GPU draws into all cadences, most with amplitude 0: selecting them would wait for the device.
     rows = hit.nonzero().flatten() if x_BPTF.device.type == "cpu" else slice(None)
