@@ -7,9 +7,10 @@ import scipy.ndimage
 import torch
 from sklearn.decomposition import NMF
 
+from seti_utils.data.needles import local_sigma
 from seti_utils.errors import InputError
 from seti_utils.use.cleaned import STEPS, draw_cleaning
-from seti_utils.views import CLEANING, clip, column_norm, emphasis, high_pass, low_rank, off_median, render, row_norm
+from seti_utils.views import CLEANING, clip, column_norm, emphasis, high_pass, low_rank, off_median, render, row_norm, whiten
 
 
 @pytest.fixture(scope="module")
@@ -137,6 +138,22 @@ def test_low_rank_ignores_autocast(x):
 def test_cleaning_composes_in_render(x):
     steps = (off_median, lambda panels: clip(panels, 2.0))
     assert torch.equal(render(x, layout="aaa", clean=steps), render(clip(off_median(x), 2.0), layout="aaa"))
+
+
+def test_whiten_is_in_units_of_the_noise_without_the_running_mean(x):
+    noise = torch.tensor([0.1, 0.5, 1.0, 2.0, 7.0, 30.0])[:, None, None]
+    y = whiten(x * noise, freq=5, limit=99.0)
+    assert torch.allclose(y.std((2, 3)), torch.tensor((1 - 1 / 5) ** 0.5), rtol=0.05), "every panel by its own noise"
+    unit = x[0, 0] / local_sigma(x)[0, 0]
+    for channel, window in ((0, slice(0, 3)), (1, slice(0, 4)), (100, slice(98, 103)), (255, slice(253, 256))):
+        wanted = unit[:, channel] - unit[:, window].mean(1)
+        assert torch.allclose(whiten(x, freq=5, limit=99.0)[0, 0, :, channel], wanted, atol=1e-5)
+    assert whiten(x, limit=1.5).abs().max() == 1.5
+    ramp = torch.linspace(-40, 40, 256).expand(1, 1, 30, 256) + x[:1, :1, :30]
+    assert abs(whiten(ramp, limit=99.0)[..., 8:-8].mean()) < 0.02 and whiten(ramp)[..., 8:-8].std() < 1.05
+    for wrong in ({"freq": 4}, {"freq": 1}, {"limit": 0}):
+        with pytest.raises(InputError, match="odd freq"):
+            whiten(x, **wrong)
 
 
 def test_every_cleaning_step_has_its_picture():

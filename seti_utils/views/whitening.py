@@ -18,9 +18,9 @@ def whiten(x_BPTF: Tensor, freq: int = 15, limit: float = 6.0) -> Tensor:
 
     (B, P, T, F) of any float dtype -> the same. The noise is that of neighbouring channels' differences
     (:func:`seti_utils.data.needles.local_sigma`), so slopes, ripples and bursts do not count; what they are goes with
-    the running mean (edge channels repeat), and the clip keeps a spike from outshining a needle. A needle loses
-    1/``freq`` of its height. No statistic crosses a panel. Raises ``InputError`` unless ``freq`` is odd, 3 or more, and
-    ``limit`` positive.
+    the running mean (shorter at the edges), and the clip keeps a spike from outshining a needle. A needle loses
+    1/``freq`` of its height, up to 2/``freq`` at the edges. No statistic crosses a panel. Raises ``InputError`` unless
+    ``freq`` is odd, 3 or more, and ``limit`` positive.
     """
     if freq < 3 or freq % 2 == 0 or not limit > 0:
         raise InputError(f"whiten: freq={freq}, limit={limit}", remedy="choose an odd freq of 3 or more and a positive limit")
@@ -35,8 +35,6 @@ def whiten(x_BPTF: Tensor, freq: int = 15, limit: float = 6.0) -> Tensor:
 @lru_cache(maxsize=8)
 def without_level(size: int, freq: int, device: torch.device) -> Tensor:
     """The matrix (size, size) that subtracts from every channel the mean of the ``freq`` channels around it."""
-    matrix = torch.eye(size, dtype=torch.float64)
-    for channel in range(size):
-        for step in range(-(freq // 2), freq // 2 + 1):
-            matrix[min(max(channel + step, 0), size - 1), channel] -= 1 / freq
-    return matrix.float().to(device)
+    at = torch.arange(size)
+    near = ((at[:, None] - at).abs() <= freq // 2).double()
+    return (torch.eye(size, dtype=torch.float64) - near / near.sum(0)).float().to(device)
