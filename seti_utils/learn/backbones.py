@@ -9,7 +9,7 @@ from timm.models import _registry
 from torch import Tensor, nn
 
 from seti_utils.errors import InputError
-from seti_utils.learn import weights
+from seti_utils.learn import needle_net, weights  # noqa: F401  (needle_net makes itself known to timm)
 
 LOG_NAMES = {
     "efficientnet_b0": "efficientnet_b0.ra_in1k",

@@ -12,6 +12,9 @@ from seti_utils.views.cleaning import as_numbers
 LEAST = 1e-3
 """Smallest noise that is divided by, in standard deviations of the panel: a constant panel stays 0."""
 
+BLOCK = 64
+"""Channels whose level is subtracted by one product on a CPU."""
+
 
 def whiten(x_BPTF: Tensor, freq: int = 15, limit: float = 6.0) -> Tensor:
     """Per panel: divide by the local noise, subtract the running mean over ``freq`` channels, clip to +-``limit``.
@@ -25,11 +28,20 @@ def whiten(x_BPTF: Tensor, freq: int = 15, limit: float = 6.0) -> Tensor:
     if freq < 3 or freq % 2 == 0 or not limit > 0:
         raise InputError(f"whiten: freq={freq}, limit={limit}", remedy="choose an odd freq of 3 or more and a positive limit")
     x = as_numbers(x_BPTF)
-    scale = local_sigma(x).clamp_(min=LEAST).reciprocal_()
-    # One matrix product is three times as fast on a CPU as a pooling call, and as fast as anything on a GPU.
+    scale = local_sigma(x).clamp_(min=LEAST).reciprocal_()[..., None, None]
     with torch.autocast(x.device.type, enabled=False):
-        x = x @ without_level(x.shape[-1], freq, x.device)
-    return x.mul_(scale[..., None, None]).clamp_(-limit, limit).to(x_BPTF.dtype)
+        if x.device.type != "cpu":
+            flat = x @ without_level(x.shape[-1], freq, x.device)
+            return flat.mul_(scale).clamp_(-limit, limit).to(x_BPTF.dtype)
+        # One cadence at a time stays in the cache, and of the matrix only the band around its diagonal is multiplied.
+        for rows, by in zip(x.flatten(1, 2), scale.expand_as(x[..., :1]).flatten(1, 2)):
+            level = rows.clone()
+            for start in range(0, rows.shape[-1], BLOCK):
+                first, last = max(start - freq // 2, 0), start + BLOCK + freq // 2
+                band = without_level(rows.shape[-1], freq, x.device)[first:last, start : start + BLOCK]
+                torch.mm(level[:, first:last], band, out=rows[:, start : start + BLOCK])
+            rows.mul_(by).clamp_(-limit, limit)
+    return x.to(x_BPTF.dtype)
 
 
 @lru_cache(maxsize=8)
