@@ -88,6 +88,7 @@ class Config:
     # rows and their labels
     folds: int = 5
     fold_seed: int = 2021
+    fold_groups: str | None = None
     oversample: int | None = None
     init_from: str | None = None
     pseudo: specs.Pseudo | None = None
@@ -107,6 +108,8 @@ class Config:
             raise ValueError(f"precision={self.precision!r}: expected 'fp16', 'bf16' or None (float32)")
         if unknown := set(self.tta) - {"identity", "freq", "time", "both"}:
             raise ValueError(f"tta: {sorted(unknown)} are no views; expected identity, freq, time, both")
+        if self.fold_groups not in (None, "overlap"):
+            raise ValueError(f"fold_groups={self.fold_groups!r}: expected 'overlap' (rows that share sky in one fold) or None")
 
     def departures(self) -> dict[str, object]:
         """The knobs that differ from exp0001, in the order of declaration."""

@@ -91,6 +91,7 @@ class Log:
             raise InputError(f"changes nothing against {parent}", where=name, remedy="name the knob that it turns")
         for knob, source in after.sources().items():
             self.refuse_unless_known(source, f"{name}: {knob} names an unknown experiment")
+            self.refuse_other_folds(name, after, source)
         self.experiments[name] = Experiment(
             name, title, after, changes, parent, because if parent else None, verdict, note, confidence, self.page
         )
@@ -145,6 +146,13 @@ class Log:
     def refuse_duplicate(self, name: str) -> None:
         if name in self.experiments or name in self.blends or name in self.aliases:
             raise InputError("is already in the log", where=name, remedy="choose another name: history is not rewritten")
+
+    def refuse_other_folds(self, name: str, config: Config, source: str) -> None:
+        """Refuse labels or weights of networks whose folds are others: they have seen this one's validation rows."""
+        mine, theirs = ((c.folds, c.fold_seed, c.fold_groups) for c in (config, self.experiments[source].config))
+        if mine != theirs:
+            raise InputError(f"{source}, which it builds on, has folds {theirs}, not {mine}", where=name,
+                             remedy="give both the same folds, fold_seed and fold_groups")
 
     def refuse_unless_known(self, name: str, problem: str) -> None:
         if name not in self.experiments:

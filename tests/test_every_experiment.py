@@ -6,14 +6,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from seti_utils.data.competition import read_competition
 from seti_utils.data.sky import make_sky
 from seti_utils.experiments import LOG
 from seti_utils.registry import edit
 from seti_utils.run.chain import run_chain
 from seti_utils.run.infer import predict_test
+from seti_utils.run.rows import folds_of
 from seti_utils.run.train import train
 from seti_utils.runtime import Runtime
 from seti_utils.specs import Resize
+from seti_utils.use.overlap import search
+from seti_utils.use.overlap_folder import read_pairs
 
 SMALL = {"backbone": "test_efficientnet", "pretrained": False, "epochs": 1, "batch": 4}
 
@@ -21,6 +25,13 @@ SMALL = {"backbone": "test_efficientnet", "pretrained": False, "epochs": 1, "bat
 @pytest.fixture(scope="module")
 def sky(tmp_path_factory):
     return make_sky(tmp_path_factory.mktemp("smoke") / "sky", train=60, test=10, seed=1, workers=1)
+
+
+@pytest.fixture(scope="module")
+def overlap(sky, tmp_path_factory):
+    folder = search(read_competition(sky), tmp_path_factory.mktemp("overlap") / "overlap", quiet=True)
+    assert len(read_pairs(folder)) > 30, "a sky without overlaps would try only what happens without neighbours"
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -38,15 +49,16 @@ def small(name):
 
 
 @pytest.mark.parametrize("name", list(LOG.experiments))
-def test_experiment_runs_end_to_end(name, sky, out):
+def test_experiment_runs_end_to_end(name, sky, overlap, out):
     overrides = small(name)
-    runtime = Runtime(data=sky, out=out, workers=1, overrides=overrides)
+    runtime = Runtime(data=sky, out=out, overlap=overlap, workers=1, overrides=overrides)
     for source in LOG.needs(name):
         train(source, [0], [7], runtime, say=lambda line: None)
     (folder,) = train(name, [0], [7], runtime, say=lambda line: None)
     oof = pd.read_csv(folder / "oof.csv", dtype={"id": str})
     labels = pd.read_csv(sky / "train_labels.csv", dtype={"id": str})
-    assert len(oof) == 12 and oof["id"].is_unique and set(oof["id"]) <= set(labels["id"])
+    folds, _ = folds_of(LOG.config(name, overrides), read_competition(sky), runtime)
+    assert set(oof["id"]) == set(labels["id"][folds == 0]) and oof["id"].is_unique and 6 <= len(oof) <= 18
     assert oof["score"].between(0, 1).all() and set(oof["fingerprint"]) == {LOG.fingerprint(name, overrides)}
     mean, path = predict_test(name, [0], [7], runtime, say=lambda line: None)
     sample = pd.read_csv(sky / "sample_submission.csv", dtype={"id": str})

@@ -26,6 +26,7 @@ def add_runtime(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--out", type=Path, default=Path("runs"), help="where artifacts go (default: runs)")
     group.add_argument("--weights", type=Path, help="folder with pretrained weights; 'none' starts from random weights")
     group.add_argument("--packed", type=Path, help="folder with packed stores (see: python -m seti_utils pack)")
+    group.add_argument("--overlap", type=Path, help="folder of an overlap search (see: python -m seti_utils overlap)")
     group.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:1 (default: auto)")
     group.add_argument("--workers", type=int, help="reading threads (default: from the machine)")
     add_overrides(group)
@@ -41,6 +42,7 @@ def runtime_of(args: argparse.Namespace) -> Runtime:
         runs=tuple(getattr(args, "runs", ())),
         weights=args.weights,
         packed=args.packed,
+        overlap=args.overlap,
         device=args.device,
         workers=args.workers,
         stop_after=parse_duration(args.stop_after) if getattr(args, "stop_after", None) else None,

@@ -79,7 +79,11 @@ def read_folds(path: str | Path, ids: Sequence[str]) -> np.ndarray:
 
 def settled_folds(path: str | Path, ids: Sequence[str], targets: Sequence[int], *, folds: int = 5, seed: int = 2021,
                   groups: Sequence | None = None) -> np.ndarray:
-    """The folds written at ``path``, or, the first time, drawn and written there."""
+    """The folds written at ``path``, or, the first time, drawn and written there.
+
+    Raises ``InputError`` when the table has another number of folds, or was drawn for other ``groups`` (one of these
+    lies in two folds), and as ``read_folds`` does.
+    """
     if not Path(path).exists():
         free = groups is None
         fold = stratified_folds(targets, folds, seed) if free else grouped_folds(targets, groups, folds, seed)
@@ -88,6 +92,9 @@ def settled_folds(path: str | Path, ids: Sequence[str], targets: Sequence[int], 
     if fold.max() + 1 != folds:
         raise InputError(f"the table has {fold.max() + 1} folds, not {folds}", where=path,
                          remedy="ask for as many, or delete it to have them drawn anew")
+    if groups is not None and (torn := len(set(zip(groups, fold.tolist()))) - len(set(groups))):
+        raise InputError(f"{torn} groups of rows lie in more than one fold: it was drawn for other groups", where=path,
+                         remedy="give the overlap folder it was drawn with, or delete it to have the folds drawn anew")
     return fold
 
 

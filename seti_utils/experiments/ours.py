@@ -57,3 +57,5 @@ def write(log: Log) -> None:
         because="the encoder reads panels, so each has to be a channel")
     exp("idea_sky_first", "exp011", "begin on an endless synthetic sky", sky_first=SkyFirst())
     exp("idea_gem", "exp011", "generalised-mean pooling", pool=GeM())
+    exp("idea_overlap_folds", "exp011", "cadences that share sky in one fold", fold_groups="overlap",
+        note="Files are overlapping windows of wider bands: plain folds validate on backgrounds they were trained on.")

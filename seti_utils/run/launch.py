@@ -26,7 +26,7 @@ def command_of(
     """The words of ``python -m seti_utils train`` for these folds."""
     words = ["-m", "seti_utils", "train", name, "--folds", ",".join(map(str, folds)), "--seeds", *map(str, seeds),
              "--out", str(runtime.out), "--retry", str(retry)]
-    for option in ("data", "weights", "packed", "workers"):
+    for option in ("data", "weights", "packed", "overlap", "workers"):
         if (value := getattr(runtime, option)) is not None:
             words += [f"--{option}", str(value)]
     if runtime.runs:

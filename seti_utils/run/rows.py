@@ -19,6 +19,7 @@ from seti_utils.learn.seeding import seed_of
 from seti_utils.run.compose import panels_of
 from seti_utils.runtime import Runtime
 from seti_utils.specs import SkyFirst
+from seti_utils.use.overlap_folder import finished_search, groups_of
 from seti_utils.use.pseudo import PseudoRows, append_pseudo
 
 
@@ -44,10 +45,14 @@ def open_competition(runtime: Runtime) -> Competition:
 
 
 def folds_of(config: Config, competition: Competition, runtime: Runtime) -> tuple[np.ndarray, str]:
-    """The fold of every training row, written once below ``out``, and the fingerprint of the split."""
-    path = runtime.out / f"folds_{config.folds}_{config.fold_seed}.csv"
+    """The fold of every training row, written once below ``out``, and the fingerprint of the split.
+
+    With ``fold_groups="overlap"`` all rows that share sky are in one fold, also those that only a test row links.
+    """
+    path = runtime.out / f"folds_{config.folds}_{config.fold_seed}{'_' + config.fold_groups if config.fold_groups else ''}.csv"
     ids, targets = competition.train["id"], competition.train["target"]
-    fold = settled_folds(path, ids, targets, folds=config.folds, seed=config.fold_seed)
+    groups = groups_of(finished_search(runtime.overlap, competition.root), ids) if config.fold_groups else None
+    fold = settled_folds(path, ids, targets, folds=config.folds, seed=config.fold_seed, groups=groups)
     return fold, fingerprint(ids, fold)
 
 
