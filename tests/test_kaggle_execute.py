@@ -1,11 +1,15 @@
 """Pushed kernels run as on the site: in a clean folder, from their own package, inputs mounted in both layouts."""
 
+import contextlib
 import json
+import threading
 import time
+from pathlib import Path
 
 import pytest
-from local_kaggle import LocalKaggle
-from local_kaggle.fixtures import ROOT, kaggle, kaggle_process, repository  # noqa: F401 - fixtures
+from local_kaggle import LocalKaggle, execute
+from local_kaggle.execute import Execution
+from local_kaggle.fixtures import ROOT, kaggle, kaggle_process, notebook, repository  # noqa: F401 - fixtures
 
 from seti_utils.errors import InputError
 from seti_utils.kaggle import errors, mounts
@@ -76,6 +80,44 @@ def test_a_session_that_is_stopped(kaggle, repository, tmp_path):
     kaggle.kernels.stop()
     with pytest.raises(errors.RunFailed, match="cancelled"):
         wait([train.kernel], every=0.2, show=quietly)
+
+
+NEVER = "import time\ntime.sleep(600)"
+
+
+def session_of(folder, source: str, **limits: float) -> Execution:
+    """A session of a notebook with one cell, its limits in seconds."""
+    kind = type("Limited", (Execution,), limits)
+    return kind(folder, notebook("a = 1", source), "new", {}, {}, threading.Semaphore(1))
+
+
+def gone(folder) -> bool:
+    """Whether soon no process' command line names ``folder``: a kernel notices within seconds that papermill is dead."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError):
+            if not any(str(folder).encode() in path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline")):
+                return True
+        time.sleep(0.2)
+    return False
+
+
+@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="needs /proc")
+def test_a_session_without_end_is_ended_with_all_its_processes(tmp_path):
+    session = session_of(tmp_path / "s", NEVER, longest=6)
+    session.thread.join(60)
+    assert session.status == "ERROR" and "exceeded the max allowed execution duration" in session.failure
+    assert gone(tmp_path / "s")
+
+
+@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="needs /proc")
+def test_a_papermill_that_lingers_after_its_last_cell_does_not_hold_the_site(tmp_path, monkeypatch):
+    """Whatever keeps it (a thread, a socket), the notebook is written: its verdict counts."""
+    guard = execute.GUARD + "\nimport atexit, sys, time\nif 'papermill' in ' '.join(sys.orig_argv):\n    atexit.register(time.sleep, 600)\n"
+    monkeypatch.setattr(execute, "GUARD", guard)
+    session = session_of(tmp_path / "s", "print('done')", patience=1, longest=60)
+    session.thread.join(60)
+    assert session.status == "COMPLETE" and session.lingered and gone(tmp_path / "s")
 
 
 def test_mounted_runs_in_both_layouts(tmp_path, monkeypatch):

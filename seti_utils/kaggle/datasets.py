@@ -9,7 +9,7 @@ from pathlib import Path
 
 from seti_utils.files import write_json
 from seti_utils.kaggle.cli import ask
-from seti_utils.kaggle.errors import Conflict, Forbidden, KaggleError, NotFound, ServerTrouble
+from seti_utils.kaggle.errors import Conflict, ConnectionLost, Forbidden, KaggleError, NotFound, ServerTrouble
 from seti_utils.kaggle.metadata import slug_of
 
 METADATA = "dataset-metadata.json"
@@ -26,7 +26,8 @@ def upload_dataset(folder: Path, *, timeout: float = 900, sleep: Callable[[float
     """Create the dataset in ``folder``, or a new version of it, and wait until it is ready; returns "owner/slug".
 
     The client uploads the files directly inside the folder. A kernel that is pushed earlier would see the previous
-    version or nothing. Raises ``Conflict`` for a taken slug, ``ServerTrouble`` if not ready in ``timeout`` seconds.
+    version or nothing. Raises ``Conflict`` for a taken slug, ``ConnectionLost`` where a file did not arrive, ``ServerTrouble`` if not ready in
+    ``timeout`` seconds.
     """
     dataset = json.loads((folder / METADATA).read_text(encoding="utf-8"))["id"]
     with tempfile.TemporaryDirectory() as place:
@@ -41,6 +42,7 @@ def upload_dataset(folder: Path, *, timeout: float = 900, sleep: Callable[[float
     if made not in answer.text:
         kind = Conflict if "already in use" in answer.text else KaggleError
         raise kind(f"the dataset was not made: {answer.text[-300:]}", where=dataset)
+    require_arrival(answer.text, folder, dataset)
     waited = 0.0
     while ask("datasets", "status", dataset, timeout=120).out.strip().lower() != "ready":
         if waited >= timeout:
@@ -48,6 +50,18 @@ def upload_dataset(folder: Path, *, timeout: float = 900, sleep: Callable[[float
         waited += 10
         sleep(10)
     return dataset
+
+
+def require_arrival(text: str, folder: Path, dataset: str) -> None:
+    """Raise ``ConnectionLost`` unless the client tells of every file's arrival: it makes the dataset without the others."""
+    wanted = sorted(path.name for path in folder.iterdir() if path.is_file() and path.name != METADATA)
+    lost = [name for name in wanted if f"Upload successful: {name} " not in text]
+    if lost:
+        raise ConnectionLost(
+            f"{', '.join(lost)} did not arrive, and the dataset was made without",
+            where=dataset,
+            remedy="run the same command again: it makes a new version",
+        )
 
 
 def link_or_copy(source: str, target: str) -> None:

@@ -29,9 +29,11 @@ class Unauthorized(KaggleError):
 
 
 class Forbidden(KaggleError):
-    """The user may not do this (403)."""
+    """The user may not do this (403; the client tells of a refused login, 401, in the same words for some calls)."""
 
-    standard = "accept the competition's rules on its page, and use your own user name as the kernel's owner"
+    standard = (
+        "compare owner/slug with its page, accept the competition's rules on theirs, and log in again if the token is old"
+    )
 
 
 class NotFound(KaggleError):

@@ -152,8 +152,11 @@ class Session:
             print("not finished yet: the out-of-fold table comes when every fold is trained")
             return
         oof = out_of_fold(self.name, self.folds, self.seeds, self.runtime)
-        print(f"out-of-fold AUC {worded(oof['target'], oof['score'])} (95 % bootstrap interval, {len(oof)} cadences)")
-        show(draw_roc({"out of fold": (oof["target"], oof["score"])}), self.picture("roc"))
+        if oof["target"].nunique() < 2:
+            print(f"out-of-fold AUC undefined: the {len(oof)} cadences are of one class")
+        else:
+            print(f"out-of-fold AUC {worded(oof['target'], oof['score'])} (95 % bootstrap interval, {len(oof)} cadences)")
+            show(draw_roc({"out of fold": (oof["target"], oof["score"])}), self.picture("roc"))
         show(draw_scores(oof), self.picture("scores"))
 
     def predict(self) -> None:

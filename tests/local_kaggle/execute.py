@@ -1,8 +1,10 @@
 """Runs a pushed notebook as the site does: papermill, no parameters, a clean folder, inputs mounted, no network."""
 
+import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -30,8 +32,11 @@ class Execution:
     """One session: starts in the background, waits for a free machine, and keeps its output.
 
     ``mounts`` maps "competitions/slug", "datasets/owner/slug" or "models/…" to a folder; ``sources`` maps
-    "owner/slug" to the version whose output is mounted. ``layout`` is "new" or "old".
+    "owner/slug" to the version whose output is mounted. ``layout`` is "new" or "old". A session ends after ``longest``
+    seconds, and ``patience`` seconds after its last cell; ``lingered`` tells that papermill had to be ended then.
     """
+
+    longest, patience, lingered = LONGEST_RUN, 10, False
 
     def __init__(
         self, folder: Path, notebook: dict, layout: str, mounts: dict, sources: dict, machine: threading.Semaphore
@@ -44,7 +49,6 @@ class Execution:
         (folder / "guard").mkdir()
         (folder / "guard" / "sitecustomize.py").write_text(GUARD)
         (folder / "notebook.ipynb").write_text(json.dumps(notebook))
-        self.competitions = [self.mount(name, layout) for name in mounts if name.startswith("competitions/")]
         for name, source in mounts.items():
             self.mount(name, layout).symlink_to(Path(source).resolve(), target_is_directory=True)
         for name, version in sources.items():
@@ -71,7 +75,6 @@ class Execution:
             "KAGGLE_KERNEL_RUN_TYPE": "Batch",
             "SETI_INPUT": str(self.folder / "input"),
             "SETI_MACHINE": "",
-            **({"SETI_DATA": str(self.competitions[0])} if self.competitions else {}),
             "HF_HUB_OFFLINE": "1",
             "OMP_NUM_THREADS": "1",
             "MPLBACKEND": "agg",
@@ -109,24 +112,25 @@ class Execution:
 
     def outcome(self) -> int:
         """Exit status of papermill; a process that lingers after its last cell is ended and judged by its notebook."""
-        deadline = time.monotonic() + LONGEST_RUN
+        deadline = time.monotonic() + self.longest
         while time.monotonic() < deadline:
             try:
-                return self.process.wait(2)
+                return self.process.wait(min(2, self.longest))
             except subprocess.TimeoutExpired:
                 verdict = self.verdict()
                 if verdict is not None:
-                    self.process.kill()
+                    self.lingered = True
+                    self.kill()
                     return verdict
-        self.process.kill()
+        self.kill()
         self.failure = "Your notebook was stopped because it exceeded the max allowed execution duration."
         return 1
 
     def verdict(self) -> int | None:
-        """0 or 1 by the executed notebook if papermill finished it more than ten seconds ago, else None."""
+        """0 or 1 by the executed notebook if papermill finished it more than ``patience`` seconds ago, else None."""
         path = self.folder / "executed.ipynb"
         try:
-            if time.time() - path.stat().st_mtime < 10:
+            if time.time() - path.stat().st_mtime < self.patience:
                 return None
             said = json.loads(path.read_text())["metadata"]["papermill"]
         except (OSError, ValueError, KeyError):
@@ -138,7 +142,13 @@ class Execution:
         if self.status in ("QUEUED", "RUNNING"):
             self.status = "CANCEL_ACKNOWLEDGED"
             if self.process:
-                self.process.kill()
+                self.kill()
+
+    def kill(self) -> None:
+        """End papermill and the kernel that it started: they are a session of processes of their own."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(10)
 
     def files(self) -> dict[str, Path]:
         """Output files by their name below the working folder."""

@@ -50,7 +50,10 @@ class Version:
 
 
 class Kernels:
-    """All kernels of the user. ``scripts[slug]`` queues how coming runs behave where nothing is executed."""
+    """All kernels of the user. ``scripts[slug]`` queues how coming runs behave where nothing is executed.
+
+    Where they are, ``layouts[slug]`` is the mount layout of a kernel that has another than all.
+    """
 
     def __init__(self, site, *, execute: bool, layout: str, sessions: int = 2):
         self.site, self.execute, self.layout, self.sessions = site, execute, layout, sessions
@@ -61,6 +64,7 @@ class Kernels:
         self.scripts: dict[str, list[Script]] = {}
         self.unknown_sources: set[str] = set()
         self.mounts: dict[str, object] = {}
+        self.layouts: dict[str, str] = {}
         self.used_seconds = 3600
         self.running = threading.Semaphore(1)
 
@@ -107,7 +111,12 @@ class Kernels:
             folder = self.site.folder / "sessions" / landed / str(version.number)
             previous = {name: self.versions[name][-1] for name in sources if self.versions.get(name)}
             version.execution = Execution(
-                folder, json.loads(request["text"]), self.layout, dict(self.mounts), previous, self.running
+                folder,
+                json.loads(request["text"]),
+                self.layouts.get(landed, self.layout),
+                dict(self.mounts),
+                previous,
+                self.running,
             )
         versions.append(version)
         return {
