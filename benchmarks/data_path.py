@@ -6,7 +6,7 @@ Every variant runs once a round, the rounds are interleaved, the median over rou
 variant hands over its first batch, so starting processes is nobody's loss; slow variants take a part of the rows, fast
 ones all of them ``PASSES`` times when hot, as in training. *Hot*: the files are in the page cache. *Cold*: dropped
 from it before each variant. The floor is ``preadv`` from one open file into one reused buffer, which stays in the
-processor's cache.
+processor's cache; the two lines after it write to as much memory as batches read ahead take, still in one thread.
 Files are random arrays written for the occasion, or those of ``--data``. Needs 2.1 MB a row of disk.
 """
 
@@ -53,13 +53,13 @@ def made(folder: Path, rows: int) -> Competition:
     return Competition(folder, "current", train, train.iloc[:0][["id", "path"]])
 
 
-def floor(store: PackedCadences, order: np.ndarray, panels: int, batch: int) -> Iterable[np.ndarray]:
-    """The bytes of ``panels`` panels of each cadence into one buffer, with nothing around it."""
+def floor(store: PackedCadences, order: np.ndarray, panels: int, batch: int, places: int = 1) -> Iterable[np.ndarray]:
+    """The bytes of ``panels`` panels of each cadence into ``places`` buffers in turn, with nothing around it."""
     handle = os.open(store.folder / "cadences.npy", os.O_RDONLY)
-    buffer = np.empty(panels * PANEL_BYTES, np.uint8)
+    buffers = np.empty((places, panels * PANEL_BYTES), np.uint8)
     for at in range(0, len(order), batch):
-        for row in order[at : at + batch]:
-            os.preadv(handle, [buffer], 128 + int(row) * 6 * PANEL_BYTES)
+        for place, row in enumerate(order[at : at + batch], at):
+            os.preadv(handle, [buffers[place % places]], 128 + int(row) * 6 * PANEL_BYTES)
         yield order[at : at + batch]
     os.close(handle)
 
@@ -91,6 +91,8 @@ def moving(competition: Competition, packed: Path, packed_on: Path, batch: int, 
     return [
         ("floor: preadv, six panels", lambda: floor(store, order, 6, batch), len(order)),
         ("floor, three panels", lambda: floor(store, order, 3, batch), len(order)),
+        ("preadv into four batches in turn", lambda: floor(store, order, 6, batch, 4 * batch), len(order)),
+        ("the same, three panels", lambda: floor(store, order, 3, batch, 4 * batch), len(order)),
         ("packed, all panels", ours(packed, "all"), len(order)),
         ("packed, ON only", ours(packed, "on"), len(order)),
         ("packed with --panels on", ours(packed_on, "on"), len(order)),
