@@ -24,9 +24,17 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     )
     search.add_argument("--exact", action="store_true", help="all columns x all columns: the reference, for small data")
     search.add_argument("--least", type=int, default=32, help="common columns from which two files are a pair (default: 32)")
-    for step in (search,):
+    clean = steps.add_parser(
+        "clean",
+        help="write OVERLAP/cleaned: panels with the sky that neighbours show taken off",
+        description="Subtract from every cadence the same sky as its neighbours show it. What no neighbour covers is whitened "
+        "instead, in the same unit (sigma of the panel's noise); covered.csv says how much that is. Needs as much disk as "
+        "the data. Killed, it goes on with the same call. Layouts name these panels with capital letters: aaa,bcd,AAA,BCD.",
+    )
+    for step in (search, clean):
         add_common(step)
     search.set_defaults(handle=handle_search)
+    clean.set_defaults(handle=handle_clean)
 
 
 def add_common(parser: argparse.ArgumentParser) -> None:
@@ -54,3 +62,18 @@ def handle_search(args: argparse.Namespace) -> None:
     share = counts["rows_with_neighbour"] / total
     print(f"{counts['pairs']} pairs; {counts['rows_with_neighbour']} of {total} cadences ({share:.0%}) share sky with another; "
           f"{counts['groups']} groups, the largest of {counts['largest_group']}; in {args.out}")
+
+
+def handle_clean(args: argparse.Namespace) -> None:
+    import pandas as pd
+
+    from seti_utils.data.competition import read_competition
+    from seti_utils.run.infer import choose_device
+    from seti_utils.use.overlap_panels import COVERED, clean
+
+    competition = read_competition(args.data, args.era)
+    device = str(choose_device(args.device))
+    cleaned = clean(competition, args.out, packed=args.packed, device=device, workers=args.workers)
+    covered = pd.read_csv(args.out / COVERED, dtype={"id": str})
+    print(f"{len(covered)} cadences cleaned, {covered['covered'].mean():.0%} of their columns by neighbours, the rest whitened; "
+          f"in {cleaned}, shares in {args.out / COVERED}")

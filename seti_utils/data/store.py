@@ -19,10 +19,10 @@ import numpy as np
 import pandas as pd
 
 from seti_utils.data.batches import Batch, batches
-from seti_utils.data.cadence import FREQ, PANEL_BYTES, TIME, panel_numbers
+from seti_utils.data.cadence import FREQ, PANEL_BYTES, TIME
 from seti_utils.data.competition import Competition
 from seti_utils.data.packed import ARRAY, FORMAT, INDEX, STORE, PackedCadences, read_index
-from seti_utils.data.sources import FileCadences
+from seti_utils.data.sources import FileCadences, Source
 from seti_utils.errors import InputError
 from seti_utils.files import sha256, sync_folder, write_json, write_table
 from seti_utils.progress import progress
@@ -43,12 +43,20 @@ def pack(competition: Competition, out: str | Path, split: str = "train", panels
     all the same, or when the folder holds another store.
     """
     table = competition.split(split)
-    source = FileCadences(table["id"], table["path"], competition.renormalise, panels)
-    folder = Path(out) / split
-    plan = {"format": FORMAT, "split": split, "era": competition.era, "panels": list(panel_numbers(panels)),
-            "rows": len(source), "ids": hashlib.sha256("\n".join(source.ids).encode()).hexdigest()}
-    if not len(source):
+    if not len(table):
         raise InputError(f"{split} has no cadences", where=competition.root, remedy="pack a split that has some")
+    source = FileCadences(table["id"], table["path"], competition.renormalise, panels)
+    return pack_source(source, Path(out) / split, {"split": split, "era": competition.era}, workers=workers, quiet=quiet)
+
+
+def pack_source(source: Source, folder: str | Path, about: dict, *, workers: int | None = None, quiet: bool = False) -> Path:
+    """Pack all cadences of ``source`` into ``folder``, in their order, as :func:`pack` does.
+
+    ``about``: ``split``, ``era`` and whatever else makes the store what it is; one with other content is refused.
+    """
+    folder = Path(folder)
+    plan = {"format": FORMAT, **about, "panels": list(source.panels), "rows": len(source),
+            "ids": hashlib.sha256("\n".join(source.ids).encode()).hexdigest()}
     if _settle(folder, plan):
         PackedCadences(folder)
         return folder
@@ -133,7 +141,7 @@ def _check_room(folder: Path, total: int) -> None:
                          where=folder, remedy="choose another disk, or pack the ON panels only (half the size)")
 
 
-def _write(folder: Path, source: FileCadences, header: bytes, size: int, done: int, workers: int | None,
+def _write(folder: Path, source: Source, header: bytes, size: int, done: int, workers: int | None,
            quiet: bool) -> None:
     stream = batches(source, None, np.arange(done, len(source)), BATCH, workers=workers)
     with open(folder / PART, "r+b" if done else "wb") as array, open(folder / JOURNAL, "a" if done else "w") as journal:
