@@ -14,6 +14,7 @@ from local_kaggle.fixtures import ROOT, kaggle, kaggle_process, repository, site
 from seti_utils.errors import InputError
 from seti_utils.kaggle import chain, errors, journal
 from seti_utils.kaggle.chain import run_chain
+from seti_utils.kaggle.embed import package_archive
 from seti_utils.kaggle.plan import read_plan
 
 PLAN = """
@@ -36,7 +37,9 @@ def plan(tmp_path):
 
 @pytest.fixture(autouse=True)
 def quick_build(monkeypatch):
-    """Kernels are built without papermill, whose part test_kaggle_build.py looks at."""
+    """Kernels are built without papermill, whose part test_kaggle_build.py looks at, and from sources that stand still."""
+    archive = package_archive()
+    monkeypatch.setattr("seti_utils.kaggle.build.package_archive", lambda: archive)
     monkeypatch.setattr("seti_utils.kaggle.build.prepare", simple)
 
 
@@ -253,6 +256,14 @@ def test_the_quota_is_shown_first_and_later_by_measured_rates(world, play):
     (play.home / "journal.json").unlink()
     play()
     assert "about 0.4 of 29.0 GPU hours left are needed: enough" in "".join(play.said), "six minutes a run, four runs"
+
+
+def test_a_package_that_is_too_large_to_embed_is_uploaded_once(world, play, monkeypatch):
+    monkeypatch.setattr("seti_utils.kaggle.build.LARGEST_EMBEDDED", 1000)
+    play()
+    assert world.count("CreateDataset") == 1 and world.count("CreateDatasetVersion") == 0 and len(pushed(world)) == 4
+    sent = [request["datasetDataSources"] for method, request in world.calls if method == "SaveKernel"]
+    assert sent == [["tester/seti-utils-package"]] * 4
 
 
 def test_a_journal_that_is_damaged(world, play):

@@ -14,6 +14,7 @@ from local_kaggle.fixtures import ROOT, kaggle, kaggle_process, notebook, reposi
 from seti_utils.errors import InputError
 from seti_utils.kaggle import errors, mounts
 from seti_utils.kaggle.build import build
+from seti_utils.kaggle.datasets import upload_dataset
 from seti_utils.kaggle.fetch import fetch_pushed
 from seti_utils.kaggle.push import push
 from seti_utils.kaggle.runfile import write_run
@@ -32,11 +33,13 @@ def quietly(_text: str) -> None:
 
 
 def test_train_infer_and_fetch(kaggle, repository, tmp_path):
+    """The infer kernel's package comes as a dataset, as that of a notebook beyond 700 kB does."""
     made = {"owner": "tester", "experiment": "sky_demo", "seeds": [2021], "root": repository, "out": tmp_path / "build"}
     trained = build("train", folds=[0], **made)
     pushed = push(trained.folder)
     wait([trained.kernel], every=0.2, show=quietly)
-    inferred = build("infer", folds=[0], **made)
+    inferred = build("infer", folds=[0], transport="dataset", **made)
+    assert upload_dataset(inferred.package_folder) == "tester/seti-utils-package" and inferred.size < 20_000
     push(inferred.folder)
     wait([inferred.kernel], every=0.2, show=quietly)
     run = fetch_pushed(inferred.folder, tmp_path / "out")

@@ -1,6 +1,7 @@
 """Output comes home whole, from the run that was pushed, or not at all; and waiting tells what went wrong."""
 
 import hashlib
+import io
 import json
 
 import pytest
@@ -12,7 +13,7 @@ from seti_utils.kaggle import errors
 from seti_utils.kaggle.fetch import fetch, fetch_pushed, safe
 from seti_utils.kaggle.push import push
 from seti_utils.kaggle.runfile import read_run, verify_run, write_run
-from seti_utils.kaggle.status import Status, explain, likely_cause, plain_log, status, table, wait
+from seti_utils.kaggle.status import Status, explain, likely_cause, plain_log, status, table, table_writer, wait
 
 KERNEL = "tester/seti-train-sky-demo-fold0-seed2021"
 LOG = json.dumps(
@@ -277,6 +278,25 @@ def test_one_table_for_many():
         "a/three  ERROR",
         "after 2 min",
     ]
+
+
+class Stream(io.StringIO):
+    """Standard error of a terminal, or of a log."""
+
+    def __init__(self, live: bool):
+        super().__init__()
+        self.isatty = lambda: live
+
+
+@pytest.mark.parametrize("live", [True, False], ids=["terminal", "log"])
+def test_the_table_is_live_in_a_terminal_and_quiet_in_a_log(monkeypatch, live):
+    monkeypatch.setattr("sys.stderr", stream := Stream(live))
+    write = table_writer()
+    for text in ("a/one  QUEUED\nafter 0 min", "a/one  QUEUED\nafter 1 min", "a/one  COMPLETE\nafter 2 min"):
+        write(text)
+    shown = stream.getvalue()
+    assert shown.count("\x1b[2A\x1b[J") == (2 if live else 0), "two lines up, over the table before"
+    assert ("after 1 min" in shown) is live and "after 2 min" in shown
 
 
 def test_a_log_that_cannot_be_had(finished, kaggle):

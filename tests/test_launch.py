@@ -35,3 +35,12 @@ def test_processes_find_the_runs_that_they_build_on(tmp_path):
 
     args = make_parser().parse_args(words[2:])
     assert args.runs == [tmp_path / "a", tmp_path / "b"] and args.set == ["epochs=1"]
+
+
+def test_processes_find_the_package_wherever_they_start(tmp_path, monkeypatch):
+    """A notebook that found it in a mounted dataset has it on its own path only."""
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    monkeypatch.chdir(tmp_path)
+    said = []
+    follow({"a": job("import seti_utils; print('found')")}, said.append)
+    assert said == ["[a] found"]

@@ -10,6 +10,7 @@ from seti_utils.errors import InputError
 from seti_utils.files import write_json
 from seti_utils.kaggle.build import build, repository
 from seti_utils.kaggle.cli import ask, user
+from seti_utils.kaggle.datasets import upload_dataset
 from seti_utils.kaggle.errors import (
     Capacity,
     HostileName,
@@ -172,6 +173,9 @@ def start(task: Task, journal: Journal, owner: str, root: Path | None, builds: P
         root=root,
         out=builds,
     )
+    if built.package_folder and built.package_sha256 not in journal.uploaded:
+        upload_dataset(built.package_folder)
+        journal.uploaded.add(built.package_sha256)
     run_id, again = new_run_id(), entry["pushes"] > 0
     journal.doubts.pop(task.kernel, None)
     journal.set(task, state=PUSHING, run_id=run_id, package_sha256=built.package_sha256, pushes=entry["pushes"] + 1)

@@ -19,7 +19,7 @@ class Journal:
     """What is known of every kernel of a chain, on disk after every step."""
 
     def __init__(self, path: Path):
-        self.path, self.troubles, self.doubts = path, 0, {}
+        self.path, self.troubles, self.doubts, self.uploaded = path, 0, {}, set()
         try:
             self.entries: dict[str, dict] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         except ValueError as broken:

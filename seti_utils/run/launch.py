@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import torch
 
@@ -75,6 +76,7 @@ def follow(jobs: dict[str, tuple[list[str], dict[str, str]]], say: Callable[[str
     A process that stops in good order (its time budget is spent) ends no other; ``Paused`` is raised after all.
     """
     running, last, paused = {}, {}, {}
+    path = os.pathsep.join(filter(None, (str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH"))))
 
     def stream(label: str, process: subprocess.Popen) -> None:
         for line in process.stdout:
@@ -87,7 +89,7 @@ def follow(jobs: dict[str, tuple[list[str], dict[str, str]]], say: Callable[[str
     try:
         for label, (words, extra) in jobs.items():
             running[label] = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, bufsize=1,
-                                              env=os.environ | {"PYTHONUNBUFFERED": "1"} | extra)
+                                              env=os.environ | {"PYTHONUNBUFFERED": "1", "PYTHONPATH": path} | extra)
             readers[label] = threading.Thread(target=stream, args=(label, running[label]), daemon=True)
             readers[label].start()
         waiting = dict(running)

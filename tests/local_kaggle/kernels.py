@@ -114,7 +114,7 @@ class Kernels:
                 folder,
                 json.loads(request["text"]),
                 self.layouts.get(landed, self.layout),
-                dict(self.mounts),
+                self.mounts | self.mounted_datasets(request.get("datasetDataSources", [])),
                 previous,
                 self.running,
             )
@@ -125,6 +125,17 @@ class Kernels:
             "versionNumber": version.number,
             **{key: names for key, names in invalid.items() if names},
         }
+
+    def mounted_datasets(self, names: list[str]) -> dict[str, object]:
+        """Uploaded datasets as folders to mount."""
+        mounts = {}
+        for name in names:
+            folder = self.site.folder / "datasets" / name
+            folder.mkdir(parents=True, exist_ok=True)
+            for inside, content in self.site.datasets.known.get(name, {"files": {}})["files"].items():
+                (folder / inside).write_bytes(content)
+            mounts[f"datasets/{name}"] = folder
+        return mounts
 
     def GetKernelSessionStatus(self, request: dict) -> dict:
         version = self.latest(request)
