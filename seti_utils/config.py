@@ -64,6 +64,7 @@ class Config:
     attention: specs.TripletAttention | None = None
     head: specs.L2Head | specs.ArcHead | specs.TwoClass | None = None
     panels: specs.PanelEncoder | None = None
+    detect: specs.Detector | None = None
 
     # the loss
     loss: specs.BCE | specs.Focal | specs.SoftCrossEntropy | specs.AUCMargin = specs.BCE()
@@ -84,12 +85,14 @@ class Config:
     head_first: specs.HeadFirst | None = None
     average: specs.EMA | specs.SWA | None = None
     precision: str | None = "fp16"
+    adapt: specs.AdaBN | specs.Shot | None = None
 
     # rows and their labels
     folds: int = 5
     fold_seed: int = 2021
     fold_groups: str | None = None
     oversample: int | None = None
+    reweight: specs.Reweight | None = None
     init_from: str | None = None
     pseudo: specs.Pseudo | None = None
     fixmatch: specs.FixMatch | None = None
@@ -110,6 +113,9 @@ class Config:
             raise ValueError(f"tta: {sorted(unknown)} are no views; expected identity, freq, time, both")
         if self.fold_groups not in (None, "overlap"):
             raise ValueError(f"fold_groups={self.fold_groups!r}: expected 'overlap' (rows that share sky in one fold) or None")
+
+        if self.detect and (mute := [knob for knob in ("pool", "attention", "head", "panels", "fixmatch") if getattr(self, knob)]):
+            raise ValueError(f"detect: a detector has its own network and lesson, so {', '.join(mute)} would do nothing")
 
     def departures(self) -> dict[str, object]:
         """The knobs that differ from exp0001, in the order of declaration."""

@@ -21,7 +21,7 @@ class Runtime:
     ``overrides`` replaces knobs of the experiment (a smaller backbone for a test, fewer epochs for a look). They
     enter the fingerprint, so what was trained under them is never mistaken for the experiment itself.
     ``out`` is written to; ``runs`` are further folders in which trained weights are looked for.
-    ``overlap`` is the folder of an overlap search, for folds and cleaned panels. ``stop_after`` is in seconds of wall-clock time.
+    ``overlap`` is the folder of an overlap search, for folds and cleaned panels; ``adversarial`` a table of row weights. ``stop_after`` is in seconds of wall-clock time.
     """
 
     data: Path | None = None
@@ -30,6 +30,7 @@ class Runtime:
     weights: Path | None = None
     packed: Path | None = None
     overlap: Path | None = None
+    adversarial: Path | None = None
     device: str = "auto"
     workers: int | None = None
     stop_after: float | None = None

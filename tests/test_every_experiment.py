@@ -35,6 +35,13 @@ def overlap(sky, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def adversarial(sky, tmp_path_factory):
+    table = pd.read_csv(sky / "train_labels.csv", dtype={"id": str})[["id"]].assign(weight=lambda t: np.linspace(0.2, 1.8, len(t)))
+    table.to_csv(path := tmp_path_factory.mktemp("weights") / "adversarial.csv", index=False)
+    return path
+
+
+@pytest.fixture(scope="module")
 def out(tmp_path_factory):
     return tmp_path_factory.mktemp("runs")
 
@@ -49,9 +56,9 @@ def small(name):
 
 
 @pytest.mark.parametrize("name", list(LOG.experiments))
-def test_experiment_runs_end_to_end(name, sky, overlap, out):
+def test_experiment_runs_end_to_end(name, sky, overlap, adversarial, out):
     overrides = small(name)
-    runtime = Runtime(data=sky, out=out, overlap=overlap, workers=1, overrides=overrides)
+    runtime = Runtime(data=sky, out=out, overlap=overlap, adversarial=adversarial, workers=1, overrides=overrides)
     for source in LOG.needs(name):
         train(source, [0], [7], runtime, say=lambda line: None)
     (folder,) = train(name, [0], [7], runtime, say=lambda line: None)

@@ -27,6 +27,7 @@ def add_runtime(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--weights", type=Path, help="folder with pretrained weights; 'none' starts from random weights")
     group.add_argument("--packed", type=Path, help="folder with packed stores (see: python -m seti_utils pack)")
     group.add_argument("--overlap", type=Path, help="folder of an overlap search (see: python -m seti_utils overlap)")
+    group.add_argument("--adversarial", type=Path, help="table of weights for training rows (see: python -m seti_utils shift)")
     group.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:1 (default: auto)")
     group.add_argument("--workers", type=int, help="reading threads (default: from the machine)")
     add_overrides(group)
@@ -43,6 +44,7 @@ def runtime_of(args: argparse.Namespace) -> Runtime:
         weights=args.weights,
         packed=args.packed,
         overlap=args.overlap,
+        adversarial=args.adversarial,
         device=args.device,
         workers=args.workers,
         stop_after=parse_duration(args.stop_after) if getattr(args, "stop_after", None) else None,

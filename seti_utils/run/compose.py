@@ -16,6 +16,7 @@ from seti_utils.learn.attention import TripletAttention
 from seti_utils.learn.auc_losses import AUCMargin, wmw
 from seti_utils.learn.average import Average, Images, NoAverage, ema, swa
 from seti_utils.learn.backbones import timm_name
+from seti_utils.learn.detector import Detector
 from seti_utils.learn.models import Classifier, build_model
 from seti_utils.learn.objectives import Augment, added, during
 from seti_utils.learn.panel_encoder import PanelEncoder
@@ -43,8 +44,8 @@ FUNCTIONS: dict[type, Callable] = {
 }
 """What does the work of each spec; its keyword arguments are the spec's fields."""
 
-CALLER_FIELDS = {"until", "stepped"}
-"""Fields that say when a function is called, not how."""
+CALLER_FIELDS = {"until", "stepped", "epochs", "rate", "top"}
+"""Fields that say when or where a function is called, not how."""
 
 
 def bound(spec: object, function: Callable | None = None) -> Callable:
@@ -82,8 +83,10 @@ def panels_of(config: Config) -> str:
     return "on" if shown == {0, 2, 4} and not touched else "all"
 
 
-def network_of(config: Config, weights: Path | None) -> Classifier:
+def network_of(config: Config, weights: Path | None) -> Classifier | Detector:
     """The untrained or pretrained network; ``weights`` is a folder to look for pretrained files in."""
+    if config.detect:
+        return Detector(len(parse_layout(config.layout)), config.detect.top)
     find = config.pretrained and weights is not None
     return build_model(
         config.backbone,
@@ -100,7 +103,7 @@ def network_of(config: Config, weights: Path | None) -> Classifier:
     )
 
 
-def bare_network(config: Config) -> Classifier:
+def bare_network(config: Config) -> Classifier | Detector:
     """The architecture alone, for weights that are about to be loaded into it."""
     return network_of(replace(config, pretrained=False), None)
 

@@ -13,6 +13,7 @@ from seti_utils.experiments import LOG
 from seti_utils.learn.checkpoint import run_folder
 from seti_utils.learn.precision import choose_precision
 from seti_utils.progress import progress
+from seti_utils.run.adapting import kept_weights
 from seti_utils.run.artifacts import load_network, trained
 from seti_utils.run.compose import bare_network, panels_of, view_of
 from seti_utils.run.rows import open_competition
@@ -42,7 +43,7 @@ def fold_scores(name: str, fold: int, seed: int, runtime: Runtime, device: torch
     config = LOG.config(name, runtime.overrides)
     device = device or choose_device(runtime.device)
     model = bare_network(config)
-    load_network(model, trained(name, fold, seed, runtime) / "best.pt", fingerprint=mark)
+    load_network(model, trained(name, fold, seed, runtime) / kept_weights(config.adapt), fingerprint=mark)
     model = model.to(device, memory_format=torch.channels_last)
     competition = open_competition(runtime)
     if not len(competition.test):

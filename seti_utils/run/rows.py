@@ -20,12 +20,16 @@ from seti_utils.run.compose import panels_of
 from seti_utils.runtime import Runtime
 from seti_utils.specs import SkyFirst
 from seti_utils.use.overlap_folder import finished_search, groups_of
+from seti_utils.use.adversarial import drawn_times, row_weights
 from seti_utils.use.pseudo import PseudoRows, append_pseudo
 
 
 @dataclass(frozen=True)
 class Rows:
-    """The cadences of one fold: a source, a target per row of it, and who trains and who judges."""
+    """The cadences of one fold: a source, a target per row of it, who trains and who judges.
+
+    ``weights``, where there are any: how often each of ``train`` comes, 1 in the mean.
+    """
 
     source: Source
     targets: np.ndarray
@@ -33,6 +37,7 @@ class Rows:
     valid: np.ndarray
     workers: int | None = None
     pin: bool = False
+    weights: np.ndarray | None = None
 
     def stream(self, order: np.ndarray, batch: int) -> Iterator[Batch]:
         """The cadences of ``order``, ``batch`` at a time."""
@@ -67,17 +72,24 @@ def fold_rows(
         test = open_cadences(competition, "test", runtime.packed, panels_of(config))
         train, targets = append_pseudo(train, targets, pseudo, fold=fold, train_ids=source.ids, test_ids=test.ids)
         source = JoinedCadences([source, test])
+    if config.detect:
+        train = train[targets[train] < 0.5]
     if len(train) < config.batch * (config.accumulate or 1):
         raise InputError(f"{len(train)} training rows do not fill one step of {config.batch * (config.accumulate or 1)}",
                          where=f"fold {fold}", remedy="take a smaller batch, for example --set batch=4")
-    return Rows(source, targets, train, valid, runtime.workers, pin)
+    weights = None
+    if config.reweight:
+        own = train < len(split)
+        weights = np.ones(len(train))  # what pseudo-labelled test rows keep
+        weights[own] = row_weights(runtime.adversarial, source.ids[train[own]], config.reweight.power)
+    return Rows(source, targets, train, valid, runtime.workers, pin, weights)
 
 
 def epoch_batches(rows: Rows, config: Config, seed: int, before: int, crew: Team) -> tuple[Callable[[int, int], Iterator[Batch]], int]:
     """``(epoch, first) -> batches`` for ``fit``, and the optimisation steps of an epoch.
 
     ``before`` epochs of earlier stages went before; each epoch of a run has an order of its own. With ``oversample``
-    every positive comes that many times in an epoch.
+    every positive comes that many times in an epoch. With weights every row comes as often as its weight says.
     """
     repeat = None
     if config.oversample:
@@ -87,8 +99,9 @@ def epoch_batches(rows: Rows, config: Config, seed: int, before: int, crew: Team
     steps = length // config.batch // accumulate
 
     def stream(epoch: int, first: int) -> Iterator[Batch]:
+        often = repeat if rows.weights is None else drawn_times(rows.weights, repeat, seed, before + epoch)
         order = epoch_order(
-            len(rows.train), seed=seed, epoch=before + epoch, rank=crew.rank, world=crew.world, repeat=repeat
+            len(rows.train), seed=seed, epoch=before + epoch, rank=crew.rank, world=crew.world, repeat=often
         )
         return rows.stream(rows.train[order[first * part : steps * accumulate * part]], part)
 

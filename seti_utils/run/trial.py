@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -10,14 +10,19 @@ import numpy as np
 import pandas as pd
 import torch
 
+from seti_utils import specs
 from seti_utils.config import Config, plain
 from seti_utils.data.batches import Batch
 from seti_utils.data.cadence import FREQ, TIME
 from seti_utils.data.competition import Competition
 from seti_utils.data.packed import open_cadences
+from seti_utils.data.sources import Source
 from seti_utils.experiments import LOG
 from seti_utils.files import write_json, write_table
+from seti_utils.learn.adapting import adapt_batchnorm, information_maximisation
+from seti_utils.learn.average import NoAverage
 from seti_utils.learn.checkpoint import exists, load_resume, restore, save_resume, save_weights
+from seti_utils.learn.detector import detecting
 from seti_utils.learn.distributed import Team, agreed, gather, parallel, shared, split
 from seti_utils.learn.fit import Position, fit
 from seti_utils.learn.objectives import Augment, Views, distill, fixmatch, paired, supervised
@@ -33,11 +38,13 @@ from seti_utils.learn.survival import (
     vital_signs,
 )
 from seti_utils.progress import progress
+from seti_utils.run.adapting import ADAPTED, kept_weights, plain_images, test_batches
 from seti_utils.run.artifacts import load_network, tidy, trained
 from seti_utils.run.compose import (
     augments,
     average_of,
     bare_network,
+    bound,
     loss_of,
     network_of,
     optimiser_of,
@@ -50,6 +57,7 @@ from seti_utils.use.prediction import predict, sigmoid
 from seti_utils.use.tables import make_scores, write_scores
 from seti_utils.views import IMAGE_AUGMENTATIONS, PANEL_AUGMENTATIONS
 from seti_utils.views.layout import rows_of
+from seti_utils.views.sowing import sow
 
 SAVE_EVERY = 200
 """Steps between two resume states inside an epoch."""
@@ -65,7 +73,8 @@ AFTER = 0.4
 class Leg:
     """A stretch of training with an optimiser and a schedule of its own; ``before`` epochs went ahead of it.
 
-    ``kind``: ``sky`` (fresh synthetic cadences), ``head`` (the classifier alone) or ``all``.
+    ``kind``: ``sky`` (fresh synthetic cadences), ``head`` (the classifier alone), ``all``, or ``adapt`` (test cadences,
+    all but the classifier).
     """
 
     kind: str
@@ -78,6 +87,7 @@ def legs_of(config: Config) -> list[Leg]:
     lengths = [("sky", config.sky_first.epochs)] if config.sky_first else []
     lengths += [("head", config.head_first.epochs)] if config.head_first else []
     lengths += [("all", config.epochs)] * config.stages
+    lengths += [("adapt", config.adapt.epochs)] if isinstance(config.adapt, specs.Shot) else []
     return [Leg(kind, epochs, sum(length for _, length in lengths[:place])) for place, (kind, epochs) in enumerate(lengths)]
 
 
@@ -129,14 +139,35 @@ class Trial:
         if leg.kind == "sky":
             steps = config.sky_first.steps // (config.accumulate or 1)
             return sky_batches(config.sky_first, config.batch, seed, leg.before, crew), steps
+        if leg.kind == "adapt":
+            return test_batches(self.test_source(), self.model, self.test_images(), batch=config.batch, seed=seed, crew=crew,
+                                workers=self.rows.workers, pin=self.rows.pin, autocast=self.precision.autocast,
+                                guess=bool(config.adapt.pseudo))
         stream, steps = epoch_batches(self.rows, config, seed, leg.before, crew)
         if config.fixmatch:
-            source = open_cadences(self.competition, "test", self.runtime.packed, self.rows.source.panels)
-            stream = paired(stream, unlabelled_batches(source, self.rows, config, seed, leg.before, crew))
+            stream = paired(stream, unlabelled_batches(self.test_source(), self.rows, config, seed, leg.before, crew))
         return stream, steps
+
+    def test_source(self) -> Source:
+        """The test cadences."""
+        return open_cadences(self.competition, "test", self.runtime.packed, self.rows.source.panels)
+
+    def test_images(self) -> Iterator[torch.Tensor]:
+        """Images of the test cadences, without augmentation."""
+        return plain_images(self.test_source(), self.view, self.config.batch, self.crew.device, self.rows.workers)
+
+    def load_best(self) -> None:
+        """Put the weights of the best epoch into the network."""
+        load_network(self.model, self.folder / "best.pt", self.crew, fingerprint=self.meta["fingerprint"], folds=self.meta["folds"])
 
     def objective(self, leg: Leg) -> Callable:
         """What a step minimises."""
+        if leg.kind == "adapt":
+            flips = Views(self.view, self.randomness.generator, channels_last=True,
+                          image_augments=augments(self.config, {"flip": IMAGE_AUGMENTATIONS["flip"]}))
+            return bound(self.config.adapt, information_maximisation)(flips, autocast=self.precision.autocast)
+        if self.config.detect:
+            return detecting(self.views, bound(self.config.detect, sow), autocast=self.precision.autocast)
         if self.config.fixmatch is None or leg.kind == "sky":
             return supervised(self.loss, self.views, autocast=self.precision.autocast)
         strong = augments(self.config, {knob: IMAGE_AUGMENTATIONS[knob] for knob in ("flip", "cutout")})
@@ -155,24 +186,35 @@ class Trial:
                 position = self.train_leg(leg, position, states, self.now_and_then(reason), say)
                 states = None
                 position.next_stage()
+        if isinstance(self.config.adapt, specs.AdaBN):
+            self.load_best()
+            adapt_batchnorm(self.model, self.test_images())
+            if self.crew.leads:
+                save_weights(self.folder / ADAPTED, self.model, self.meta)
+            shared(None, self.crew)
         return position
 
     def train_leg(self, leg: Leg, position: Position, states: dict | None, stop: Callable, say: Callable) -> Position:
         """One call of ``fit``."""
         config, crew = self.config, self.crew
+        if leg.kind == "adapt":
+            self.load_best()
         for parameter in self.model.body_parameters():
             parameter.requires_grad_(leg.kind != "head")
+        for parameter in self.model.head.parameters():
+            parameter.requires_grad_(leg.kind != "adapt")
         model = parallel(self.model, crew)
-        optimiser = optimiser_of(config, self.model, leg.kind == "head", self.loss_module)
-        average = average_of(config, self.model, self.plain_images)
+        gently = replace(config, lr=config.lr * config.adapt.rate) if leg.kind == "adapt" else config
+        optimiser = optimiser_of(gently, self.model, leg.kind == "head", self.loss_module)
+        average = NoAverage() if leg.kind == "adapt" else average_of(config, self.model, self.plain_images)
         parts = {"model": self.model, "optimiser": optimiser, "precision": self.precision, "average": average}
         if self.loss_module is not None:
             parts["loss"] = self.loss_module
+        stream, steps = self.stream_of(leg)
         if states is not None:
             restore(states, **parts)
-        stream, steps = self.stream_of(leg)
         objective = self.objective(leg)
-        with explain_memory(config.batch // crew.world, partial(self.attempt, model, objective)):
+        with explain_memory(config.batch // crew.world, partial(self.attempt, model, objective, leg)):
             return fit(
                 model, stream, objective, optimiser, schedule_of(config, leg.epochs),
                 epochs=leg.epochs, steps=steps, randomness=self.randomness, precision=self.precision, average=average,
@@ -183,11 +225,12 @@ class Trial:
                 clip_norm=config.clip_norm, accumulate=config.accumulate or 1, position=position,
             )
 
-    def attempt(self, model, objective, batch: int) -> None:
+    def attempt(self, model, objective, leg: Leg, batch: int) -> None:
         """One forward and backward pass on ``batch`` empty cadences: does it fit into memory?"""
         x = torch.zeros(batch, len(self.rows.source.panels), TIME, FREQ, dtype=torch.float16)
         empty = Batch(x, torch.zeros(batch), torch.arange(batch))
-        objective(model, (empty, empty) if self.config.fixmatch else empty, 0.0).backward()
+        two = self.config.fixmatch and leg.kind in ("head", "all")
+        objective(model, (empty, empty) if two else empty, 0.0).backward()
         model.zero_grad(set_to_none=True)
 
     def plain_images(self) -> Iterator[torch.Tensor]:
@@ -210,6 +253,8 @@ class Trial:
         if not np.isfinite(logit).all():
             raise DeadRun("its predictions are not finite", [knob for knob in CURES if knob not in self.tried()])
         signs = vital_signs(target, logit)
+        if leg.kind == "adapt":  # what adaptation did to the validation rows is told, and chooses nothing
+            return {f"adapted_{name}": value for name, value in signs.items()}
         total = self.legs[-1].before + self.legs[-1].epochs
         if leg.kind == "all" and min(target.sum(), (1 - target).sum()) >= ENOUGH:
             check_alive([*position.history, signs], (leg.before + epoch + 1) / total, after=AFTER, tried=self.tried())
@@ -226,7 +271,8 @@ class Trial:
         if not self.crew.leads:
             return
         meta = self.meta | {"stage": row["stage"], "epoch": row["epoch"], "auc": row.get("auc")}
-        for name in ("last.pt", *(["best.pt"] if better else [])):
+        adapted = self.legs[row["stage"]].kind == "adapt"
+        for name in (ADAPTED,) if adapted else ("last.pt", *(["best.pt"] if better else [])):
             save_weights(self.folder / name, network, meta)
         write_table(self.folder / "history.csv", pd.DataFrame(position.history))
         auc = f"AUC {row['auc']:.4f} [{row['auc_low']:.3f}, {row['auc_high']:.3f}]" if "auc" in row else "AUC undefined"
@@ -241,7 +287,8 @@ class Trial:
 
     def finish(self, position: Position, seconds: float) -> None:
         """Scores of the validation rows by the best weights, and the card of the run."""
-        load_network(self.model, self.folder / "best.pt", self.crew, fingerprint=self.meta["fingerprint"], folds=self.meta["folds"])
+        load_network(self.model, self.folder / kept_weights(self.config.adapt), self.crew,
+                     fingerprint=self.meta["fingerprint"], folds=self.meta["folds"])
         logit = self.logits(self.model, self.config.tta)
         if not self.crew.leads:
             return

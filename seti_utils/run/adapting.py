@@ -1,0 +1,50 @@
+"""After training: a network is adapted to the test cadences, whose labels nobody has (``adapt``)."""
+
+from collections.abc import Callable, Iterator
+
+import torch
+
+from seti_utils import specs
+from seti_utils.data.batches import Batch, batches, epoch_order
+from seti_utils.data.sources import Source
+from seti_utils.errors import InputError
+from seti_utils.learn.adapting import centre_labels, describe_rows
+from seti_utils.learn.distributed import Team, part_of
+from seti_utils.learn.seeding import seed_of
+
+ADAPTED = "adapted.pt"
+
+
+def kept_weights(adapt: specs.AdaBN | specs.Shot | None) -> str:
+    """The file of the weights that make an experiment's scores."""
+    return ADAPTED if adapt else "best.pt"
+
+
+def plain_images(source: Source, view: Callable, batch: int, device: torch.device, workers: int | None) -> Iterator[torch.Tensor]:
+    """Images of every row of ``source`` in its order, without augmentation."""
+    for part in batches(source, None, range(len(source)), batch, workers=workers):
+        yield view(part.x.to(device)).contiguous(memory_format=torch.channels_last)
+
+
+def test_batches(
+    source: Source, model: torch.nn.Module, images: Iterator[torch.Tensor], *, batch: int, seed: int, crew: Team,
+    workers: int | None, pin: bool, autocast: Callable, guess: bool,
+) -> tuple[Callable[[int, int], Iterator[Batch]], int]:
+    """``(epoch, first) -> batches`` of test cadences and the steps of an epoch, for SHOT.
+
+    ``y`` holds pseudo labels by the class centres of ``model`` as it is now, before any adaptation, so a resumed run has
+    the same; without ``guess`` it holds nothing.
+    """
+    if len(source) < batch:
+        raise InputError(f"{len(source)} test cadences do not fill one batch of {batch}", where="adapt=Shot",
+                         remedy="take a smaller batch, for example --set batch=4")
+    labels = centre_labels(*describe_rows(model, images, autocast)).numpy() if guess else None
+    own_seed, part = seed_of(seed, "adapt"), part_of(batch, crew)
+    steps = len(source) // batch
+
+    def stream(epoch: int, first: int) -> Iterator[Batch]:
+        order = epoch_order(len(source), seed=own_seed, epoch=epoch, rank=crew.rank, world=crew.world)
+        return batches(source, labels, order[first * part : steps * part], part, workers=workers, pin=pin)
+
+    return stream, steps
+
