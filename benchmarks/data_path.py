@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -129,12 +130,12 @@ def rendering(competition: Competition, batch: int, rows: int, cores: int) -> li
 
     for layout, kind in (("abacad", rivals.SixPanelsPil), ("aaa,bcd", rivals.TwoChannelsPil)):
         print(f"largest difference from PIL's pixels, {layout}: {same(layout, kind):.1e}", flush=True)
-    several = [(f"six panels, PIL, {cores} processes", lambda: theirs(rivals.SixPanelsPil, cores), len(order)),
-               (f"six panels, render, {cores} threads", lambda: ours("abacad", cores), len(order)),
-               (f"two channels, PIL, {cores} processes", lambda: theirs(rivals.TwoChannelsPil, cores), len(order)),
-               (f"two channels, render, {cores} threads", lambda: ours("aaa,bcd", cores), len(order))]
-    return [("six panels, PIL, one process", lambda: theirs(rivals.SixPanelsPil, 0), len(order)),
-            ("six panels, render, one thread, one more reads", lambda: ours("abacad", 1), len(order)), *several]
+    return [(f"{name}, {how}", partial(start, kind if start is theirs else layout, workers), len(order))
+            for name, layout, kind in (("six panels", "abacad", rivals.SixPanelsPil),
+                                       ("two channels", "aaa,bcd", rivals.TwoChannelsPil))
+            for how, start, workers in (("PIL, one process", theirs, 0), ("render, one thread, one more reads", ours, 1),
+                                        (f"PIL, {cores} processes", theirs, cores),
+                                        (f"render, {cores} threads, one more reads", ours, cores))]
 
 
 def measure(variants: list[Variant], repeats: int, before: Callable[[], None] | None = None) -> dict[str, float]:
