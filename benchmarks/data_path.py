@@ -1,6 +1,7 @@
 """Time the way from file to batch, and from file to image, beside the competitors' paths and the floor.
 
-    python benchmarks/data_path.py [--rows 1024] [--repeats 5] [--batch 32] [--out FOLDER] [--data FOLDER] [--no-cold]
+    python benchmarks/data_path.py [--rows 1024] [--repeats 5] [--batch 32] [--out FOLDER] [--data FOLDER]
+                                   [--what hot,cold,images]
 
 Every variant runs once a round, the rounds are interleaved, the median over rounds is shown. The clock starts when a
 variant hands over its first batch, so starting processes is nobody's loss; slow variants take a part of the rows, fast
@@ -34,6 +35,7 @@ from seti_utils.data.cadence import PANEL_BYTES  # noqa: E402
 from seti_utils.data.competition import Competition, read_competition  # noqa: E402
 from seti_utils.data.packed import PackedCadences, open_cadences  # noqa: E402
 from seti_utils.data.store import pack  # noqa: E402
+from seti_utils.views import render  # noqa: E402
 
 SEED, PASSES = 2021, 4
 Variant = tuple[str, Callable[[], Iterable], int]
@@ -110,8 +112,6 @@ def moving(competition: Competition, packed: Path, packed_on: Path, batch: int, 
 
 def rendering(competition: Competition, batch: int, rows: int, cores: int) -> list[Variant]:
     """Everything that ends in a float32 image of 512 x 512 on the CPU; names end in the threads they may use."""
-    from seti_utils.views import render
-
     order = epoch_order(len(competition.train), seed=SEED, epoch=1)[: max(4 * batch, rows // 8)]
     paths = competition.train["path"].tolist()
     bicubic = {"freq": 512, "time": 512, "kernel": "bicubic", "antialias": True}
@@ -181,7 +181,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--out", type=Path, help="keep the files here (default: a temporary folder)")
     parser.add_argument("--data", type=Path, help="a competition folder to read instead of random arrays")
-    parser.add_argument("--no-cold", action="store_true")
+    parser.add_argument("--what", default="hot,cold,images", help="which tables (default: %(default)s)")
     asked = parser.parse_args()
     cores = len(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory() as temporary:
@@ -195,20 +195,22 @@ def main() -> None:
               f"opencv {cv2.__version__}, Pillow {PIL.__version__}\n{rows} cadences, batch {asked.batch}, seed {SEED}, "
               f"{asked.repeats} rounds, threads and batches ahead {sizes(asked.batch, 6)}")
         torch.set_num_threads(1)  # or stacking a batch waits for threads that a busy machine does not run
+        what = asked.what.split(",")
         variants = moving(competition, packed, packed_on, asked.batch, rows, cores, PASSES)
         names = [name for name, _, _ in variants]
         against = {"of the floor": names[0], "of the floor (three)": names[1], "faster than public": names[-3],
                    "than the log's one": names[-2], "than the log's two": names[-1]}
-        print_table("hot: file → batch", measure(variants, asked.repeats), against)
-        if not asked.no_cold:
+        if "hot" in what:
+            print_table("hot: file → batch", measure(variants, asked.repeats), against)
+        if "cold" in what:
             every = [*competition.train["path"], packed / "cadences.npy", packed_on / "cadences.npy"]
             variants = moving(competition, packed, packed_on, asked.batch, rows, cores, 1)
             cold = measure(variants, max(2, asked.repeats // 2), lambda: drop_from_cache(every))
             print_table("cold: file → batch", cold, against)
-        images = rendering(competition, asked.batch, rows, cores)
-        found = measure(images, asked.repeats)
-        heads = {f"than {name}": name for name, _, _ in images if "PIL" in name}
-        print_table("hot: file → image 512 x 512", found, heads)
+        if "images" in what:
+            images = rendering(competition, asked.batch, rows, cores)
+            heads = {f"than {name}": name for name, _, _ in images if "PIL" in name}
+            print_table("hot: file → image 512 x 512", measure(images, asked.repeats), heads)
 
 
 if __name__ == "__main__":
