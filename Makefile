@@ -49,11 +49,15 @@ experiments: venv  ## write EXPERIMENTS.md from the log
 EXP     ?= exp0023
 FOLD    ?= 0
 MESSAGE ?= $(EXP)
+DATASET ?=
+SOURCES  = $(if $(DATASET),--dataset $(DATASET))
 KAGGLE   = $(PY) -m seti_utils kaggle
 
-.PHONY: push push-infer wait fetch submit data kaggle-demo
-push: venv  ## build, check and push train kernels: make push EXP=exp0011 FOLD=0,1
-	$(KAGGLE) build train $(EXP) --folds $(FOLD) --seeds $(SEED) --out build --push
+.PHONY: weights push push-infer wait fetch submit data kaggle-demo
+weights: venv  ## pretrained weights of EXP as a dataset of yours: <you>/seti-pretrained-weights
+	$(KAGGLE) weights $(EXP)
+push: venv  ## build, check and push train kernels: make push EXP=exp0011 FOLD=0,1 DATASET=<you>/seti-pretrained-weights
+	$(KAGGLE) build train $(EXP) --folds $(FOLD) --seeds $(SEED) $(SOURCES) --out build --push
 push-infer: venv  ## build, check and push the infer kernel of those folds
 	$(KAGGLE) build infer $(EXP) --folds $(FOLD) --seeds $(SEED) --out build --push
 wait: venv  ## wait for the kernels in build/; fails when one failed, and says why

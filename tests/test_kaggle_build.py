@@ -183,6 +183,32 @@ def test_parameters_that_do_not_fit_are_refused(repository, tmp_path, given, mes
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("experiment", "fold", "rest", "message"),
+    [
+        ("exp9999", 0, {}, "exp9999"),
+        ("sky_demo", 5, {}, "there is no fold 5; it has folds 0 to 4"),
+        ("sky_demo", 0, {"parameters": {"overrides": "epoch=1"}}, "epoch"),
+        ("exp0023", 0, {}, "exp0023: starts from pretrained .*kaggle weights exp0023.*--dataset"),
+    ],
+)
+def test_what_the_run_would_stumble_over_is_refused(tmp_path, experiment, fold, rest, message):
+    made = {"owner": "tester", "folds": [fold], "seeds": [1], "root": ROOT, "out": tmp_path}
+    with pytest.raises(InputError, match=message):
+        build("train", experiment=experiment, **made, **rest)
+    assert not list(tmp_path.iterdir())
+
+
+def test_weights_can_be_mounted_or_renounced(tmp_path):
+    made = {"owner": "tester", "experiment": "exp0023", "folds": [0], "seeds": [1], "root": ROOT, "out": tmp_path}
+    for rest in (
+        {"dataset_sources": ["tester/seti-pretrained-weights"]},
+        {"model_sources": ["timm/tf-efficientnet/pyTorch/tf-efficientnet-b5/1"]},
+        {"parameters": {"overrides": "pretrained=False"}},
+    ):
+        assert build("train", **made, **rest).size < 400_000
+
+
 def test_parameters_of_the_command_line(repository):
     train = repository / "notebooks/train.ipynb"
     assert parse_parameters(train, ["rate=1", "folds=3"]) == {"rate": 1, "folds": "3"}

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import seti_utils
 from seti_utils.errors import InputError
+from seti_utils.experiments import LOG
 from seti_utils.files import replacing, write_json
 from seti_utils.kaggle.datasets import write_dataset_metadata
 from seti_utils.kaggle.embed import PACK, TAG, compress, first_cell, package_archive
@@ -26,6 +27,7 @@ from seti_utils.kaggle.metadata import (
     title_of,
 )
 from seti_utils.kaggle.parameters import check_parameters, read_parameters
+from seti_utils.runtime import parse_overrides
 
 LARGEST_EMBEDDED = 700_000
 NOTEBOOK = "notebook.ipynb"
@@ -80,7 +82,8 @@ def build(
     ``budget`` is a train notebook's ``stop_after``, below the session's 12 hours, unless ``parameters`` say it.
     ``transport``: "embed" puts the package into the notebook, "dataset" beside it, "auto" embeds up to 700 kB.
     Two builds of the same sources are equal byte for byte.
-    Raises ``InputError`` for an unknown stage or parameter, a value of the wrong type, or a title beyond 50 characters.
+    Raises ``InputError`` for an unknown experiment, fold, knob or parameter, a value of the wrong type, a title beyond 50
+    characters, or pretrained weights that nothing mounts: without internet the run would end at its start.
     """
     root = root or repository()
     notebook = root / "notebooks" / f"{stage}.ipynb"
@@ -92,6 +95,8 @@ def build(
     if stage == "train" and "stop_after" in read_parameters(notebook):
         chosen = {"stop_after": budget, **chosen}
     check_parameters(notebook, chosen)
+    mounted = [*(kernel_sources or ()), *dataset_sources, *model_sources]
+    check_experiment(stage, experiment, folds, str(chosen.get("overrides", "")), mounted)
     title = title or title_of(stage, experiment, folds, seeds)
     if not 5 <= len(title) <= LONGEST_TITLE:
         raise InputError(f"title {title!r} has {len(title)} characters", remedy=f"5 to {LONGEST_TITLE} are allowed")
@@ -124,6 +129,20 @@ def build(
         temporary.write_text(text, encoding="utf-8")
     write_json(folder / NAME, metadata)
     return Built(folder, kernel, hashlib.sha256(archive).hexdigest(), len(text), package_folder)
+
+
+def check_experiment(stage: str, experiment: str, folds: list[int], overrides: str, mounted: list[str]) -> None:
+    """Raise ``InputError`` for what the run would stumble over: see :func:`build`."""
+    config = LOG.config(LOG.find(experiment).name, parse_overrides(overrides.split()))
+    if wrong := [fold for fold in folds if not 0 <= fold < config.folds]:
+        raise InputError(f"there is no fold {wrong[0]}", where=experiment, remedy=f"it has folds 0 to {config.folds - 1}")
+    if stage == "train" and config.pretrained and not mounted:
+        raise InputError(
+            f"starts from pretrained {config.backbone}, and nothing that could hold the weights is mounted",
+            where=experiment,
+            remedy=f"make a dataset with `python -m seti_utils kaggle weights {experiment}` and give it with --dataset, "
+            "or a Kaggle model with --model",
+        )
 
 
 def join(numbers: list[int]) -> str:
