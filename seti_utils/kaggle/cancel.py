@@ -9,7 +9,9 @@ def cancel(kernel: str, *, delete: bool = False) -> str:
     """End ``kernel``'s run by deleting the kernel, the client's only way; returns what was done.
 
     An idle kernel is left alone. All versions and outputs go with it, so ``delete`` must say yes; without it
-    ``RunActive`` explains. The page of the kernel on the site can cancel a run without deleting anything.
+    ``RunActive`` explains. The page of the kernel on the site can cancel a run without deleting anything. So could the
+    remote call CancelKernelSession of kagglesdk 0.1.38 (kaggle 2.2.4 and 2.2.5), but it wants a session's number, which
+    no answer to the client's questions tells, and no command of the client makes that call.
     """
     state = status(kernel)
     if not state.active:

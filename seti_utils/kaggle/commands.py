@@ -20,13 +20,14 @@ from seti_utils.kaggle.transfer_commands import add_chain, add_data, add_fetch, 
 STORY = """The whole story, one command a step:
   kaggle data data/                          the competition's files (156 GB pass, 84 GB stay)
   kaggle weights exp0011                     pretrained weights as a dataset of yours
-  kaggle build train exp0011 --folds 0,1     a kernel folder per fold and seed, below build/
+  kaggle build train exp0011 --folds 0,1 --dataset YOU/seti-pretrained-weights
+                                             a kernel folder per fold and seed, below build/
   kaggle push build/seti-train-*             check, push, note the run
   kaggle wait build/seti-train-*             until done; fails when a run failed, and says why
   kaggle build infer exp0011 --folds 0,1 --push
   kaggle fetch build/seti-infer-* --out runs/kaggle
   kaggle submit runs/kaggle/…/submission.csv -m "exp0011"
-or all of it from a file: kaggle chain plan.yaml"""
+or all of it from a file: kaggle chain plans/second_place.yaml"""
 
 
 def add_kaggle_parser(commands: argparse._SubParsersAction) -> None:
