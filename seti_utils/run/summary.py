@@ -1,5 +1,7 @@
 """What a trained experiment is worth, in a few lines that a person can read out."""
 
+import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,6 +25,26 @@ def worded(target: Sequence[float], score: Sequence[float]) -> str:
     """``0.8123 [0.7900, 0.8340]``: the AUC with its 95 % bootstrap interval."""
     low, high = bootstrap_auc(target, score)
     return f"{auc(target, score):.4f} [{low:.4f}, {high:.4f}]"
+
+
+def gap(first: tuple[Sequence, Sequence], second: tuple[Sequence, Sequence]) -> tuple[float, float, float]:
+    """(difference, low, high): the AUC of the first (targets, scores) less that of the second, and a 95 % interval.
+
+    The interval joins the two AUCs' own bootstrap intervals as for independent rows (Zou & Donner 2008).
+    """
+    (a, (a_low, a_high)), (b, (b_low, b_high)) = ((auc(*one), bootstrap_auc(*one)) for one in (first, second))
+    return a - b, a - b - math.hypot(a - a_low, b_high - b), a - b + math.hypot(a_high - a, b - b_low)
+
+
+def shift_of(root: Path) -> str:
+    """What is known of the difference between a synthetic sky's train and test."""
+    try:
+        parameters = json.loads((root / "sky.json").read_text(encoding="utf-8"))["parameters"]
+    except (OSError, ValueError, KeyError):
+        return "train and test as they are"
+    if parameters["shift"]:
+        return "the test is shifted on purpose; sky --no-shift draws one like train"
+    return "train and test are drawn alike (--no-shift)"
 
 
 def hidden_labels(root: Path) -> pd.DataFrame | None:
@@ -50,7 +72,7 @@ def untrained_scores(name: str, seed: int, runtime: Runtime) -> tuple[np.ndarray
 
 
 def summary(name: str, folds: Sequence[int], seeds: Sequence[int], runtime: Runtime) -> str:
-    """Out-of-fold AUC; where test labels are known also the test's and the untrained network's; and the files."""
+    """Out-of-fold AUC; where test labels are known also the test's, the gap, and the untrained network's; and the files."""
     competition = open_competition(runtime)
     oof = out_of_fold(name, folds, seeds, runtime)
     test, path = predict_test(name, folds, seeds, runtime, say=lambda line: None)
@@ -63,7 +85,9 @@ def summary(name: str, folds: Sequence[int], seeds: Sequence[int], runtime: Runt
         rows, logit = untrained_scores(name, seeds[0], runtime)
         ids = competition.test["id"].to_numpy()[rows]
         untrained = worded(targets_for(pd.DataFrame({"id": ids}), labels), logit)
-        lines.append(f"  hidden test AUC   {worded(target, test['score'])}   {len(test)} cadences of the sky's shifted test")
+        lines.append(f"  hidden test AUC   {worded(target, test['score'])}   {len(test)} cadences of the sky's test")
+        between = gap((oof["target"], oof["score"]), (target, test["score"]))
+        lines.append("  CV less test     {:+.4f} [{:+.4f}, {:+.4f}]   ".format(*between) + shift_of(competition.root))
         lines.append(f"  same net, untrained {untrained}")
     lines += ["", f"  submission   {path}"]
     lines += [f"  {label:12} {place}" for label, place in (
