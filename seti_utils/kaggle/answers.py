@@ -27,7 +27,7 @@ SIGNS: tuple[tuple[str, type[KaggleError]], ...] = (
     (r"\b429\b|too many requests|rate.?limit|throttl", Throttled),
     (r"\b413\b|too large|exceeds the (size|maximum)", TooLarge),
     (
-        r"\b5\d\d (Server|Client)|Internal|Bad Gateway|Service Unavailable|Gateway Time|problem on Kaggle's side",
+        r"\b5\d\d (Server|Client)|returned 5\d\d|Internal|Bad Gateway|Service Unavailable|Gateway Time|problem on Kaggle's side",
         ServerTrouble,
     ),
     (r"\b404\b|not found|does not exist|Could not find", NotFound),
