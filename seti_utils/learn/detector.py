@@ -8,11 +8,8 @@ from torch import Tensor, nn
 
 from seti_utils.data.cadence import OFF, ON, PANELS
 from seti_utils.errors import InputError
-from seti_utils.learn.needle_net import STRIDES, WIDTHS, NeedleNet
 from seti_utils.learn.objectives import Context, Views
-
-LEVELS = 3
-"""Levels of :class:`NeedleNet` that the heat map is made of: half its frequencies, a twelfth of its time bins."""
+from seti_utils.learn.pooling import pooling_layer
 
 RARE = -3.0
 """The first bias: one place in twenty is hot, about as many as needles fill."""
@@ -21,42 +18,40 @@ RARE = -3.0
 class Detector(nn.Module):
     """Image (B, 6, freq, time), a channel per panel, to a logit (B,); each panel's heat map comes on the way.
 
-    Three levels of the needle net, then two residual convolutions that look further along frequency and time. The
-    logit is the mean over the ON panels of a panel's heat, minus that of the OFF panels; a panel's heat is the mean of
-    its ``top`` highest places. Raises ``InputError`` for another number of channels.
+    The heat map is a 1 x 1 convolution on the last map of ``body``, a backbone for one channel, best one that keeps
+    frequency fine (:mod:`seti_utils.learn.needle_net`). The logit is the mean over the ON panels of a panel's heat, minus that of the OFF
+    panels; a panel's heat is the mean of its ``top`` highest places. Raises ``InputError`` for another number of channels,
+    and for a backbone without a map.
     """
 
-    def __init__(self, channels: int = PANELS, top: int = 8):
+    def __init__(self, body: nn.Module, channels: int = PANELS, top: int = 4):
         super().__init__()
         if channels != PANELS:
             raise InputError(f"a detector looks at {PANELS} panels, not {channels} channels", remedy="use layout a,b,a,c,a,d")
-        width = WIDTHS[LEVELS - 1]
-        self.top, self.levels = top, NeedleNet(0).levels[:LEVELS]
-        self.wider = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(width, width, (5, 3), padding=(2 * by, 1), dilation=(by, 1), bias=False),
-                          nn.BatchNorm2d(width), nn.SiLU())
-            for by in (1, 2)
-        )
-        self.head = nn.Conv2d(width, 1, 1)
+        if pooling_layer(body) is None:
+            raise InputError("detect: this backbone has no (channel, freq, time) map", where=type(body).__name__,
+                             remedy="take needle_net, or another convolutional backbone")
+        self.top, self.body = top, body
+        self.head = nn.Conv2d(body.num_features, 1, 1)
         nn.init.constant_(self.head.bias, RARE)
 
     def forward(self, image: Tensor, target: Tensor | None = None) -> Tensor:
-        """Logits (B,); with ``target``, as in training, the heat map itself, (B, 6, freq / 2, time / 12) logits."""
+        """Logits (B,); with ``target``, as in training, the heat map itself, logits (B, 6, freq', time')."""
         heat = self.heat(image)
         return self.logit(heat) if target is None else heat
 
     def heat(self, image: Tensor) -> Tensor:
-        """The logit of every place of every panel, (B, 6, freq / 2, time / 12), rounded up."""
+        """The logit of every place of every panel, (B, 6, freq', time'), of the size of the backbone's map."""
         return self.head(self._map(image)).squeeze(1).unflatten(0, (-1, PANELS)).float()
 
     def logit(self, heat: Tensor) -> Tensor:
-        """(B, 6, freq, time) heat to (B,)."""
+        """(B, 6, freq', time') heat to (B,)."""
         flat = heat.flatten(2)
         hottest = flat.topk(min(self.top, flat.shape[2]), dim=2).values.mean(2)
         return hottest[:, ON].mean(1) - hottest[:, OFF].mean(1)
 
     def features(self, image: Tensor) -> Tensor:
-        """Embeddings (B, 6 x 32): the largest of each feature in each panel."""
+        """Embeddings (B, 6 D): the largest of each feature in each panel."""
         return self._map(image).amax((2, 3)).unflatten(0, (-1, PANELS)).flatten(1).float()
 
     def head_parameters(self) -> Iterator[nn.Parameter]:
@@ -64,17 +59,11 @@ class Detector(nn.Module):
         return self.head.parameters()
 
     def body_parameters(self) -> Iterator[nn.Parameter]:
-        """All others."""
-        own = {id(parameter) for parameter in self.head.parameters()}
-        return (parameter for parameter in self.parameters() if id(parameter) not in own)
+        """The backbone's."""
+        return self.body.parameters()
 
     def _map(self, image: Tensor) -> Tensor:
-        x = image.flatten(0, 1).unsqueeze(1)
-        for level, (_, span) in zip(self.levels, STRIDES[:LEVELS], strict=True):
-            x = level(F.pad(x, (0, -x.shape[-1] % span)))
-        for layer in self.wider:
-            x = x + layer(x)
-        return x
+        return self.body.forward_features(image.flatten(0, 1).unsqueeze(1))
 
 
 def detecting(views: Views, sow: Callable[..., tuple[Tensor, Tensor]], *, autocast: Context) -> Callable[..., Tensor]:
@@ -102,4 +91,3 @@ def detecting(views: Views, sow: Callable[..., tuple[Tensor, Tensor]], *, autoca
         return F.binary_cross_entropy_with_logits(heat.float(), target)
 
     return objective
-
