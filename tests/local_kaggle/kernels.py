@@ -52,11 +52,13 @@ class Version:
 class Kernels:
     """All kernels of the user. ``scripts[slug]`` queues how coming runs behave where nothing is executed.
 
-    Where they are, ``layouts[slug]`` is the mount layout of a kernel that has another than all.
+    Where they are, ``machines`` run at a time, and ``layouts[slug]`` is the mount layout of a kernel that has another
+    than all.
     """
 
-    def __init__(self, site, *, execute: bool, layout: str, sessions: int = 2):
+    def __init__(self, site, *, execute: bool, layout: str, machines: int = 1, sessions: int = 2):
         self.site, self.execute, self.layout, self.sessions = site, execute, layout, sessions
+        self.machines = machines
         self.forget()
 
     def forget(self) -> None:
@@ -66,7 +68,7 @@ class Kernels:
         self.mounts: dict[str, object] = {}
         self.layouts: dict[str, str] = {}
         self.used_seconds = 3600
-        self.running = threading.Semaphore(1)
+        self.running = threading.Semaphore(self.machines)
 
     def stop(self) -> None:
         """End every execution that still runs."""

@@ -22,7 +22,14 @@ class LocalKaggle:
     """
 
     def __init__(
-        self, folder: Path, *, user: str = "tester", key: str = "k" * 32, execute: bool = False, layout: str = "new"
+        self,
+        folder: Path,
+        *,
+        user: str = "tester",
+        key: str = "k" * 32,
+        execute: bool = False,
+        layout: str = "new",
+        machines: int = 1,
     ):
         self.folder, self.user, self.key = Path(folder), user, key
         self.calls: list[tuple[str, dict]] = []
@@ -30,7 +37,7 @@ class LocalKaggle:
         self.lock = threading.RLock()
         self.uploads: dict[str, bytes] = {}
         self.stored: dict[str, Path | bytes] = {}
-        self.kernels = Kernels(self, execute=execute, layout=layout)
+        self.kernels = Kernels(self, execute=execute, layout=layout, machines=machines)
         self.datasets = Datasets(self)
         self.competitions = Competitions(self)
 
