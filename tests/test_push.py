@@ -4,10 +4,14 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 from local_kaggle import LocalKaggle
+from local_kaggle.execute import Execution
+
+from seti_utils.kaggle.status import likely_cause
 
 ROOT = Path(__file__).parent.parent
 CLIENT = Path(sys.executable).with_name("kaggle")
@@ -53,3 +57,28 @@ def test_what_arrives_is_the_committed_notebook(arrived):
     assert source == ["".join(cell["source"]) for cell in committed["cells"]]
     assert sent["metadata"]["kernelspec"]["name"] == "python3"
     assert len(request["text"]) < 400_000
+
+
+def last_words(folder, mounts) -> str:
+    """The end of the log of the committed train notebook, run in a clean session."""
+    notebook = json.loads((ROOT / "notebooks/train.ipynb").read_text())
+    session = Execution(folder, notebook, "new", mounts, {}, threading.Semaphore(1))
+    session.thread.join(300)
+    assert session.status == "ERROR"
+    text = (folder / "log.txt").read_text()
+    return text[text.rindex("Exception encountered") :]
+
+
+def test_without_the_package_it_ends_in_one_sentence(tmp_path):
+    said = last_words(tmp_path / "session", {})
+    assert "SystemExit: seti_utils is not here: push with `python -m seti_utils kaggle build train EXPERIMENT --push`" in said
+    assert "Traceback" not in said and len(said.splitlines()) < 8
+    assert likely_cause(said).startswith("the package did not come along")
+
+
+def test_a_mounted_dataset_with_the_package_is_found(tmp_path):
+    """It gets as far as looking for the competition, which nobody mounted here."""
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package/seti_utils").symlink_to(ROOT / "seti_utils", target_is_directory=True)
+    said = last_words(tmp_path / "session", {"datasets/me/my-package": tmp_path / "package"})
+    assert "InputError: no competition data found" in said
