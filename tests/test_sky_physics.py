@@ -6,12 +6,16 @@ import pytest
 import torch
 
 from seti_utils.data.cadence import FREQ, OFF, ON, PANELS, SHAPE, TIME
+from seti_utils.data.competition import read_competition
 from seti_utils.data.dedrift import measure
+from seti_utils.data.packed import open_cadences
 from seti_utils.data.sky import EndlessSky, make_sky
 from seti_utils.data.sky.background import random_bands
 from seti_utils.data.sky.cadences import random_content, standardise, visible_tracks
 from seti_utils.data.sky.plan import plan_rows, seeded
 from seti_utils.data.sky.ranges import KINDS, SHIFTED_FAMILIES, TRAIN_FAMILIES
+from seti_utils.data.store import pack
+from seti_utils.learn.metrics import auc
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +85,23 @@ def test_eras():
     assert leaky[y & clean].mean() > leaky[~y & clean].mean() + 0.005
     assert mean[y & clean].mean() > 1e-3 > mean[~y & clean].abs().mean()
     torch.testing.assert_close(leaky[~y & clean], torch.ones(int((~y & clean).sum())), atol=2e-3, rtol=0)
+
+
+def test_an_old_sky_leaks_as_it_lies_and_does_not_when_read_as_old(tmp_path):
+    folder = make_sky(tmp_path / "old", train=120, test=8, seed=6, workers=1, era="old", overlap=0.0)
+    spread = {}
+    for era in ("current", "old"):
+        competition = read_competition(folder, era)
+        assert competition.renormalise == (era == "old") and ("target" in competition.test) == (era == "old")
+        out = torch.empty(120, *SHAPE, dtype=torch.float16)
+        open_cadences(competition, "train").read_into(range(120), out)
+        # The loudest ON panel: in the old data a needle has come on top of a panel that was normalised before.
+        spread[era] = auc(competition.train["target"], out.float().std((2, 3))[:, list(ON)].amax(1))
+    assert spread["current"] > 0.8 and 0.3 < spread["old"] < 0.7, spread
+    store = open_cadences(competition, "test", pack(competition, tmp_path / "store", "test", quiet=True))
+    first = torch.empty(1, *SHAPE, dtype=torch.float16)
+    store.read_into([0], first)
+    torch.testing.assert_close(first.float().std((2, 3), correction=0), torch.ones(1, PANELS), atol=2e-3, rtol=0)
 
 
 def test_terrestrial_needles_always_reach_an_off_panel():

@@ -1,5 +1,6 @@
 """A competition folder as two tables: which cadences there are, their targets, and where their files lie."""
 
+import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,18 +50,20 @@ def read_competition(root: str | Path, era: str = "current") -> Competition:
     ``era="current"`` reads ``train_labels.csv``, ``sample_submission.csv``, ``train/`` and ``test/``; any number of
     rows, and a folder without a test part (neither table nor files) has an empty ``test``. ``era="old"`` reads
     ``old_leaky_data/`` with ``train_labels_old.csv``, ``test_labels_old.csv``, ``train_old/`` and ``test_old/``.
+    A synthetic sky of the old era lies like the current data; ``era="old"`` reads it so, with its test labels.
     Files are looked up in the listing of the folders ``{id[0]}``, not one by one; they are opened when read.
     Raises :class:`InputError` naming file, row and remedy.
     """
     if era not in ("current", "old"):
         raise ValueError(f"era {era!r}: write current or old")
-    root, ending = Path(root), "_old" if era == "old" else ""
-    folder = root / "old_leaky_data" if era == "old" else root
+    root = Path(root)
+    real_old = era == "old" and not _old_sky(root)
+    folder, ending = (root / "old_leaky_data", "_old") if real_old else (root, "")
     if not folder.is_dir():
         remedy = "the old data come with the competition's download" if era == "old" else "point to the data"
         raise InputError("there is no such folder", where=folder, remedy=remedy)
     train_table = folder / f"train_labels{ending}.csv"
-    test_table = folder / ("test_labels_old.csv" if era == "old" else "sample_submission.csv")
+    test_table = folder / (f"test_labels{ending}.csv" if era == "old" else "sample_submission.csv")
     train = _located(read_targets(train_table), folder / f"train{ending}", train_table)
     if not test_table.exists() and not (folder / f"test{ending}").exists():
         test = train.iloc[:0].drop(columns=[] if era == "old" else ["target"])
@@ -68,6 +71,14 @@ def read_competition(root: str | Path, era: str = "current") -> Competition:
         labels = read_targets(test_table, labelled=era == "old")
         test = _located(labels, folder / f"test{ending}", test_table)
     return Competition(root, era, train, test)
+
+
+def _old_sky(root: Path) -> bool:
+    """Whether ``root`` is a synthetic sky whose panels were normalised before its needles were drawn."""
+    try:
+        return json.loads((root / "sky.json").read_text(encoding="utf-8"))["parameters"]["era"] == "old"
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def _located(table: pd.DataFrame, folder: Path, named_by: Path) -> pd.DataFrame:
