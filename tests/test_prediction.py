@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from seti_utils.errors import InputError
-from seti_utils.use.prediction import predict, sigmoid
+from seti_utils.use.prediction import predict, predict_together, sigmoid
 
 
 class Asymmetric(nn.Module):
@@ -56,6 +56,18 @@ def test_two_calls_are_equal_bit_for_bit_and_leave_the_model_as_it_was(x):
     second = predict(model, batches_of(x, np.arange(7), 4), image_of)[0]
     assert first.tobytes() == second.tobytes()
     assert model.training and all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_several_networks_in_one_pass_give_each_ones_own_logits_bit_for_bit(x):
+    models = [Asymmetric().train(mode) for mode in (False, True, True)]
+    for number, model in enumerate(models):
+        model.weight.data *= number + 1
+    rendered = []
+    logits, rows = predict_together(models, batches_of(x, np.arange(7), 3), lambda given: rendered.append(1) or image_of(given))
+    assert rows.tolist() == list(range(7)) and logits.shape == (3, 7) and len(rendered) == 3
+    for model, logit in zip(models, logits):
+        assert logit.tobytes() == predict(model, batches_of(x, np.arange(7), 3), image_of)[0].tobytes()
+    assert [model.training for model in models] == [False, True, True]
 
 
 def test_views_reverse_the_named_axes_of_the_image(x):

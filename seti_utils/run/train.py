@@ -15,6 +15,7 @@ from seti_utils.experiments import LOG
 from seti_utils.files import write_json
 from seti_utils.learn.checkpoint import describe, run_folder
 from seti_utils.learn.distributed import Team, shared, team
+from seti_utils.learn.memory import keep_memory
 from seti_utils.learn.survival import DeadRun, deadline
 from seti_utils.run.artifacts import finished, refuse_foreign
 from seti_utils.run.infer import fold_scores
@@ -47,6 +48,7 @@ def train(
     Under ``torchrun`` all ranks train each run together. ``retry`` dead runs of a fold are started again, each with
     one more remedy; what was taken stands in ``meta.json`` and in the weights. Errors as in :func:`train_fold`.
     """
+    keep_memory()
     with team(None if runtime.device == "auto" else runtime.device) as crew:
         stop = deadline(runtime.stop_after) if runtime.stop_after else lambda: None
         heard = say if crew.leads else lambda line: None

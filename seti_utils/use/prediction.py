@@ -36,25 +36,52 @@ def predict(
     Raises ``InputError`` for an unknown view, for a model that does not return one logit per row, and for a logit
     that is not finite, naming the row.
     """
+    logits, rows = predict_together(
+        [model], batches, render, tta=tta, device=device, autocast=autocast, mosaic=mosaic, finite=finite
+    )
+    return logits[0], rows
+
+
+def predict_together(
+    models: Sequence[nn.Module],
+    batches: Iterable,
+    render: Callable[[Tensor], Tensor],
+    *,
+    tta: Sequence[str] = ("identity", "freq"),
+    device: str | torch.device = "cpu",
+    autocast: str | None = None,
+    mosaic: int = 1,
+    finite: bool = True,
+) -> tuple[np.ndarray, np.ndarray]:
+    """:func:`predict` for several networks in one pass: every cadence is read, rendered and mirrored once for all.
+
+    Float64 ``(len(models), N)``, each row bit for bit what ``predict`` gives for that model; and int64 ``(N,)``.
+    """
     check_views(tta)
     device = torch.device(device)
     kind = choose_precision(autocast, device)
-    logits, rows = [np.empty(0)], [np.empty(0, np.int64)]
-    was_training = model.training
-    model.eval()
+    logits, rows = [np.empty((len(models), 0))], [np.empty(0, np.int64)]
+    modes = [model.training for model in models]
+    for model in models:
+        model.eval()
     try:
         # cuDNN may pick another algorithm on another call, and with it another rounding
         with torch.inference_mode(), torch.backends.cudnn.flags(benchmark=False, deterministic=True):
             for batch in batches:
                 numbers = torch.as_tensor(batch.rows, dtype=torch.int64).cpu().numpy().copy()
                 image = render(batch.x.to(device))
+                views: list[list[Tensor]] = [[] for _ in models]
                 with torch.autocast(device.type, dtype=DTYPES[kind], enabled=kind is not None):
-                    views = [model(mirror(image, view, rows=mosaic)) for view in tta]
-                logits.append(mean_logit(views, numbers, finite))
+                    for view in tta:
+                        mirrored = mirror(image, view, rows=mosaic)
+                        for model, seen in zip(models, views):
+                            seen.append(model(mirrored))
+                logits.append(np.stack([mean_logit(seen, numbers, finite) for seen in views]))
                 rows.append(numbers)
     finally:
-        model.train(was_training)
-    return np.concatenate(logits), np.concatenate(rows)
+        for model, mode in zip(models, modes):
+            model.train(mode)
+    return np.concatenate(logits, axis=1), np.concatenate(rows)
 
 
 def check_views(tta: Sequence[str]) -> None:

@@ -1,0 +1,35 @@
+"""Freed memory is kept: a second step causes no page faults. In a process of its own, because the setting is the process's."""
+
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import resource, sys
+import torch
+from seti_utils.learn.memory import keep_memory
+
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    blocks = [torch.ones(1 << 20) for _ in range(24)]
+    del blocks
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+torch.set_num_threads(1)
+if sys.argv[1] == "kept" and not keep_memory():
+    sys.exit(77)
+faults()
+print(sum(faults() for _ in range(4)))
+"""
+
+
+def test_freed_memory_is_kept():
+    pages = {}
+    for how in ("kept", "plain"):
+        ended = subprocess.run([sys.executable, "-c", PROGRAM, how], capture_output=True, text=True, timeout=120)
+        if ended.returncode == 77:
+            pytest.skip("no mallopt here")
+        assert ended.returncode == 0, ended.stderr
+        pages[how] = int(ended.stdout)
+    assert pages["kept"] < pages["plain"] / 4
