@@ -37,6 +37,12 @@ run: venv  ## the main job: a synthetic sky, train, predict, submission.csv, pic
 test: venv  ## every test
 	OMP_NUM_THREADS=1 $(PY) -m pytest -q -n 2 --dist loadfile
 
+.PHONY: test-setigen
+test-setigen: venv  ## our needles against setigen's, both ways; setigen gets an environment of its own
+	$(PYTHON) -m venv $(VENV)/setigen
+	$(VENV)/setigen/bin/python -m pip install --quiet --disable-pip-version-check "setigen==2.7.0" "blimpy==2.1.4" "setuptools<82"
+	SETIGEN_PYTHON=$(VENV)/setigen/bin/python $(PY) -m pytest -q tests/test_setigen.py
+
 .PHONY: notebooks
 notebooks: venv  ## write notebooks/*.ipynb from their py:percent sources
 	cd notebooks && ../$(PY) -m jupytext --update --to ipynb *.py
