@@ -23,12 +23,13 @@ def draw_gallery(
     columns: int = 4,
     view: str = "cleaned",
     title: str = "",
+    label: str = "score",
 ) -> Figure:
     """The ``count`` highest-scoring cadences of a score table, best first; the lowest with ``lowest``.
 
     ``source`` has ``ids``, ``panels`` (all six) and ``read_into(rows, out)``. Each cadence is drawn as its panels below
     each other, seven rows averaged into one, with an orange bar at ON and a grey one at OFF panels. ``view`` is
-    "cleaned" or "raw" (see ``waterfall.draw_cadence``). Equal scores keep the order of the table.
+    "cleaned" or "raw" (see ``waterfall.draw_cadence``); ``label`` is what the column score is. Equal scores keep the order of the table.
     Raises ``InputError`` when an id is not in the source, or the source lacks panels.
     """
     if view not in ("raw", "cleaned") or count < 1 or columns < 1:
@@ -43,10 +44,10 @@ def draw_gallery(
         places = figure.subplots(rows, columns, squeeze=False).ravel()
         for rank, (place, cadence, row) in enumerate(zip(places, cadences, chosen.to_dict("records"), strict=False), 1):
             draw_stack(place, cadence, view)
-            label, colour = WORDS.get(row.get("target"), ("", INK))
+            word, colour = WORDS.get(row.get("target"), ("", INK))
             place.set_title(f"{rank}. {row['id']}", fontsize=8, pad=13)
-            place.text(0, 1.015, f"score {row['score']:.4f}", transform=place.transAxes, fontsize=8, va="bottom")
-            place.text(1, 1.015, label, transform=place.transAxes, fontsize=8, va="bottom", ha="right", color=colour,
+            place.text(0, 1.015, f"{label} {row['score']:.4f}", transform=place.transAxes, fontsize=8, va="bottom")
+            place.text(1, 1.015, word, transform=place.transAxes, fontsize=8, va="bottom", ha="right", color=colour,
                        fontweight="bold")
         for place in places[len(chosen):]:
             place.set_axis_off()

@@ -25,26 +25,32 @@ def draw_cadence(
     title: str = "",
     views: Sequence[str] = ("raw", "cleaned"),
     mark: bool = True,
+    heat: np.ndarray | None = None,
 ) -> Figure:
     """The six panels of a cadence ``(6, 273, 256)``, ON and OFF marked, one column for each of ``views``.
 
     "raw": the values as they are, the contrast of each panel from its own quantiles. "cleaned": each panel flattened
     and averaged along its brightest straight track (``emphasis.emphasise``), all in one scale. Frequency in channels
     below and in MHz from the window's centre above, time in seconds of observation (the telescope's slews left out).
+    "heat": the raw panels in grey under ``heat`` (6, time, freq) in [0, 1], where a network looks.
     ``mark`` puts arrows where that track enters and leaves, if it is beyond doubt (``Emphasised.sure``).
     """
-    if not views or not set(views) <= {"raw", "cleaned"}:
-        raise InputError(f"views={views!r}", where="draw_cadence", remedy="choose from raw, cleaned")
+    known = {"raw", "cleaned"} | ({"heat"} if heat is not None else set())
+    if not views or not set(views) <= known:
+        raise InputError(f"views={views!r}", where="draw_cadence", remedy=f"choose from {', '.join(sorted(known))}")
     emphasised = emphasise(cadence) if mark or "cleaned" in views else None
     with styled():
         figure = new_picture(1.1 + 3.9 * len(views), 9.6)
         figure.get_layout_engine().set(hspace=0, wspace=0.03, h_pad=0.03, rect=(0, 0, 1, 0.995))
         axes = figure.subplots(PANELS, len(views), sharex=True, squeeze=False)
         for column, view in enumerate(views):
-            panels = np.asarray(cadence, np.float32) if view == "raw" else emphasised.panels
+            panels = emphasised.panels if view == "cleaned" else np.asarray(cadence, np.float32)
             for panel, place in enumerate(axes[:, column]):
-                limits = contrast(panels[panel]) if view == "raw" else CLEANED_RANGE
+                limits = CLEANED_RANGE if view == "cleaned" else contrast(panels[panel])
                 image = draw_panel(place, panels[panel], panel, limits)
+                if view == "heat":
+                    image.set_cmap("gray")
+                    draw_heat(place, heat[panel], panel)
                 place.tick_params(labelleft=column == 0)
                 place.axvline(0, color=ON_COLOUR if panel in ON else OFF_COLOUR, linewidth=5)
                 if column == 0:
@@ -73,6 +79,13 @@ def draw_panel(axes: Axes, panel: np.ndarray, number: int, limits: tuple[float, 
     return image
 
 
+def draw_heat(axes: Axes, heat: np.ndarray, number: int) -> None:
+    """Heat ``(time, freq)`` in [0, 1] of one panel over what is drawn there; nothing where it is 0."""
+    start = number * PANEL_S
+    axes.imshow(heat, aspect="auto", cmap=WATERFALL, vmin=0, vmax=1, alpha=0.7 * np.clip(heat, 0, 1) ** 0.7,
+                extent=(0, FREQ, start + PANEL_S, start), interpolation="bilinear")
+
+
 def tag_panel(axes: Axes, number: int) -> None:
     """Star and ON or OFF at the left of a panel, in colour and in words; above the first, what its numbers are."""
     on = number in ON
@@ -96,7 +109,7 @@ def finish_column(axes: Sequence[Axes], view: str, emphasised: Emphasised | None
     top.set_xlabel("MHz from the centre", labelpad=4)
     top.spines[:].set_visible(False)
     top.tick_params(length=2.5)
-    words = {"raw": "raw · contrast per panel", "cleaned": "cleaned"}[view]
+    words = {"raw": "raw · contrast per panel", "cleaned": "cleaned", "heat": "where the network looks"}[view]
     if view == "cleaned" and emphasised is not None and not emphasised.sure:
         words += " · no track stands out"
     if emphasised is not None and emphasised.sure:

@@ -20,13 +20,17 @@ from seti_utils.data.sky.ranges import (
     SPARSE_WINDOWS,
     TRAIN_FAMILIES,
 )
+from seti_utils.data.sky.receiver import other_passband
 
 CHUNK_BANDS = 8
 
 
 @dataclass(frozen=True)
 class Task:
-    """What a worker needs: the sky's folder and parameters, the chunk's number and its rows of the plan."""
+    """What a worker needs: the sky's folder and parameters, the chunk's number and its rows of the plan.
+
+    ``receiver``: the test's windows carry another receiver's passband.
+    """
 
     out: str
     number: int
@@ -34,6 +38,7 @@ class Task:
     shift: bool
     era: str
     rows: pd.DataFrame
+    receiver: bool = False
 
 
 def split_families(split: str, shift: bool) -> tuple[str, ...]:
@@ -62,6 +67,8 @@ def write_chunk(task: Task) -> pd.DataFrame:
         for split, part in group.groupby("split"):
             content, places = contents[split]
             x_BPTF = cut(sky, [0] * len(part), part["offset"].tolist(), room=rooms[1])
+            if task.receiver and split == "test":
+                other_passband(x_BPTF, part["offset"].tolist())
             finish(x_BPTF, content.rows(torch.tensor([places[row] for row in part.index])), task.era)
             folder = Path(task.out) / str(split)
             halves = rooms[2][: len(part)].copy_(x_BPTF).numpy()

@@ -36,6 +36,7 @@ def make_sky(
     overlap: float = OVERLAP,
     workers: int | None = None,
     era: str = "current",
+    receiver: bool = False,
 ) -> Path:
     """Write a synthetic competition folder of ``train`` + ``test`` cadences to ``out``; same arguments, same bytes.
 
@@ -45,17 +46,18 @@ def make_sky(
     a finished sky with the same parameters is left as it is. ``shift``: the test has other families (S-shapes),
     another background mix and 25 % positives. ``overlap``: share of rows that share columns of sky with another row.
     ``workers``: processes (default: one per core, one for small skies). ``era``: panels normalised after (``current``)
-    or before (``old``) the needles are drawn.
+    or before (``old``) the needles are drawn. ``receiver``: the test was taken with another receiver, whose passband
+    tells it from train at sight, as the real test is.
 
     Raises :class:`InputError` for bad arguments, a folder that holds anything else, and a disk without the room.
     """
     out = Path(out)
-    wanted = checked_parameters(train, test, seed, shift, overlap, era)
+    wanted = checked_parameters(train, test, seed, shift, overlap, era) | ({"receiver": True} if receiver else {})
     if not claim(out, wanted):
         return out
     rows = plan_rows(train, test, seed=seed, shift=shift, overlap=overlap)
     chunks = [chunk for _, chunk in rows.groupby(rows["band"] // CHUNK_BANDS)]
-    tasks = [Task(str(out), i, seed, shift, era, chunk) for i, chunk in enumerate(chunks)]
+    tasks = [Task(str(out), i, seed, shift, era, chunk, receiver) for i, chunk in enumerate(chunks)]
     (out / PARTS).mkdir(exist_ok=True)
     for folder in (out / split / digit for split in ("train", "test") for digit in "0123456789abcdef"):
         folder.mkdir(parents=True, exist_ok=True)
