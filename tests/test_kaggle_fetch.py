@@ -152,9 +152,10 @@ def test_another_runs_output_is_refused(finished, tmp_path, expected, message):
 )
 def test_damaged_output_is_refused(finished, tmp_path, files, message):
     finished(files=files)
-    with pytest.raises(errors.Unverified, match=message):
+    with pytest.raises(errors.Unverified, match=message) as raised:
         fetch(KERNEL, tmp_path / "out")
     assert nothing_left(tmp_path)
+    assert str(raised.value).startswith(KERNEL) and str(tmp_path) not in str(raised.value)
 
 
 def test_an_error_page_saved_as_a_file_is_refused(finished, kaggle, tmp_path):

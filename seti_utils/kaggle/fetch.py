@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from seti_utils.errors import InputError
 from seti_utils.kaggle import bundle
 from seti_utils.kaggle.cli import ask
-from seti_utils.kaggle.errors import HostileName, RunFailed, StillRunning
+from seti_utils.kaggle.errors import HostileName, RunFailed, StillRunning, Unverified
 from seti_utils.kaggle.push import read_pushes
 from seti_utils.kaggle.runfile import NAME, listed, read_run, verify_run
 from seti_utils.kaggle.status import plain_log, status
@@ -77,6 +77,10 @@ def fetch(kernel: str, out: str | Path, *, partial: bool = False, **expected: ob
             out.rmdir()
         place.rename(out)
         return run
+    except (Unverified, HostileName) as wrong:
+        inside = Path(wrong.where).relative_to(place).as_posix() if str(wrong.where).startswith(str(place)) else "."
+        where = kernel if inside == "." else f"{kernel}, {inside}"
+        raise type(wrong)(wrong.problem, where=where, remedy=wrong.remedy) from wrong
     finally:
         shutil.rmtree(place, ignore_errors=True)
 

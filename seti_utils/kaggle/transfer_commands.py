@@ -8,7 +8,7 @@ from seti_utils.kaggle.chain import describe, run_chain
 from seti_utils.kaggle.cli import user
 from seti_utils.kaggle.data import download
 from seti_utils.kaggle.example import example_plan
-from seti_utils.kaggle.fetch import fetch, fetch_pushed
+from seti_utils.kaggle.fetch import fetch, fetch_pushed, files_below
 from seti_utils.kaggle.metadata import NAME
 from seti_utils.kaggle.naming import add_step, kernel_named
 from seti_utils.kaggle.plan import read_plan
@@ -61,7 +61,8 @@ def do_fetch(args: argparse.Namespace) -> None:
             run = fetch_pushed(text, home, partial=args.partial)
         else:
             run = fetch(kernel, home, partial=args.partial)
-        print(f"{home}: {len(run.get('files', {}))} files of run {run.get('run_id', 'unknown')}")
+        told = f"run {run['run_id']}, verified" if run else "a run that left no run.json, so nothing is verified"
+        print(f"{home}: {len(files_below(home))} files of {told}")
 
 
 def add_chain(steps: argparse._SubParsersAction) -> None:
