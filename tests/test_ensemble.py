@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
+from seti_utils.__main__ import main
 from seti_utils.errors import InputError
 from seti_utils.learn.metrics import auc
 from seti_utils.use.ensemble import blend, correlations
 from seti_utils.use.prediction import sigmoid
-from seti_utils.use.tables import make_scores, read_scores
+from seti_utils.use.tables import make_scores, read_scores, write_scores
 from seti_utils.use.weighting import ascend, climb, find_weights, quick_auc
 
 FULL = Path(__file__).parents[2] / "shared/real/full"
@@ -148,3 +149,21 @@ def test_out_of_fold_tables_that_cannot_be_compared_are_refused():
         find_weights([table.assign(fold=table["target"].astype(int)) for table in (a, b)])
     with pytest.raises(InputError, match="unknown search"):
         find_weights([a, b], search="magic")
+
+
+def test_the_command_finds_weights_uses_them_only_if_earned_and_prints_correlations(tmp_path, capsys):
+    strong, weak = oofs_of([1.8, 0.0], rows=600)
+    for name, table in (("strong", strong), ("weak", weak)):
+        write_scores(tmp_path / f"{name}.csv", table)
+    paths = [str(tmp_path / "strong.csv"), str(tmp_path / "weak.csv")]
+    words = ["blend", *paths, "--oof", *paths, "--search", "hill", "--draws", "6", "--correlations", "--out", str(tmp_path / "out.csv")]
+    assert main(words) == 0
+    said = capsys.readouterr().out
+    assert "the found weights are used" in said and "rank correlations" in said and "m1" in said
+    assert spearmanr(read_scores(tmp_path / "out.csv")["score"], strong["score"]).statistic > 0.9
+    other = weak.assign(fold=(weak["fold"] + 1) % 5)
+    write_scores(tmp_path / "other.csv", other)
+    words = ["blend", *paths, "--oof", paths[0], str(tmp_path / "other.csv"), "--out", str(tmp_path / "out.csv")]
+    assert main(words) == 2 and "another fold" in capsys.readouterr().err
+    assert main(["blend", *paths, "--oof", paths[0], "--out", str(tmp_path / "out.csv")]) == 2
+    assert "give one of each" in capsys.readouterr().err

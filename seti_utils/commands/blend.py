@@ -1,4 +1,4 @@
-"""``blend``: one submission out of several score tables."""
+"""``blend``: one submission out of several score tables, weighted by hand or by what their out-of-fold tables say."""
 
 import argparse
 from pathlib import Path
@@ -11,25 +11,56 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         "blend",
         help="average several submissions or score tables",
         description="Average submissions (id,target) or score tables of the same ids. plain: mean of scores; rank: mean of "
-        "rank / highest rank; logit: mean of logits; power: power mean.",
-        epilog="example: python -m seti_utils blend a.csv b.csv c.csv --how rank --out submission.csv",
+        "rank / highest rank; logit: mean of logits; power: power mean.\n"
+        "With --oof weights are found on the out-of-fold tables, by coordinate ascent or hill climbing, and used only if they beat "
+        "equal weights on folds that the search did not see. Tables of other rows, labels or folds are refused.",
+        epilog="examples:\n"
+        "  python -m seti_utils blend a.csv b.csv c.csv --how rank --out submission.csv\n"
+        "  python -m seti_utils blend a.csv b.csv --oof a_oof.csv b_oof.csv --search hill --correlations --out submission.csv",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("tables", type=Path, nargs="+", help="CSV files")
     parser.add_argument("--how", default="plain", choices=("plain", "rank", "logit", "power"))
+    parser.add_argument("--power", type=float, default=2.0, help="exponent of the power mean (default: 2)")
     parser.add_argument("--weights", type=float, nargs="+", help="one per table (default: all alike)")
+    parser.add_argument("--oof", type=Path, nargs="+", help="out-of-fold table of each, in the same order: find the weights")
+    parser.add_argument("--search", default="ascent", choices=("ascent", "hill"), help="how to find them (default: ascent)")
+    parser.add_argument("--draws", type=int, default=50, help="bootstrap samples for the weights' intervals (default: 50)")
+    parser.add_argument("--correlations", action="store_true", help="print how alike the members are (Spearman's)")
     parser.add_argument("--sample", type=Path, help="write the rows in this sample submission's order")
     parser.add_argument("--out", type=Path, required=True, help="the submission to write")
     parser.set_defaults(handle=handle)
 
 
 def handle(args: argparse.Namespace) -> None:
-    from seti_utils.use.ensemble import blend
+    from seti_utils.use.ensemble import blend, correlations
     from seti_utils.use.submission import write_submission
     from seti_utils.use.tables import read_scores
 
-    if args.out in args.tables:
+    if args.out in (*args.tables, *(args.oof or ())):
         raise InputError("is one of the tables to blend", where=args.out, remedy="choose another --out")
-    mean = blend([read_scores(path) for path in args.tables], how=args.how, weights=args.weights)
+    tables, weights = [read_scores(path) for path in args.tables], args.weights
+    if args.oof:
+        weights = found_weights(args)
+    if args.correlations:
+        print("rank correlations:\n" + correlations(tables).to_string(float_format="{:.4f}".format))
+    mean = blend(tables, how=args.how, weights=weights, power=args.power)
     write_submission(mean, args.sample or args.tables[0], args.out)
     print(f"{args.how} mean of {len(args.tables)} tables, {len(mean)} rows, written to {args.out}")
+
+
+def found_weights(args: argparse.Namespace) -> list[float]:
+    """The weights that the out-of-fold tables earn, and the evidence on standard output."""
+    from seti_utils.use.tables import read_scores
+    from seti_utils.use.weighting import find_weights
+
+    if args.weights:
+        raise InputError("both --weights and --oof were given", remedy="give one of them")
+    if len(args.oof) != len(args.tables):
+        raise InputError(f"{len(args.oof)} out-of-fold tables for {len(args.tables)} tables", remedy="give one of each, in the same order")
+    found = find_weights([read_scores(path) for path in args.oof], args.how, search=args.search, power=args.power, draws=args.draws)
+    print(found.members.to_string(index=False, float_format="{:.4f}".format))
+    print(f"AUC out of fold: equal weights {found.plain_auc:.4f}, found weights {found.auc:.4f} (on the rows they were found on)")
+    print(f"gain on folds that the search did not see: {found.gain:+.4f} [{found.gain_low:+.4f}, {found.gain_high:+.4f}]: "
+          + ("the found weights are used" if found.earned else "not beyond chance, equal weights are used"))
+    return found.weights.tolist()

@@ -37,16 +37,17 @@ def compare_models(oofs: Sequence[pd.DataFrame], *, draws: int = 300, seed: int 
     tables = check_comparable(oofs, oof=True)
     names, target = member_names(tables), tables[0]["target"].to_numpy()
     scores = [table["score"].to_numpy() for table in tables]
-    best = int(np.argmax([quick_auc(target, score) for score in scores]))
+    alone = [quick_auc(target, score) for score in scores]
+    best = int(np.argmax(alone))
     kinds = [np.flatnonzero(target == label) for label in (0, 1)]
     generator, rows = np.random.default_rng(seed), []
     drawn = [np.concatenate([generator.choice(kind, len(kind)) for kind in kinds]) for _ in range(draws)]
     reference = np.array([quick_auc(target[pick], scores[best][pick]) for pick in drawn])
-    for name, score in zip(names, scores, strict=True):
+    for name, score, own in zip(names, scores, alone, strict=True):
         value, error = auc_error(target, score)
         gaps = reference - [quick_auc(target[pick], score[pick]) for pick in drawn]
         low, high = np.quantile(gaps, [0.025, 0.975])
-        rows.append((name, value, value - 1.96 * error, value + 1.96 * error, quick_auc(target, scores[best]) - value, low, high,
+        rows.append((name, value, value - 1.96 * error, value + 1.96 * error, alone[best] - own, low, high,
                      bool(low <= 0)))
     return pd.DataFrame(rows, columns=["model", "auc", "low", "high", "behind", "behind_low", "behind_high", "equal"])
 

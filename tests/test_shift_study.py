@@ -1,0 +1,189 @@
+"""The study end to end: the command on a small folder and on the real cadences, the report, the explorer, the notebook."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from conftest import write_competition
+
+pytest.importorskip("ipywidgets")
+
+from seti_utils.__main__ import main
+from seti_utils.data.cadence import FREQ, PANELS, TIME
+from seti_utils.data.competition import read_competition
+from seti_utils.data.packed import open_cadences
+from seti_utils.data.sky import make_sky
+from seti_utils.data.sources import JoinedCadences
+from seti_utils.errors import InputError
+from seti_utils.run.papermill import run_notebook
+from seti_utils.use.prediction import sigmoid
+from seti_utils.use.shift.explorer import Explorer, Panel, is_interactive
+from seti_utils.use.shift.report import Section, table_html, write_report
+from seti_utils.use.tables import make_scores, write_scores
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """70 training and 60 test cadences of noise; the test's panels have a slope."""
+    root = write_competition(tmp_path_factory.mktemp("shift") / "data", train=70, test=60, seed=2)
+    for path in (root / "test").glob("*/*.npy"):
+        np.save(path, (np.load(path) + np.linspace(-2, 2, FREQ)).astype(np.float16))
+    return root
+
+
+def tables_of(root, folder, name, seed):
+    """An out-of-fold and a test table of a model that knows a little."""
+    generator, paths = np.random.default_rng(seed), []
+    for split, table in (("oof", "train_labels.csv"), ("test", "sample_submission.csv")):
+        rows = pd.read_csv(root / table, dtype={"id": str})
+        target = rows["target"].to_numpy(float) if split == "oof" else None
+        score = sigmoid(generator.normal(size=len(rows)) + (0 if target is None else target) - 1)
+        paths.append(folder / f"{name}_{split}.csv")
+        write_scores(paths[-1], make_scores(rows["id"], score, fold=np.arange(len(rows)) % 2, experiment=name, seed=1,
+                                            fingerprint=name, target=target))
+    return paths
+
+
+def test_the_command_writes_a_report_that_stands_alone_and_its_tables(folder, tmp_path, capsys):
+    pairs = [tables_of(folder, tmp_path, name, seed) for seed, name in enumerate(("one", "two"))]
+    words = ["shift", folder, "--out", tmp_path / "out", "--rows", "60", "--workers", "1", "--no-net",
+             "--oof", *(pair[0] for pair in pairs), "--test", *(pair[1] for pair in pairs)]
+    assert main(list(map(str, words))) == 0, capsys.readouterr().err
+    said = capsys.readouterr().out
+    assert "told from training rows at sight" in said and "differ between train and test beyond doubt, most of all" in said
+    assert "Leaks: too few rows" not in said and "Saerens EM" not in said  # 17 positives are too few for a prior, and it says so
+    assert "too few for a prior" in said and "Look first at" in said
+    page = (tmp_path / "out" / "shift.html").read_text()
+    assert not re.search(r"""(src|href)=["'](?!data:|\#)|url\(|@import|<script""", page), "everything is in the file"
+    assert page.count("data:image/png;base64,") >= 7 and page.index("In short") < page.index("<section")
+    weights = pd.read_csv(tmp_path / "out" / "adversarial.csv", dtype={"id": str})
+    labels = pd.read_csv(folder / "train_labels.csv", dtype={"id": str})
+    train = weights[weights["split"] == "train"]
+    assert list(train["id"]) == list(labels["id"]) and (train["weight"] > 0).all()
+    chosen = pd.read_csv(tmp_path / "out" / "validation.csv", dtype={"id": str})["id"]
+    assert 0 < len(chosen) < 20 and set(chosen) <= set(train["id"])
+    assert len(pd.read_csv(tmp_path / "out" / "disagreement.csv")) == 60
+
+
+def test_five_real_cadences_are_too_few_and_it_says_so(real_folder, tmp_path, capsys):
+    assert main(["shift", str(real_folder), "--out", str(tmp_path), "--workers", "1"]) == 0
+    said = capsys.readouterr().out
+    assert said.count("too few") == 3
+    assert (pd.read_csv(tmp_path / "adversarial.csv").query("split == 'train'")["weight"] == 1).all()
+
+
+@pytest.mark.parametrize(("words", "said"), [
+    (["--rows", "few"], "number of rows"),
+    (["--oof", "a.csv"], "give both"),
+    (["--experiment", "sky_demo", "--runs", "nowhere"], "was not trained"),
+    (["--overlap", "nowhere"], "overlap"),
+])
+def test_mistakes_are_one_line(folder, tmp_path, capsys, words, said):
+    assert main(["shift", str(folder), "--out", str(tmp_path / "out"), "--workers", "1", *words]) == 2
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith("error: ") and said in error and not (tmp_path / "out").exists()
+
+
+def test_a_leak_of_the_old_era_is_seen_through_the_command(tmp_path, capsys):
+    sky = make_sky(tmp_path / "sky", train=160, test=4, seed=3, overlap=0, era="old", workers=1)
+    assert main(["shift", str(sky), "--out", str(tmp_path / "out"), "--workers", "1"]) == 0
+    assert "tells the label" in capsys.readouterr().out
+
+
+def test_another_receiver_marks_the_test_and_leaves_columns_and_train_alone(tmp_path):
+    plain, marked = (make_sky(tmp_path / name, train=8, test=8, seed=5, receiver=on, workers=1) for name, on in (("a", False), ("b", True)))
+    for split, same in (("train", True), ("test", False)):
+        for path in (plain / split).glob("*/*.npy"):
+            a, b = np.load(path).astype(np.float64), np.load(marked / path.relative_to(plain)).astype(np.float64)
+            assert np.array_equal(a, b) is same
+            a, b = ((x - x.mean(1, keepdims=True)) for x in (a, b))
+            cosine = (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
+            assert cosine.min() > 0.9999  # by which overlapping windows are found
+    with pytest.raises(InputError, match="receiver"):
+        make_sky(tmp_path / "a", train=8, test=8, seed=5, receiver=True, workers=1)
+
+
+def test_cells_are_escaped_and_numbers_read_well():
+    page = table_html("a < b", pd.DataFrame({"id": ["<script>"], "score": [0.123456], "sure": [True], "none": [np.nan]}))
+    assert "&lt;script&gt;" in page and "<script>" not in page and "0.1235" in page and ">yes<" in page and ">–<" in page
+
+
+def test_a_report_of_nothing_is_still_a_page(tmp_path):
+    path = write_report(tmp_path / "r.html", "T", "about", [Section("Empty")], "foot")
+    assert path.read_text().startswith("<!doctype html>")
+
+
+@pytest.fixture(scope="module")
+def explorer(folder):
+    competition = read_competition(folder)
+    source = JoinedCadences([open_cadences(competition, split) for split in ("train", "test")])
+    table = pd.DataFrame({"id": source.ids.astype(str), "split": ["train"] * 70 + ["test"] * 60, "target": [0.0, 1.0] * 35 + [np.nan] * 60,
+                          "score": np.linspace(0, 1, 130)})
+    embedding = np.random.default_rng(0).normal(size=(130, 6))
+    embedding[90] = embedding[7] + 0.01
+    heat = torch.zeros(PANELS, 39, 64).numpy()
+    return Explorer(source, table, embedding, lambda cadence: heat + (cadence.shape == (PANELS, TIME, FREQ)))
+
+
+def test_the_explorer_orders_finds_and_says(explorer):
+    assert explorer.orders() == ["as in the table", "highest score", "lowest score"]
+    ids = explorer.ids("test", "highest score")
+    assert ids[0] == explorer.table["id"][129] and len(ids) == 60
+    seven = explorer.table["id"][7]
+    assert explorer.like(seven, 3)["id"][0] == explorer.table["id"][90] and seven not in set(explorer.like(seven)["id"])
+    assert explorer.words(seven) == f"{seven} · train · positive · score 0.054"
+    with pytest.raises(InputError, match="no row 'x'"):
+        explorer.picture("x")
+
+
+def test_moving_the_widgets_redraws(explorer):
+    panel = Panel(explorer)
+    first = panel.image.value
+    assert first[:4] == b"\x89PNG" and panel.slider.max == 129
+    panel.slider.value = 5
+    assert panel.image.value != first and panel.said.value == "6 of 130" and panel.one == explorer.table["id"][5]
+    fifth = panel.image.value
+    panel.heat.value = True
+    assert panel.image.value != fifth and not panel.heat.disabled
+    panel.split.value = "test"
+    assert panel.slider.value == 0 and panel.slider.max == 59 and panel.one == explorer.table["id"][70]
+    panel.order.value = "highest score"
+    assert panel.one == explorer.table["id"][129]
+    panel.name.value = explorer.table["id"][100]
+    assert panel.one == explorer.table["id"][100]
+    panel.name.value = "nobody"
+    assert "not among" in panel.said.value
+    assert panel.others.layout.display == "none"
+    panel.button.click()
+    assert panel.others.value[:4] == b"\x89PNG" and panel.others.layout.display == ""
+
+
+@pytest.mark.parametrize(("variables", "there"), [
+    ({}, False), ({"JPY_SESSION_NAME": "a.ipynb"}, True), ({"KAGGLE_KERNEL_RUN_TYPE": "Batch", "JPY_SESSION_NAME": "a"}, False),
+    ({"KAGGLE_KERNEL_RUN_TYPE": "Interactive"}, True),
+])
+def test_a_person_is_told_from_a_batch_run(monkeypatch, variables, there):
+    for name in ("KAGGLE_KERNEL_RUN_TYPE", "JPY_SESSION_NAME", "VSCODE_PID", "COLAB_RELEASE_TAG"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert is_interactive() is there
+
+
+def test_the_notebook_runs_on_a_trained_sky_with_pictures_in_place_of_widgets(tmp_path, monkeypatch):
+    for name in ("JPY_SESSION_NAME", "VSCODE_PID"):
+        monkeypatch.delenv(name, raising=False)
+    sky = make_sky(tmp_path / "sky", train=60, test=12, seed=3, workers=1)
+    knobs = ["backbone=test_efficientnet", "epochs=1", "resize.freq=32", "resize.time=32", "batch=8", "folds=2"]
+    sets = [word for knob in knobs for word in ("--set", knob)]
+    assert main(["train", "sky_demo", "--folds", "0,1", "--data", str(sky), "--out", str(tmp_path / "runs"), "--workers", "1", *sets]) == 0
+    run_notebook("eda_domain_shift", tmp_path / "eda.ipynb", [
+        f"data={sky}", "experiment=sky_demo", f"runs={tmp_path / 'runs'}", "overrides=" + " ".join(knobs), f"out={tmp_path / 'out'}", "show_rows=1"])
+    cells = json.loads(Path(tmp_path / "eda.ipynb").read_text())["cells"]
+    outputs = [output for cell in cells if cell["cell_type"] == "code" for output in cell["outputs"]]
+    assert sum("image/png" in output.get("data", {}) for output in outputs) >= 4
+    assert (tmp_path / "out" / "shift.html").exists()
