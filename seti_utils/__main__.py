@@ -3,10 +3,10 @@
 import argparse
 import sys
 
-from seti_utils.commands import blend, chain, kaggle, log, notebook, overlap, pack, predict, shift, sky, summary, train
+from seti_utils.commands import anomaly, blend, chain, kaggle, log, notebook, overlap, pack, predict, shift, sky, summary, train
 from seti_utils.errors import Spoken
 
-COMMANDS = (sky, log, train, predict, blend, chain, pack, overlap, shift, notebook, summary, kaggle)
+COMMANDS = (sky, log, train, predict, blend, chain, pack, overlap, shift, anomaly, notebook, summary, kaggle)
 
 
 def make_parser() -> argparse.ArgumentParser:

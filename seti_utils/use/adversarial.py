@@ -8,7 +8,7 @@ from seti_utils.errors import InputError
 from seti_utils.learn.seeding import seed_of
 from seti_utils.use.tables import as_numbers, read_text_table, refuse
 
-COMMAND = "python -m seti_utils shift DATA --out FOLDER"
+COMMAND = "python -m seti_utils shift DATA --out FOLDER --rows all"
 """What writes the table."""
 
 

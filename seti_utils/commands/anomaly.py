@@ -1,0 +1,49 @@
+"""``anomaly``: how far every cadence lies from the ordinary ones, in the features of a trained network."""
+
+import argparse
+from pathlib import Path
+
+from seti_utils.commands.options import add_coordinates, add_runtime, runtime_of
+from seti_utils.experiments import LOG
+from seti_utils.run.coordinates import parse_folds
+
+
+def add_parser(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser(
+        "anomaly",
+        help="anomaly scores from a trained network's features, for blending and for rejecting outliers",
+        description="Measure how far every cadence's features lie from those of negatives that the network was not trained "
+        "on: mean distance to the nearest ones (knn), Mahalanobis distance, or local outlier factor (lof). Writes "
+        "OUT/EXPERIMENT/anomaly_HOW: oof.csv and test.csv, which blend takes beside a classifier's, and outliers.csv, test "
+        "cadences unlike anything the network was judged on. No row is ever its own neighbour.",
+        epilog="example: python -m seti_utils anomaly idea_arcface --folds all --how lof --data DATA",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_coordinates(parser)
+    parser.add_argument("--how", choices=("knn", "mahalanobis", "lof"), default="knn")
+    parser.add_argument("--neighbours", type=int, default=10, help="for knn and lof (default: 10)")
+    parser.add_argument("--level", type=float, default=0.01, help="share of ordinary rows that may be rejected (default: 0.01)")
+    parser.add_argument("--runs", type=Path, nargs="+", default=[], help="further folders with trained weights (besides --out)")
+    add_runtime(parser)
+    parser.set_defaults(handle=handle)
+
+
+def handle(args: argparse.Namespace) -> None:
+    import numpy as np
+    import pandas as pd
+
+    from seti_utils.run.anomaly import anomaly_scores
+    from seti_utils.run.rows import open_competition
+    from seti_utils.run.summary import hidden_labels, targets_for, worded
+
+    runtime = runtime_of(args)
+    name = LOG.find(args.experiment).name
+    folds = parse_folds(args.folds, LOG.config(name, runtime.overrides).folds)
+    oof, test, folder = anomaly_scores(
+        name, folds, args.seeds, runtime, how=args.how, neighbours=args.neighbours, level=args.level
+    )
+    print(f"{name}, {args.how}: out-of-fold AUC {worded(oof['target'], oof['score'])}, {len(oof)} cadences")
+    if (labels := hidden_labels(open_competition(runtime).root)) is not None:
+        print(f"  hidden test AUC {worded(targets_for(test, labels), test['score'])}, {len(test)} cadences")
+    outliers = pd.read_csv(folder / "outliers.csv")
+    print(f"  {int(np.sum(outliers['rejected']))} of {len(outliers)} test cadences are unlike all others; tables in {folder}")
