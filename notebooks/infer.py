@@ -26,18 +26,19 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-# A kernel made by `python -m seti_utils kaggle build` brings the package along; a plain push needs it as a dataset.
+# Kernels from `python -m seti_utils kaggle build` bring the package; a plain push needs it mounted.
 mounts = Path(os.environ.get("SETI_INPUT", "/kaggle/input"))
 places = [Path.cwd(), Path.cwd().parent, *mounts.glob("*"), *mounts.glob("datasets/*/*")]
 sys.path[:0] = [str(place) for place in places if (place / "seti_utils" / "run").is_dir()]
 if find_spec("seti_utils") is None:
-    raise SystemExit("seti_utils is not here: push with `python -m seti_utils kaggle build infer EXPERIMENT --push`, "
-                     "which brings it along, or mount a dataset that holds the folder seti_utils")
+    raise SystemExit("seti_utils is not here: mount a dataset that holds it, or push with "
+                     "`python -m seti_utils kaggle build infer EXPERIMENT --push`")
 
 # %%
 from seti_utils.run.notebook import session
 
-now = session(experiment, folds=folds, seeds=seeds, data=data, out=out, runs=runs, overrides=overrides)
+now = session(experiment, folds=folds, seeds=seeds, data=data, out=out, runs=runs,
+              overrides=overrides)
 now.describe()
 
 # %%

@@ -71,7 +71,7 @@ def last_words(folder, mounts) -> str:
 
 def test_without_the_package_it_ends_in_one_sentence(tmp_path):
     said = last_words(tmp_path / "session", {})
-    assert "SystemExit: seti_utils is not here: push with `python -m seti_utils kaggle build train EXPERIMENT --push`" in said
+    assert "SystemExit: seti_utils is not here: mount a dataset that holds it, or push with `python -m seti_utils kaggle" in said
     assert "Traceback" not in said and len(said.splitlines()) < 8
     assert likely_cause(said).startswith("the package did not come along")
 
