@@ -8,11 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
 
 from seti_utils import specs
-from seti_utils.layouts import is_rectangular, parse_layout
+from seti_utils.layouts import RAW, is_rectangular, panels_shown, parse_layout
 
 CleanStep = (
     specs.OffMedian
     | specs.Clip
+    | specs.Compress
     | specs.ColumnNorm
     | specs.RowNorm
     | specs.HighPass
@@ -111,6 +112,8 @@ class Config:
             raise ValueError(f"precision={self.precision!r}: expected 'fp16', 'bf16' or None (float32)")
         if unknown := set(self.tta) - {"identity", "freq", "time", "both"}:
             raise ValueError(f"tta: {sorted(unknown)} are no views; expected identity, freq, time, both")
+        if self.sky_first and max(panels_shown(parse_layout(self.layout))) >= RAW:
+            raise ValueError(f"layout={self.layout!r}: an endless sky has no cleaned panels, so sky_first cannot show them")
         if self.fold_groups not in (None, "overlap"):
             raise ValueError(f"fold_groups={self.fold_groups!r}: expected 'overlap' (rows that share sky in one fold) or None")
 

@@ -2,12 +2,17 @@
 
 A comma starts a new channel. A letter takes that star's next panel (the A star has three, B, C and D one
 each; after the last it starts again), and panels of a channel follow each other in time. A slash starts a new
-row of the mosaic along frequency: ``aaa/bcd`` shows the ON panels above the OFF panels.
+row of the mosaic along frequency: ``aaa/bcd`` shows the ON panels above the OFF panels. Capital letters are the same
+panels cleaned of the sky that other files show too: ``AAA,BCD`` alone, ``aaa,bcd,AAA,BCD`` beside the raw ones.
 """
 
 from itertools import cycle
 
+RAW = 6
+"""Panels of a cadence, numbered 0 to 5; the cleaned ones are numbered 6 to 11, in the same order."""
+
 SLOTS = {"a": (0, 2, 4), "b": (1,), "c": (3,), "d": (5,)}
+SLOTS |= {star.upper(): tuple(RAW + slot for slot in slots) for star, slots in SLOTS.items()}
 
 Layout = tuple[tuple[tuple[int, ...], ...], ...]
 """channels x rows along frequency x panel numbers along time."""
@@ -18,9 +23,9 @@ def parse_layout(notation: str) -> Layout:
 
     ``parse_layout("aaa,bcd")`` is ``(((0, 2, 4),), ((1, 3, 5),))``. Channels may differ in length
     (``aaa,bcd,abacad``): then only a resize can make one image of them. Raises ``ValueError`` when a letter is not
-    a, b, c or d, or when the rows of a channel differ in length.
+    a, b, c or d, small or capital, or when the rows of a channel differ in length.
     """
-    if unknown := sorted(set(notation) - set("abcd,/")):
+    if unknown := sorted(set(notation) - set("abcdABCD,/")):
         raise ValueError(f"layout {notation!r}: {unknown} are no stars; write a, b, c, d, a comma per channel, a slash per row")
     panels = {star: cycle(slots) for star, slots in SLOTS.items()}
     channels = tuple(
@@ -30,6 +35,11 @@ def parse_layout(notation: str) -> Layout:
         if len({len(row) for row in channel}) != 1 or not channel[0]:
             raise ValueError(f"layout {notation!r}: every row of a channel needs the same number of panels, at least one")
     return channels
+
+
+def panels_shown(layout: Layout) -> frozenset[int]:
+    """Numbers of the panels that ``layout`` shows: raw ones 0 to 5, cleaned ones 6 to 11."""
+    return frozenset(panel for channel in layout for row in channel for panel in row)
 
 
 def is_rectangular(layout: Layout) -> bool:

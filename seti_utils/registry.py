@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, fields, replace
 
 from seti_utils.config import Config, fingerprint
 from seti_utils.errors import InputError
+from seti_utils.layouts import RAW, panels_shown, parse_layout
 
 KNOBS = tuple(f.name for f in fields(Config))
 
@@ -92,6 +93,8 @@ class Log:
         for knob, source in after.sources().items():
             self.refuse_unless_known(source, f"{name}: {knob} names an unknown experiment")
             self.refuse_other_folds(name, after, source)
+        if after.distill:
+            self.refuse_other_panels(name, after, after.distill.source)
         self.experiments[name] = Experiment(
             name, title, after, changes, parent, because if parent else None, verdict, note, confidence, self.page
         )
@@ -153,6 +156,14 @@ class Log:
         if mine != theirs:
             raise InputError(f"{source}, which it builds on, has folds {theirs}, not {mine}", where=name,
                              remedy="give both the same folds, fold_seed and fold_groups")
+
+    def refuse_other_panels(self, name: str, config: Config, teacher: str) -> None:
+        """Refuse a teacher that looks at a kind of panels (raw, cleaned) that its student does not read."""
+        mine, theirs = ({panel < RAW for panel in panels_shown(parse_layout(layout))}
+                        for layout in (config.layout, self.experiments[teacher].config.layout))
+        if not theirs <= mine:
+            raise InputError(f"its teacher {teacher} looks at {'raw' if True in theirs - mine else 'cleaned'} panels, it does not",
+                             where=name, remedy="show both kinds, or take a teacher of its own kind")
 
     def refuse_unless_known(self, name: str, problem: str) -> None:
         if name not in self.experiments:

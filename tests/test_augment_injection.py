@@ -6,7 +6,7 @@ import torch
 
 from seti_utils.data.needles import FAMILIES
 from seti_utils.errors import InputError
-from seti_utils.views import inject, normalise_panels, render
+from seti_utils.views import add_noise, inject, normalise_panels, render
 
 ON, OFF = [0, 2, 4], [1, 3, 5]
 
@@ -128,3 +128,26 @@ def test_the_rendered_image_keeps_the_needles_snr(noise):
     native = snr(lambda panels: render(panels, layout="aaa"))
     image = snr(lambda panels: render(panels, layout="aaa", resize=how))
     assert image / native > 0.85
+
+
+def test_cleaned_panels_get_the_same_needle_in_sigma():
+    raw = normalise_panels(torch.randn(8, 6, 273, 256, generator=seeded(1)) + torch.linspace(0, 5, 256))
+    cleaned = 0.01 * torch.randn(8, 6, 273, 256, generator=seeded(2))
+    words = {"families": ("drift",), "p": 1.0, "amplitude": (4.0, 4.0), "drop": 0.3}
+    both, label = inject(torch.cat([raw, cleaned], 1), torch.zeros(8), generator=seeded(), **words)
+    alone, same = inject(raw, torch.zeros(8), generator=seeded(), **words)
+    bare, again = inject(cleaned, torch.zeros(8), generator=seeded(), cleaned=True, **words)
+    assert torch.equal(both[:, :6], alone) and torch.equal(both[:, 6:], bare)
+    assert torch.equal(label, same) and torch.equal(label, again) and label.sum() > 4
+    added = (bare - cleaned)[label == 1]
+    assert 3.5 < added.max() <= 4.0 + 1e-4 and not added[:, OFF].any(), "the amplitude is in sigma, and nothing is normalised"
+    where = added > 2
+    assert torch.equal((alone - raw)[label == 1][:, ON].flatten(2).amax(2) > 0.1, where[:, ON].flatten(2).any(2))
+
+
+def test_noise_on_cleaned_panels_is_the_same_draw():
+    raw = normalise_panels(torch.randn(6, 6, 20, 30, generator=seeded(1)))
+    both, _ = add_noise(torch.cat([raw, torch.zeros_like(raw)], 1), torch.zeros(6), generator=seeded(), low=0.5)
+    alone, _ = add_noise(raw, torch.zeros(6), generator=seeded(), low=0.5)
+    assert torch.equal(both[:, :6], alone)
+    assert torch.allclose(normalise_panels(raw + both[:, 6:]), alone, atol=1e-5)

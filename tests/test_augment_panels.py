@@ -12,6 +12,7 @@ from seti_utils.views import freq_roll, panel_flip, replace_on, reverse_time, sh
 from seti_utils.views.layout import arrange_channels
 
 LAYOUTS = ["abacad", "aaabcd", "aaa,bcd", "a,b,a,c,a,d", "aaa,bcd,abacad", "aaa", "aaa/bcd"]
+LAYOUTS += ["AAA,BCD", "aaa,bcd,AAA,BCD", "a,b,a,c,a,d,A,B,A,C,A,D"]
 BATCH, TIME, FREQ = 96, 7, 5
 SOFT = torch.rand(BATCH, generator=torch.Generator().manual_seed(9)) * 0.8 + 0.1
 ON = (0, 2, 4)
@@ -22,16 +23,29 @@ def marked(panels=range(6)):
     return torch.stack([10.0 * panel + ramp for panel in panels]).expand(BATCH, -1, -1, -1).clone()
 
 
+def marked_for(layout):
+    """What a layout reads: raw or cleaned panels, or both, the cleaned ones (6 to 11) marked as the raw ones are."""
+    return as_read(marked(), layout)
+
+
+def as_read(x, layout):
+    both = layout != layout.lower() and layout != layout.upper()
+    return torch.cat([x, x], 1) if both else x
+
+
 def seeded(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
 def read_off(x, layout):
-    """{slot: (B,) panel shown there} and {slot: (B,) bool whether it runs backwards}, from the image of a layout."""
+    """{slot: (B,) panel shown there} and {slot: (B,) bool whether it runs backwards}, from the image of a layout.
+
+    A cleaned panel counts as its raw one, and must show the same where both are there.
+    """
     shown, backwards = {}, {}
     for channel, image in zip(parse_layout(layout), arrange_channels(x, layout)):
         for row, slots in enumerate(channel):
-            for place, slot in enumerate(slots):
+            for place, slot in enumerate(slot % 6 for slot in slots):
                 block = image[:, row * FREQ : (row + 1) * FREQ, place * TIME : (place + 1) * TIME]
                 panel = (block.amin((1, 2)) / 10).round().long()
                 turned = block[:, 0, 0] > block[:, 0, -1]
@@ -49,7 +63,7 @@ class TestLabels:
     """``x`` shows a signal in its ON panels with probability ``SOFT``; the label must follow it."""
 
     def test_reverse_time_is_dacaba_and_label_0(self, layout):
-        x, y = reverse_time(marked(), SOFT, generator=seeded(), p=0.5)
+        x, y = reverse_time(marked_for(layout), SOFT, generator=seeded(), p=0.5)
         shown, backwards = read_off(x, layout)
         hit = backwards[0]
         assert 20 < hit.sum() < 76
@@ -58,14 +72,14 @@ class TestLabels:
         assert not is_on(shown[0][hit]).any() and torch.equal(y, torch.where(hit, 0, SOFT))
 
     def test_panel_flip_turns_every_panel_in_its_slot_and_keeps_the_label(self, layout):
-        x, y = panel_flip(marked(), SOFT, generator=seeded(), p=0.5)
+        x, y = panel_flip(marked_for(layout), SOFT, generator=seeded(), p=0.5)
         shown, backwards = read_off(x, layout)
         assert 20 < backwards[0].sum() < 76 and torch.equal(y, SOFT)
         for slot, panel in shown.items():
             assert (panel == slot).all() and torch.equal(backwards[slot], backwards[0])
 
     def test_shuffle_cons_permutes_within_on_and_off_and_keeps_the_label(self, layout):
-        x, y = shuffle_cons(marked(), SOFT, generator=seeded(), p=0.5)
+        x, y = shuffle_cons(marked_for(layout), SOFT, generator=seeded(), p=0.5)
         shown, backwards = read_off(x, layout)
         for slot, panel in shown.items():
             assert (is_on(panel) == is_on(torch.tensor(slot))).all() and not backwards[slot].any()
@@ -76,7 +90,7 @@ class TestLabels:
         assert torch.equal(y, SOFT)
 
     def test_shuffle_inv_shows_off_panels_in_on_slots_and_label_0(self, layout):
-        x, y = shuffle_inv(marked(), SOFT, generator=seeded(), p=0.5)
+        x, y = shuffle_inv(marked_for(layout), SOFT, generator=seeded(), p=0.5)
         shown, backwards = read_off(x, layout)
         hit = ~is_on(shown[0])
         assert 20 < hit.sum() < 76 and torch.equal(y, torch.where(hit, 0, SOFT))
@@ -87,7 +101,7 @@ class TestLabels:
         assert (places.sort(1).values == torch.tensor([1, 3, 5])).all() and len(places.unique(dim=0)) == 6
 
     def test_swap_on_off_is_bacada_and_label_0(self, layout):
-        x, y = swap_on_off(marked(), SOFT, generator=seeded(), p=0.5)
+        x, y = swap_on_off(marked_for(layout), SOFT, generator=seeded(), p=0.5)
         shown, _ = read_off(x, layout)
         hit = shown[0] == 1
         assert 20 < hit.sum() < 76 and torch.equal(y, torch.where(hit, 0, SOFT))
@@ -96,7 +110,7 @@ class TestLabels:
 
     @pytest.mark.parametrize("count", [1, 2, 3])
     def test_replace_on_gives_label_0_only_when_no_on_panel_is_left(self, layout, count):
-        x, y = replace_on(marked(), SOFT, generator=seeded(), p=0.5, count=count)
+        x, y = replace_on(marked_for(layout), SOFT, generator=seeded(), p=0.5, count=count)
         shown, _ = read_off(x, layout)
         places = torch.stack([shown[slot] for slot in ON], dim=1)
         gone = (~is_on(places)).sum(1)
@@ -110,7 +124,7 @@ class TestLabels:
         assert torch.equal(y, torch.where(hit, 0, SOFT) if count == 3 else SOFT)
 
     def test_freq_roll_moves_all_panels_alike_and_keeps_the_label(self, layout):
-        x = torch.zeros(BATCH, 6, TIME, 40)
+        x = as_read(torch.zeros(BATCH, 6, TIME, 40), layout)
         x[..., 20] = 1
         rolled, y = freq_roll(x, SOFT, generator=seeded(), p=1.0, bins=6)
         assert torch.equal(y, SOFT)

@@ -18,6 +18,7 @@ from seti_utils.runtime import Runtime
 from seti_utils.specs import Resize
 from seti_utils.use.overlap import search
 from seti_utils.use.overlap_folder import read_pairs
+from seti_utils.use.overlap_panels import clean
 
 SMALL = {"backbone": "test_efficientnet", "pretrained": False, "epochs": 1, "batch": 4}
 
@@ -31,6 +32,7 @@ def sky(tmp_path_factory):
 def overlap(sky, tmp_path_factory):
     folder = search(read_competition(sky), tmp_path_factory.mktemp("overlap") / "overlap", quiet=True)
     assert len(read_pairs(folder)) > 30, "a sky without overlaps would try only what happens without neighbours"
+    clean(read_competition(sky), folder, quiet=True)
     return folder
 
 

@@ -191,7 +191,7 @@ def test_a_backbone_that_cannot_says_which_knob(backbone):
 @pytest.mark.parametrize(
     ("channels", "more", "problem"),
     [
-        (0, {}, "0 channels"), (7, {}, "7 channels"), (3, {"panels": PanelEncoder}, "needs 6 channels"),
+        (0, {}, "0 channels"), (13, {}, "13 channels"), (3, {"panels": PanelEncoder}, "needs 6 channels"),
         (1, {"drop_rate": 1.0}, "drop_rate=1.0"), (1, {"drop_path_rate": -0.1}, "drop_path_rate=-0.1"),
         (1, {"stem_stride": (1, 0)}, "stem_stride"), (1, {"stem_stride": (1, 2, 2)}, "stem_stride"),
     ],

@@ -1,11 +1,13 @@
 """Which panel is where in the image, for every layout of the log; what render returns."""
 
+from functools import partial
+
 import pytest
 import torch
 
 from seti_utils.errors import InputError
 from seti_utils.layouts import parse_layout
-from seti_utils.views import arrange, mirror, normalise_panels, render, resize, rows_of
+from seti_utils.views import arrange, clip, mirror, normalise_panels, render, resize, rows_of, whiten
 
 SHAPES = {
     "abacad": (1, 256, 1638),
@@ -127,3 +129,28 @@ def test_normalised_panels_have_mean_0_and_std_1_or_are_0(dtype):
         assert wide[0, panel].mean().abs() < tolerance and abs(wide[0, panel].std() - 1) < tolerance
     assert not y[0, [1, 2, 3, 5]].any() and not y[0, 4, 0, :9].any()
     assert torch.equal(normalise_panels(x[:, :1]), y[:, :1])
+
+
+def test_capital_letters_are_cleaned_panels_alone_or_beside_the_raw_ones():
+    assert parse_layout("AAA,BCD") == (((6, 8, 10),), ((7, 9, 11),))
+    raw, cleaned = torch.randn(2, 6, 5, 4), torch.randn(2, 6, 5, 4)
+    both = torch.cat([raw, cleaned], 1)
+    assert torch.equal(arrange(cleaned, "AAA,BCD"), arrange(cleaned, "aaa,bcd"))
+    beside = arrange(both, "aaa,bcd,AAA,BCD")
+    assert torch.equal(beside[:, :2], arrange(both[:, :6], "aaa,bcd")) and torch.equal(beside[:, 2:], arrange(cleaned, "aaa,bcd"))
+    assert torch.equal(arrange(both, "abacad"), arrange(both[:, :6], "abacad"))
+    assert torch.equal(arrange(cleaned[:, ::2], "AAA"), arrange(cleaned, "AAA"))
+    for layout in ("aaa,AAA", "aAa"):
+        with pytest.raises(InputError, match="raw and cleaned panels are needed"):
+            arrange(raw, layout)
+    with pytest.raises(InputError, match=r"\[7, 9, 11\] are needed"):
+        arrange(cleaned[:, ::2], "AAA,BCD")
+
+
+def test_steps_that_measure_a_panel_leave_cleaned_ones_in_their_unit():
+    both = 5 * torch.randn(2, 12, 273, 64)
+    clean = (partial(whiten, limit=3.0), partial(clip, limit=9.0))
+    image = render(both, layout="aaa,AAA", clean=clean)
+    assert torch.equal(image[:, :1], render(both[:, :6], layout="aaa", clean=clean))
+    assert torch.equal(image[:, 1:], render(both[:, 6:].clamp(-9, 9), layout="AAA"))
+    assert torch.equal(image[:, 1:], render(both[:, 6:], layout="AAA", clean=clean))

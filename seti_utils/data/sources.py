@@ -116,6 +116,34 @@ class JoinedCadences:
                 for one in np.unique(owner)]
 
 
+class BesideCadences:
+    """The same cadences from two sources, the panels of the second behind those of the first: raw, then cleaned.
+
+    Panels are numbered on: six raw ones and six cleaned ones are 0 to 11.
+    """
+
+    def __init__(self, first: Source, second: Source):
+        if not np.array_equal(first.ids, second.ids):
+            raise ValueError("both sources need the same cadences in the same order")
+        self.first, self.second, self.ids = first, second, first.ids
+        self.panels = tuple(range(len(first.panels) + len(second.panels)))
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def read_into(self, rows: Sequence[int], out: torch.Tensor) -> None:
+        """Fill ``out`` with the cadences of ``rows``, both sources' panels."""
+        here = len(self.first.panels)
+        for place, row in enumerate(rows):  # one cadence's panels of a source are contiguous, a batch's are not
+            self.first.read_into([row], out[place : place + 1, :here])
+            self.second.read_into([row], out[place : place + 1, here:])
+
+    def will_need(self, rows: Sequence[int]) -> None:
+        """Announce ``rows`` to both sources."""
+        self.first.will_need(rows)
+        self.second.will_need(rows)
+
+
 def buffer_of(out: torch.Tensor, rows: Sequence[int], panels: tuple[int, ...]) -> tuple[np.ndarray, memoryview, int]:
     """``out`` as an array, as writable bytes, and the bytes of one cadence. Refuses a buffer of another form."""
     wanted = (len(rows), len(panels), TIME, FREQ)

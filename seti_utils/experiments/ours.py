@@ -61,11 +61,15 @@ def write(log: Log) -> None:
         because="the encoder reads panels, so each has to be a channel")
     exp("idea_sky_first", "exp011", "begin on an endless synthetic sky", sky_first=SkyFirst())
     exp("idea_gem", "exp011", "generalised-mean pooling", pool=GeM())
-    exp("idea_detector", "sky_demo", "a heat map of needles, taught by drawn needles alone", detect=Detector(), resize=edit(time=48),
-        inject=None, panels=None, pool=None, because="the heat map has its own network and its own needles",
+    exp("idea_detector", "sky_demo", "a heat map of needles, taught by drawn needles alone", detect=Detector(), backbone="needle_net",
+        resize=edit(time=48), inject=None, panels=None, pool=None, because="the heat map has its own network and its own needles",
         note="The segmentation-style recipe that made 0.76992 in the competition without one label of a positive.")
     exp("idea_adabn", "exp011", "BatchNorm statistics of the test", adapt=AdaBN(), note="Li 2016.")
     exp("idea_shot", "exp011", "information maximisation on the test", adapt=Shot(), note="Liang 2020; the 5th place used it.")
     exp("idea_reweight", "exp011", "more of the rows that look like the test", reweight=Reweight())
     exp("idea_overlap_folds", "exp011", "cadences that share sky in one fold", fold_groups="overlap",
         note="Files are overlapping windows of wider bands: plain folds validate on backgrounds they were trained on.")
+    exp("idea_cleaned", "exp011", "panels less the sky that other files show too", layout="ABACAD", note="The winners' magic 2.")
+    exp("idea_cleaned_beside", "exp011", "cleaned panels beside the raw ones", layout="abacad,ABACAD")
+    exp("sky_cleaned", "sky_demo", "panels less the sky that other files show too", layout="A,B,A,C,A,D")
+    exp("sky_cleaned_beside", "sky_demo", "cleaned panels beside the raw ones", layout="a,b,a,c,a,d,A,B,A,C,A,D")

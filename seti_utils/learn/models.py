@@ -34,23 +34,23 @@ def build_model(
     ``stem_stride`` is (freq, time) or one number for both, and keeps pretrained stem weights. ``pool`` and
     ``attention`` are modules; ``head`` and ``panels`` are called with the embedding's width:
     ``partial(L2Head, scale=16.0)``.
-    With ``panels`` the backbone sees the six channels of an ``a,b,a,c,a,d`` image one by one.
+    With ``panels`` the backbone sees the six channels of an ``a,b,a,c,a,d`` image one by one, raw and cleaned together.
     ``None`` leaves a part as the backbone has it. Initial weights come from torch's global generator: seed it first.
 
     Raises ``InputError`` naming the knob where the backbone cannot do what is asked, and for weights that are missing
     or of another network (see :func:`seti_utils.learn.backbones.make_body`).
     """
-    if not 1 <= channels <= 6:
-        raise InputError(f"{channels} channels", where=backbone, remedy="a cadence gives images of 1 to 6 channels")
-    if panels is not None and channels != len(ROLES):
-        problem = f"a panel encoder needs {len(ROLES)} channels, not {channels}"
-        raise InputError(problem, where=backbone, remedy="use layout a,b,a,c,a,d")
+    if not 1 <= channels <= 2 * len(ROLES):
+        raise InputError(f"{channels} channels", where=backbone, remedy=f"a cadence gives images of 1 to {2 * len(ROLES)} channels")
+    if panels is not None and channels % len(ROLES):
+        problem = f"a panel encoder needs {len(ROLES)} channels, or twice as many, not {channels}"
+        raise InputError(problem, where=backbone, remedy="use layout a,b,a,c,a,d or a,b,a,c,a,d,A,B,A,C,A,D")
     for knob, rate in (("drop_rate", drop_rate), ("drop_path_rate", drop_path_rate)):
         if not 0.0 <= rate < 1.0:
             raise InputError(f"{knob}={rate} is no probability", where=backbone, remedy=f"give 0 <= {knob} < 1")
     body = make_body(
         backbone,
-        channels if panels is None else 1,
+        channels if panels is None else channels // len(ROLES),
         pretrained_file=pretrained_file,
         pretrained=pretrained,
         drop_path_rate=drop_path_rate,

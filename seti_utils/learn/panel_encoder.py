@@ -10,9 +10,10 @@ ROLES = (0, 1, 0, 1, 0, 1)
 
 
 class PanelEncoder(nn.Module):
-    """Splits an image of six one-channel panels for a shared backbone, and joins the six embeddings.
+    """Splits an image of six panels for a shared backbone, and joins the six embeddings.
 
-    ``split``: (B, 6, freq, time) -> (6 B, 1, freq, time). ``forward``: (6 B, D) -> (B, ``width_out``).
+    ``split``: (B, 6 C, freq, time) -> (6 B, C, freq, time): C channels a panel, one for ``a,b,a,c,a,d``, two for
+    ``a,b,a,c,a,d,A,B,A,C,A,D`` (raw and cleaned). ``forward``: (6 B, D) -> (B, ``width_out``).
     ``join="concat"`` sets the six side by side, in their order: 6 D wide.
     ``join="attention"`` pools ON panels and OFF panels apart, each with a gated attention of its own (Ilse 2018) that
     knows the panel's role, and sets the two pools and their difference side by side: 3 D wide. It does not know the
@@ -34,7 +35,7 @@ class PanelEncoder(nn.Module):
 
     def split(self, image: Tensor) -> Tensor:
         """Every panel as an image of its own; a row's six panels stay together."""
-        return image.flatten(0, 1).unsqueeze(1)
+        return image.unflatten(1, (-1, len(ROLES))).transpose(1, 2).flatten(0, 1)
 
     def forward(self, encoded: Tensor) -> Tensor:
         panels = encoded.unflatten(0, (-1, len(ROLES)))

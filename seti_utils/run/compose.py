@@ -10,12 +10,13 @@ from torch import nn
 
 from seti_utils import specs
 from seti_utils.config import Config
-from seti_utils.layouts import parse_layout
+from seti_utils.data.cadence import ON
+from seti_utils.layouts import RAW, panels_shown, parse_layout
 from seti_utils.learn import heads, losses, optimisers, pooling, schedules
 from seti_utils.learn.attention import TripletAttention
 from seti_utils.learn.auc_losses import AUCMargin, wmw
 from seti_utils.learn.average import Average, Images, NoAverage, ema, swa
-from seti_utils.learn.backbones import timm_name
+from seti_utils.learn.backbones import make_body, timm_name
 from seti_utils.learn.detector import Detector
 from seti_utils.learn.models import Classifier, build_model
 from seti_utils.learn.objectives import Augment, added, during
@@ -62,6 +63,8 @@ def augments(config: Config, functions: Mapping[str, Callable]) -> tuple[Augment
             step = bound(spec, function)
             if isinstance(spec, specs.Flip):
                 step = partial(step, rows=rows_of(config.layout))
+            if isinstance(spec, (specs.Injection, specs.Noise)):
+                step = partial(step, cleaned=min(panels_of(config)) >= RAW)
             steps.append(during(step, getattr(spec, "until", None)))
     return tuple(steps)
 
@@ -76,23 +79,36 @@ def view_of(config: Config) -> Callable[[torch.Tensor], torch.Tensor]:
     )
 
 
-def panels_of(config: Config) -> str:
-    """Which panels have to be read: ``"on"`` where nothing looks at OFF panels, else ``"all"``."""
-    shown = {panel for channel in parse_layout(config.layout) for row in channel for panel in row}
+def panels_of(config: Config) -> tuple[int, ...]:
+    """The numbers of the panels that have to be read: raw ones 0 to 5, cleaned ones 6 to 11.
+
+    Both kinds only where the layout shows both; OFF panels only where something looks at them.
+    """
+    shown = panels_shown(parse_layout(config.layout))
+    kinds = {panel // RAW for panel in shown}
     touched = any(getattr(config, knob) is not None for knob in PANEL_AUGMENTATIONS) or config.clean
-    return "on" if shown == {0, 2, 4} and not touched else "all"
+    if len(kinds) == 2:
+        return tuple(range(2 * RAW))
+    first = kinds.pop() * RAW
+    on = tuple(first + panel for panel in ON)
+    return on if shown == set(on) and not touched else tuple(range(first, first + RAW))
 
 
 def network_of(config: Config, weights: Path | None) -> Classifier | Detector:
     """The untrained or pretrained network; ``weights`` is a folder to look for pretrained files in."""
-    if config.detect:
-        return Detector(len(parse_layout(config.layout)), config.detect.top)
     find = config.pretrained and weights is not None
+    start = {
+        "pretrained_file": find_weights(weights, config.backbone, timm_name(config.backbone)) if find else None,
+        "pretrained": config.pretrained,
+    }
+    channels = len(parse_layout(config.layout))
+    if config.detect:
+        body = make_body(config.backbone, 1, drop_path_rate=config.drop_path_rate or 0.0, **start)
+        return Detector(body, channels, config.detect.top)
     return build_model(
         config.backbone,
-        len(parse_layout(config.layout)),
-        pretrained_file=find_weights(weights, config.backbone, timm_name(config.backbone)) if find else None,
-        pretrained=config.pretrained,
+        channels,
+        **start,
         drop_rate=config.drop_rate or 0.0,
         drop_path_rate=config.drop_path_rate or 0.0,
         stem_stride=config.stem_stride,

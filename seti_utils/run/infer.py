@@ -7,21 +7,24 @@ import pandas as pd
 import torch
 
 from seti_utils.data.batches import batches
-from seti_utils.data.packed import open_cadences
 from seti_utils.errors import InputError
 from seti_utils.experiments import LOG
 from seti_utils.learn.checkpoint import run_folder
+from seti_utils.learn.memory import keep_memory
 from seti_utils.learn.precision import choose_precision
 from seti_utils.progress import progress
 from seti_utils.run.adapting import kept_weights
 from seti_utils.run.artifacts import load_network, trained
-from seti_utils.run.compose import bare_network, panels_of, view_of
-from seti_utils.run.rows import open_competition
+from seti_utils.run.compose import bare_network, view_of
+from seti_utils.run.rows import cadences, open_competition
 from seti_utils.runtime import Runtime
-from seti_utils.use.prediction import predict, sigmoid
+from seti_utils.use.prediction import predict_together, sigmoid
 from seti_utils.use.submission import write_submission
 from seti_utils.use.tables import gather_folds, make_scores, mean_scores, read_scores, write_scores
 from seti_utils.views.layout import rows_of
+
+TOGETHER = 5
+"""Networks that predict in one pass: the folds of one seed. Five of the largest are 2 GB of weights."""
 
 
 def choose_device(wanted: str) -> torch.device:
@@ -30,40 +33,66 @@ def choose_device(wanted: str) -> torch.device:
 
 
 def fold_scores(name: str, fold: int, seed: int, runtime: Runtime, device: torch.device | None = None) -> pd.DataFrame:
-    """The test scores of one fold's best weights, predicted once and kept as ``test.csv`` in its folder below ``out``.
+    """The test scores of one fold's best weights; see :func:`all_scores`."""
+    return all_scores(name, [(fold, seed)], runtime, device)[0]
 
-    Raises ``InputError`` when the weights are missing or of another fingerprint.
+
+def all_scores(
+    name: str, runs: Sequence[tuple[int, int]], runtime: Runtime, device: torch.device | None = None
+) -> list[pd.DataFrame]:
+    """The test scores of the best weights of every (fold, seed), predicted once and kept as ``test.csv`` in its folder.
+
+    What is not there yet is predicted in as few passes over the test as ``TOGETHER`` allows. Raises ``InputError`` when
+    weights are missing or of another fingerprint.
     """
     mark = LOG.fingerprint(name, runtime.overrides)
-    kept = run_folder(runtime.out, name, fold, seed) / "test.csv"
-    if kept.exists():
-        table = read_scores(kept)
-        if set(table["fingerprint"]) == {mark}:
-            return table
-    config = LOG.config(name, runtime.overrides)
-    device = device or choose_device(runtime.device)
-    model = bare_network(config)
-    load_network(model, trained(name, fold, seed, runtime) / kept_weights(config.adapt), fingerprint=mark)
-    model = model.to(device, memory_format=torch.channels_last)
+    places = {run: run_folder(runtime.out, name, *run) / "test.csv" for run in runs}
+    tables = {run: table for run, place in places.items() if (table := kept_scores(place, mark)) is not None}
+    missing = [run for run in places if run not in tables]
+    for start in range(0, len(missing), TOGETHER):
+        tables |= predicted(name, missing[start : start + TOGETHER], runtime, device or choose_device(runtime.device))
+    return [tables[run] for run in runs]
+
+
+def kept_scores(path: Path, mark: str) -> pd.DataFrame | None:
+    """The scores in ``path``, unless there are none or they are of another fingerprint."""
+    table = read_scores(path) if path.exists() else None
+    return table if table is not None and set(table["fingerprint"]) == {mark} else None
+
+
+def predicted(
+    name: str, runs: Sequence[tuple[int, int]], runtime: Runtime, device: torch.device
+) -> dict[tuple[int, int], pd.DataFrame]:
+    """One pass over the test cadences with the networks of ``runs``; writes and returns each one's scores."""
+    mark, config, models = LOG.fingerprint(name, runtime.overrides), LOG.config(name, runtime.overrides), []
+    for fold, seed in runs:
+        model = bare_network(config)
+        load_network(model, trained(name, fold, seed, runtime) / kept_weights(config.adapt), fingerprint=mark)
+        models.append(model.to(device, memory_format=torch.channels_last))
     competition = open_competition(runtime)
     if not len(competition.test):
         raise InputError("has no test cadences", where=competition.root, remedy="give a folder with sample_submission.csv")
-    source = open_cadences(competition, "test", runtime.packed, panels_of(config))
+    source = cadences(config, competition, "test", runtime)
     kind = choose_precision(config.precision, device)
     stream = batches(source, None, range(len(source)), config.batch, workers=runtime.workers, pin=device.type == "cuda")
-    bar = progress(stream, -(-len(source) // config.batch), f"{name} fold {fold} seed {seed}: test", "batch")
-    logit, rows = predict(model, bar, view_of(config), tta=config.tta, device=device, autocast=kind,
-                          mosaic=rows_of(config.layout))
-    table = make_scores(source.ids[rows], sigmoid(logit), fold=fold, experiment=name, seed=seed, fingerprint=mark)
-    write_scores(kept, table)
-    return table
+    said = " and ".join(f"{word} {', '.join(map(str, dict.fromkeys(values)))}" for word, values in zip(("fold", "seed"), zip(*runs)))
+    bar = progress(stream, -(-len(source) // config.batch), f"{name} {said}: test", "batch")
+    logits, rows = predict_together(models, bar, view_of(config), tta=config.tta, device=device, autocast=kind,
+                                    mosaic=rows_of(config.layout))
+    tables = {}
+    for (fold, seed), logit in zip(runs, logits):
+        table = make_scores(source.ids[rows], sigmoid(logit), fold=fold, experiment=name, seed=seed, fingerprint=mark)
+        write_scores(run_folder(runtime.out, name, fold, seed) / "test.csv", table)
+        tables[fold, seed] = table
+    return tables
 
 
 def predict_test(
     name: str, folds: Sequence[int], seeds: Sequence[int], runtime: Runtime, say: Callable[[str], None] = print
 ) -> tuple[pd.DataFrame, Path]:
     """The mean test scores over folds and seeds, and the ``submission.csv`` written from them below ``out``."""
-    tables = [fold_scores(name, fold, seed, runtime) for seed in seeds for fold in folds]
+    keep_memory()
+    tables = all_scores(name, [(fold, seed) for seed in seeds for fold in folds], runtime)
     mean = mean_scores(tables)
     path = write_submission(mean, open_competition(runtime).root / "sample_submission.csv", runtime.out / "submission.csv")
     say(f"{name}: {len(mean)} test cadences by {len(tables)} networks, written to {path}")

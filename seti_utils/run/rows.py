@@ -12,15 +12,17 @@ from seti_utils.data.competition import Competition, find_data, read_competition
 from seti_utils.data.folds import fingerprint, settled_folds
 from seti_utils.data.packed import open_cadences
 from seti_utils.data.sky import EndlessSky
-from seti_utils.data.sources import JoinedCadences, Source
+from seti_utils.data.sources import BesideCadences, JoinedCadences, Source
 from seti_utils.errors import InputError
+from seti_utils.layouts import RAW
 from seti_utils.learn.distributed import Team, part_of
 from seti_utils.learn.seeding import seed_of
 from seti_utils.run.compose import panels_of
 from seti_utils.runtime import Runtime
 from seti_utils.specs import SkyFirst
-from seti_utils.use.overlap_folder import finished_search, groups_of
 from seti_utils.use.adversarial import drawn_times, row_weights
+from seti_utils.use.overlap_folder import finished_search, groups_of
+from seti_utils.use.overlap_panels import cleaned_stores
 from seti_utils.use.pseudo import PseudoRows, append_pseudo
 
 
@@ -49,6 +51,18 @@ def open_competition(runtime: Runtime) -> Competition:
     return read_competition(find_data(runtime.data))
 
 
+def cadences(config: Config, competition: Competition, split: str, runtime: Runtime) -> Source:
+    """The cadences of ``split`` with the panels that ``config`` looks at: raw, cleaned, or the one beside the other.
+
+    Raises ``InputError`` with the command to run where cleaned panels are wanted and not there.
+    """
+    panels = panels_of(config)
+    raw, clean = [panel for panel in panels if panel < RAW], [panel - RAW for panel in panels if panel >= RAW]
+    parts = [open_cadences(competition, split, runtime.packed, raw)] if raw else []
+    parts += [open_cadences(competition, split, cleaned_stores(runtime.overlap, competition.root), clean)] if clean else []
+    return parts[0] if len(parts) == 1 else BesideCadences(*parts)
+
+
 def folds_of(config: Config, competition: Competition, runtime: Runtime) -> tuple[np.ndarray, str]:
     """The fold of every training row, written once below ``out``, and the fingerprint of the split.
 
@@ -65,11 +79,11 @@ def fold_rows(
     config: Config, competition: Competition, split: np.ndarray, fold: int, runtime: Runtime, pin: bool, pseudo: PseudoRows | None
 ) -> Rows:
     """Training rows (with ``pseudo`` rows appended) and validation rows of ``fold``."""
-    source = open_cadences(competition, "train", runtime.packed, panels_of(config))
+    source = cadences(config, competition, "train", runtime)
     targets = competition.train["target"].to_numpy(np.float32)
     train, valid = np.flatnonzero(split != fold), np.flatnonzero(split == fold)
     if pseudo is not None:
-        test = open_cadences(competition, "test", runtime.packed, panels_of(config))
+        test = cadences(config, competition, "test", runtime)
         train, targets = append_pseudo(train, targets, pseudo, fold=fold, train_ids=source.ids, test_ids=test.ids)
         source = JoinedCadences([source, test])
     if config.detect:

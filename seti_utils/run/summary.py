@@ -10,13 +10,12 @@ import pandas as pd
 import torch
 
 from seti_utils.data.batches import batches
-from seti_utils.data.packed import open_cadences
 from seti_utils.experiments import LOG
 from seti_utils.learn.metrics import auc, bootstrap_auc
 from seti_utils.learn.seeding import seed_of
-from seti_utils.run.compose import bare_network, panels_of, view_of
+from seti_utils.run.compose import bare_network, view_of
 from seti_utils.run.infer import choose_device, out_of_fold, predict_test
-from seti_utils.run.rows import open_competition
+from seti_utils.run.rows import cadences, open_competition
 from seti_utils.runtime import Runtime
 from seti_utils.use.prediction import predict
 
@@ -65,7 +64,7 @@ def untrained_scores(name: str, seed: int, runtime: Runtime) -> tuple[np.ndarray
     device = choose_device(runtime.device)
     torch.manual_seed(seed_of(seed, 0, "weights"))
     model = bare_network(config).to(device)
-    source = open_cadences(competition, "test", runtime.packed, panels_of(config))
+    source = cadences(config, competition, "test", runtime)
     stream = batches(source, None, range(len(source)), config.batch, workers=runtime.workers)
     logit, rows = predict(model, stream, view_of(config), tta=("identity",), device=device)
     return rows, logit

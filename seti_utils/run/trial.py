@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -15,10 +15,10 @@ from seti_utils.config import Config, plain
 from seti_utils.data.batches import Batch
 from seti_utils.data.cadence import FREQ, TIME
 from seti_utils.data.competition import Competition
-from seti_utils.data.packed import open_cadences
 from seti_utils.data.sources import Source
 from seti_utils.experiments import LOG
 from seti_utils.files import write_json, write_table
+from seti_utils.layouts import RAW
 from seti_utils.learn.adapting import adapt_batchnorm, information_maximisation
 from seti_utils.learn.average import NoAverage
 from seti_utils.learn.checkpoint import exists, load_resume, restore, save_resume, save_weights
@@ -39,7 +39,7 @@ from seti_utils.learn.survival import (
 )
 from seti_utils.progress import progress
 from seti_utils.run.adapting import ADAPTED, kept_weights, plain_images, test_batches
-from seti_utils.run.artifacts import load_network, tidy, trained
+from seti_utils.run.artifacts import load_body, load_network, tidy, trained
 from seti_utils.run.compose import (
     augments,
     average_of,
@@ -48,10 +48,12 @@ from seti_utils.run.compose import (
     loss_of,
     network_of,
     optimiser_of,
+    panels_of,
     schedule_of,
     view_of,
 )
-from seti_utils.run.rows import Rows, epoch_batches, sky_batches, unlabelled_batches
+from seti_utils.run.legs import Leg, legs_of
+from seti_utils.run.rows import Rows, cadences, epoch_batches, sky_batches, unlabelled_batches
 from seti_utils.runtime import Runtime, versions
 from seti_utils.use.prediction import predict, sigmoid
 from seti_utils.use.tables import make_scores, write_scores
@@ -69,28 +71,6 @@ AFTER = 0.4
 """Share of the training before which a network from random weights may still look dead."""
 
 
-@dataclass(frozen=True)
-class Leg:
-    """A stretch of training with an optimiser and a schedule of its own; ``before`` epochs went ahead of it.
-
-    ``kind``: ``sky`` (fresh synthetic cadences), ``head`` (the classifier alone), ``all``, or ``adapt`` (test cadences,
-    all but the classifier).
-    """
-
-    kind: str
-    epochs: int
-    before: int
-
-
-def legs_of(config: Config) -> list[Leg]:
-    """A synthetic sky and the classifier alone, where the experiment begins with them, then one leg per stage."""
-    lengths = [("sky", config.sky_first.epochs)] if config.sky_first else []
-    lengths += [("head", config.head_first.epochs)] if config.head_first else []
-    lengths += [("all", config.epochs)] * config.stages
-    lengths += [("adapt", config.adapt.epochs)] if isinstance(config.adapt, specs.Shot) else []
-    return [Leg(kind, epochs, sum(length for _, length in lengths[:place])) for place, (kind, epochs) in enumerate(lengths)]
-
-
 class Trial:
     """A run under way: what its legs share."""
 
@@ -105,8 +85,9 @@ class Trial:
         self.model = network_of(config, runtime.weights).to(crew.device, memory_format=torch.channels_last)
         if config.init_from:
             source = LOG.fingerprint(config.init_from, runtime.overrides)
-            load_network(self.model, trained(config.init_from, fold, seed, runtime) / "last.pt", crew,
-                         fingerprint=source, folds=meta["folds"])
+            whole = bool(config.detect) == bool(LOG.config(config.init_from, runtime.overrides).detect)
+            (load_network if whole else load_body)(
+                self.model, trained(config.init_from, fold, seed, runtime) / "last.pt", crew, fingerprint=source, folds=meta["folds"])
         self.precision = Precision(choose_precision(config.precision, crew.device), crew.device)
         self.randomness = Randomness(seed_of(seed, fold), crew.device, crew.rank)
         self.loss, self.loss_module = loss_of(config)
@@ -150,7 +131,7 @@ class Trial:
 
     def test_source(self) -> Source:
         """The test cadences."""
-        return open_cadences(self.competition, "test", self.runtime.packed, self.rows.source.panels)
+        return cadences(self.config, self.competition, "test", self.runtime)
 
     def test_images(self) -> Iterator[torch.Tensor]:
         """Images of the test cadences, without augmentation."""
@@ -167,7 +148,8 @@ class Trial:
                           image_augments=augments(self.config, {"flip": IMAGE_AUGMENTATIONS["flip"]}))
             return bound(self.config.adapt, information_maximisation)(flips, autocast=self.precision.autocast)
         if self.config.detect:
-            return detecting(self.views, bound(self.config.detect, sow), autocast=self.precision.autocast)
+            needles = partial(bound(self.config.detect, sow), cleaned=min(panels_of(self.config)) >= RAW)
+            return detecting(self.views, needles, autocast=self.precision.autocast)
         if self.config.fixmatch is None or leg.kind == "sky":
             return supervised(self.loss, self.views, autocast=self.precision.autocast)
         strong = augments(self.config, {knob: IMAGE_AUGMENTATIONS[knob] for knob in ("flip", "cutout")})

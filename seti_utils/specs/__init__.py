@@ -36,12 +36,13 @@ from seti_utils.specs.training import (
     SkyFirst,
     SoftCrossEntropy,
 )
-from seti_utils.specs.views import Clip, ColumnNorm, Emphasis, HighPass, LowRank, OffMedian, Resize, RowNorm, Whiten
+from seti_utils.specs.views import Clip, ColumnNorm, Compress, Emphasis, HighPass, LowRank, OffMedian, Resize, RowNorm, Whiten
 
 __all__ = [
     "Resize",
     "OffMedian",
     "Clip",
+    "Compress",
     "ColumnNorm",
     "RowNorm",
     "HighPass",

@@ -30,6 +30,13 @@ class Clip:
 
 
 @dataclass(frozen=True)
+class Compress:
+    """Every pixel to ``scale`` asinh(pixel / ``scale``): linear below ``scale``, logarithmic far above it."""
+
+    scale: float = 1.0
+
+
+@dataclass(frozen=True)
 class ColumnNorm:
     """Per panel and frequency column: subtract the median, divide by the robust scatter."""
 

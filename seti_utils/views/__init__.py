@@ -1,7 +1,7 @@
 """From panels to images on the device: layout, cleaning, resize, and augmentations with their label rules."""
 
 from seti_utils.views.background import low_rank
-from seti_utils.views.cleaning import clip, column_norm, emphasis, high_pass, off_median, row_norm
+from seti_utils.views.cleaning import clip, column_norm, compress, emphasis, high_pass, off_median, row_norm
 from seti_utils.views.injection import inject
 from seti_utils.views.layout import arrange, rows_of
 from seti_utils.views.mixing import cutmix, mixup
@@ -24,6 +24,7 @@ from seti_utils.views.whitening import whiten
 CLEANING = {
     "OffMedian": off_median,
     "Clip": clip,
+    "Compress": compress,
     "ColumnNorm": column_norm,
     "RowNorm": row_norm,
     "HighPass": high_pass,
@@ -64,6 +65,7 @@ __all__ = [
     "arrange",
     "clip",
     "column_norm",
+    "compress",
     "cutmix",
     "cutout",
     "distort",

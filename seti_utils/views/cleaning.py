@@ -41,6 +41,20 @@ def clip(x_BPTF: Tensor, limit: float = 3.0) -> Tensor:
     return as_numbers(x_BPTF).clamp_(-limit, limit).to(x_BPTF.dtype)
 
 
+def compress(x_BPTF: Tensor, scale: float = 1.0) -> Tensor:
+    """Every pixel to ``scale`` asinh(pixel / ``scale``): linear below ``scale``, logarithmic far above it.
+
+    A needle of 20 deviations no longer outshines one of 2. Raises ``InputError`` unless ``scale`` is positive.
+    """
+    if not scale > 0:
+        raise InputError(f"compress scale {scale}", remedy="choose a positive number of standard deviations")
+    return (as_numbers(x_BPTF) / scale).arcsinh_().mul_(scale).to(x_BPTF.dtype)
+
+
+POINTWISE = (clip, compress)
+"""Steps that look at one pixel at a time."""
+
+
 def column_norm(x_BPTF: Tensor) -> Tensor:
     """Per panel and frequency column: subtract the median over time, divide by the robust scatter.
 

@@ -34,6 +34,7 @@ def inject(
     amplitude: tuple[float, float] = (0.9, 2.0),
     drop: float = 0.5,
     law: str = "even",
+    cleaned: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Draw a needle into a random non-empty subset of the ON panels of a share ``p`` of the negatives (exp0017).
 
@@ -43,7 +44,8 @@ def inject(
     panel's local noise, drawn evenly or, with ``law="log"``, log-uniformly; ``drop``: up to this share of its pixels is
     missing, at random. Altered panels are normalised again to mean 0, std 1.
 
-    (B, P, T, F) of any float dtype with all six or the three ON panels -> a new tensor of the same. Raises
+    (B, P, T, F) of any float dtype with all six or the three ON panels -> a new tensor of the same. Cleaned panels, behind
+    the six raw ones or (``cleaned``) alone, get the same needle: their unit is sigma, and they stay in it. Raises
     ``InputError`` for an unknown family, a range that is not rising, or a drop outside [0, 1).
     """
     low, high = amplitude
@@ -54,7 +56,7 @@ def inject(
     if law not in LAWS:
         raise InputError(f"law {law!r} of the amplitude", remedy=f"write one of {', '.join(LAWS)}")
     batch, count, time, freq = x_BPTF.shape
-    held = held_panels(count)
+    held = held_panels(min(count, PANELS))
     hit = chosen(batch, p, generator) & (y < 0.5)
     carriers = random_carriers(batch, generator)
     tracks = random_tracks(families, batch, generator=generator, carriers=carriers, freq=freq, time=time)
@@ -66,11 +68,15 @@ def inject(
     changed = hit[:, None] & (tracks.gate[:, list(held)] > 0).any(2)
     # A GPU draws into all cadences, most with amplitude 0: selecting them would wait for the device.
     rows = hit.nonzero().flatten() if x_BPTF.device.type == "cpu" else slice(None)
-    before = x_BPTF[rows]
     picked = Tracks(tracks.freq[rows], tracks.gate[rows], tracks.family[rows], tracks.drift[rows])
-    drawn = normalise_panels(draw(before, picked, peak[rows], panels=held))
-    x = x_BPTF.clone()
-    x[rows] = torch.where(changed[rows][:, :, None, None], drawn, before)
+    x, size = x_BPTF.clone(), len(held)
+    for first in range(0, count, size):
+        before, part = x_BPTF[rows, first : first + size], slice(first, first + size)
+        if cleaned or first:
+            drawn = draw(before, picked, peak[rows], sigma=before.new_ones(before.shape[:2], dtype=torch.float32), panels=held)
+        else:
+            drawn = normalise_panels(draw(before, picked, peak[rows], panels=held))
+        x[rows, part] = torch.where(changed[rows][:, :, None, None], drawn, before)
     return x, torch.where(hit, 1, y)
 
 

@@ -5,11 +5,11 @@ from torch import Tensor
 
 from seti_utils.data.cadence import ON, PANELS
 from seti_utils.errors import InputError
-from seti_utils.layouts import Layout, parse_layout
+from seti_utils.layouts import Layout, panels_shown, parse_layout
 
 
 def held_panels(count: int) -> tuple[int, ...]:
-    """The numbers of the panels in an array of ``count``: all six, or the ON panels.
+    """The numbers of the panels in an array of ``count``: all six, the ON panels, or six raw and six cleaned ones.
 
     Raises ``InputError`` for any other count.
     """
@@ -17,15 +17,23 @@ def held_panels(count: int) -> tuple[int, ...]:
         return tuple(range(PANELS))
     if count == len(ON):
         return ON
-    raise InputError(f"{count} panels", remedy=f"give all {PANELS}, or the ON panels {ON}")
+    if count == 2 * PANELS:
+        return tuple(range(2 * PANELS))
+    raise InputError(f"{count} panels", remedy=f"give all {PANELS}, the ON panels {ON}, or raw and cleaned ones, {2 * PANELS}")
 
 
 def places(count: int, needed: tuple[int, ...] = tuple(range(PANELS))) -> tuple[int, ...]:
     """Where the panels numbered ``needed`` lie in an array of ``count`` panels.
 
-    Raises ``InputError`` when an OFF panel is needed and only ON panels are there.
+    Where only cleaned panels (6 to 11) are needed, an array of six or three is taken to hold those. Raises ``InputError``
+    when an OFF panel is needed and only ON panels are there, or cleaned panels beside raw ones and only one kind is there.
     """
     held = held_panels(count)
+    if count <= PANELS and min(needed) >= PANELS:
+        held = tuple(PANELS + panel for panel in held)
+    if count <= PANELS and len({panel < PANELS for panel in needed}) == 2:
+        raise InputError(f"raw and cleaned panels are needed, but only {count} panels are there",
+                         remedy=f"read both kinds, {2 * PANELS} panels")
     if missing := sorted(set(needed) - set(held)):
         raise InputError(
             f"panels {missing} are needed, but only the ON panels {ON} are there", remedy="read all six panels"
@@ -47,6 +55,7 @@ def rows_of(layout: str | Layout) -> int:
 def arrange_channels(x_BPTF: Tensor, layout: str | Layout) -> list[Tensor]:
     """One (B, freq, time) image per channel of ``layout``, each of its own length; views where that is possible."""
     channels = parse_layout(layout) if isinstance(layout, str) else layout
+    places(x_BPTF.shape[1], tuple(panels_shown(channels)))
     images = []
     for rows in channels:
         bands = [take(x_BPTF, places(x_BPTF.shape[1], row)).flatten(1, 2).transpose(1, 2) for row in rows]

@@ -1,6 +1,7 @@
 """Augmentations that move panels: (x_BPTF, y) -> (x, y), out of place, one draw per cadence.
 
-``x_BPTF`` (B, P, T, F) of any float dtype, P = 6, or 3 where only the ON panels were read; ``y`` (B,) float labels in
+``x_BPTF`` (B, P, T, F) of any float dtype, P = 6, or 3 where only the ON panels were read, or 12 where cleaned panels
+follow the raw ones (both are treated alike, by the same draw); ``y`` (B,) float labels in
 [0, 1], soft ones included. Each docstring states what happens to the label. Those that move OFF panels raise
 ``InputError`` when only ON panels are there.
 """
@@ -21,7 +22,8 @@ def reverse_time(x_BPTF: Tensor, y: Tensor, *, generator: Generator, p: float = 
     """Reverse the whole time axis, ABACAD -> DACABA (exp012). The label becomes 0: a neighbour is in every ON slot."""
     places(x_BPTF.shape[1], SIX)
     hit = chosen(len(x_BPTF), p, generator)
-    return torch.where(per_cadence(hit, x_BPTF), x_BPTF.flip((1, 2)), x_BPTF), torch.where(hit, 0, y)
+    turned = x_BPTF.unflatten(1, (-1, PANELS)).flip((2, 3)).flatten(1, 2)
+    return torch.where(per_cadence(hit, x_BPTF), turned, x_BPTF), torch.where(hit, 0, y)
 
 
 def panel_flip(x_BPTF: Tensor, y: Tensor, *, generator: Generator, p: float = 0.5) -> Pair:
@@ -32,7 +34,7 @@ def panel_flip(x_BPTF: Tensor, y: Tensor, *, generator: Generator, p: float = 0.
 
 def shuffle_cons(x_BPTF: Tensor, y: Tensor, *, generator: Generator, p: float = 0.5) -> Pair:
     """Permute the ON panels among the ON slots and the OFF panels among the OFF slots (exp013). The label is kept."""
-    batch, count = x_BPTF.shape[:2]
+    batch, count = len(x_BPTF), min(x_BPTF.shape[1], PANELS)
     hit = chosen(batch, p, generator)
     order = torch.arange(count, device=x_BPTF.device).repeat(batch, 1)
     for slots in (places(count, ON),) if count == len(ON) else (ON, OFF):
@@ -96,7 +98,12 @@ def freq_roll(x_BPTF: Tensor, y: Tensor, *, generator: Generator, p: float = 0.5
 
 
 def reorder(x_BPTF: Tensor, order: Tensor, hit: Tensor) -> Tensor:
-    """Panel ``order[b, slot]`` into every slot of the cadences that are ``hit``; the others are copied as they are."""
+    """Panel ``order[b, slot]`` into every slot of the cadences that are ``hit``; the others are copied as they are.
+
+    Cleaned panels behind the raw ones move as those do.
+    """
+    if x_BPTF.shape[1] == 2 * order.shape[1]:
+        order = torch.cat([order, order + order.shape[1]], 1)
     rest = torch.arange(order.shape[1], device=order.device)
     order = torch.where(hit[:, None], order, rest)
     return x_BPTF[torch.arange(len(order), device=order.device)[:, None], order]

@@ -5,8 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor
 
+from seti_utils.data.cadence import PANELS
 from seti_utils.errors import InputError
-from seti_utils.layouts import Layout, parse_layout
+from seti_utils.layouts import Layout, panels_shown, parse_layout
+from seti_utils.views.cleaning import POINTWISE
 from seti_utils.views.layout import arrange, arrange_channels
 from seti_utils.views.resizing import resize_into
 
@@ -24,13 +26,12 @@ def render(
 ) -> Tensor:
     """Clean the panels, lay them out, resize: (B, P, T, F) of any float dtype -> a new (B, C, freq, time) of ``dtype``.
 
-    ``clean`` are functions of the panels, applied in order; ``resize`` holds the keyword arguments of
+    ``clean`` are functions of the panels, applied in order, see :func:`cleaned_by`; ``resize`` holds the keyword arguments of
     :func:`seti_utils.views.resizing.resize`, or is ``None`` for native pixels. ``out``: write into this tensor, whose
     dtype then counts, and return it; on a CPU a fresh batch above 32 MB costs more page faults than arithmetic. No
     randomness: two calls are equal bit for bit. Raises ``InputError`` as ``arrange`` and ``resize`` do.
     """
-    for step in clean:
-        x_BPTF = step(x_BPTF)
+    x_BPTF = cleaned_by(x_BPTF, clean, layout) if clean else x_BPTF
     dtype = dtype if out is None else out.dtype
     if x_BPTF.device.type != "cpu":
         x_BPTF = x_BPTF.to(dtype)
@@ -48,6 +49,20 @@ def render(
         for channel, plane in enumerate(arrange_channels(x.float() if cpu else x, channels)):
             resize_into(plane, image[:, channel], **how)
     return out
+
+
+def cleaned_by(x_BPTF: Tensor, clean: Sequence[Callable[[Tensor], Tensor]], layout: str | Layout) -> Tensor:
+    """The panels after the steps of ``clean``. Panels that the overlap cleaning made (capital letters of ``layout``) keep
+    their unit, sigma of the raw noise: of the steps they get those that look at single pixels only (``POINTWISE``).
+    """
+    shown = panels_shown(parse_layout(layout) if isinstance(layout, str) else layout)
+    raw = min(x_BPTF.shape[1], PANELS) if min(shown) < PANELS else 0
+    for step in clean:
+        if raw == x_BPTF.shape[1] or getattr(step, "func", step) in POINTWISE:
+            x_BPTF = step(x_BPTF)
+        elif raw:
+            x_BPTF = torch.cat([step(x_BPTF[:, :raw]), x_BPTF[:, raw:]], 1)
+    return x_BPTF
 
 
 def buffer(out: Tensor | None, shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
