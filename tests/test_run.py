@@ -20,6 +20,7 @@ from seti_utils.learn.survival import DeadRun, Diverged, Stopped
 from seti_utils.registry import edit
 from seti_utils.run.artifacts import read_meta
 from seti_utils.run.compose import CALLER_FIELDS, FUNCTIONS
+from seti_utils.run.infer import all_scores, fold_scores
 from seti_utils.run.train import train, train_fold
 from seti_utils.runtime import Runtime
 
@@ -146,6 +147,18 @@ def test_meta_says_what_ran(sky, tmp_path):
     assert meta["fingerprint"] == LOG.fingerprint("exp0022", SMALL) and meta["valid_rows"] == 16 and meta["train_rows"] == 64
     assert {"torch", "timm", "seti_utils"} <= set(meta["versions"]) and meta["recipe"]["mixup"] == {"Mixup": {"until": 0.8}}
     assert not list(folder.glob("*.previous")) and not (folder / "resume.pt").exists()
+
+
+def test_folds_that_predict_together_score_as_each_alone(sky, tmp_path):
+    train("exp0022", [0, 1], [7], runtime(sky, tmp_path), say=quiet)
+    alone = [fold_scores("exp0022", fold, 7, runtime(sky, tmp_path)) for fold in (0, 1)]
+    files = [tmp_path / "exp0022" / f"fold{fold}_seed7" / "test.csv" for fold in (0, 1)]
+    written = [path.read_bytes() for path in files]
+    for path in files:
+        path.unlink()
+    together = all_scores("exp0022", [(0, 7), (1, 7)], runtime(sky, tmp_path))
+    assert [path.read_bytes() for path in files] == written
+    assert all(one.equals(other) for one, other in zip(alone, together))
 
 
 def test_two_ranks_train_one_run(sky, tmp_path):
