@@ -6,10 +6,14 @@ import tarfile
 
 import pytest
 
+from seti_utils.errors import InputError
+from seti_utils.experiments import LOG
 from seti_utils.kaggle import bundle, mounts
 from seti_utils.kaggle.errors import HostileName, Unverified
 from seti_utils.kaggle.fetch import verified
 from seti_utils.kaggle.runfile import read_run, verify_run, write_run
+from seti_utils.run.artifacts import trained
+from seti_utils.run.notebook import session
 
 FILES = {"exp0001/fold0_seed1/best.pt": b"weights", "exp0001/fold0_seed1/oof.csv": b"id,score\na,0.5\n", "submission.csv": b"id,target\n"}
 
@@ -166,3 +170,22 @@ def test_a_card_with_a_strange_list_is_refused(output, files):
     (output / "run.json").write_text(json.dumps(run))
     with pytest.raises(Unverified, match="no valid files"):
         read_run(output)
+
+
+def test_a_student_finds_its_teacher_among_the_inputs(tmp_path, monkeypatch):
+    """A stage of a chain that trains on what another stage trained: its weights and scores come in a mounted tar."""
+    source = next(iter(LOG.config("pseudo_tune").sources().values()))
+    monkeypatch.setenv("SETI_INPUT", str(tmp_path / "input"))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "scratch"))
+    student = session("pseudo_tune", folds="0", seeds="2021", data="", out=str(tmp_path / "out"))
+    with pytest.raises(InputError, match="no output of a train run"):
+        student.find_sources()
+    place = tmp_path / "input/notebooks/me/seti-train-teacher"
+    (place / source / "fold0_seed2021").mkdir(parents=True)
+    (place / source / "fold0_seed2021/best.pt").write_bytes(b"weights")
+    write_run(place, stage="train", experiment=source, fingerprint="f", folds=[0], seeds=[2021], bundle=True)
+    student.find_sources()
+    assert (trained(source, 0, 2021, student.runtime) / "best.pt").read_bytes() == b"weights"
+    alone = session("exp0001", folds="0", seeds="2021", data="", out=str(tmp_path / "out"))
+    alone.find_sources()
+    assert alone.runtime.runs == ()
