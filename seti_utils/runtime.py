@@ -22,6 +22,7 @@ class Runtime:
     enter the fingerprint, so what was trained under them is never mistaken for the experiment itself.
     ``out`` is written to; ``runs`` are further folders in which trained weights are looked for.
     ``overlap`` is the folder of an overlap search, for folds and cleaned panels; ``adversarial`` a table of row weights. ``stop_after`` is in seconds of wall-clock time.
+    ``sync_bn`` takes BatchNorm over the batch of all ranks (GPUs only).
     """
 
     data: Path | None = None
@@ -33,6 +34,7 @@ class Runtime:
     adversarial: Path | None = None
     device: str = "auto"
     workers: int | None = None
+    sync_bn: bool = False
     stop_after: float | None = None
     overrides: dict[str, object] = field(default_factory=dict)
 

@@ -1,46 +1,44 @@
-"""Several processes side by side: a spent time budget is no failure, a failure ends all."""
+"""A launch gives its processes every option that the person gave it."""
 
-import sys
+from pathlib import Path
 
 import pytest
 
+from seti_utils.commands.options import runtime_of
+from seti_utils.commands.train import add_parser
 from seti_utils.errors import InputError
-from seti_utils.run.launch import Paused, command_of, follow
-from seti_utils.runtime import Runtime
-
-STOPS = "print('epoch 1'); print('stopped: the time budget of 1s is spent'); raise SystemExit({code})"
+from seti_utils.run.launch import command_of, follow
+from seti_utils.runtime import Runtime, parse_overrides
 
 
-def job(code: str) -> tuple[list[str], dict[str, str]]:
-    return [sys.executable, "-c", code], {}
+def parsed(words):
+    """The arguments of ``python -m seti_utils`` as the command line reads them."""
+    import argparse
+
+    parser = argparse.ArgumentParser()
+    add_parser(parser.add_subparsers())
+    return parser.parse_args(words)
 
 
-@pytest.mark.parametrize("code", [75, 1], ids=["a process", "torchrun, which hides the code"])
-def test_a_spent_budget_ends_in_good_order_after_the_others(code):
+def test_every_option_of_a_run_reaches_the_processes():
+    pairs = ["epochs=2", "resize.freq=64", "mixup=None"]
+    given = Runtime(data=Path("d"), out=Path("o"), runs=(Path("a"), Path("b")), weights=Path("w"), packed=Path("p"), overlap=Path("v"),
+                    adversarial=Path("t.csv"), device="cuda:1", workers=3, stop_after=5400.0, sync_bn=True,
+                    overrides=parse_overrides(pairs))
+    assert all(getattr(given, name) != getattr(Runtime(), name) for name in Runtime.__dataclass_fields__), "say every option"
+    words = command_of("exp0022", [0, 3], [1, 2], given, 1, pairs)
+    assert words[:2] == ["-m", "seti_utils"]
+    args = parsed(words[2:])
+    assert runtime_of(args) == given
+    assert (args.experiment, args.folds, args.seeds, args.retry, args.launch) == ("exp0022", "0,3", [1, 2], 1, None)
+
+
+def test_the_first_failure_ends_the_others_and_says_its_last_line(tmp_path):
+    import sys
+
     said = []
-    with pytest.raises(Paused, match="^the time budget of 1s is spent$") as raised:
-        follow({"a": job(STOPS.format(code=code)), "b": job("import time; time.sleep(0.6); print('done')")}, said.append)
-    assert raised.value.exit_code == 75 and "[b] done" in said
-
-
-def test_a_failure_ends_all_at_once():
-    with pytest.raises(InputError, match="a: ended with exit code 3: no luck"):
-        follow({"a": job("print('no luck'); raise SystemExit(3)"), "b": job("import time; time.sleep(60)")}, [].append)
-
-
-def test_processes_find_the_runs_that_they_build_on(tmp_path):
-    words = command_of("exp0019", [0], [1], Runtime(runs=(tmp_path / "a", tmp_path / "b")), 0, ["epochs=1"])
-    assert words[words.index("--runs") + 1 :][:2] == [str(tmp_path / "a"), str(tmp_path / "b")]
-    from seti_utils.__main__ import make_parser
-
-    args = make_parser().parse_args(words[2:])
-    assert args.runs == [tmp_path / "a", tmp_path / "b"] and args.set == ["epochs=1"]
-
-
-def test_processes_find_the_package_wherever_they_start(tmp_path, monkeypatch):
-    """A notebook that found it in a mounted dataset has it on its own path only."""
-    monkeypatch.delenv("PYTHONPATH", raising=False)
-    monkeypatch.chdir(tmp_path)
-    said = []
-    follow({"a": job("import seti_utils; print('found')")}, said.append)
-    assert said == ["[a] found"]
+    jobs = {"good": ([sys.executable, "-c", "import time; print('at work', flush=True); time.sleep(60)"], {}),
+            "bad": ([sys.executable, "-c", "print('no such net'); raise SystemExit(2)"], {})}
+    with pytest.raises(InputError, match="bad: ended with exit code 2: no such net"):
+        follow(jobs, said.append)
+    assert "[bad] no such net" in said

@@ -47,6 +47,7 @@ def runtime_of(args: argparse.Namespace) -> Runtime:
         adversarial=args.adversarial,
         device=args.device,
         workers=args.workers,
+        sync_bn=getattr(args, "sync_bn", False),
         stop_after=parse_duration(args.stop_after) if getattr(args, "stop_after", None) else None,
         overrides=parse_overrides(args.set),
     )

@@ -26,6 +26,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     add_budget(parser)
     parser.add_argument("--runs", type=Path, nargs="+", default=[], help="further folders with trained weights to build on (besides --out)")
     parser.add_argument("--launch", choices=("folds", "ranks"), help="use every GPU: one fold each, or together on one batch")
+    parser.add_argument("--sync-bn", action="store_true", help="several GPUs on one batch: BatchNorm over the whole of it")
     add_runtime(parser)
     parser.set_defaults(handle=handle)
 

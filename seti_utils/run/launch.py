@@ -27,9 +27,13 @@ def command_of(
     """The words of ``python -m seti_utils train`` for these folds."""
     words = ["-m", "seti_utils", "train", name, "--folds", ",".join(map(str, folds)), "--seeds", *map(str, seeds),
              "--out", str(runtime.out), "--retry", str(retry)]
-    for option in ("data", "weights", "packed", "overlap", "workers"):
+    for option in ("data", "weights", "packed", "overlap", "adversarial", "workers"):
         if (value := getattr(runtime, option)) is not None:
             words += [f"--{option}", str(value)]
+    if runtime.device != "auto":
+        words += ["--device", runtime.device]
+    if runtime.sync_bn:
+        words.append("--sync-bn")
     if runtime.runs:
         words += ["--runs", *map(str, runtime.runs)]
     if runtime.stop_after:

@@ -185,7 +185,7 @@ class Trial:
             parameter.requires_grad_(leg.kind != "head")
         for parameter in self.model.head.parameters():
             parameter.requires_grad_(leg.kind != "adapt")
-        model = parallel(self.model, crew)
+        model = parallel(self.model, crew, sync_bn=self.runtime.sync_bn)
         gently = replace(config, lr=config.lr * config.adapt.rate) if leg.kind == "adapt" else config
         optimiser = optimiser_of(gently, self.model, leg.kind == "head", self.loss_module)
         average = NoAverage() if leg.kind == "adapt" else average_of(config, self.model, self.plain_images)
