@@ -15,7 +15,11 @@ from seti_utils.kaggle.runfile import read_run, verify_run, write_run
 from seti_utils.run.artifacts import trained
 from seti_utils.run.notebook import session
 
-FILES = {"exp0001/fold0_seed1/best.pt": b"weights", "exp0001/fold0_seed1/oof.csv": b"id,score\na,0.5\n", "submission.csv": b"id,target\n"}
+FILES = {
+    "exp0001/fold0_seed1/best.pt": b"weights",
+    "exp0001/fold0_seed1/oof.csv": b"id,score\na,0.5\n",
+    "submission.csv": b"id,target\n",
+}
 
 
 @pytest.fixture

@@ -280,7 +280,8 @@ def test_a_killed_chain_goes_on(world, repository, tmp_path):
         "at_once: 1\nstages:\n  train: {experiments: [sky_demo], folds: [0], fetch: false}\n"
         "  infer: {experiments: [sky_demo], folds: [0, 1, 2], each: experiment, after: [train]}\n"
     )
-    words = [sys.executable, "-m", "seti_utils", "kaggle", "chain", tmp_path / "plan.yaml", "--every", "0.1", "--out", tmp_path / "o"]
+    words = [sys.executable, "-m", "seti_utils", "kaggle", "chain", tmp_path / "plan.yaml", "--every", "0.1"]
+    words += ["--out", tmp_path / "o"]
     run = {"cwd": repository, "env": os.environ | {"PYTHONPATH": str(ROOT)}, "stderr": subprocess.PIPE, "text": True}
     first = subprocess.Popen(words, **run)
     for line in first.stderr:

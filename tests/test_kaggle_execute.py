@@ -116,7 +116,8 @@ def test_a_session_without_end_is_ended_with_all_its_processes(tmp_path):
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="needs /proc")
 def test_a_papermill_that_lingers_after_its_last_cell_does_not_hold_the_site(tmp_path, monkeypatch):
     """Whatever keeps it (a thread, a socket), the notebook is written: its verdict counts."""
-    guard = execute.GUARD + "\nimport atexit, sys, time\nif 'papermill' in ' '.join(sys.orig_argv):\n    atexit.register(time.sleep, 600)\n"
+    linger = "import atexit, sys, time\nif 'papermill' in ' '.join(sys.orig_argv):\n    atexit.register(time.sleep, 600)\n"
+    guard = f"{execute.GUARD}\n{linger}"
     monkeypatch.setattr(execute, "GUARD", guard)
     session = session_of(tmp_path / "s", "print('done')", patience=1, longest=60)
     session.thread.join(60)

@@ -60,6 +60,10 @@ def get_data(place: Path) -> object:
     return data.download(place / "data", archive_bytes=10**6, unpacked_bytes=10**6)
 
 
+def push_once(place: Path) -> object:
+    return push(place / "kernel", owner="tester", tries=1)
+
+
 ABSENT = {"403": None, "404": None}
 """Not there yet: the step goes on."""
 ALIKE = {"401": errors.Forbidden}
@@ -77,8 +81,8 @@ STEPS = {
     "dataset, asking": Step("GetDatasetStatus", upload, ABSENT),
     "dataset, upload": Step("StartBlobUpload", upload, {}),
     "dataset": Step("CreateDataset", upload, {}),
-    "push, asking": Step("GetKernelSessionStatus", lambda place: push(place / "kernel", owner="tester", tries=1), ABSENT | {"401": None}),
-    "push": Step("SaveKernel", lambda place: push(place / "kernel", owner="tester", tries=1), {}),
+    "push, asking": Step("GetKernelSessionStatus", push_once, ABSENT | {"401": None}),
+    "push": Step("SaveKernel", push_once, {}),
     "cancel": Step("DeleteKernel", lambda place: cancel(KERNEL, delete=True), {}),
 }
 

@@ -53,7 +53,8 @@ def test_from_two_folds_to_a_score(kaggle, one_thread, tmp_path, monkeypatch):
     labels = {row["id"]: float(row["target"]) for row in csv.DictReader(open(sky / "test_labels.csv"))}
     kaggle.competitions.solution, kaggle.competitions.pending = labels, 0
     kaggle.kernels.mounts["competitions/seti-breakthrough-listen"] = sky
-    kernels = {(stage, fold): kernel_of("tester", stage, "sky_demo", [fold], [2021]) for stage in ("train", "infer") for fold in (0, 1)}
+    names = [(stage, fold) for stage in ("train", "infer") for fold in (0, 1)]
+    kernels = {(stage, fold): kernel_of("tester", stage, "sky_demo", [fold], [2021]) for stage, fold in names}
     kaggle.kernels.layouts |= {kernels["train", 1]: "old", kernels["infer", 0]: "old"}
 
     (tmp_path / "plan.yaml").write_text(json.dumps(PLAN))

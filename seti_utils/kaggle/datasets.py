@@ -26,8 +26,8 @@ def upload_dataset(folder: Path, *, timeout: float = 900, sleep: Callable[[float
     """Create the dataset in ``folder``, or a new version of it, and wait until it is ready; returns "owner/slug".
 
     The client uploads the files directly inside the folder. A kernel that is pushed earlier would see the previous
-    version or nothing. Raises ``Conflict`` for a taken slug, ``ConnectionLost`` where a file did not arrive, ``ServerTrouble`` if not ready in
-    ``timeout`` seconds.
+    version or nothing. Raises ``Conflict`` for a taken slug, ``ConnectionLost`` where a file did not arrive,
+    ``ServerTrouble`` if not ready in ``timeout`` seconds.
     """
     dataset = json.loads((folder / METADATA).read_text(encoding="utf-8"))["id"]
     with tempfile.TemporaryDirectory() as place:

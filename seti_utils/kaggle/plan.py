@@ -71,7 +71,8 @@ def read_plan(path: str | Path) -> Plan:
     """
     path = Path(path)
     if not path.is_file():
-        raise InputError("no such plan", where=path, remedy="write one with `python -m seti_utils kaggle chain --example second_place`")
+        remedy = "print one with `python -m seti_utils kaggle chain --example second_place`"
+        raise InputError("no such plan", where=path, remedy=remedy)
     if path.suffix == ".py":
         content = runpy.run_path(str(path)).get("PLAN")
     else:

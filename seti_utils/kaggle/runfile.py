@@ -100,7 +100,8 @@ def read_run(folder: str | Path) -> dict:
     wrong = [
         key for key, kind in KEYS.items() if not isinstance(content, dict) or not isinstance(content.get(key), kind)
     ]
-    if not wrong and not all(isinstance(entry, dict) and {"bytes", "sha256"} <= set(entry) for entry in content["files"].values()):
+    entries = [] if wrong else content["files"].values()
+    if not all(isinstance(entry, dict) and {"bytes", "sha256"} <= set(entry) for entry in entries):
         wrong = ["files"]
     if wrong:
         raise Unverified(f"no valid {', '.join(wrong)}", where=path)

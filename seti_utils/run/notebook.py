@@ -138,7 +138,8 @@ class Session:
         """Loss and validation AUC, epoch by epoch."""
         runs = [(fold, seed) for seed in self.seeds for fold in self.folds]
         if self.stopped:  # a spent budget leaves folds that have not begun
-            runs = [(fold, seed) for fold, seed in runs if (run_folder(self.runtime.out, self.name, fold, seed) / "best.pt").exists()]
+            out = self.runtime.out
+            runs = [(fold, seed) for fold, seed in runs if (run_folder(out, self.name, fold, seed) / "best.pt").exists()]
         if tables := [self.history(fold, seed) for fold, seed in runs]:
             show(draw_training(pd.concat(tables), title=self.name), self.picture("curves"))
 
