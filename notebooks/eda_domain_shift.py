@@ -19,7 +19,7 @@ experiment = ""  # trained experiments: "exp0012 exp0023"; empty: data only
 folds = ""  # "0,1"; empty: those that were trained
 seeds = "2021"
 runs = "runs"  # the folder with their weights
-overrides = ""  # knobs that were replaced in training: "epochs=2 resize.freq=128"
+overrides = ""  # knobs that were replaced in training, as after --set, with blanks between
 overlap = ""  # folder of the overlap search: rows of one sky stay together
 rows = 1000  # rows of each split to look at; 0: all
 show_rows = 3  # pictures of single rows where nobody moves the sliders

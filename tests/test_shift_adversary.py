@@ -44,10 +44,10 @@ def test_boosting_says_half_without_a_shift_and_names_what_it_sees_with_one():
 def test_a_band_that_is_recognised_is_no_shift():
     """Every band is mostly in one split, and its rows look alike: only folds by band give the honest half."""
     generator = np.random.default_rng(1)
-    band = np.repeat(np.arange(60), 8)
-    is_test = (generator.random(480) < np.where(band % 2, 0.8, 0.2)).astype(float)
-    look = generator.normal(size=(60, 4))
-    features = pd.DataFrame(look[band] + 0.05 * generator.normal(size=(480, 4)))
+    band = np.repeat(np.arange(120), 5)
+    is_test = (generator.random(600) < np.where(band % 2, 0.8, 0.2)).astype(float)
+    look = generator.normal(size=(120, 4))
+    features = pd.DataFrame(look[band] + 0.05 * generator.normal(size=(600, 4)))
     plain = boosted(features, is_test, adversarial_folds(is_test, folds=3), repeats=0)
     honest = boosted(features, is_test, adversarial_folds(is_test, band, folds=3), groups=band, repeats=0)
     assert plain.auc > 0.7 and honest.low < 0.5 < honest.high
@@ -60,7 +60,7 @@ def test_weights_are_the_density_ratio():
     posterior = 1 / (1 + 2 * np.exp(-(0.8 * x - 0.32)))  # twice as many training rows
     weight = density_weights(posterior, is_test)
     ratio = np.exp(0.8 * x[:4000] - 0.32)
-    np.testing.assert_allclose(weight[:4000], ratio.clip(0.05, 20) / ratio.clip(0.05, 20).mean(), rtol=1e-6)
+    np.testing.assert_allclose(weight[:4000], ratio.clip(0.1, 10) / ratio.clip(0.1, 10).mean(), rtol=1e-6)
     assert np.isnan(weight[4000:]).all() and weight[:4000].mean() == pytest.approx(1)
     assert np.average(x[:4000], weights=weight[:4000]) == pytest.approx(0.8, abs=0.06)  # the test's mean
     assert effective_rows(weight) < 4000 and effective_rows(np.ones(7)) == pytest.approx(7)
@@ -126,7 +126,8 @@ def test_grad_cam_leaves_the_network_as_it_was():
     x = torch.randn(2, 1, 64, 64)
     before = model.eval()(x)
     GradCAM(model, lambda x: x)(x)
-    assert torch.equal(model(x), before) and "forward_features" not in vars(model.body)
+    assert torch.equal(model(x), before)
+    assert not any(module._forward_hooks for module in model.modules())
     assert all(parameter.grad is None for parameter in model.parameters())
 
 

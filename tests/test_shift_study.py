@@ -66,7 +66,7 @@ def test_the_command_writes_a_report_that_stands_alone_and_its_tables(folder, tm
     assert list(train["id"]) == list(labels["id"]) and (train["weight"] > 0).all()
     chosen = pd.read_csv(tmp_path / "out" / "validation.csv", dtype={"id": str})["id"]
     assert 0 < len(chosen) < 20 and set(chosen) <= set(train["id"])
-    assert len(pd.read_csv(tmp_path / "out" / "disagreement.csv")) == 60
+    assert len(pd.read_csv(tmp_path / "out" / "disagreement.csv")) == 60 and len(pd.read_csv(tmp_path / "out" / "effects.csv")) > 50
 
 
 def test_five_real_cadences_are_too_few_and_it_says_so(real_folder, tmp_path, capsys):

@@ -75,6 +75,7 @@ class Study:
         self.sample: Sample | None = None
         self.groups: np.ndarray | None = None
         self.adversarial: Adversarial | None = None
+        self.effects: pd.DataFrame | None = None
         self.ranked: pd.DataFrame | None = None
 
     def model_of(self, name: str) -> Model:
@@ -97,7 +98,8 @@ class Study:
 
     def statistics(self) -> Section:
         """Statistics of the panels, train against test."""
-        return self.added(statistics_section(self.sample, self.groups)[0])
+        section, self.effects = statistics_section(self.sample, self.groups)
+        return self.added(section)
 
     def leaks(self) -> Section:
         """The known leaks."""
@@ -143,15 +145,15 @@ class Study:
 
     def write(self, out: Path) -> Path:
         """Write ``shift.html`` and the tables below ``out``; returns the report's path."""
-        table, effects = self.weights(), next((table for one in self.sections for words, table in one.tables if "effects" in words), None)
+        table = self.weights()
         write_table(out / "adversarial.csv", table)
         targets = self.competition.train.set_index("id")["target"]
         if self.adversarial.tells:
             groups = None if self.groups is None else pd.Series(self.groups, index=self.sample.table["id"])
             inside = table[table["id"].isin(self.sample.table["id"])]
             write_table(out / "validation.csv", pd.DataFrame({"id": choose_validation(inside, targets=targets, groups=groups)}))
-        if effects is not None:
-            write_table(out / "effects.csv", effects)
+        if self.effects is not None:
+            write_table(out / "effects.csv", self.effects)
         if self.ranked is not None:
             write_table(out / "disagreement.csv", self.ranked)
         write_table(out / "statistics.csv", pd.concat([self.sample.table.drop(columns="row"), self.sample.features], axis=1))

@@ -18,7 +18,7 @@ from seti_utils.use.shift.effects import auc_interval
 FEWEST = 50
 """Rows of each split below which nobody can tell a shift from chance."""
 
-LIMITS = (0.05, 20.0)
+LIMITS = (0.1, 10.0)
 """Density ratios are kept in between: a single row must not carry a training."""
 
 

@@ -22,6 +22,9 @@ from seti_utils.views.rendering import render
 BACKBONE = "test_efficientnet"
 LAYOUT = "a,b,a,c,a,d"
 
+CELLS = 8
+"""Cells along the longer side of the maps in which a network's attention is shown."""
+
 
 def as_image(x_BPTF: Tensor) -> Tensor:
     """Six panels as the six channels of an image (B, 6, freq, time)."""
@@ -76,37 +79,35 @@ def network_adversary(panels: Tensor, is_test: np.ndarray, folds: np.ndarray, *,
 
 
 class GradCAM:
-    """Where a network looks: the last feature maps, weighted by the logit's gradient (Selvaraju 2017).
+    """Where a network looks: feature maps weighted, pixel by pixel, by what raises the logit (LayerCAM, Jiang 2021).
 
-    ``model`` is a ``learn.models.Classifier`` with convolutional features; ``as_image`` makes its image of panels.
-    Called with panels (B, 6, T, F) it gives heat (B, C, freq, time), one map for each channel of the image where the
-    network encodes panels one by one, else one map (C = 1) for all channels; each row's highest value is 1.
+    ``model`` is a ``learn.models.Classifier`` with a convolutional timm body; ``as_image`` makes its image of panels.
+    The maps are those of the deepest stage that still has ``CELLS`` cells along the image's longer side: Grad-CAM's
+    last maps are a few cells wide here. Called with panels (B, P, T, F) it gives heat (B, C, freq, time), one map for
+    each channel where the network encodes panels one by one, else one (C = 1) for all channels; each row's highest
+    value is 1, or all is 0 where nothing speaks for the logit.
     """
 
     def __init__(self, model: Classifier, as_image: Callable[[Tensor], Tensor]):
         self.model, self.as_image = model, as_image
 
+    def stage(self, image: Tensor) -> nn.Module:
+        """The module whose output is watched."""
+        stages = [(one["reduction"], one["module"]) for one in getattr(self.model.body, "feature_info", [])]
+        fine = [name for reduction, name in stages if max(image.shape[2:]) / reduction >= CELLS]
+        return self.model.body.get_submodule((fine or [name for _, name in stages[-1:]])[-1])
+
     def __call__(self, x_BPTF: Tensor) -> Tensor:
         kept: list[Tensor] = []
-        features = self.model.body.forward_features
-
-        def watched(image: Tensor) -> Tensor:
-            maps = features(image)
-            kept.append(maps.detach().requires_grad_())
-            return kept[-1]
-
-        self.model.eval()
-        self.model.body.forward_features = watched
-        try:
-            with torch.enable_grad():
-                image = self.as_image(x_BPTF)
-                self.model(image).sum().backward()
-        finally:
-            del self.model.body.forward_features
-            self.model.zero_grad(set_to_none=True)
-        maps = kept[0]
-        weight = maps.grad.mean((2, 3), keepdim=True)
-        heat = (weight * maps.detach()).sum(1, keepdim=True).relu_()
+        with torch.enable_grad():
+            image = self.as_image(x_BPTF).detach().requires_grad_()
+            hook = self.stage(image).register_forward_hook(lambda module, given, maps: kept.append(maps))
+            try:
+                logit = self.model.eval()(image)
+            finally:
+                hook.remove()
+            gradient = torch.autograd.grad(logit.sum(), kept[0])[0]
+        heat = (gradient.relu() * kept[0].detach()).sum(1, keepdim=True).relu()
         heat = heat.view(len(image), -1, *heat.shape[2:])
         heat = nn.functional.interpolate(heat, image.shape[2:], mode="bilinear", align_corners=False)
         return heat / heat.amax((1, 2, 3), keepdim=True).clamp(min=1e-12)

@@ -18,7 +18,7 @@ STYLE = """
 body { margin: 0; font: 16px/1.55 system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif; color: var(--ink); background: var(--tint); }
 main { max-width: 1060px; margin: 0 auto; padding: 40px 28px 64px; background: var(--paper); min-height: 100vh; }
 h1 { font-size: 30px; line-height: 1.2; margin: 0 0 4px; } h2 { font-size: 21px; margin: 48px 0 8px; padding-top: 18px; border-top: 1px solid var(--line); }
-p { margin: 8px 0; max-width: 78ch; } .about { color: var(--soft); font-size: 14px; max-width: none; }
+p { margin: 8px 0; max-width: 78ch; } p.verdict { font-weight: 600; } .about { color: var(--soft); font-size: 14px; max-width: none; }
 .verdicts { margin: 26px 0 8px; padding: 6px 22px 10px; background: var(--tint); border-left: 4px solid var(--mark); border-radius: 0 8px 8px 0; }
 .verdicts h2 { border: 0; margin: 10px 0 0; padding: 0; font-size: 17px; } .verdicts li { margin: 7px 0; } .verdicts ul { padding-left: 20px; margin: 6px 0; }
 nav { font-size: 14px; margin: 18px 0; } nav a { color: #0072b2; margin-right: 16px; text-decoration: none; white-space: nowrap; }
@@ -64,7 +64,8 @@ def write_report(path: str | Path, title: str, about: str, sections: Sequence[Se
 def section_html(anchor: str, section: Section) -> str:
     """One section as HTML."""
     parts = [f'<section id="{anchor}"><h2>{text(section.title)}</h2>']
-    parts += [f"<p>{text(sentence)}</p>" for sentence in ([section.verdict] if section.verdict else []) + section.sentences]
+    parts += [f'<p class="verdict">{text(section.verdict)}</p>'] if section.verdict else []
+    parts += [f"<p>{text(sentence)}</p>" for sentence in section.sentences]
     parts += [table_html(caption, table) for caption, table in section.tables]
     for caption, figure in section.pictures:
         content = base64.b64encode(png_bytes(figure)).decode()

@@ -35,7 +35,7 @@ def statistics_section(sample: Sample, groups: np.ndarray | None) -> tuple[Secti
     if fewer < FEWEST:
         section.verdict = f"Statistics: too few rows to tell ({fewer} of one split, {FEWEST} needed)."
         return section, None
-    effects = effect_sizes(sample.features, sample.is_test, groups)
+    effects = effect_sizes(sample.features, sample.is_test, groups).rename(columns={"median_0": "median_train", "median_1": "median_test"})
     sure = effects[effects["sure"]]
     if sure.empty:
         section.verdict = f"Statistics: none of {len(effects)} differs between train and test beyond doubt; the largest is " \
@@ -48,7 +48,7 @@ def statistics_section(sample: Sample, groups: np.ndarray | None) -> tuple[Secti
         "kept. Delta is the chance that a test row has the higher value less the chance that a training row has; 0 is no difference, "
         "±1 no overlap. Bars are 95 % intervals; coloured ones exclude 0 even over all statistics together (Bonferroni).")
     section.sentences.append(group_sentence(groups))
-    section.pictures = [("Effect sizes.", pictures.draw_effects(effects)),
+    section.pictures = [("The largest effects with 95 % intervals.", pictures.draw_effects(effects)),
                         ("Distributions of the six largest effects; values beyond the ends are counted at the ends.",
                          pictures.draw_distributions(sample.features, sample.is_test, effects["feature"]))]
     section.tables.append(("The ten largest effects", effects.head(10)))
@@ -134,8 +134,8 @@ def adversarial_section(sample: Sample, source: Source, groups: np.ndarray | Non
         section.pictures.append(heat_picture(sample, best, model, held, device))
     for split, lowest, words in (("test", True, "Test rows that look most like train"), ("train", False, "Training rows that look most like test")):
         chosen = table[table["split"] == split].assign(target=sample.table["target"])
-        section.pictures.append((f"{words}, by {best.name}; the score is the probability of test.",
-                                 draw_gallery(source, chosen, count=gallery, lowest=lowest, title=words)))
+        section.pictures.append((f"{words}, by {best.name}, as the arrays are; p(test) is the calibrated probability of test.",
+                                 draw_gallery(source, chosen, count=gallery, lowest=lowest, view="raw", title=words, label="p(test)")))
     return Adversarial(section, table, found, model, best)
 
 
@@ -164,6 +164,9 @@ def weights_sentence(table: pd.DataFrame, best: Adversary) -> str:
     weight = table.loc[table["split"] == "train", "weight"].to_numpy()
     if not best.tells:
         return "All training rows keep weight 1: where no shift is seen, weights would be noise."
+    worth = effective_rows(weight)
     return (f"The training rows' weights (density ratio, mean 1, in adversarial.csv) run from {weight.min():.2g} to {weight.max():.3g}; "
-            f"weighted, the {len(weight):,} rows are worth {effective_rows(weight):,.0f}.")
+            f"weighted, the {len(weight):,} rows are worth {worth:,.0f}." +
+            (" That is so few that re-weighting would waste most of the data: choose a test-like validation set instead (validation.csv)."
+             if worth < 0.2 * len(weight) else ""))
 
