@@ -37,6 +37,7 @@ from seti_utils.progress import progress  # noqa: E402
 from seti_utils.views import (  # noqa: E402
     clip,
     column_norm,
+    compress,
     emphasis,
     high_pass,
     low_rank,
@@ -50,6 +51,7 @@ STEPS: dict[str, Callable[[Tensor], Tensor]] = {
     "none": lambda x: x.float(),
     "OffMedian": off_median,
     "Clip(3)": clip,
+    "Compress": compress,
     "ColumnNorm": column_norm,
     "RowNorm": row_norm,
     "HighPass(15)": high_pass,

@@ -159,4 +159,4 @@ def test_whiten_is_in_units_of_the_noise_without_the_running_mean(x):
 def test_every_cleaning_step_has_its_picture():
     assert set(CLEANING.values()) <= set(STEPS.values())
     figure = draw_cleaning(np.random.default_rng(0).standard_normal((6, 273, 256)), title="noise")
-    assert {axes.get_title(loc="left") for axes in figure.axes} == set(STEPS)
+    assert {axes.get_title(loc="left") for axes in figure.axes if axes.axison} == set(STEPS)
