@@ -118,7 +118,8 @@ def draw_scores(oof: pd.DataFrame, test: pd.DataFrame | None = None, *, bins: in
                 place.stairs(share, edges, color=colour, linestyle=line, linewidth=1.6, label=label)
             place.set(yscale="log", xlim=(0, 1))
             place.legend(loc="upper center")
-            place.set_ylim(top=place.get_ylim()[1] * 4)
+            # from below a single row, so that few rows, or scores all alike, still stand on an axis
+            place.set_ylim(0.5 / max(len(score) for _, score, _, _ in parts if len(score)), 8)
         if title:
             figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
     return figure

@@ -126,10 +126,11 @@ def correlations(tables: Sequence[pd.DataFrame], how: str = "rank") -> pd.DataFr
 
 
 def member_names(tables: Sequence[pd.DataFrame]) -> list[str]:
-    """A short, unique name for each table: its experiment, then seed or number where that is not enough."""
+    """A short, unique name for each table: its experiment, then seed, fold or number where that is not enough."""
     names = [str(table["experiment"].iloc[0]) for table in tables]
     seeds, numbers = [f" seed {table['seed'].iloc[0]}" for table in tables], [f" #{n + 1}" for n in range(len(tables))]
-    for extra in (seeds, numbers):
+    folds = [f" fold {table['fold'].iloc[0]}" if table["fold"].nunique() == 1 and table["fold"].iloc[0] != MANY else "" for table in tables]
+    for extra in (seeds, folds, numbers):
         seen = Counter(names)
         names = [name + more if seen[name] > 1 else name for name, more in zip(names, extra, strict=True)]
     return names

@@ -18,6 +18,9 @@ from seti_utils.use.shift.disagreement import compare_models, correlation_drift,
 from seti_utils.use.shift.prior import estimate_priors
 from seti_utils.use.shift.report import Section
 
+BLIND = 0.5
+"""Intervals of a share that are wider than this say nothing: the model hardly tells the classes apart."""
+
 
 def scores_section(oof: pd.DataFrame, test: pd.DataFrame, name: str, hidden: Sequence[float] | None = None) -> Section:
     """Score distributions, and the test's share of positives estimated from them.
@@ -39,8 +42,10 @@ def scores_section(oof: pd.DataFrame, test: pd.DataFrame, name: str, hidden: Seq
     train = float(oof["target"][hard].mean())
     truth = None if hidden is None else float(np.mean(hidden))
     named = "; ".join(f"{one.method} {one.value:.1%} [{one.low:.1%}, {one.high:.1%}]" for one in priors)
-    section.verdict = f"Share of positives in the test, by {name}: {named}; in train {train:.1%}." + \
-        ("" if truth is None else f" This sky's truth is {truth:.1%}.")
+    blind = all(one.high - one.low > BLIND for one in priors)
+    section.verdict = f"Share of positives in the test: {name} cannot tell ({named})." if blind else \
+        f"Share of positives in the test, by {name}: {named}; in train {train:.1%}."
+    section.verdict += "" if truth is None else f" This sky's truth is {truth:.1%}."
     section.sentences.append("Both estimates assume that positives and negatives look in the test as they do in train, and only their share "
                              "differs. Signals that train does not have are missed, and the estimates come out low.")
     section.pictures.append(("Estimated share of positives, 95 % bootstrap intervals.", pictures.draw_priors(priors, train, truth)))

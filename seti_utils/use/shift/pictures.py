@@ -58,7 +58,7 @@ def draw_distributions(features: pd.DataFrame, is_test: np.ndarray, names: Seque
 def draw_adversaries(adversaries: Sequence[Adversary], is_test: np.ndarray) -> Figure:
     """ROC of every adversary, its interval in the legend, and the scores of train and test rows by the best of them."""
     with styled():
-        figure = new_picture(9.6, 4.0)
+        figure = new_picture(9.6, 4.7)
         left, right = figure.subplots(1, 2)
         open_axes(left, "Train or test?", "share of train rows called test", "share of test rows called test")
         left.plot([0, 1], [0, 1], color=INK, linewidth=0.8, linestyle=":")
@@ -66,7 +66,7 @@ def draw_adversaries(adversaries: Sequence[Adversary], is_test: np.ndarray) -> F
             false, true, _ = roc_points(is_test, one.score)
             left.plot(false, true, color=FOLDS[number], label=f"{one.name}: {one.auc:.3f} [{one.low:.3f}, {one.high:.3f}]")
         left.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
-        left.legend(loc="lower right", title="AUC with 95 % interval", title_fontsize=8, alignment="left")
+        left.legend(loc="upper left", bbox_to_anchor=(0, -0.14), title="AUC with 95 % interval", title_fontsize=8, alignment="left")
         best = max(adversaries, key=lambda one: one.auc)
         open_axes(right, f"Scores by {best.name}", "probability of test, calibrated", "share of the split's rows")
         for word, group, colour, line in (("train", 0, TRAIN, "-"), ("test", 1, TEST, "--")):

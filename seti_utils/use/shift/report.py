@@ -30,6 +30,9 @@ footer { margin-top: 56px; padding-top: 14px; border-top: 1px solid var(--line);
 @media print { body { background: #fff; } main { padding: 0; } figure, table { break-inside: avoid; } }
 """
 
+HEADS = {"median_train": "median train", "median_test": "median test", "behind_low": "behind, low", "behind_high": "behind, high"}
+"""Column names that read better otherwise; a model's name is its name."""
+
 
 @dataclass
 class Section:
@@ -79,7 +82,7 @@ def table_html(caption: str, table: pd.DataFrame) -> str:
     """A table as HTML: numbers to the right, words to the left, floats in four digits."""
     words = {name: not pd.api.types.is_numeric_dtype(table[name]) or table[name].dtype == bool for name in table}
     kind = {name: ' class="words"' if words[name] else "" for name in table}
-    head = "".join(f"<th{kind[name]}>{text(str(name).replace('_', ' '))}</th>" for name in table)
+    head = "".join(f"<th{kind[name]}>{text(HEADS.get(name, name))}</th>" for name in table)
     rows = ["".join(f"<td{kind[name]}>{text(shown(value))}</td>" for name, value in row.items()) for row in table.to_dict("records")]
     body = "".join(f"<tr>{row}</tr>" for row in rows)
     return f'<div class="scroll"><table><caption>{text(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
