@@ -4,10 +4,10 @@ Every line is one change. Where the author's code did more than his log says, th
 ``note=`` tells what else the code did. Source: github.com/hirune924/kaggle-SETI and its log.
 """
 
-from seti_utils.experiments import new_log, old_log, ours, solution
+from seti_utils.experiments import ladder, new_log, old_log, ours, solution
 from seti_utils.registry import Log
 
 LOG = Log()
-for PAGE in (old_log, new_log, solution, ours):
+for PAGE in (old_log, new_log, solution, ours, ladder):
     LOG.page = PAGE.TITLE
     PAGE.write(LOG)

@@ -28,11 +28,12 @@ def adapt_batchnorm(model: nn.Module, images: Iterable[Tensor]) -> None:
 
 
 def information_maximisation(
-    views: Views, *, diversity: float = 1.0, positive: float = 0.2, pseudo: float = 0.3, autocast: Context = nullcontext
+    views: Views, *, diversity: float = 1.0, positive: float = 0.2, pseudo: float | None = None,
+    autocast: Context = nullcontext
 ) -> Callable[..., Tensor]:
     """Objective of unlabelled batches: be sure of each cadence, and not of the same answer for all (SHOT, Liang 2020).
 
-    The mean entropy of the scores, plus ``diversity`` times KL(mean score || ``positive``), plus ``pseudo`` times the
+    The mean entropy of the scores, plus ``diversity`` times KL(mean score || ``positive``), plus, if on, ``pseudo`` times the
     cross-entropy with the batch's ``y``, which holds :func:`centre_labels`, never a label of a person's. Liang's
     diversity is the case ``positive=0.5``; here positives are rare, and half of them would be wrong. The images are
     augmented as ``views`` says; what its augmentations do to labels is not used.

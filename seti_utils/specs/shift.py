@@ -16,16 +16,16 @@ class Shot:
     """After training: ``epochs`` over the test cadences that make scores sure and varied (SHOT, Liang 2020).
 
     The classifier is frozen. The loss is the scores' mean entropy plus ``diversity`` times the distance (KL) of a batch's
-    mean score from ``positive``, the share of positives that is expected; and ``pseudo`` times the cross-entropy with
-    the side of the nearer class centre of the features, found before the first step. ``rate``: share of the
-    experiment's learning rate.
+    mean score from ``positive``, the share of positives that is expected; and, if on, ``pseudo`` times the cross-entropy
+    with the side of the nearer class centre of the features, found once, before the first step (so a resumed run has the
+    same; where the trained network is mostly wrong it does harm). ``rate``: share of the experiment's learning rate.
     """
 
     epochs: int = 1
     rate: float = 0.1
     diversity: float = 1.0
     positive: float = 0.2
-    pseudo: float = 0.3
+    pseudo: float | None = None
 
 
 @dataclass(frozen=True)

@@ -17,13 +17,13 @@ SHARE = 0.8
 
 def sow(
     x_BPTF: Tensor, *, generator: Generator, families: tuple[str, ...], amplitude: tuple[float, float], needles: int,
-    freq: int, time: int,
+    freq: int, time: int, cleaned: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Draw up to ``needles`` needles into any panels of every cadence, and say where they are.
 
-    (B, 6, T, F) of any float dtype -> the panels as float32, normalised again to mean 0, std 1; and float32
-    (B, 6, ``freq``, ``time``), 1 where a needle passes a place of that grid. ``amplitude`` in sigma of the local noise,
-    log-uniform. Which panels are ON does not matter here: the question is where a needle is, not whose. Labels do not
+    (B, 6, T, F) of any float dtype -> the panels as float32, normalised again to mean 0, std 1 (``cleaned`` ones stay in
+    their unit, sigma); and float32 (B, 6, ``freq``, ``time``), 1 where a needle passes a place of that grid.
+    ``amplitude`` in sigma of the local noise, log-uniform. Which panels are ON does not matter here: the question is where a needle is, not whose. Labels do not
     enter. Raises ``InputError`` unless all six panels are there and the amplitudes rise.
     """
     if x_BPTF.shape[1] != PANELS:
@@ -32,14 +32,15 @@ def sow(
         raise InputError(f"amplitude {amplitude}", remedy="give (low, high) in sigma, 0 < low <= high")
     x = x_BPTF.to(torch.float32, copy=True)
     batch = len(x)
-    sigma, places = local_sigma(x), x.new_zeros(batch, PANELS, freq, time)
+    sigma = x.new_ones(batch, PANELS) if cleaned else local_sigma(x)
+    places = x.new_zeros(batch, PANELS, freq, time)
     for _ in range(needles):
         carriers = random_carriers(batch, generator=generator, panels=range(PANELS), every=ALL_PANELS)
         tracks = random_tracks(families, batch, generator=generator, carriers=carriers, freq=x.shape[3], time=x.shape[2])
         there = torch.rand(batch, generator=generator, device=generator.device) < SHARE
         draw(x, tracks, log_uniform(*amplitude, (batch,), generator=generator) * there, sigma=sigma, inplace=True)
         mark(places, tracks, there, x.shape[3])
-    return normalise_panels(x), places
+    return x if cleaned else normalise_panels(x), places
 
 
 def mark(places: Tensor, tracks: Tracks, there: Tensor, channels: int) -> None:

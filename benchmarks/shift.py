@@ -1,0 +1,204 @@
+"""The ladder: how far each step closes the gap between validation and a shifted test, on the synthetic sky.
+
+    python benchmarks/shift.py [--out FOLDER] [--seeds 2021 2022 2023] [--overlap 0.6] [--rungs NAME ...] [--table]
+
+Rungs are experiments of the log's page "The ladder", trained by the same code as every other; the last rung is their blend.
+Seed number i trains fold i of three, so the three runs of a rung validate on all training rows once. Each (rung, seed) is a
+row of ``benchmarks/results/shift.csv``, written as soon as it is known; the same call goes on where a killed one was.
+Budget: TRAIN + TEST cadences, about 1,600 training rows a run; ``seconds`` is processor time of one core, training and
+prediction of that run (a student's teacher is a rung of its own). ``--overlap`` makes another sky with more shared rows,
+whose rows in the table carry that number. Intervals: 95 %, bootstrap over rows, all seeds together.
+"""
+
+import argparse
+import os
+import platform
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+sys.path[:0] = [str(Path(__file__).parents[1])]
+
+from seti_utils.data.competition import read_competition  # noqa: E402
+from seti_utils.data.sky import make_sky  # noqa: E402
+from seti_utils.data.sky.ranges import OVERLAP  # noqa: E402
+from seti_utils.experiments import LOG  # noqa: E402
+from seti_utils.files import write_table  # noqa: E402
+from seti_utils.learn.checkpoint import run_folder  # noqa: E402
+from seti_utils.learn.metrics import auc, bootstrap_auc  # noqa: E402
+from seti_utils.run.infer import fold_scores  # noqa: E402
+from seti_utils.run.train import train  # noqa: E402
+from seti_utils.runtime import Runtime  # noqa: E402
+from seti_utils.use.ensemble import blend  # noqa: E402
+from seti_utils.use.overlap import search  # noqa: E402
+from seti_utils.use.overlap_folder import read_pairs  # noqa: E402
+from seti_utils.use.overlap_panels import clean  # noqa: E402
+from seti_utils.use.tables import read_scores, write_scores  # noqa: E402
+
+RESULTS = Path(__file__).parent / "results" / "shift.csv"
+TRAIN, TEST, SKY_SEED = 2400, 1200, 2021
+RUNGS = {
+    "rung_plain": "baseline",
+    "rung_inject": "+ injection: drifts and S-shapes",
+    "rung_family": "+ injection: the whole family",
+    "rung_student": "+ noisy student",
+    "rung_apart": "whole family, overlap-aware validation",
+    "rung_student_apart": "+ noisy student, overlap-aware validation",
+    "rung_detector": "detector taught by drawn needles alone",
+    "rung_cleaned": "+ overlap cleaning",
+    "rung_cleaned_detector": "detector on cleaned panels",
+    "rung_top": "+ ensemble",
+}
+DRAWS = 1000
+COLUMNS = ["overlap", "rung", "seed", "fold", "cv", "cv_low", "cv_high", "test", "test_low", "test_high", "gap", "with_neighbour",
+           "without_neighbour", "s_shapes", "seconds", "train_rows", "valid_rows", "test_rows", "fingerprint"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=Path("out/shift"), help="sky, overlap search and runs (about 8 GB)")
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[2021, 2022, 2023])
+    parser.add_argument("--overlap", type=float, default=OVERLAP, help="share of rows that share sky (default: the sky's)")
+    parser.add_argument("--rungs", nargs="+", default=list(RUNGS), choices=list(RUNGS))
+    parser.add_argument("--table", action="store_true", help="train nothing, print what is there")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    home = args.out / f"overlap{args.overlap:g}"
+    if not args.table:
+        runtime = prepare(home, args.overlap)
+        for number, seed in enumerate(args.seeds):
+            for rung in args.rungs:
+                if not known(args.results, args.overlap, rung, seed):
+                    add_row(args.results, climb(rung, number, seed, runtime, args.overlap))
+    print(table(args.results, args.out))
+
+
+def prepare(home: Path, overlap: float) -> Runtime:
+    """The sky, the search for shared sky and the cleaned panels, each made once."""
+    sky = make_sky(home / "sky", train=TRAIN, test=TEST, seed=SKY_SEED, overlap=overlap, workers=1)
+    competition = read_competition(sky)
+    search(competition, home / "overlap", workers=1)
+    clean(competition, home / "overlap", workers=1)
+    return Runtime(data=sky, out=home / "runs", overlap=home / "overlap", device="cpu", workers=1)
+
+
+def climb(rung: str, fold: int, seed: int, runtime: Runtime, overlap: float) -> dict[str, object]:
+    """Train one rung (or blend its members) and measure it."""
+    began = time.process_time()
+    if rung in LOG.blends:
+        folders = [run_folder(runtime.out, member, fold, seed) for member in LOG.blends[rung].members]
+        here = run_folder(runtime.out, rung, fold, seed)
+        for name in ("oof.csv", "test.csv"):
+            tables = [read_scores(folder / name) for folder in folders]
+            write_scores(here / name, blend(tables, LOG.blends[rung].how, name=rung))
+    else:
+        (here,) = train(rung, [fold], [seed], runtime)
+        fold_scores(rung, fold, seed, runtime)
+    seconds = time.process_time() - began
+    oof, test = read_scores(here / "oof.csv"), read_scores(here / "test.csv")
+    truth = truth_of(runtime.data, runtime.overlap).loc[test["id"]]
+    target, score = truth["target"].to_numpy(float), test["score"].to_numpy()
+    near, s_shape = truth["near"].to_numpy(bool), (truth["family"] == "sine").to_numpy()
+    (cv_low, cv_high), (low, high) = bootstrap_auc(oof["target"], oof["score"]), bootstrap_auc(target, score)
+    cv, value = auc(oof["target"], oof["score"]), auc(target, score)
+    return dict(zip(COLUMNS, (
+        overlap, rung, seed, fold, cv, cv_low, cv_high, value, low, high, cv - value, auc(target[near], score[near]),
+        auc(target[~near], score[~near]), auc(target[s_shape | (target == 0)], score[s_shape | (target == 0)]), round(seconds, 1),
+        TRAIN - len(oof), len(oof), len(test), test["fingerprint"].iloc[0]), strict=True))
+
+
+def truth_of(sky: Path, overlap: Path) -> pd.DataFrame:
+    """By id of the test: target, the needle's family, and ``near``: the search found a file of the same sky."""
+    truth = pd.read_csv(sky / "truth.csv", dtype={"id": str, "family": str}, keep_default_na=False).set_index("id")
+    pairs = read_pairs(overlap)
+    return truth.assign(near=truth.index.isin({*pairs["a"], *pairs["b"]}))
+
+
+def known(results: Path, overlap: float, rung: str, seed: int) -> bool:
+    """Whether the row is there already."""
+    if not results.exists():
+        return False
+    rows = pd.read_csv(results)
+    return bool(((rows["overlap"] == overlap) & (rows["rung"] == rung) & (rows["seed"] == seed)).any())
+
+
+def add_row(results: Path, row: dict[str, object]) -> None:
+    """Append, atomically; sorted by sky, rung and seed, so that two processes may share the work and not the order."""
+    import fcntl
+
+    results.parent.mkdir(parents=True, exist_ok=True)
+    with open(results.with_suffix(".lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        rows = pd.read_csv(results) if results.exists() else pd.DataFrame(columns=COLUMNS)
+        rows = pd.concat([rows, pd.DataFrame([row])[COLUMNS]], ignore_index=True) if len(rows) else pd.DataFrame([row])[COLUMNS]
+        order = rows["rung"].map({name: place for place, name in enumerate(RUNGS)})
+        write_table(results, rows.assign(order=order).sort_values(["overlap", "order", "seed"])[COLUMNS])
+    results.with_suffix(".lock").unlink(missing_ok=True)
+    print(f"{row['rung']} seed {row['seed']}: CV {row['cv']:.4f}, test {row['test']:.4f}, {row['seconds']:.0f} s", flush=True)
+
+
+def pooled(folders: Iterable[Path], truth: pd.DataFrame) -> tuple[float, float, float, float, float, float, float, float, float]:
+    """Means over the seeds of CV, test and gap, each with its interval: every draw resamples the rows for all seeds alike."""
+    pairs = [(read_scores(folder / "oof.csv"), read_scores(folder / "test.csv")) for folder in folders]
+    generator = np.random.default_rng(0)
+    target = truth.loc[pairs[0][1]["id"], "target"].to_numpy()
+    draws = []
+    for draw in range(DRAWS + 1):
+        rows = np.arange(len(target)) if not draw else resampled(target, generator)
+        cv = np.mean([quick(oof, None if not draw else resampled(oof["target"].to_numpy(), generator)) for oof, _ in pairs])
+        test = np.mean([auc(target[rows], scores["score"].to_numpy()[rows]) for _, scores in pairs])
+        draws.append((cv, test, cv - test))
+    values = np.array(draws)
+    low, high = np.quantile(values[1:], (0.025, 0.975), axis=0)
+    return tuple(float(x) for three in zip(values[0], low, high, strict=True) for x in three)
+
+
+def quick(oof: pd.DataFrame, rows: np.ndarray | None) -> float:
+    """The AUC of an out-of-fold table's rows."""
+    target, score = oof["target"].to_numpy(), oof["score"].to_numpy()
+    return auc(target, score) if rows is None else auc(target[rows], score[rows])
+
+
+def resampled(target: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """Rows drawn with replacement, as many of each class as there are."""
+    parts = [np.flatnonzero(target == label) for label in (0, 1)]
+    return np.concatenate([generator.choice(part, len(part)) for part in parts])
+
+
+def table(results: Path, out: Path) -> str:
+    """The ladder as Markdown, with what plain folds flatter and where it was measured."""
+    if not results.exists():
+        return "nothing measured yet"
+    rows, lines = pd.read_csv(results), []
+    for overlap, sky in rows.groupby("overlap"):
+        lines += [f"\nSky with overlap {overlap:g}: {TRAIN} training and {TEST} test cadences, sky seed {SKY_SEED}\n",
+                  "| rung | experiment | seeds | CV | test AUC | gap | test with a neighbour | without | S-shapes | core-s a run |",
+                  "|---|---|---|---|---|---|---|---|---|---|"]
+        home = out / f"overlap{overlap:g}"
+        for rung, runs in sky.groupby("rung", sort=False):
+            folders = [run_folder(home / "runs", rung, fold, seed) for fold, seed in zip(runs["fold"], runs["seed"], strict=True)]
+            if all((folder / "test.csv").exists() for folder in folders):
+                worded = [f"{value:.3f} [{low:.3f}, {high:.3f}]"
+                          for value, low, high in np.reshape(pooled(folders, truth_of(home / "sky", home / "overlap")), (3, 3))]
+            else:
+                worded = [f"{runs[name].mean():.3f}" for name in ("cv", "test", "gap")]
+            more = [f"{runs[name].mean():.3f}" for name in ("with_neighbour", "without_neighbour", "s_shapes")]
+            lines.append("| " + " | ".join([RUNGS[rung], rung, str(len(runs)), *worded, *more, f"{runs['seconds'].mean():.0f}"]) + " |")
+        plain, apart = (sky[sky["rung"] == name].set_index("seed")["cv"] for name in ("rung_family", "rung_apart"))
+        if both := sorted(set(plain.index) & set(apart.index)):
+            flattery = plain[both].to_numpy() - apart[both].to_numpy()
+            lines.append(f"\nPlain folds flatter the CV of the whole family's rung by {flattery.mean():+.3f} "
+                         f"(by seed: {', '.join(f'{value:+.3f}' for value in flattery)}).")
+    lines.append(f"\n{platform.machine()}, {os.cpu_count()} cores (shared; one thread a run), Python {platform.python_version()}, "
+                 f"torch {torch.__version__}; command: python benchmarks/shift.py")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
