@@ -135,6 +135,14 @@ def write(rows: dict[str, dict], path: Path, seed: int) -> None:
         temporary.write_text(words(table, seed) + "\n", encoding="utf-8")
 
 
+def complete(row: dict, name: str, seeds: list[int], runtime: Runtime) -> bool:
+    """Whether ``row`` is about this very experiment with these seeds, and compares it with its parent if that has lived."""
+    same = row["fingerprint"] == LOG.fingerprint(name) and set(map(str, seeds)) <= set(str(row["seeds"]).split())
+    parent = LOG.find(name).parent
+    compared = row["change"] != "" or row["auc"] == "" or not parent or not test_scores(parent, seeds, runtime)
+    return same and compared
+
+
 def known(path: Path) -> dict[str, dict]:
     """The rows that are there, read anew each time, because another call may be at work on another page."""
     if not path.exists():
@@ -191,7 +199,7 @@ def main() -> None:
     target = pd.read_csv(sky / "test_labels.csv")["target"].to_numpy()
     for number, name in enumerate(order, 1):
         there = known(choices.results).get(name)
-        if there and there["fingerprint"] == LOG.fingerprint(name) and set(map(str, choices.seeds)) <= set(str(there["seeds"]).split()):
+        if there and complete(there, name, choices.seeds, runtime):
             continue
         scale.pretrained(LOG.find(name).config.backbone, choices.out, choices.sky_seed)
         before = there if there and there["fingerprint"] == LOG.fingerprint(name) else {"cpu_seconds": 0.0}

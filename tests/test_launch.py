@@ -42,3 +42,30 @@ def test_the_first_failure_ends_the_others_and_says_its_last_line(tmp_path):
     with pytest.raises(InputError, match="bad: ended with exit code 2: no such net"):
         follow(jobs, said.append)
     assert "[bad] no such net" in said
+
+
+CELL = """
+import sys
+from seti_utils.run.launch import follow
+
+words = "import sys, time; print('one of', sys.argv[1], flush=True); time.sleep(0.5); print('two of', sys.argv[1]); raise SystemExit(%s)"
+follow({name: ([sys.executable, "-c", words, name], {}) for name in ("folds 0", "folds 1")}, print)
+"""
+
+
+@pytest.mark.parametrize("code", [0, 2])
+def test_in_a_notebook_lines_stream_into_the_cell_and_a_failure_fails_it(tmp_path, code):
+    nbformat, papermill = pytest.importorskip("nbformat"), pytest.importorskip("papermill")
+    book, ended = nbformat.v4.new_notebook(), None
+    book.cells = [nbformat.v4.new_code_cell(CELL % f"{code} if sys.argv[1] == 'folds 1' else 0"), nbformat.v4.new_code_cell("print('on')")]
+    book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(book, tmp_path / "given.ipynb")
+    try:
+        papermill.execute_notebook(tmp_path / "given.ipynb", tmp_path / "ran.ipynb", cwd=Path(__file__).parents[1], progress_bar=False)
+    except papermill.PapermillExecutionError as error:
+        ended = str(error)
+    said = "".join(output.text for cell in nbformat.read(tmp_path / "ran.ipynb", 4).cells if cell.cell_type == "code"
+                   for output in cell.outputs if output.output_type == "stream")
+    assert "[folds 0] one of folds 0" in said and said.index("[folds 1] one of") < said.index("[folds 1] two of")
+    assert ("on" in said.splitlines()) is (code == 0), "the next cell runs only after a success"
+    assert ended is None if code == 0 else "folds 1: ended with exit code 2: two of folds 1" in ended

@@ -1,0 +1,240 @@
+"""Training on a GPU at the log's size, with the card's own ceilings beside it. For a session that has one.
+
+    python benchmarks/gpu_training.py [--backbones efficientnet_b0 efficientnet_b3 tf_efficientnet_b5_ns] [--size 512] [--batch 32]
+                                      [--steps 20] [--turns 3] [--out FILE.md] [--smoke]
+
+``--smoke`` runs every part on whatever there is, tiny: it proves the script, not the card.
+
+1. The card: matrix products (TFLOP/s, per dtype) and a copy (GB/s).
+2. Each backbone: images/s of the bare step on a resident batch and of ``fit`` (panels on the device -> antialiased resize ->
+   mixup -> network -> guarded step), per precision; with and without channels_last; with and without ``torch.compile``.
+   A batch that does not fit is halved until it does, and the table says so. TFLOP/s are counted by torch's FlopCounter.
+3. fp16 and bf16 against float32: loss curves from the same weights on the same batches of the endless sky.
+4. One process with NCCL (gloo on a CPU): all_reduce and a DistributedDataParallel step.
+"""
+
+import argparse
+import os
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import timm
+import torch
+import torch.distributed as dist
+from torch.utils.flop_counter import FlopCounterMode
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from seti_utils.data.batches import Batch  # noqa: E402
+from seti_utils.data.sky import EndlessSky  # noqa: E402
+from seti_utils.files import replacing  # noqa: E402
+from seti_utils.learn.fit import fit  # noqa: E402
+from seti_utils.learn.losses import bce  # noqa: E402
+from seti_utils.learn.models import build_model  # noqa: E402
+from seti_utils.learn.objectives import Views, during, supervised  # noqa: E402
+from seti_utils.learn.optimisers import make_optimiser  # noqa: E402
+from seti_utils.learn.precision import DTYPES, Precision, choose_precision  # noqa: E402
+from seti_utils.learn.seeding import Randomness  # noqa: E402
+from seti_utils.views.mixing import mixup  # noqa: E402
+from seti_utils.views.rendering import render  # noqa: E402
+
+SEED, WARM = 2021, 5
+
+
+class Card:
+    """The device, and seconds per call on it."""
+
+    def __init__(self, device: str):
+        self.device = torch.device(device)
+
+    def wait(self) -> None:
+        """Until everything queued is done."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
+
+    def seconds(self, call: Callable[[], object], repeats: int, turns: int) -> float:
+        """Median over ``turns`` of the mean over ``repeats``."""
+        found = []
+        for _ in range(WARM):
+            call()
+        for _ in range(turns):
+            self.wait()
+            began = time.perf_counter()
+            for _ in range(repeats):
+                call()
+            self.wait()
+            found.append((time.perf_counter() - began) / repeats)
+        return statistics.median(found)
+
+    def name(self) -> str:
+        """What it is."""
+        return torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else f"{platform.machine()} CPU"
+
+    def kinds(self) -> list[str | None]:
+        """Precisions that differ here; a CPU has bf16 as well."""
+        return list(dict.fromkeys(choose_precision(kind, self.device) for kind in (None, "fp16", "bf16")))
+
+
+def ceilings(card: Card, smoke: bool) -> list[str]:
+    """Rows of the first table."""
+    n, rows = 256 if smoke else 8192, []
+    for kind in card.kinds():
+        a = torch.randn(n, n, device=card.device, dtype=DTYPES[kind])
+        spent = card.seconds(lambda a=a: a @ a, 2 if smoke else 20, 3)
+        rows.append(f"| matmul {n} x {n}, {kind or 'fp32'} | {2 * n**3 / spent / 1e12:.1f} TFLOP/s |")
+    block = torch.empty((1 << 20) if smoke else (1 << 30), device=card.device, dtype=torch.uint8)
+    other = torch.empty_like(block)
+    spent = card.seconds(lambda: other.copy_(block), 2 if smoke else 20, 3)
+    return [*rows, f"| copy, read + write | {2 * block.numel() / spent / 1e9:.0f} GB/s |"]
+
+
+class Step:
+    """One network, one precision, one memory format: the bare step and ``fit``."""
+
+    def __init__(self, card: Card, backbone: str, size: int, batch: int, kind: str | None, last: bool, compiled: str):
+        self.card, self.kind, self.batch, self.size, self.last = card, kind, batch, size, last
+        torch.manual_seed(SEED)
+        layout = torch.channels_last if last else torch.contiguous_format
+        self.model = build_model(backbone, 1).to(card.device, memory_format=layout).train()
+        self.optimiser = make_optimiser("adam", self.model, 1e-4)
+        self.image = torch.randn(batch, 1, size, size, device=card.device).contiguous(memory_format=layout)
+        self.y = (torch.arange(batch, device=card.device) % 2).float()
+        self.scaler = torch.amp.GradScaler(card.device.type, enabled=kind == "fp16")
+        self.call = torch.compile(self.model, backend=compiled) if compiled else self.model
+
+    def bare(self) -> None:
+        """Forward, backward, step."""
+        with torch.autocast(self.card.device.type, dtype=DTYPES[self.kind], enabled=self.kind is not None):
+            output = self.call(self.image)
+        self.scaler.scale(bce(output, self.y)).backward()
+        self.scaler.step(self.optimiser)
+        self.scaler.update()
+        self.optimiser.zero_grad(set_to_none=True)
+
+    def flops(self) -> float:
+        """Of one forward and backward pass."""
+        with FlopCounterMode(display=False) as counter:
+            bce(self.model(self.image), self.y).backward()
+        self.optimiser.zero_grad(set_to_none=True)
+        return counter.get_total_flops()
+
+    def fit(self, steps: int) -> float:
+        """Seconds a step of the loop, from panels that lie on the device."""
+        randomness, precision = Randomness(SEED, self.card.device), Precision(self.kind, self.card.device)
+        view = partial(render, layout="abacad", resize={"freq": self.size, "time": self.size})
+        views = Views(view, randomness.generator, image_augments=[during(mixup)], channels_last=self.last)
+        batch = Batch(torch.randn(self.batch, 6, 273, 256, device=self.card.device).half(), self.y, torch.arange(self.batch))
+        ticks = []
+
+        def tick() -> None:
+            if len(ticks) in (WARM - 1, steps + WARM - 1):
+                self.card.wait()
+            ticks.append(time.perf_counter())
+
+        fit(self.call, lambda epoch, first: [batch] * (steps + WARM), supervised(bce, views, autocast=precision.autocast), self.optimiser,
+            lambda done: 1.0, epochs=1, steps=steps + WARM, randomness=randomness, precision=precision, stop=tick)
+        return (ticks[-1] - ticks[WARM - 1]) / steps
+
+
+def speeds(card: Card, choices: argparse.Namespace) -> Iterator[str]:
+    """Rows of the second table."""
+    for backbone in choices.backbones:
+        cases = [(kind, True, "") for kind in card.kinds()]
+        best = cases[-1][0]
+        for kind, last, compiled in [*cases, (best, False, ""), (best, True, "eager" if choices.smoke else "inductor")]:
+            batch = choices.batch
+            while batch:
+                try:
+                    step = Step(card, backbone, choices.size, batch, kind, last, compiled)
+                    flops = Step(card, backbone, choices.size, 2, None, last, "").flops() / 2 * batch
+                    bare, loop = card.seconds(step.bare, choices.steps, choices.turns), step.fit(choices.steps)
+                    break
+                except torch.OutOfMemoryError:
+                    step, batch = None, batch // 2
+                    torch.cuda.empty_cache()
+            else:
+                yield f"| {backbone} | {kind or 'fp32'} | not one image fits | | | | |"
+                continue
+            memory = torch.cuda.max_memory_allocated() / 2**30 if card.device.type == "cuda" else float("nan")
+            how = ("channels_last" if last else "contiguous") + (f", compiled ({compiled})" if compiled else "")
+            yield (f"| {backbone} | {kind or 'fp32'} | {how} | {batch} | {batch / bare:.0f} | {flops / bare / 1e12:.2f} | {batch / loop:.0f} | "
+                   f"{bare / loop:.3f} | {memory:.1f} |")
+            if card.device.type == "cuda":
+                torch.cuda.reset_peak_memory_stats()
+
+
+def curves(card: Card, choices: argparse.Namespace) -> Iterator[str]:
+    """Rows of the third table: mean losses of each fifth of a short training."""
+    size, steps, batch = (32, 10, 4) if choices.smoke else (256, 300, 32)
+    sky = EndlessSky(batch, SEED, positive=0.5, device=str(card.device))
+    for kind in card.kinds():
+        step = Step(card, choices.backbones[0], size, batch, kind, True, "")
+        randomness, precision = Randomness(SEED, card.device), Precision(kind, card.device)
+        views = Views(partial(render, layout="aaa", resize={"freq": size, "time": size}), randomness.generator, channels_last=True)
+        objective, losses = supervised(bce, views, autocast=precision.autocast), []
+
+        def watched(model, given, done, objective=objective, losses=losses):
+            loss = objective(model, given, done)
+            losses.append(float(loss.detach()))
+            return loss
+
+        fit(step.model, lambda epoch, first: (Batch(*sky.batch(number)[:2], torch.arange(batch)) for number in range(steps)), watched,
+            step.optimiser, lambda done: 1.0, epochs=1, steps=steps, randomness=randomness, precision=precision, clip_norm=1.0)
+        means = [float(np.mean(part)) for part in np.array_split(losses, 5)]
+        yield f"| {kind or 'fp32'} | " + " | ".join(f"{mean:.4f}" for mean in means) + f" | {precision.skipped} |"
+
+
+def one_process(card: Card) -> str:
+    """NCCL, or gloo, with a single rank."""
+    backend = "nccl" if card.device.type == "cuda" else "gloo"
+    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT="29551", GLOO_SOCKET_IFNAME="lo")
+    dist.init_process_group(backend, rank=0, world_size=1)
+    try:
+        value = torch.ones(8, device=card.device)
+        dist.all_reduce(value)
+        model = torch.nn.parallel.DistributedDataParallel(torch.nn.Linear(4, 1).to(card.device))
+        model(torch.ones(2, 4, device=card.device)).sum().backward()
+        return f"{backend}, one process: all_reduce gives {value[0].item():.0f}, a DistributedDataParallel step works"
+    finally:
+        dist.destroy_process_group()
+
+
+def main() -> None:
+    """Write the report."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--backbones", nargs="+", default=["efficientnet_b0", "efficientnet_b3", "tf_efficientnet_b5_ns"])
+    for name, default in (("size", 512), ("batch", 32), ("steps", 20), ("turns", 3)):
+        parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--out", type=Path, help="write the report here as well")
+    parser.add_argument("--smoke", action="store_true")
+    choices = parser.parse_args()
+    if choices.smoke:
+        choices.backbones, choices.size, choices.batch, choices.steps, choices.turns = ["test_efficientnet"], 32, 2, 2, 1
+    card = Card("cuda" if torch.cuda.is_available() else "cpu")
+    if card.device.type != "cuda" and not choices.smoke:
+        parser.error("there is no GPU here; --smoke shows that the script works")
+    torch.backends.cudnn.benchmark = True
+    lines = [f"{card.name()}, torch {torch.__version__}, timm {timm.__version__}, CUDA {torch.version.cuda}, seed {SEED}"
+             + (" (a smoke test: no figure here means anything)" if choices.smoke else ""), "", "| ceiling of the card | measured |", "|---|---|",
+             *ceilings(card, choices.smoke), "",
+             f"{choices.size} x {choices.size}, one channel, {choices.steps} steps x {choices.turns} turns; images/s, TFLOP/s of the bare step:", "",
+             "| backbone | precision | how | batch | bare | TFLOP/s | fit | of bare | GiB |", "|---|---|---|---|---|---|---|---|---|"]
+    for row in speeds(card, choices):
+        lines.append(row)
+        print(row, flush=True)
+    lines += ["", "| loss, mean of each fifth | 1 | 2 | 3 | 4 | 5 | steps skipped |", "|---|---|---|---|---|---|---|", *curves(card, choices), "",
+              one_process(card)]
+    text = "\n".join(lines) + "\n"
+    print(text)
+    if choices.out:
+        with replacing(choices.out) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
