@@ -1,0 +1,163 @@
+"""The detector: its lesson marks what was drawn, its score is ON above OFF, and drawn needles alone teach it."""
+
+from contextlib import nullcontext
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from seti_utils.data.batches import Batch
+from seti_utils.data.needles import FAMILIES, Tracks, family_indices
+from seti_utils.errors import InputError
+from seti_utils.experiments import LOG
+from seti_utils.learn.backbones import make_body
+from seti_utils.learn.detector import Detector, detecting
+from seti_utils.learn.metrics import auc
+from seti_utils.learn.models import build_model
+from seti_utils.learn.objectives import Views, during
+from seti_utils.views import inject
+from seti_utils.views.pixels import flip
+from seti_utils.views.rendering import render
+from seti_utils.views.sowing import mark, sow
+
+ALL = ("line", "drift", "sine")
+
+
+def noise(batch, seed, time=72, freq=64):
+    return torch.randn(batch, 6, time, freq, generator=torch.Generator().manual_seed(seed))
+
+
+def drawn(x, seed=0, **words):
+    options = {"families": ALL, "amplitude": (30.0, 40.0), "needles": 2, "freq": 32, "time": 12} | words
+    return sow(x, generator=torch.Generator().manual_seed(seed), **options)
+
+
+def test_places_are_where_the_pixels_changed():
+    x = noise(8, 1)
+    changed, places = drawn(x, cleaned=True, needles=1)
+
+    def lit(above):
+        return nn.functional.adaptive_max_pool2d((changed - x > above).float().transpose(2, 3), (32, 12))
+
+    assert places.sum() > 100
+    # A needle midway between two channels lights both with a quarter of its height: only the nearer one is marked.
+    assert (lit(16.0) <= places).all(), "every place with a bright pixel is marked"
+    assert (places <= lit(5.0)).all(), "and every mark has a pixel"
+
+
+def test_sowing_leaves_its_input_and_normalises_raw_panels_only():
+    x = noise(4, 2)
+    before = x.clone()
+    raw, _ = drawn(x)
+    cleaned, places = drawn(x, cleaned=True)
+    assert torch.equal(x, before)
+    assert raw.mean((2, 3)).abs().max() < 1e-4 and (raw.std((2, 3), correction=0) - 1).abs().max() < 1e-3
+    hot = places.flatten(2).any(2)
+    assert hot.any() and (cleaned[~hot] == x[~hot]).all() and (cleaned.amax((2, 3))[hot] > 20).all()
+
+
+def test_a_mark_of_a_known_track():
+    freq = torch.full((1, 6, 12), 3.2)
+    gate = torch.zeros(1, 6, 12)
+    gate[0, 2, 6:] = 1
+    places = torch.zeros(1, 6, 8, 4)
+    mark(places, Tracks(freq, gate, torch.zeros(1, dtype=torch.long), torch.zeros(1)), torch.ones(1, dtype=torch.bool), 16)
+    assert places.nonzero().tolist() == [[0, 2, 1, 2], [0, 2, 1, 3]]
+
+
+def test_sowing_refuses_what_it_cannot_do():
+    with pytest.raises(InputError, match="all six"):
+        drawn(noise(2, 3)[:, :3])
+    with pytest.raises(InputError, match="rise|rising|low, high"):
+        drawn(noise(2, 3), amplitude=(3.0, 1.0))
+
+
+def test_the_score_is_on_heat_above_off_heat():
+    model = Detector(make_body("needle_net", 1), top=2)
+    heat = torch.full((3, 6, 4, 2), -5.0)
+    heat[0, 0, :2, 0] = 4.0  # two hot places of one ON panel
+    heat[1, 1, :2, 0] = 4.0  # of one OFF panel
+    heat[2, :, :2, 0] = 4.0  # of all
+    torch.testing.assert_close(model.logit(heat), torch.tensor([3.0, -3.0, 0.0]))
+
+
+def test_detector_refuses_other_channels_and_backbones_without_a_map():
+    with pytest.raises(InputError, match="a,b,a,c,a,d"):
+        Detector(make_body("needle_net", 1), channels=1)
+    with pytest.raises(InputError, match="no .* map"):
+        Detector(make_body("vit_tiny_patch16_224", 1))
+
+
+@pytest.mark.parametrize("size", [(256, 48), (256, 39), (64, 7)])
+def test_needle_net_takes_any_size_and_keeps_frequency_fine(size):
+    body = make_body("needle_net", 1).eval()
+    x = torch.randn(2, 1, *size)
+    assert body.forward_features(x).shape == (2, 32, -(-size[0] // 2), -(-size[1] // 12))
+    assert build_model("needle_net", 2)(x.expand(-1, 2, -1, -1)).shape == (2,)
+
+
+def test_flips_move_places_with_pixels():
+    """A one-layer 'network' that sees the brightness finds the marks, whatever way the image is flipped."""
+
+    class Bright(nn.Module):
+        def forward(self, image, target=None):
+            return (image - 5.0) * 4
+
+    view = partial(render, layout="a,b,a,c,a,d")
+    generator = torch.Generator().manual_seed(4)
+    lesson = partial(sow, families=("line",), amplitude=(40.0, 40.0), needles=1, cleaned=True)
+    batch = Batch(torch.zeros(16, 6, 24, 32).half(), torch.zeros(16), torch.arange(16))
+
+    def loss(augments):
+        views = Views(view, generator.manual_seed(4), image_augments=[during(augment) for augment in augments])
+        return float(detecting(views, lesson, autocast=nullcontext)(Bright(), batch, 0.0))
+
+    plain = loss([])
+    assert loss([partial(flip, p=1.0, axes=("freq",))]) < plain * 1.5
+    assert loss([partial(flip, p=1.0, axes=("time",))]) < plain * 1.5
+
+
+def test_drawn_needles_alone_teach_it_to_rank_cadences():
+    torch.manual_seed(0)
+    view = partial(render, layout="a,b,a,c,a,d", resize={"freq": 64, "time": 12, "kernel": "area"})
+    model = Detector(make_body("needle_net", 1))
+    generator = torch.Generator().manual_seed(0)
+    views = Views(view, generator)
+    lesson = partial(sow, families=("line", "drift"), amplitude=(2.0, 6.0), needles=2)
+    objective = detecting(views, lesson, autocast=nullcontext)
+    optimiser = torch.optim.AdamW(model.parameters(), 5e-3)
+    for step in range(30):
+        x = noise(8, 100 + step).half()
+        loss = objective(model.train(), Batch(x, torch.full((8,), torch.nan), torch.arange(8)), 0.0)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    x, y = inject(noise(48, 9), torch.zeros(48), generator=generator, families=("drift",), p=0.5, amplitude=(4.0, 6.0), drop=0.0)
+    with torch.no_grad():
+        score = model.eval()(view(x))
+    assert 10 < float(y.sum()) < 40
+    assert auc(y.numpy(), score.numpy()) > 0.9, "labels were NaN all along: only the drawn needles taught it"
+    assert model.features(view(x)).shape == (48, 6 * 32)
+
+
+def test_every_family_of_the_sky_can_be_drawn():
+    for name in ("rung_family", "rung_detector"):
+        config = LOG.find(name).config
+        families = config.inject.families if config.inject else config.detect.families
+        assert {FAMILIES[number] for number in family_indices(families)} == set(FAMILIES)
+
+
+def test_log_amplitudes_are_even_in_the_logarithm():
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(400, 6, 72, 64, generator=generator)
+    heights = {}
+    for law in ("even", "log"):
+        changed, y = inject(x, torch.zeros(400), generator=torch.Generator().manual_seed(1), families=("line",), p=1.0,
+                            amplitude=(8.0, 128.0), drop=0.0, law=law, cleaned=True)
+        peak = (changed - x).amax((1, 2, 3))[y > 0.5]
+        heights[law] = float(np.median(peak.numpy()))
+    assert heights["even"] == pytest.approx(68, rel=0.15) and heights["log"] == pytest.approx(32, rel=0.25)
+    with pytest.raises(InputError, match="law"):
+        inject(x, torch.zeros(400), generator=generator, law="evenly")
