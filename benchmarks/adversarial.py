@@ -45,12 +45,17 @@ def oracle(shift: bool, rows: int, seed: int) -> float:
     for split, mine in plan.groupby("split"):
         target = torch.tensor(mine["target"].to_numpy(dtype=bool))
         for places in np.array_split(np.arange(len(mine)), max(1, len(mine) // 5000)):
-            content = random_content(target[places], split_families(split, shift), generator=torch.Generator().manual_seed(int(places[0]) + seed))
+            content = random_content(
+                target[places], split_families(split, shift), generator=torch.Generator().manual_seed(int(places[0]) + seed)
+            )
             parts.append(pd.DataFrame(truth_columns(content), index=mine.index[places]))
     known = plan.join(pd.concat(parts))
     codes = pd.DataFrame({name: known[name].astype("category").cat.codes for name in CONTENT})
     is_test = (known["split"] == "test").astype(int)
-    return auc(is_test, cross_val_predict(HistGradientBoostingClassifier(max_iter=100), codes, is_test, cv=5, method="predict_proba")[:, 1])
+    return auc(
+        is_test,
+        cross_val_predict(HistGradientBoostingClassifier(max_iter=100), codes, is_test, cv=5, method="predict_proba")[:, 1],
+    )
 
 
 def main() -> None:
@@ -63,12 +68,21 @@ def main() -> None:
     args = parser.parse_args()
     lines = []
     for name, options in SKIES.items():
-        folder = make_sky(args.out / name.replace(", ", "_").replace(" ", "_"), train=args.train, test=args.test, seed=args.seed, workers=1, **options)
+        folder = make_sky(
+            args.out / name.replace(", ", "_").replace(" ", "_"),
+            train=args.train,
+            test=args.test,
+            seed=args.seed,
+            workers=1,
+            **options,
+        )
         search = args.out / f"overlap_{folder.name}"
         if not (search / "overlap.json").exists() and command(["overlap", "search", str(folder), str(search)]):
             raise SystemExit(2)
         competition, began = read_competition(folder), time.process_time()
-        sample = read_sample(*(open_cadences(competition, split) for split in ("train", "test")), competition.train["target"], most=None)
+        sample = read_sample(
+            *(open_cadences(competition, split) for split in ("train", "test")), competition.train["target"], most=None
+        )
         groups, is_test = groups_of(search, sample.table["id"]), sample.is_test
         plain = boosted(sample.features, is_test, adversarial_folds(is_test, folds=3), repeats=0)
         folds = adversarial_folds(is_test, groups, folds=3)
@@ -81,8 +95,10 @@ def main() -> None:
         print(lines[-1], flush=True)
     head = ["sky", "boosting, plain folds", "boosting", "small net", "both", "bound by content", "CPU"]
     print("\n" + "\n".join("| " + " | ".join(row) + " |" for row in [head, ["---"] * len(head), *lines]))
-    print(f"\n{args.train} + {args.test} cadences, seed {args.seed}, {cores()} cores; "
-          + ", ".join(f"{package} {number}" for package, number in versions().items()))
+    print(
+        f"\n{args.train} + {args.test} cadences, seed {args.seed}, {cores()} cores; "
+        + ", ".join(f"{package} {number}" for package, number in versions().items())
+    )
 
 
 if __name__ == "__main__":

@@ -68,7 +68,9 @@ def test_weights_are_the_density_ratio():
 
 def table_of(score, tells=True):
     rows = len(score)
-    table = pd.DataFrame({"id": [f"r{n:03d}" for n in range(rows)], "split": np.where(np.arange(rows) < rows * 3 // 4, "train", "test")})
+    table = pd.DataFrame(
+        {"id": [f"r{n:03d}" for n in range(rows)], "split": np.where(np.arange(rows) < rows * 3 // 4, "train", "test")}
+    )
     return table, Adversary("a", np.asarray(score), 0.8, 0.7 if tells else 0.4, 0.9)
 
 

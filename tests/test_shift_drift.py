@@ -66,8 +66,10 @@ def test_calibration_is_judged_against_what_chance_would_show():
 
 def tables(scores, target=None, fold=-1):
     ids = [f"{n:04d}" for n in range(len(scores[0]))]
-    return [make_scores(ids, score, fold=fold, experiment=f"m{n}", seed=1, fingerprint=f"f{n}", target=target)
-            for n, score in enumerate(scores)]
+    return [
+        make_scores(ids, score, fold=fold, experiment=f"m{n}", seed=1, fingerprint=f"f{n}", target=target)
+        for n, score in enumerate(scores)
+    ]
 
 
 def test_the_row_that_models_dispute_comes_first():
@@ -85,8 +87,11 @@ def test_models_are_equal_within_the_noise_and_not_beyond():
     generator = np.random.default_rng(5)
     target = (np.arange(600) % 4 == 0).astype(float)
     common = generator.normal(size=600) + 1.5 * target
-    scores = [sigmoid(common + 0.2 * generator.normal(size=600)), sigmoid(common + 0.2 * generator.normal(size=600)),
-              sigmoid(generator.normal(size=600) + 0.3 * target)]
+    scores = [
+        sigmoid(common + 0.2 * generator.normal(size=600)),
+        sigmoid(common + 0.2 * generator.normal(size=600)),
+        sigmoid(generator.normal(size=600) + 0.3 * target),
+    ]
     compared = compare_models(tables(scores, target, np.arange(600) % 5), draws=100)
     assert compared["equal"].tolist() == [True, True, False] and compared["behind"].min() == 0
     drift = correlation_drift(tables(scores[:2]), tables([scores[0], scores[2]]))

@@ -21,22 +21,25 @@ def noise(rows=2, seed=0):
     return torch.randn(rows, 6, 273, 256, generator=torch.Generator().manual_seed(seed))
 
 
-@pytest.mark.parametrize(("name", "plant"), [
-    ("slope", lambda x: x + 5 * F / 256),
-    ("bend", lambda x: x + 8 * (F / 256 - 0.5) ** 2),
-    ("ripple", lambda x: x + torch.cos(2 * np.pi * F / 28)),
-    ("long waves", lambda x: x + torch.cos(2 * np.pi * F / 128)),
-    ("spike", lambda x: x + 30 * (F == 128)),
-    ("spikes", lambda x: x + 30 * (F % 64 == 3)),
-    ("burst", lambda x: x + 6 * (torch.arange(273)[:, None] == 40)),
-    ("burst rows", lambda x: x + (torch.arange(273)[:, None] < 90)),
-    ("bright", lambda x: x + 20 * (torch.rand(x.shape, generator=torch.Generator().manual_seed(5)) < 1e-3)),
-    ("kurtosis", lambda x: x * x.abs()),
-    ("skew", lambda x: x + 0.5 * x.square()),
-    ("track", lambda x: x + 9 * ((F - torch.arange(273)[:, None] * 0.4 - 20).abs() < 0.7)),
-    ("σ", lambda x: x * 3),
-    ("mean", lambda x: x + 1),
-])
+@pytest.mark.parametrize(
+    ("name", "plant"),
+    [
+        ("slope", lambda x: x + 5 * F / 256),
+        ("bend", lambda x: x + 8 * (F / 256 - 0.5) ** 2),
+        ("ripple", lambda x: x + torch.cos(2 * np.pi * F / 28)),
+        ("long waves", lambda x: x + torch.cos(2 * np.pi * F / 128)),
+        ("spike", lambda x: x + 30 * (F == 128)),
+        ("spikes", lambda x: x + 30 * (F % 64 == 3)),
+        ("burst", lambda x: x + 6 * (torch.arange(273)[:, None] == 40)),
+        ("burst rows", lambda x: x + (torch.arange(273)[:, None] < 90)),
+        ("bright", lambda x: x + 20 * (torch.rand(x.shape, generator=torch.Generator().manual_seed(5)) < 1e-3)),
+        ("kurtosis", lambda x: x * x.abs()),
+        ("skew", lambda x: x + 0.5 * x.square()),
+        ("track", lambda x: x + 9 * ((F - torch.arange(273)[:, None] * 0.4 - 20).abs() < 0.7)),
+        ("σ", lambda x: x * 3),
+        ("mean", lambda x: x + 1),
+    ],
+)
 def test_a_statistic_sees_what_it_is_named_after(name, plant):
     plain, planted = panel_statistics(noise())[name], panel_statistics(plant(noise()))[name]
     assert planted.min() > plain.max() + 3 * plain.std()

@@ -43,15 +43,32 @@ def tables_of(root, folder, name, seed):
         target = rows["target"].to_numpy(float) if split == "oof" else None
         score = sigmoid(generator.normal(size=len(rows)) + (0 if target is None else target) - 1)
         paths.append(folder / f"{name}_{split}.csv")
-        write_scores(paths[-1], make_scores(rows["id"], score, fold=np.arange(len(rows)) % 2, experiment=name, seed=1,
-                                            fingerprint=name, target=target))
+        write_scores(
+            paths[-1],
+            make_scores(
+                rows["id"], score, fold=np.arange(len(rows)) % 2, experiment=name, seed=1, fingerprint=name, target=target
+            ),
+        )
     return paths
 
 
 def test_the_command_writes_a_report_that_stands_alone_and_its_tables(folder, tmp_path, capsys):
     pairs = [tables_of(folder, tmp_path, name, seed) for seed, name in enumerate(("one", "two"))]
-    words = ["shift", folder, "--out", tmp_path / "out", "--rows", "60", "--workers", "1", "--no-net",
-             "--oof", *(pair[0] for pair in pairs), "--test", *(pair[1] for pair in pairs)]
+    words = [
+        "shift",
+        folder,
+        "--out",
+        tmp_path / "out",
+        "--rows",
+        "60",
+        "--workers",
+        "1",
+        "--no-net",
+        "--oof",
+        *(pair[0] for pair in pairs),
+        "--test",
+        *(pair[1] for pair in pairs),
+    ]
     assert main(list(map(str, words))) == 0, capsys.readouterr().err
     said = capsys.readouterr().out
     assert "told from training rows at sight" in said and "differ between train and test beyond doubt, most of all" in said
@@ -66,7 +83,9 @@ def test_the_command_writes_a_report_that_stands_alone_and_its_tables(folder, tm
     assert list(train["id"]) == list(labels["id"]) and (train["weight"] > 0).all()
     chosen = pd.read_csv(tmp_path / "out" / "validation.csv", dtype={"id": str})["id"]
     assert 0 < len(chosen) < 20 and set(chosen) <= set(train["id"])
-    assert len(pd.read_csv(tmp_path / "out" / "disagreement.csv")) == 60 and len(pd.read_csv(tmp_path / "out" / "effects.csv")) > 50
+    assert (
+        len(pd.read_csv(tmp_path / "out" / "disagreement.csv")) == 60 and len(pd.read_csv(tmp_path / "out" / "effects.csv")) > 50
+    )
 
 
 def test_five_real_cadences_are_too_few_and_it_says_so(real_folder, tmp_path, capsys):
@@ -76,12 +95,15 @@ def test_five_real_cadences_are_too_few_and_it_says_so(real_folder, tmp_path, ca
     assert (pd.read_csv(tmp_path / "adversarial.csv").query("split == 'train'")["weight"] == 1).all()
 
 
-@pytest.mark.parametrize(("words", "said"), [
-    (["--rows", "few"], "number of rows"),
-    (["--oof", "a.csv"], "give both"),
-    (["--experiment", "sky_demo", "--runs", "nowhere"], "was not trained"),
-    (["--overlap", "nowhere"], "overlap"),
-])
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--rows", "few"], "number of rows"),
+        (["--oof", "a.csv"], "give both"),
+        (["--experiment", "sky_demo", "--runs", "nowhere"], "was not trained"),
+        (["--overlap", "nowhere"], "overlap"),
+    ],
+)
 def test_mistakes_are_one_line(folder, tmp_path, capsys, words, said):
     assert main(["shift", str(folder), "--out", str(tmp_path / "out"), "--workers", "1", *words]) == 2
     error = capsys.readouterr().err.strip().splitlines()[-1]
@@ -95,7 +117,9 @@ def test_a_leak_of_the_old_era_is_seen_through_the_command(tmp_path, capsys):
 
 
 def test_another_receiver_marks_the_test_and_leaves_columns_and_train_alone(tmp_path):
-    plain, marked = (make_sky(tmp_path / name, train=8, test=8, seed=5, receiver=on, workers=1) for name, on in (("a", False), ("b", True)))
+    plain, marked = (
+        make_sky(tmp_path / name, train=8, test=8, seed=5, receiver=on, workers=1) for name, on in (("a", False), ("b", True))
+    )
     for split, same in (("train", True), ("test", False)):
         for path in (plain / split).glob("*/*.npy"):
             a, b = np.load(path).astype(np.float64), np.load(marked / path.relative_to(plain)).astype(np.float64)
@@ -121,8 +145,14 @@ def test_a_report_of_nothing_is_still_a_page(tmp_path):
 def explorer(folder):
     competition = read_competition(folder)
     source = JoinedCadences([open_cadences(competition, split) for split in ("train", "test")])
-    table = pd.DataFrame({"id": source.ids.astype(str), "split": ["train"] * 70 + ["test"] * 60, "target": [0.0, 1.0] * 35 + [np.nan] * 60,
-                          "score": np.linspace(0, 1, 130)})
+    table = pd.DataFrame(
+        {
+            "id": source.ids.astype(str),
+            "split": ["train"] * 70 + ["test"] * 60,
+            "target": [0.0, 1.0] * 35 + [np.nan] * 60,
+            "score": np.linspace(0, 1, 130),
+        }
+    )
     embedding = np.random.default_rng(0).normal(size=(130, 6))
     embedding[90] = embedding[7] + 0.01
     heat = torch.zeros(PANELS, 39, 64).numpy()
@@ -162,10 +192,15 @@ def test_moving_the_widgets_redraws(explorer):
     assert panel.others.value[:4] == b"\x89PNG" and panel.others.layout.display == ""
 
 
-@pytest.mark.parametrize(("variables", "there"), [
-    ({}, False), ({"JPY_SESSION_NAME": "a.ipynb"}, True), ({"KAGGLE_KERNEL_RUN_TYPE": "Batch", "JPY_SESSION_NAME": "a"}, False),
-    ({"KAGGLE_KERNEL_RUN_TYPE": "Interactive"}, True),
-])
+@pytest.mark.parametrize(
+    ("variables", "there"),
+    [
+        ({}, False),
+        ({"JPY_SESSION_NAME": "a.ipynb"}, True),
+        ({"KAGGLE_KERNEL_RUN_TYPE": "Batch", "JPY_SESSION_NAME": "a"}, False),
+        ({"KAGGLE_KERNEL_RUN_TYPE": "Interactive"}, True),
+    ],
+)
 def test_a_person_is_told_from_a_batch_run(monkeypatch, variables, there):
     for name in ("KAGGLE_KERNEL_RUN_TYPE", "JPY_SESSION_NAME", "VSCODE_PID", "COLAB_RELEASE_TAG"):
         monkeypatch.delenv(name, raising=False)
@@ -180,9 +215,24 @@ def test_the_notebook_runs_on_a_trained_sky_with_pictures_in_place_of_widgets(tm
     sky = make_sky(tmp_path / "sky", train=60, test=12, seed=3, workers=1)
     knobs = ["backbone=test_efficientnet", "epochs=1", "resize.freq=32", "resize.time=32", "batch=8", "folds=2"]
     sets = [word for knob in knobs for word in ("--set", knob)]
-    assert main(["train", "sky_demo", "--folds", "0,1", "--data", str(sky), "--out", str(tmp_path / "runs"), "--workers", "1", *sets]) == 0
-    run_notebook("eda_domain_shift", tmp_path / "eda.ipynb", [
-        f"data={sky}", "experiment=sky_demo", f"runs={tmp_path / 'runs'}", "overrides=" + " ".join(knobs), f"out={tmp_path / 'out'}", "show_rows=1"])
+    assert (
+        main(
+            ["train", "sky_demo", "--folds", "0,1", "--data", str(sky), "--out", str(tmp_path / "runs"), "--workers", "1", *sets]
+        )
+        == 0
+    )
+    run_notebook(
+        "eda_domain_shift",
+        tmp_path / "eda.ipynb",
+        [
+            f"data={sky}",
+            "experiment=sky_demo",
+            f"runs={tmp_path / 'runs'}",
+            "overrides=" + " ".join(knobs),
+            f"out={tmp_path / 'out'}",
+            "show_rows=1",
+        ],
+    )
     cells = json.loads(Path(tmp_path / "eda.ipynb").read_text())["cells"]
     outputs = [output for cell in cells if cell["cell_type"] == "code" for output in cell["outputs"]]
     assert sum("image/png" in output.get("data", {}) for output in outputs) >= 4

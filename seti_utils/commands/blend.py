@@ -12,7 +12,8 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         help="average several submissions or score tables",
         description="Average submissions (id,target) or score tables of the same ids. plain: mean of scores; rank: mean of "
         "rank / highest rank; logit: mean of logits; power: power mean.\n"
-        "With --oof weights are found on the out-of-fold tables, by coordinate ascent or hill climbing, and used only if they beat "
+        "With --oof weights are found on the out-of-fold tables, by coordinate ascent or hill climbing, and used only if "
+        "they beat "
         "equal weights on folds that the search did not see. Tables of other rows, labels or folds are refused.",
         epilog="examples:\n"
         "  python -m seti_utils blend a.csv b.csv c.csv --how rank --out submission.csv\n"
@@ -57,10 +58,16 @@ def found_weights(args: argparse.Namespace) -> list[float]:
     if args.weights:
         raise InputError("both --weights and --oof were given", remedy="give one of them")
     if len(args.oof) != len(args.tables):
-        raise InputError(f"{len(args.oof)} out-of-fold tables for {len(args.tables)} tables", remedy="give one of each, in the same order")
-    found = find_weights([read_scores(path) for path in args.oof], args.how, search=args.search, power=args.power, draws=args.draws)
+        raise InputError(
+            f"{len(args.oof)} out-of-fold tables for {len(args.tables)} tables", remedy="give one of each, in the same order"
+        )
+    found = find_weights(
+        [read_scores(path) for path in args.oof], args.how, search=args.search, power=args.power, draws=args.draws
+    )
     print(found.members.to_string(index=False, float_format="{:.4f}".format))
     print(f"AUC out of fold: equal weights {found.plain_auc:.4f}, found weights {found.auc:.4f} (on the rows they were found on)")
-    print(f"gain on folds that the search did not see: {found.gain:+.4f} [{found.gain_low:+.4f}, {found.gain_high:+.4f}]: "
-          + ("the found weights are used" if found.earned else "not beyond chance, equal weights are used"))
+    print(
+        f"gain on folds that the search did not see: {found.gain:+.4f} [{found.gain_low:+.4f}, {found.gain_high:+.4f}]: "
+        + ("the found weights are used" if found.earned else "not beyond chance, equal weights are used")
+    )
     return found.weights.tolist()

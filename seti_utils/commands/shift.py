@@ -12,7 +12,8 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         "shift",
         help="the domain-shift study: one HTML report, and the weights of the training rows",
         description="Compare train and test: statistics of the panels, the known leaks, adversarial validation (boosting and a small "
-        "net), and, with trained experiments or score tables, drift of the scores, the test's share of positives, calibration, and "
+        "net), and, with trained experiments or score tables, drift of the scores, the test's share of positives, "
+        "calibration, and "
         "the rows that models dispute. Writes FOLDER/shift.html, adversarial.csv (id, split, score, weight), validation.csv (a "
         "test-like fifth of the sampled training rows), effects.csv, statistics.csv, disagreement.csv.",
         epilog="examples:\n"
@@ -53,14 +54,34 @@ def handle(args: argparse.Namespace) -> None:
         raise InputError(f"{len(args.oof)} tables for --oof, {len(args.test)} for --test", remedy="give both of every model")
     if args.rows != "all" and not (args.rows.isdigit() and int(args.rows) > 0):
         raise InputError(f"--rows {args.rows}", remedy="give a number of rows, or all")
-    runtime = Runtime(data=args.data, out=args.runs[0], runs=tuple(args.runs[1:]), packed=args.packed, overlap=args.overlap,
-                      device=args.device, workers=args.workers, overrides=parse_overrides(args.set))
+    runtime = Runtime(
+        data=args.data,
+        out=args.runs[0],
+        runs=tuple(args.runs[1:]),
+        packed=args.packed,
+        overlap=args.overlap,
+        device=args.device,
+        workers=args.workers,
+        overrides=parse_overrides(args.set),
+    )
     names, folds = [LOG.find(name).name for name in args.experiment], []
     if names:
         count = min(LOG.config(name, runtime.overrides).folds for name in names)
-        folds = parse_folds(args.folds, count) if args.folds else \
-            sorted(set.intersection(*(set(folds_trained(name, runtime, args.seeds)) for name in names)))
-    study = Study(runtime, names=names, folds=folds, seeds=args.seeds, tables=list(zip(args.oof, args.test, strict=True)),
-                  rows=None if args.rows == "all" else int(args.rows), era=args.era, network=not args.no_net, seed=args.seed)
+        folds = (
+            parse_folds(args.folds, count)
+            if args.folds
+            else sorted(set.intersection(*(set(folds_trained(name, runtime, args.seeds)) for name in names)))
+        )
+    study = Study(
+        runtime,
+        names=names,
+        folds=folds,
+        seeds=args.seeds,
+        tables=list(zip(args.oof, args.test, strict=True)),
+        rows=None if args.rows == "all" else int(args.rows),
+        era=args.era,
+        network=not args.no_net,
+        seed=args.seed,
+    )
     study.run()
     print(f"report: {study.write(args.out)}")

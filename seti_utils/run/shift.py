@@ -54,18 +54,33 @@ class Study:
     folds; ``tables`` further models as (out-of-fold file, test file).
     """
 
-    def __init__(self, runtime: Runtime, *, names: Sequence[str] = (), folds: Sequence[int] = (), seeds: Sequence[int] = (2021,),
-                 tables: Sequence[tuple[Path, Path]] = (), rows: int | None = 1000, era: str = "current", network: bool = True,
-                 gallery: int = 8, seed: int = 0):
+    def __init__(
+        self,
+        runtime: Runtime,
+        *,
+        names: Sequence[str] = (),
+        folds: Sequence[int] = (),
+        seeds: Sequence[int] = (2021,),
+        tables: Sequence[tuple[Path, Path]] = (),
+        rows: int | None = 1000,
+        era: str = "current",
+        network: bool = True,
+        gallery: int = 8,
+        seed: int = 0,
+    ):
         self.runtime, self.rows, self.network, self.gallery, self.seed = runtime, rows, network, gallery, seed
         self.names, self.folds, self.seeds = [LOG.find(name).name for name in names], list(folds), list(seeds)
         self.competition: Competition = read_competition(find_data(runtime.data), era)
         if not len(self.competition.test):
-            raise InputError("has no test cadences", where=self.competition.root, remedy="give a folder with sample_submission.csv")
+            raise InputError(
+                "has no test cadences", where=self.competition.root, remedy="give a folder with sample_submission.csv"
+            )
         self.device = choose_device(runtime.device)
         self.sources = {split: open_cadences(self.competition, split, runtime.packed) for split in ("train", "test")}
         self.source = JoinedCadences(list(self.sources.values()))
-        self.models = [self.model_of(name) for name in self.names] + [Model(read_scores(oof), read_scores(test)) for oof, test in tables]
+        self.models = [self.model_of(name) for name in self.names] + [
+            Model(read_scores(oof), read_scores(test)) for oof, test in tables
+        ]
         for number, (oof, _) in enumerate(tables, start=len(self.names)):
             if "target" not in self.models[number].oof:
                 raise InputError("has no targets, so it is no out-of-fold table", where=oof, remedy="give oof tables to --oof")
@@ -90,8 +105,15 @@ class Study:
 
     def read(self) -> Sample:
         """Read the sample, and look up which rows share a sky."""
-        self.sample = read_sample(self.sources["train"], self.sources["test"], self.competition.train["target"], most=self.rows,
-                                  seed=self.seed, workers=self.runtime.workers, device=self.device)
+        self.sample = read_sample(
+            self.sources["train"],
+            self.sources["test"],
+            self.competition.train["target"],
+            most=self.rows,
+            seed=self.seed,
+            workers=self.runtime.workers,
+            device=self.device,
+        )
         if self.runtime.overlap is not None:
             self.groups = groups_of(self.runtime.overlap, self.sample.table["id"])
         return self.sample
@@ -107,8 +129,9 @@ class Study:
 
     def adversary(self) -> Section:
         """Adversarial validation."""
-        self.adversarial = adversarial_section(self.sample, self.source, self.groups, network=self.network, gallery=self.gallery,
-                                               seed=self.seed, device=self.device)
+        self.adversarial = adversarial_section(
+            self.sample, self.source, self.groups, network=self.network, gallery=self.gallery, seed=self.seed, device=self.device
+        )
         return self.added(self.adversarial.section)
 
     def weights(self) -> pd.DataFrame:
@@ -119,20 +142,37 @@ class Study:
     def predictions(self) -> list[Section]:
         """Scores, calibration and dispute, where there are models."""
         if not self.models:
-            return [self.added(Section("Predictions", sentences=[
-                "No model was given: --experiment NAME (trained), or --oof and --test tables, add score drift, the test's share of "
-                "positives, calibration and the rows that models dispute."]))]
+            return [
+                self.added(
+                    Section(
+                        "Predictions",
+                        sentences=[
+                            "No model was given: --experiment NAME (trained), or --oof and --test tables, add score drift, "
+                            "the test's share of "
+                            "positives, calibration and the rows that models dispute."
+                        ],
+                    )
+                )
+            ]
         first = self.models[0]
         hidden = None if self.hidden is None else self.hidden.loc[first.test["id"]].to_numpy(np.float64)
         name = str(first.test["experiment"].iloc[0])
         members = [model.test for model in self.models] if len(self.models) > 1 else first.members
-        disputed, self.ranked = models_section([model.oof for model in self.models], [model.test for model in self.models], self.source,
-                                               members=members, hidden=self.hidden)
-        return [self.added(one) for one in (
-            scores_section(first.oof, first.test, name, hidden),
-            calibration_section([model.oof for model in self.models], None if hidden is None else (first.test, hidden)),
-            disputed,
-        )]
+        disputed, self.ranked = models_section(
+            [model.oof for model in self.models],
+            [model.test for model in self.models],
+            self.source,
+            members=members,
+            hidden=self.hidden,
+        )
+        return [
+            self.added(one)
+            for one in (
+                scores_section(first.oof, first.test, name, hidden),
+                calibration_section([model.oof for model in self.models], None if hidden is None else (first.test, hidden)),
+                disputed,
+            )
+        ]
 
     def run(self, say: Callable[[str], None] = print) -> None:
         """Every step, each verdict said as soon as it is known."""
@@ -158,11 +198,19 @@ class Study:
             write_table(out / "disagreement.csv", self.ranked)
         write_table(out / "statistics.csv", pd.concat([self.sample.table.drop(columns="row"), self.sample.features], axis=1))
         train, test = (len(self.sample.rows(split)) for split in ("train", "test"))
-        about = f"{self.competition.name}: {train:,} of {len(self.competition.train):,} training and {test:,} of " \
+        about = (
+            f"{self.competition.name}: {train:,} of {len(self.competition.train):,} training and {test:,} of "
             f"{len(self.competition.test):,} test cadences, drawn with seed {self.seed}."
+        )
         if self.names:
-            about += " " + "; ".join(f"{name} (fingerprint {model.oof['fingerprint'].iloc[0]}), folds {self.folds}, seeds {self.seeds}"
-                                     for name, model in zip(self.names, self.models)) + "."
+            about += (
+                " "
+                + "; ".join(
+                    f"{name} (fingerprint {model.oof['fingerprint'].iloc[0]}), folds {self.folds}, seeds {self.seeds}"
+                    for name, model in zip(self.names, self.models)
+                )
+                + "."
+            )
         foot = ", ".join(f"{name} {number}" for name, number in versions().items()) + f"; device {self.device}."
         return write_report(out / "shift.html", "Domain shift: train against test", about, self.sections, foot)
 
@@ -190,15 +238,20 @@ class Study:
         model, panels = bare_network(config), panels_of(config)
         if not isinstance(model, Classifier) or max(panels) >= PANELS:
             return None, None
-        load_network(model, trained(name, fold, seed, self.runtime) / kept_weights(config.adapt),
-                     fingerprint=LOG.fingerprint(name, self.runtime.overrides))
+        load_network(
+            model,
+            trained(name, fold, seed, self.runtime) / kept_weights(config.adapt),
+            fingerprint=LOG.fingerprint(name, self.runtime.overrides),
+        )
         model, view = model.to(self.device).eval(), view_of(config)
         source = JoinedCadences([cadences(config, self.competition, split, self.runtime) for split in ("train", "test")])
         rows = self.sample.table["row"] + np.where(self.sample.table["split"] == "test", len(self.sources["train"]), 0)
         stream = batches(source, None, rows.to_list(), 32, workers=self.runtime.workers)
         with torch.inference_mode():
-            found = [model.features(view(batch.x.to(self.device))).float().cpu()
-                     for batch in progress(stream, -(-len(rows) // 32), f"features of {name}", "batch")]
+            found = [
+                model.features(view(batch.x.to(self.device))).float().cpu()
+                for batch in progress(stream, -(-len(rows) // 32), f"features of {name}", "batch")
+            ]
         cam, layout = GradCAM(model, view), parse_layout(config.layout)
 
         def heat(cadence: np.ndarray) -> np.ndarray:
@@ -212,9 +265,14 @@ def folds_trained(name: str, runtime: Runtime, seeds: Sequence[int]) -> list[int
     """The folds of an experiment that were trained with all ``seeds``."""
     count = LOG.config(name, runtime.overrides).folds
     bases = (runtime.out, *runtime.runs)
-    found = [fold for fold in range(count)
-             if all(any((run_folder(base, name, fold, seed) / "best.pt").exists() for base in bases) for seed in seeds)]
+    found = [
+        fold
+        for fold in range(count)
+        if all(any((run_folder(base, name, fold, seed) / "best.pt").exists() for base in bases) for seed in seeds)
+    ]
     if not found:
-        raise InputError(f"{name} was not trained in {', '.join(map(str, bases))}",
-                         remedy=f"train it (python -m seti_utils train {name}), or name its folder with --runs")
+        raise InputError(
+            f"{name} was not trained in {', '.join(map(str, bases))}",
+            remedy=f"train it (python -m seti_utils train {name}), or name its folder with --runs",
+        )
     return found

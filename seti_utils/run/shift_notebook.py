@@ -11,11 +11,16 @@ from seti_utils.use.shift.explorer import Explorer, is_interactive
 from seti_utils.use.shift.report import Section, table_html
 
 
-def shift_study(*, data: str, experiment: str, folds: str, seeds: str, runs: str, overrides: str, overlap: str,
-                rows: int) -> "ShownStudy":
+def shift_study(
+    *, data: str, experiment: str, folds: str, seeds: str, runs: str, overrides: str, overlap: str, rows: int
+) -> "ShownStudy":
     """The notebook's parameters, checked, as a study whose sample is read. Empty strings mean: find it, or do without."""
-    runtime = Runtime(data=Path(data) if data else None, out=Path(runs), overlap=Path(overlap) if overlap else None,
-                      overrides=parse_overrides(overrides.split()))
+    runtime = Runtime(
+        data=Path(data) if data else None,
+        out=Path(runs),
+        overlap=Path(overlap) if overlap else None,
+        overrides=parse_overrides(overrides.split()),
+    )
     names, numbers = [LOG.find(name).name for name in experiment.replace(",", " ").split()], []
     if names:
         count = min(LOG.config(name, runtime.overrides).folds for name in names)
@@ -35,7 +40,9 @@ class ShownStudy:
     def read(self) -> None:
         """Read the sample and say what it is."""
         sample, competition = self.study.read(), self.study.competition
-        counts = ", ".join(f"{len(sample.rows(split)):,} of {len(competition.split(split)):,} {split}" for split in ("train", "test"))
+        counts = ", ".join(
+            f"{len(sample.rows(split)):,} of {len(competition.split(split)):,} {split}" for split in ("train", "test")
+        )
         print(f"{competition.name}: {counts} cadences" + ("" if self.study.groups is None else "; rows of one sky stay together"))
 
     def statistics(self) -> None:

@@ -52,13 +52,23 @@ def adversarial_folds(is_test: Sequence[float], groups: Sequence | None = None, 
     is_test = np.asarray(is_test, np.int64)
     fewer = min(int(is_test.sum()), int((1 - is_test).sum()))
     if fewer < FEWEST:
-        raise InputError(f"{fewer} rows of one split are too few to tell a shift from chance",
-                         where="adversarial validation", remedy=f"give at least {FEWEST} of each")
+        raise InputError(
+            f"{fewer} rows of one split are too few to tell a shift from chance",
+            where="adversarial validation",
+            remedy=f"give at least {FEWEST} of each",
+        )
     return stratified_folds(is_test, folds, seed) if groups is None else grouped_folds(is_test, groups, folds, seed)
 
 
-def boosted(features: pd.DataFrame, is_test: Sequence[float], folds: np.ndarray, *, groups: Sequence | None = None,
-            repeats: int = 2, seed: int = 0) -> Adversary:
+def boosted(
+    features: pd.DataFrame,
+    is_test: Sequence[float],
+    folds: np.ndarray,
+    *,
+    groups: Sequence | None = None,
+    repeats: int = 2,
+    seed: int = 0,
+) -> Adversary:
     """Gradient boosting on statistics, cross-validated over ``folds`` (``adversarial_folds``), with its importances.
 
     ``repeats`` shuffles of every column in every fold give the importances; 0 gives none.
@@ -68,8 +78,15 @@ def boosted(features: pd.DataFrame, is_test: Sequence[float], folds: np.ndarray,
     raw = np.empty(len(is_test))
     for fold in np.unique(folds):
         seen, held = folds != fold, np.flatnonzero(folds == fold)
-        model = HistGradientBoostingClassifier(max_iter=150, learning_rate=0.06, max_leaf_nodes=12, min_samples_leaf=15,
-                                               l2_regularization=1.0, max_features=0.5, random_state=seed)
+        model = HistGradientBoostingClassifier(
+            max_iter=150,
+            learning_rate=0.06,
+            max_leaf_nodes=12,
+            min_samples_leaf=15,
+            l2_regularization=1.0,
+            max_features=0.5,
+            random_state=seed,
+        )
         model.fit(value[seen], is_test[seen])
         raw[held] = model.predict_proba(value[held])[:, 1]
         if repeats and 0 < is_test[held].sum() < len(held):
@@ -81,8 +98,13 @@ def boosted(features: pd.DataFrame, is_test: Sequence[float], folds: np.ndarray,
     return judged("boosting on statistics", raw, is_test, folds, groups, importance)
 
 
-def shuffled_losses(predict: Callable[[np.ndarray], np.ndarray], value: np.ndarray, target: np.ndarray, repeats: int,
-                    generator: np.random.Generator) -> np.ndarray:
+def shuffled_losses(
+    predict: Callable[[np.ndarray], np.ndarray],
+    value: np.ndarray,
+    target: np.ndarray,
+    repeats: int,
+    generator: np.random.Generator,
+) -> np.ndarray:
     """By column, how much AUC is lost when it is shuffled among the rows; the mean over ``repeats``."""
     whole, losses = auc(target, predict(value)), np.zeros(value.shape[1])
     for column in range(value.shape[1]):
@@ -93,8 +115,14 @@ def shuffled_losses(predict: Callable[[np.ndarray], np.ndarray], value: np.ndarr
     return losses
 
 
-def judged(name: str, raw: np.ndarray, is_test: np.ndarray, folds: np.ndarray, groups: Sequence | None,
-           importance: pd.DataFrame | None = None) -> Adversary:
+def judged(
+    name: str,
+    raw: np.ndarray,
+    is_test: np.ndarray,
+    folds: np.ndarray,
+    groups: Sequence | None,
+    importance: pd.DataFrame | None = None,
+) -> Adversary:
     """Out-of-fold scores of a model as an :class:`Adversary`: calibrated fold by fold on the other folds' scores."""
     logit = logits(np.asarray(raw, np.float64))
     score = np.empty(len(logit))
@@ -144,8 +172,9 @@ def adversarial_table(table: pd.DataFrame, adversary: Adversary | None, every: p
     return whole.assign(score=whole["score"].fillna(share))
 
 
-def choose_validation(table: pd.DataFrame, *, share: float = 0.2, targets: pd.Series | None = None,
-                      groups: pd.Series | None = None) -> np.ndarray:
+def choose_validation(
+    table: pd.DataFrame, *, share: float = 0.2, targets: pd.Series | None = None, groups: pd.Series | None = None
+) -> np.ndarray:
     """Ids of a test-like validation set: about ``share`` of the training rows of ``table``, the most test-like first.
 
     ``targets`` (by id) keeps the training rows' share of positives: each class gives its own most test-like rows.
@@ -168,12 +197,16 @@ def choose_validation(table: pd.DataFrame, *, share: float = 0.2, targets: pd.Se
     else:
         ids = train.nlargest(wanted, "score")["id"]
     if not 0 < len(ids) < len(train):
-        raise InputError(f"{len(ids)} of {len(train)} training rows would be validated", where="validation set",
-                         remedy="choose another share, or do without groups")
+        raise InputError(
+            f"{len(ids)} of {len(train)} training rows would be validated",
+            where="validation set",
+            remedy="choose another share, or do without groups",
+        )
     return ids.to_numpy(dtype=str)
 
 
-def mean_adversary(first: Adversary, second: Adversary, is_test: np.ndarray, folds: np.ndarray,
-                   groups: Sequence | None = None) -> Adversary:
+def mean_adversary(
+    first: Adversary, second: Adversary, is_test: np.ndarray, folds: np.ndarray, groups: Sequence | None = None
+) -> Adversary:
     """Both opinions as one: the mean of their logits, calibrated again."""
     return judged("both together", sigmoid((logits(first.score) + logits(second.score)) / 2), is_test, folds, groups)

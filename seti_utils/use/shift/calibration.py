@@ -42,12 +42,19 @@ def calibration_error(target: np.ndarray, score: np.ndarray, bins: int = 10) -> 
     return float(sum(abs(target[rows].sum() - score[rows].sum()) for rows in parts) / len(score))
 
 
-def calibration(target: Sequence[float], score: Sequence[float], *, bins: int = 10, draws: int = 200, seed: int = 0) -> Calibration:
+def calibration(
+    target: Sequence[float], score: Sequence[float], *, bins: int = 10, draws: int = 200, seed: int = 0
+) -> Calibration:
     """How well ``score`` (N,) in [0, 1] is calibrated against ``target`` (N,), 0 or 1."""
     target, score = np.asarray(target, np.float64), np.asarray(score, np.float64)
     generator = np.random.default_rng(seed)
     drawn = [generator.integers(len(score), size=len(score)) for _ in range(draws)]
     low, high = np.quantile([calibration_error(target[rows], score[rows], bins) for rows in drawn], [0.025, 0.975])
     perfect = [calibration_error((generator.random(len(score)) < score).astype(float), score, bins) for _ in range(draws)]
-    return Calibration(reliability(target, score, bins), calibration_error(target, score, bins), float(low), float(high),
-                       float(np.quantile(perfect, 0.95)))
+    return Calibration(
+        reliability(target, score, bins),
+        calibration_error(target, score, bins),
+        float(low),
+        float(high),
+        float(np.quantile(perfect, 0.95)),
+    )

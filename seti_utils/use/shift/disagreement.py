@@ -23,7 +23,13 @@ def disagreement(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     tables = check_comparable(tables)
     scores = np.stack([table["score"].to_numpy() for table in tables])
     spread = np.stack([ranks(score) for score in scores]).std(0)
-    columns = {"id": tables[0]["id"], "score": scores.mean(0), "spread": spread, "lowest": scores.min(0), "highest": scores.max(0)}
+    columns = {
+        "id": tables[0]["id"],
+        "score": scores.mean(0),
+        "spread": spread,
+        "lowest": scores.min(0),
+        "highest": scores.max(0),
+    }
     found = pd.DataFrame(columns | dict(zip(member_names(tables), scores, strict=True)))
     return found.sort_values("spread", ascending=False, kind="stable", ignore_index=True)
 
@@ -47,8 +53,7 @@ def compare_models(oofs: Sequence[pd.DataFrame], *, draws: int = 300, seed: int 
         value, error = auc_error(target, score)
         gaps = reference - [quick_auc(target[pick], score[pick]) for pick in drawn]
         low, high = np.quantile(gaps, [0.025, 0.975])
-        rows.append((name, value, value - 1.96 * error, value + 1.96 * error, alone[best] - own, low, high,
-                     bool(low <= 0)))
+        rows.append((name, value, value - 1.96 * error, value + 1.96 * error, alone[best] - own, low, high, bool(low <= 0)))
     return pd.DataFrame(rows, columns=["model", "auc", "low", "high", "behind", "behind_low", "behind_high", "equal"])
 
 
@@ -56,6 +61,8 @@ def correlation_drift(oofs: Sequence[pd.DataFrame], tests: Sequence[pd.DataFrame
     """Rank correlation of every pair of models, out of fold and on the test: first, second, oof, test, change."""
     before, after = correlations(oofs), correlations(tests)
     pairs = [(i, j) for i in range(len(before)) for j in range(i + 1, len(before))]
-    table = pd.DataFrame([(before.index[i], before.index[j], before.iat[i, j], after.iat[i, j]) for i, j in pairs],
-                         columns=["first", "second", "oof", "test"])
+    table = pd.DataFrame(
+        [(before.index[i], before.index[j], before.iat[i, j], after.iat[i, j]) for i, j in pairs],
+        columns=["first", "second", "oof", "test"],
+    )
     return table.assign(change=table["test"] - table["oof"])

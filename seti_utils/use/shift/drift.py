@@ -30,8 +30,10 @@ def scores_section(oof: pd.DataFrame, test: pd.DataFrame, name: str, hidden: Seq
     """
     distance, above = ks_2samp(oof["score"], test["score"]).statistic, [(table["score"] > 0.5).mean() for table in (oof, test)]
     section = Section("Scores and the test's share of positives")
-    section.sentences.append(f"{name}: {above[0]:.1%} of {len(oof):,} out-of-fold scores and {above[1]:.1%} of {len(test):,} test scores are "
-                             f"above 0.5; the two distributions are at most {distance:.3f} apart (Kolmogorov-Smirnov).")
+    section.sentences.append(
+        f"{name}: {above[0]:.1%} of {len(oof):,} out-of-fold scores and {above[1]:.1%} of {len(test):,} test scores are "
+        f"above 0.5; the two distributions are at most {distance:.3f} apart (Kolmogorov-Smirnov)."
+    )
     section.pictures.append(("Scores out of fold and on the test.", draw_scores(oof, test)))
     hard = np.isin(oof["target"], (0, 1))
     try:
@@ -43,12 +45,19 @@ def scores_section(oof: pd.DataFrame, test: pd.DataFrame, name: str, hidden: Seq
     truth = None if hidden is None else float(np.mean(hidden))
     named = "; ".join(f"{one.method} {one.value:.1%} [{one.low:.1%}, {one.high:.1%}]" for one in priors)
     blind = all(one.high - one.low > BLIND for one in priors)
-    section.verdict = f"Share of positives in the test: {name} cannot tell ({named})." if blind else \
-        f"Share of positives in the test, by {name}: {named}; in train {train:.1%}."
+    section.verdict = (
+        f"Share of positives in the test: {name} cannot tell ({named})."
+        if blind
+        else f"Share of positives in the test, by {name}: {named}; in train {train:.1%}."
+    )
     section.verdict += "" if truth is None else f" This sky's truth is {truth:.1%}."
-    section.sentences.append("Both estimates assume that positives and negatives look in the test as they do in train, and only their share "
-                             "differs. Signals that train does not have are missed, and the estimates come out low.")
-    section.pictures.append(("Estimated share of positives, 95 % bootstrap intervals.", pictures.draw_priors(priors, train, truth)))
+    section.sentences.append(
+        "Both estimates assume that positives and negatives look in the test as they do in train, and only their share "
+        "differs. Signals that train does not have are missed, and the estimates come out low."
+    )
+    section.pictures.append(
+        ("Estimated share of positives, 95 % bootstrap intervals.", pictures.draw_priors(priors, train, truth))
+    )
     section.tables.append(("Estimates", pd.DataFrame([vars(one) for one in priors])))
     return section
 
@@ -65,16 +74,29 @@ def calibration_section(oofs: Sequence[pd.DataFrame], test: tuple[pd.DataFrame, 
         results["hidden test labels"] = calibration(test[1], test[0]["score"])
     words = [f"{name} {one.error:.3f} [{one.low:.3f}, {one.high:.3f}]" for name, one in results.items()]
     first = next(iter(results.values()))
-    section.verdict = f"Calibration: expected error {', '.join(words)}; a perfect model of {int(first.bins['rows'].sum()):,} rows would stay " \
+    section.verdict = (
+        f"Calibration: expected error {', '.join(words)}; a perfect model of {int(first.bins['rows'].sum()):,} rows would stay "
         f"below {first.chance:.3f}."
-    section.sentences.append("The expected calibration error is the mean distance of a bin's score from its share of positives. Ranking (AUC) does "
-                             "not feel it, but thresholds, pseudo labels and the estimates of the test's share do.")
-    section.pictures.append(("Bins are equally filled; lines are 95 % intervals of the shares.", pictures.draw_reliability(results)))
+    )
+    section.sentences.append(
+        "The expected calibration error is the mean distance of a bin's score from its share of positives. Ranking (AUC) does "
+        "not feel it, but thresholds, pseudo labels and the estimates of the test's share do."
+    )
+    section.pictures.append(
+        ("Bins are equally filled; lines are 95 % intervals of the shares.", pictures.draw_reliability(results))
+    )
     return section
 
 
-def models_section(oofs: Sequence[pd.DataFrame], tests: Sequence[pd.DataFrame], source: Source, *, members: Sequence[pd.DataFrame],
-                   hidden: pd.Series | None = None, count: int = 12) -> tuple[Section, pd.DataFrame | None]:
+def models_section(
+    oofs: Sequence[pd.DataFrame],
+    tests: Sequence[pd.DataFrame],
+    source: Source,
+    *,
+    members: Sequence[pd.DataFrame],
+    hidden: pd.Series | None = None,
+    count: int = 12,
+) -> tuple[Section, pd.DataFrame | None]:
     """How equal the models are out of fold, how alike on both splits, and the test rows they dispute most.
 
     ``oofs`` and ``tests``: one table per model. ``members``: the test tables that disagree, those models or, of one
@@ -84,30 +106,47 @@ def models_section(oofs: Sequence[pd.DataFrame], tests: Sequence[pd.DataFrame], 
     if len(oofs) > 1:
         compared = compare_models(oofs)
         equal = compared.loc[compared["equal"], "model"]
-        section.sentences.append(f"Out of fold, {', '.join(equal)} are equal to the best within the noise of the rows." if len(equal) > 1
-                                 else f"Out of fold, {equal.iloc[0]} is ahead of all others beyond the noise of the rows.")
-        section.tables += [("Out-of-fold AUC, and how far behind the best", compared),
-                           ("Rank correlations out of fold and on the test", correlation_drift(oofs, tests)),
-                           ("Rank correlations on the test", matrix(correlations(tests)))]
+        section.sentences.append(
+            f"Out of fold, {', '.join(equal)} are equal to the best within the noise of the rows."
+            if len(equal) > 1
+            else f"Out of fold, {equal.iloc[0]} is ahead of all others beyond the noise of the rows."
+        )
+        section.tables += [
+            ("Out-of-fold AUC, and how far behind the best", compared),
+            ("Rank correlations out of fold and on the test", correlation_drift(oofs, tests)),
+            ("Rank correlations on the test", matrix(correlations(tests))),
+        ]
     if len(members) < 2:
-        section.verdict = "Models: there is one network only, so nothing can be in dispute; give --experiment two names, or more folds."
+        section.verdict = (
+            "Models: there is one network only, so nothing can be in dispute; give --experiment two names, or more folds."
+        )
         return section, None
     ranked = disagreement(members)
     if hidden is not None:
         ranked.insert(2, "target", ranked["id"].map(hidden))
     kind = f"{len(members)} models" if len(oofs) > 1 else f"the networks of {len(members)} folds"
-    section.verdict = f"Look first at the {min(count, len(ranked))} test rows that {kind} dispute most (disagreement.csv ranks all {len(ranked):,}); " \
+    section.verdict = (
+        f"Look first at the {min(count, len(ranked))} test rows that {kind} dispute most (disagreement.csv ranks all "
+        f"{len(ranked):,}); "
         f"the highest spread is {ranked['spread'].iloc[0]:.2f} of the ranking."
+    )
     if hidden is not None and 0 < ranked["target"].mean() < 1:
         half = ranked["spread"].rank(pct=True) > 0.5
         parts = [auc(rows["target"], rows["score"]) for rows in (ranked[half], ranked[~half]) if 0 < rows["target"].mean() < 1]
         if len(parts) == 2:
-            section.sentences.append(f"On this sky the hidden labels say: the mean score has AUC {parts[0]:.3f} on the more disputed half, "
-                                     f"{parts[1]:.3f} on the less disputed one.")
+            section.sentences.append(
+                f"On this sky the hidden labels say: the mean score has AUC {parts[0]:.3f} on the more disputed half, "
+                f"{parts[1]:.3f} on the less disputed one."
+            )
     section.tables.append(("The rows in dispute", ranked.head(count)))
-    section.pictures.append(("Spread: standard deviation of a row's place in the ranking over the networks.",
-                             draw_gallery(source, ranked.assign(score=ranked["spread"]), count=count, title="Most disputed test rows",
-                                          label="spread")))
+    section.pictures.append(
+        (
+            "Spread: standard deviation of a row's place in the ranking over the networks.",
+            draw_gallery(
+                source, ranked.assign(score=ranked["spread"]), count=count, title="Most disputed test rows", label="spread"
+            ),
+        )
+    )
     return section, ranked
 
 

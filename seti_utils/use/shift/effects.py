@@ -35,8 +35,9 @@ def auc_error(target: Sequence[float], score: Sequence[float], groups: Sequence 
     return value, float((np.square(sums).sum() * len(sums) / max(len(sums) - 1, 1)) ** 0.5)
 
 
-def auc_interval(target: Sequence[float], score: Sequence[float], groups: Sequence | None = None, *, draws: int = 1000,
-                 seed: int = 0) -> tuple[float, float, float]:
+def auc_interval(
+    target: Sequence[float], score: Sequence[float], groups: Sequence | None = None, *, draws: int = 1000, seed: int = 0
+) -> tuple[float, float, float]:
     """The AUC with its 95 % bootstrap interval: (AUC, low, high).
 
     Without ``groups`` rows are drawn (``learn.metrics.bootstrap_auc``); with them whole groups are, since rows that
@@ -75,8 +76,16 @@ def effect_sizes(features: pd.DataFrame, target: Sequence[float], groups: Sequen
         value = features[name].to_numpy(np.float64)
         area, error = auc_error(target, value, groups)
         delta, error = 2 * area - 1, 2 * error
-        rows.append({"feature": name, "delta": delta, "low": max(delta - 1.96 * error, -1.0),
-                     "high": min(delta + 1.96 * error, 1.0), "median_0": float(np.median(value[target == 0])),
-                     "median_1": float(np.median(value[target == 1])), "sure": bool(abs(delta) > every * error)})
+        rows.append(
+            {
+                "feature": name,
+                "delta": delta,
+                "low": max(delta - 1.96 * error, -1.0),
+                "high": min(delta + 1.96 * error, 1.0),
+                "median_0": float(np.median(value[target == 0])),
+                "median_1": float(np.median(value[target == 1])),
+                "sure": bool(abs(delta) > every * error),
+            }
+        )
     table = pd.DataFrame(rows)
     return table.sort_values("delta", key=np.abs, ascending=False, kind="stable", ignore_index=True)

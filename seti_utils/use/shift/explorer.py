@@ -16,8 +16,12 @@ from seti_utils.use.waterfall import draw_cadence
 Heat = Callable[[np.ndarray], np.ndarray]
 
 ORDERS = {
-    "as in the table": (None, True), "highest score": ("score", False), "lowest score": ("score", True),
-    "most disputed": ("spread", False), "most like test": ("adversarial", False), "most like train": ("adversarial", True),
+    "as in the table": (None, True),
+    "highest score": ("score", False),
+    "lowest score": ("score", True),
+    "most disputed": ("spread", False),
+    "most like test": ("adversarial", False),
+    "most like train": ("adversarial", True),
 }
 """How rows may be put in order: by which column, and whether upwards."""
 
@@ -93,7 +97,7 @@ class Explorer:
         return self.table.iloc[nearest].assign(likeness=likeness[nearest]).reset_index(drop=True)
 
     def others(self, one: str, count: int = 8) -> Figure | None:
-        """"Show me others like this": their gallery, or None where the row is alone."""
+        """ "Show me others like this": their gallery, or None where the row is alone."""
         found = self.like(one, count)
         if found.empty:
             return None
@@ -119,10 +123,22 @@ class Panel:
         self.name = w.Text(description="or an id", continuous_update=False)
         self.heat = w.Checkbox(description="where the network looks", value=False, disabled=explorer.heat is None)
         self.button = w.Button(description="show me others like this", layout=w.Layout(width="220px"))
-        self.said, self.image, self.others = w.HTML(), w.Image(format="png"), w.Image(format="png", layout=w.Layout(display="none"))
+        self.said, self.image, self.others = (
+            w.HTML(),
+            w.Image(format="png"),
+            w.Image(format="png", layout=w.Layout(display="none")),
+        )
         self.ids: list[str] = []
-        self.box = w.VBox([w.HBox([self.split, self.order]), w.HBox([self.slider, self.name]), w.HBox([self.heat, self.button]),
-                           self.said, self.image, self.others])
+        self.box = w.VBox(
+            [
+                w.HBox([self.split, self.order]),
+                w.HBox([self.slider, self.name]),
+                w.HBox([self.heat, self.button]),
+                self.said,
+                self.image,
+                self.others,
+            ]
+        )
         self.split.observe(lambda _: self.reorder(), "value")
         self.order.observe(lambda _: self.reorder(), "value")
         self.slider.observe(lambda _: self.show(), "value")

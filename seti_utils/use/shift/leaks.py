@@ -59,8 +59,12 @@ LEVELS = {"panel mean": 0.0, "panel σ": 1.0}
 
 def leak_signs(features: pd.DataFrame, paths: Sequence[str], places: Sequence[int]) -> dict[str, np.ndarray]:
     """The known leaks of training rows: panel mean and σ, the file's modification time; and the place in the table."""
-    return {"panel mean": features["mean"].to_numpy(), "panel σ": features["σ"].to_numpy(),
-            "file time": file_times(paths), "place in the table": np.asarray(places, np.float64)}
+    return {
+        "panel mean": features["mean"].to_numpy(),
+        "panel σ": features["σ"].to_numpy(),
+        "file time": file_times(paths),
+        "place in the table": np.asarray(places, np.float64),
+    }
 
 
 def leak_sentence(leaks: pd.DataFrame) -> str:
@@ -69,6 +73,11 @@ def leak_sentence(leaks: pd.DataFrame) -> str:
         return "Leaks: " + leaks["verdict"].iloc[0] + "."
     found = leaks[leaks["leak"].astype(bool)]
     if found.empty:
-        return "Leaks: none of the known ones. Panel means and σ, file times and the order of the table say nothing about the label."
-    return "Leaks: " + "; ".join(f"{row.sign} tells the label (AUC {row.auc:.3f})" for row in found.itertuples()) \
+        return (
+            "Leaks: none of the known ones. Panel means and σ, file times and the order of the table say nothing about the label."
+        )
+    return (
+        "Leaks: "
+        + "; ".join(f"{row.sign} tells the label (AUC {row.auc:.3f})" for row in found.itertuples())
         + ". Normalise every panel again (old data: --era old does), and never feed a model these."
+    )

@@ -43,8 +43,17 @@ def resident(panels: Tensor, target: np.ndarray, order: Sequence[int], batch: in
     return [Batch(panels[rows], target[rows], rows) for rows in order.split(batch)]
 
 
-def trained_network(panels: Tensor, is_test: np.ndarray, rows: np.ndarray, *, epochs: int, batch: int = 32, lr: float = 3e-3,
-                    seed: int = 0, device: str | torch.device = "cpu") -> Classifier:
+def trained_network(
+    panels: Tensor,
+    is_test: np.ndarray,
+    rows: np.ndarray,
+    *,
+    epochs: int,
+    batch: int = 32,
+    lr: float = 3e-3,
+    seed: int = 0,
+    device: str | torch.device = "cpu",
+) -> Classifier:
     """The small network after ``epochs`` over ``rows`` of the small panels (N, 6, 39, 64); splits count alike."""
     batch = min(batch, len(rows))
     model = small_network(seed).to(device)
@@ -57,14 +66,30 @@ def trained_network(panels: Tensor, is_test: np.ndarray, rows: np.ndarray, *, ep
         order = epoch_order(len(rows), seed=seed, epoch=epoch)
         return resident(panels, is_test, rows[order], batch)[first:]
 
-    fit(model, stream, supervised(lambda output, target: bce(output, target, pos_weight=heavy), views),
-        make_optimiser("adamw", model, lr, 0.05), one_cycle, epochs=epochs, steps=len(rows) // batch, randomness=randomness,
-        clip_norm=5.0)
+    fit(
+        model,
+        stream,
+        supervised(lambda output, target: bce(output, target, pos_weight=heavy), views),
+        make_optimiser("adamw", model, lr, 0.05),
+        one_cycle,
+        epochs=epochs,
+        steps=len(rows) // batch,
+        randomness=randomness,
+        clip_norm=5.0,
+    )
     return model.eval()
 
 
-def network_adversary(panels: Tensor, is_test: np.ndarray, folds: np.ndarray, *, groups: Sequence | None = None,
-                      epochs: int = 5, seed: int = 0, device: str | torch.device = "cpu") -> tuple[Adversary, Classifier, np.ndarray]:
+def network_adversary(
+    panels: Tensor,
+    is_test: np.ndarray,
+    folds: np.ndarray,
+    *,
+    groups: Sequence | None = None,
+    epochs: int = 5,
+    seed: int = 0,
+    device: str | torch.device = "cpu",
+) -> tuple[Adversary, Classifier, np.ndarray]:
     """The small network's out-of-fold opinion on panels, the network of the last fold, and that fold's rows.
 
     ``panels``: float16 (N, 6, 39, 64) of ``sample.small_panels``. Two calls on one machine are equal.
@@ -125,7 +150,7 @@ def heat_on_panels(heat_BCFT: Tensor, layout: Sequence, shape: tuple[int, int]) 
         for row, numbers in enumerate(bands):
             band = whole.chunk(len(bands), 1)[row]
             for place, panel in enumerate(numbers):
-                part = band[:, :, place * band.shape[2] // len(numbers): (place + 1) * band.shape[2] // len(numbers)]
+                part = band[:, :, place * band.shape[2] // len(numbers) : (place + 1) * band.shape[2] // len(numbers)]
                 part = nn.functional.interpolate(part.mT[:, None], shape, mode="bilinear", align_corners=False)[:, 0]
                 out[:, panel] = torch.maximum(out[:, panel], part)
     return out

@@ -50,7 +50,7 @@ def draw_distributions(features: pd.DataFrame, is_test: np.ndarray, names: Seque
                 place.stairs(share, edges, color=colour, fill=True, alpha=0.13)
                 place.stairs(share, edges, color=colour, linestyle=line, linewidth=1.5, label=word)
         places[0].legend()
-        for place in places[len(names):]:
+        for place in places[len(names) :]:
             place.set_axis_off()
     return figure
 
@@ -66,7 +66,9 @@ def draw_adversaries(adversaries: Sequence[Adversary], is_test: np.ndarray) -> F
             false, true, _ = roc_points(is_test, one.score)
             left.plot(false, true, color=FOLDS[number], label=f"{one.name}: {one.auc:.3f} [{one.low:.3f}, {one.high:.3f}]")
         left.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
-        left.legend(loc="upper left", bbox_to_anchor=(0, -0.14), title="AUC with 95 % interval", title_fontsize=8, alignment="left")
+        left.legend(
+            loc="upper left", bbox_to_anchor=(0, -0.14), title="AUC with 95 % interval", title_fontsize=8, alignment="left"
+        )
         best = max(adversaries, key=lambda one: one.auc)
         open_axes(right, f"Scores by {best.name}", "probability of test, calibrated", "share of the split's rows")
         for word, group, colour, line in (("train", 0, TRAIN, "-"), ("test", 1, TEST, "--")):
@@ -84,8 +86,14 @@ def draw_importance(importance: pd.DataFrame, count: int = 12) -> Figure:
     with styled():
         figure = new_picture(6.6, 0.6 + 0.26 * len(shown))
         axes = open_axes(figure.subplots(), "What boosting looks at", "AUC lost when the statistic is shuffled", "")
-        axes.barh(range(len(shown)), shown["importance"], xerr=shown["scatter"], color=TEST, height=0.6,
-                  error_kw={"ecolor": INK, "elinewidth": 0.9, "capsize": 2})
+        axes.barh(
+            range(len(shown)),
+            shown["importance"],
+            xerr=shown["scatter"],
+            color=TEST,
+            height=0.6,
+            error_kw={"ecolor": INK, "elinewidth": 0.9, "capsize": 2},
+        )
         axes.axvline(0, color=INK, linewidth=0.8)
         axes.set_yticks(range(len(shown)), shown["feature"])
     return figure
@@ -99,8 +107,9 @@ def draw_heat(panels: torch.Tensor, heat: torch.Tensor, titles: Sequence[str]) -
     with styled():
         columns = len(panels)
         figure = new_picture(1.75 * columns + 0.2, 5.2)
-        for column, (place, x, hot, title) in enumerate(zip(figure.subplots(1, columns, squeeze=False)[0], panels, heat, titles,
-                                                            strict=True)):
+        for column, (place, x, hot, title) in enumerate(
+            zip(figure.subplots(1, columns, squeeze=False)[0], panels, heat, titles, strict=True)
+        ):
             stacked = x.float().flatten(0, 1).numpy()
             place.imshow(stacked, aspect="auto", cmap="gray", extent=(0, 256, 6, 0), vmax=float(np.quantile(stacked, 0.998)))
             spread = hot.expand(6, -1, -1).transpose(1, 2).flatten(0, 1).numpy()
@@ -123,8 +132,14 @@ def draw_reliability(results: dict[str, Calibration]) -> Figure:
         for number, (name, one) in enumerate(results.items()):
             bins, colour = one.bins, FOLDS[number % len(FOLDS)]
             axes.vlines(bins["score"], bins["low"], bins["high"], color=colour, alpha=0.5)
-            axes.plot(bins["score"], bins["share"], "o-", color=colour, markersize=4,
-                      label=f"{name}: error {one.error:.3f} [{one.low:.3f}, {one.high:.3f}]")
+            axes.plot(
+                bins["score"],
+                bins["share"],
+                "o-",
+                color=colour,
+                markersize=4,
+                label=f"{name}: error {one.error:.3f} [{one.low:.3f}, {one.high:.3f}]",
+            )
         axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
         axes.legend(loc="upper left")
     return figure

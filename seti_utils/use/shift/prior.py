@@ -60,8 +60,9 @@ def black_box(target: np.ndarray, score: np.ndarray, test: np.ndarray, threshold
     return float(np.clip(((test > threshold).mean() - false) / (true - false), 0, 1))
 
 
-def estimate_priors(target: Sequence[float], score: Sequence[float], test: Sequence[float], *, draws: int = 100,
-                    seed: int = 0) -> list[Prior]:
+def estimate_priors(
+    target: Sequence[float], score: Sequence[float], test: Sequence[float], *, draws: int = 100, seed: int = 0
+) -> list[Prior]:
     """Both estimates with intervals, from out-of-fold ``target`` (0 or 1) and ``score``, and ``test`` scores.
 
     The bootstrap draws positives, negatives and test rows apart; scores are calibrated anew in every draw. The
@@ -71,8 +72,11 @@ def estimate_priors(target: Sequence[float], score: Sequence[float], test: Seque
     target, score, test = (np.asarray(values, np.float64) for values in (target, score, test))
     kinds = [np.flatnonzero(target == 1), np.flatnonzero(target == 0), np.arange(len(test))]
     if (few := min(map(len, kinds))) < FEWEST:
-        raise InputError(f"{few} rows of a kind are too few for a prior", where="test prior",
-                         remedy=f"give at least {FEWEST} positives, negatives and test rows")
+        raise InputError(
+            f"{few} rows of a kind are too few for a prior",
+            where="test prior",
+            remedy=f"give at least {FEWEST} positives, negatives and test rows",
+        )
     generator = np.random.default_rng(seed)
 
     def em(high: np.ndarray, low: np.ndarray, rows: np.ndarray) -> float:

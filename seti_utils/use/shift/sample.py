@@ -44,8 +44,17 @@ class Sample:
         return np.flatnonzero(self.table["split"] == split)
 
 
-def read_sample(train: Source, test: Source, targets: Sequence[float], *, most: int | None = 1000, seed: int = 0,
-                batch: int = 16, workers: int | None = None, device: str | torch.device = "cpu") -> Sample:
+def read_sample(
+    train: Source,
+    test: Source,
+    targets: Sequence[float],
+    *,
+    most: int | None = 1000,
+    seed: int = 0,
+    batch: int = 16,
+    workers: int | None = None,
+    device: str | torch.device = "cpu",
+) -> Sample:
     """Read up to ``most`` random rows of each split (None: all) once, and keep what the study needs of them.
 
     ``targets`` are those of all training rows. Both sources need all six panels. Rows are drawn by ``seed`` and read
@@ -54,8 +63,11 @@ def read_sample(train: Source, test: Source, targets: Sequence[float], *, most: 
     parts = []
     for split, source in (("train", train), ("test", test)):
         if tuple(source.panels) != tuple(range(PANELS)):
-            raise InputError(f"the {split} source holds panels {tuple(source.panels)}", where="shift study",
-                             remedy="give the files, or a store packed with --panels all")
+            raise InputError(
+                f"the {split} source holds panels {tuple(source.panels)}",
+                where="shift study",
+                remedy="give the files, or a store packed with --panels all",
+            )
         draw = np.random.default_rng([seed, split == "test"]).permutation(len(source))[:most]
         rows = np.sort(draw)
         known = np.asarray(targets, np.float64)[rows] if split == "train" else np.full(len(rows), np.nan)
@@ -63,7 +75,9 @@ def read_sample(train: Source, test: Source, targets: Sequence[float], *, most: 
     features, small = [], []
     for source, table in (part for part in parts if len(part[1])):
         name = f"statistics of {table['split'].iloc[0]}" if len(table) else ""
-        stream = on_device(batches(source, None, table["row"].to_list(), batch, workers=workers, pin=torch.device(device).type == "cuda"), device)
+        stream = on_device(
+            batches(source, None, table["row"].to_list(), batch, workers=workers, pin=torch.device(device).type == "cuda"), device
+        )
         for x, _, _ in progress(stream, -(-len(table) // batch), name, "batch"):
             features.append({name: value.cpu() for name, value in cadence_features(x).items()})
             small.append(small_panels(x).cpu())

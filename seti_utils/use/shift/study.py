@@ -35,22 +35,36 @@ def statistics_section(sample: Sample, groups: np.ndarray | None) -> tuple[Secti
     if fewer < FEWEST:
         section.verdict = f"Statistics: too few rows to tell ({fewer} of one split, {FEWEST} needed)."
         return section, None
-    effects = effect_sizes(sample.features, sample.is_test, groups).rename(columns={"median_0": "median_train", "median_1": "median_test"})
+    effects = effect_sizes(sample.features, sample.is_test, groups).rename(
+        columns={"median_0": "median_train", "median_1": "median_test"}
+    )
     sure = effects[effects["sure"]]
     if sure.empty:
-        section.verdict = f"Statistics: none of {len(effects)} differs between train and test beyond doubt; the largest is " \
+        section.verdict = (
+            f"Statistics: none of {len(effects)} differs between train and test beyond doubt; the largest is "
             f"{effects['feature'][0]} (Cliff's delta {effects['delta'][0]:+.2f})."
+        )
     else:
         named = ", ".join(f"{row.feature} ({row.delta:+.2f})" for row in sure.head(4).itertuples())
-        section.verdict = f"Statistics: {len(sure)} of {len(effects)} differ between train and test beyond doubt, most of all {named} (Cliff's delta)."
+        section.verdict = (
+            f"Statistics: {len(sure)} of {len(effects)} differ between train and test beyond doubt, most of all {named} "
+            "(Cliff's delta)."
+        )
     section.sentences.append(
-        "Every statistic is that of a panel, in units of its local noise; of the six panels the mean, ON less OFF and the spread are "
-        "kept. Delta is the chance that a test row has the higher value less the chance that a training row has; 0 is no difference, "
-        "±1 no overlap. Bars are 95 % intervals; coloured ones exclude 0 even over all statistics together (Bonferroni).")
+        "Every statistic is that of a panel, in units of its local noise; of the six panels the mean, ON less OFF and the "
+        "spread are "
+        "kept. Delta is the chance that a test row has the higher value less the chance that a training row has; 0 is no "
+        "difference, "
+        "±1 no overlap. Bars are 95 % intervals; coloured ones exclude 0 even over all statistics together (Bonferroni)."
+    )
     section.sentences.append(group_sentence(groups))
-    section.pictures = [("The largest effects with 95 % intervals.", pictures.draw_effects(effects)),
-                        ("Distributions of the six largest effects; values beyond the ends are counted at the ends.",
-                         pictures.draw_distributions(sample.features, sample.is_test, effects["feature"]))]
+    section.pictures = [
+        ("The largest effects with 95 % intervals.", pictures.draw_effects(effects)),
+        (
+            "Distributions of the six largest effects; values beyond the ends are counted at the ends.",
+            pictures.draw_distributions(sample.features, sample.is_test, effects["feature"]),
+        ),
+    ]
     section.tables.append(("The ten largest effects", effects.head(10)))
     return section, effects
 
@@ -58,9 +72,15 @@ def statistics_section(sample: Sample, groups: np.ndarray | None) -> tuple[Secti
 def group_sentence(groups: np.ndarray | None) -> str:
     """What the intervals and folds know about rows that share their sky."""
     if groups is None:
-        return ("Rows are taken as independent here. Many windows are cut from the same band, so intervals are too narrow, and a model "
-                "may recognise a band instead of a shift: give --overlap (the folder of the overlap search) for an honest answer.")
-    return f"Rows of the same sky count as one group ({len(np.unique(groups)):,} groups among {len(groups):,} rows): intervals draw groups, and no group is in two folds."
+        return (
+            "Rows are taken as independent here. Many windows are cut from the same band, so intervals are too narrow, and a "
+            "model "
+            "may recognise a band instead of a shift: give --overlap (the folder of the overlap search) for an honest answer."
+        )
+    return (
+        f"Rows of the same sky count as one group ({len(np.unique(groups)):,} groups among {len(groups):,} rows): "
+        "intervals draw groups, and no group is in two folds."
+    )
 
 
 def leaks_section(sample: Sample, paths: Sequence[str], raw: pd.DataFrame | None = None) -> tuple[Section, pd.DataFrame]:
@@ -69,10 +89,18 @@ def leaks_section(sample: Sample, paths: Sequence[str], raw: pd.DataFrame | None
     table = sample.table.iloc[rows]
     features = (sample.features.iloc[rows] if raw is None else raw).reset_index(drop=True)
     leaks = check_leaks(table["target"], leak_signs(features, [paths[row] for row in table["row"]], table["row"]))
-    section = Section("Leaks", leak_sentence(leaks), [
-        "In the competition's first data set panels were normalised before the signal was drawn, so positives had a larger mean and σ, "
-        "and files had been written class by class, so their modification times told the label. An unpacked archive may set new times: "
-        "then there is nothing to read in them, whatever the original had."], [("Does it tell the label?", leaks)])
+    section = Section(
+        "Leaks",
+        leak_sentence(leaks),
+        [
+            "In the competition's first data set panels were normalised before the signal was drawn, so positives had a "
+            "larger mean and σ, "
+            "and files had been written class by class, so their modification times told the label. An unpacked archive may "
+            "set new times: "
+            "then there is nothing to read in them, whatever the original had."
+        ],
+        [("Does it tell the label?", leaks)],
+    )
     return section, leaks
 
 
@@ -97,8 +125,17 @@ class Adversarial:
         return adversarial_table(self.table, self.best, every)
 
 
-def adversarial_section(sample: Sample, source: Source, groups: np.ndarray | None, *, network: bool = True, epochs: int = 5,
-                        gallery: int = 8, seed: int = 0, device: str | torch.device = "cpu") -> Adversarial:
+def adversarial_section(
+    sample: Sample,
+    source: Source,
+    groups: np.ndarray | None,
+    *,
+    network: bool = True,
+    epochs: int = 5,
+    gallery: int = 8,
+    seed: int = 0,
+    device: str | torch.device = "cpu",
+) -> Adversarial:
     """Train or test? By boosting on statistics and by a small net on panels: how well, by what, and which rows.
 
     ``source`` holds the cadences of every id of the sample (``JoinedCadences``), for the galleries.
@@ -113,7 +150,9 @@ def adversarial_section(sample: Sample, source: Source, groups: np.ndarray | Non
     found = [boosted(sample.features, is_test, folds, groups=groups, seed=seed)]
     model = held = None
     if network:
-        net, model, held = network_adversary(sample.panels, is_test, folds, groups=groups, epochs=epochs, seed=seed, device=device)
+        net, model, held = network_adversary(
+            sample.panels, is_test, folds, groups=groups, epochs=epochs, seed=seed, device=device
+        )
         found += [net, mean_adversary(found[0], net, is_test, folds, groups)]
     best = max(found, key=lambda one: one.low)
     table = adversarial_table(sample.table, best)
@@ -122,20 +161,42 @@ def adversarial_section(sample: Sample, source: Source, groups: np.ndarray | Non
     if groups is not None:
         plain = boosted(sample.features, is_test, adversarial_folds(is_test, folds=3, seed=seed), repeats=0, seed=seed)
         section.sentences.append(
-            f"With rows of one sky spread over the folds, boosting would have reached {plain.auc:.3f} [{plain.low:.3f}, {plain.high:.3f}] "
-            f"instead of {found[0].auc:.3f}: the difference is bands that were recognised, not a shift.")
+            f"With rows of one sky spread over the folds, boosting would have reached {plain.auc:.3f} [{plain.low:.3f}, "
+            f"{plain.high:.3f}] "
+            f"instead of {found[0].auc:.3f}: the difference is bands that were recognised, not a shift."
+        )
     section.sentences.append(weights_sentence(table, best))
-    section.tables.append(("Adversaries", pd.DataFrame(
-        [(one.name, one.auc, one.low, one.high, one.tells) for one in found], columns=["adversary", "AUC", "low", "high", "tells"])))
-    section.pictures.append(("How well train and test rows are told apart, and the scores by split.", pictures.draw_adversaries(found, is_test)))
-    section.pictures.append(("Loss of AUC in rows that the model did not see; whiskers: scatter over the folds.",
-                             pictures.draw_importance(found[0].importance)))
+    section.tables.append(
+        (
+            "Adversaries",
+            pd.DataFrame(
+                [(one.name, one.auc, one.low, one.high, one.tells) for one in found],
+                columns=["adversary", "AUC", "low", "high", "tells"],
+            ),
+        )
+    )
+    section.pictures.append(
+        ("How well train and test rows are told apart, and the scores by split.", pictures.draw_adversaries(found, is_test))
+    )
+    section.pictures.append(
+        (
+            "Loss of AUC in rows that the model did not see; whiskers: scatter over the folds.",
+            pictures.draw_importance(found[0].importance),
+        )
+    )
     if model is not None:
         section.pictures.append(heat_picture(sample, best, model, held, device))
-    for split, lowest, words in (("test", True, "Test rows that look most like train"), ("train", False, "Training rows that look most like test")):
+    for split, lowest, words in (
+        ("test", True, "Test rows that look most like train"),
+        ("train", False, "Training rows that look most like test"),
+    ):
         chosen = table[table["split"] == split].assign(target=sample.table["target"])
-        section.pictures.append((f"{words}, by {best.name}, as the arrays are; p(test) is the calibrated probability of test.",
-                                 draw_gallery(source, chosen, count=gallery, lowest=lowest, view="raw", title=words, label="p(test)")))
+        section.pictures.append(
+            (
+                f"{words}, by {best.name}, as the arrays are; p(test) is the calibrated probability of test.",
+                draw_gallery(source, chosen, count=gallery, lowest=lowest, view="raw", title=words, label="p(test)"),
+            )
+        )
     return Adversarial(section, table, found, model, best)
 
 
@@ -146,8 +207,11 @@ def heat_picture(sample: Sample, best: Adversary, model: Classifier, held: np.nd
     panels = sample.panels[torch.as_tensor(rows)]
     heat = GradCAM(model, as_image)(panels.to(device)).cpu()
     titles = [f"{sample.table['id'][row]}\n{sample.table['split'][row]}, {best.score[row]:.2f}" for row in rows]
-    return ("Where the small net looks (Grad-CAM, joint for the six panels): the most test-like rows of test and of train that it "
-            "did not learn from, with the probability of test.", pictures.draw_heat(panels, heat, titles))
+    return (
+        "Where the small net looks (Grad-CAM, joint for the six panels): the most test-like rows of test and of train that it "
+        "did not learn from, with the probability of test.",
+        pictures.draw_heat(panels, heat, titles),
+    )
 
 
 def adversarial_sentence(found: Sequence[Adversary], best: Adversary) -> str:
@@ -165,8 +229,14 @@ def weights_sentence(table: pd.DataFrame, best: Adversary) -> str:
     if not best.tells:
         return "All training rows keep weight 1: where no shift is seen, weights would be noise."
     worth = effective_rows(weight)
-    return (f"The training rows' weights (density ratio, mean 1, in adversarial.csv) run from {weight.min():.2g} to {weight.max():.3g}; "
-            f"weighted, the {len(weight):,} rows are worth {worth:,.0f}." +
-            (" That is so few that re-weighting would waste most of the data: choose a test-like validation set instead (validation.csv)."
-             if worth < 0.2 * len(weight) else ""))
-
+    return (
+        f"The training rows' weights (density ratio, mean 1, in adversarial.csv) run from {weight.min():.2g} to "
+        f"{weight.max():.3g}; "
+        f"weighted, the {len(weight):,} rows are worth {worth:,.0f}."
+        + (
+            " That is so few that re-weighting would waste most of the data: choose a test-like validation set instead "
+            "(validation.csv)."
+            if worth < 0.2 * len(weight)
+            else ""
+        )
+    )
