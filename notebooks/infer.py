@@ -17,6 +17,7 @@ folds = "0"  # "all", or numbers: "0,1"
 seeds = "2021"  # the seeds that were trained
 data = ""  # the competition folder; empty: find it
 runs = ""  # where training wrote its artifacts; empty: find them (here, or among the kernel's inputs)
+overlap = ""  # folder of an overlap search, where the experiment looks at cleaned panels; empty: find it
 out = "."  # submission.csv and pictures go here
 overrides = ""  # the same as in training
 
@@ -38,7 +39,7 @@ if find_spec("seti_utils") is None:
 from seti_utils.run.notebook import session
 
 now = session(experiment, folds=folds, seeds=seeds, data=data, out=out, runs=runs,
-              overrides=overrides)
+              overlap=overlap, overrides=overrides)
 now.describe()
 
 # %%

@@ -20,6 +20,8 @@ seeds = "2021"  # one run a fold and seed
 data = ""  # the competition folder; empty: find it
 out = "."  # artifacts go to out/<experiment>/fold<f>_seed<s>
 weights = ""  # folder with pretrained weights; empty: find them
+overlap = ""  # folder of an overlap search, for folds and cleaned panels; empty: find it
+adversarial = ""  # table of row weights
 runs = ""  # trained runs that this one builds on; empty: find them (here, or among the kernel's inputs)
 overrides = ""  # knobs to replace: "epochs=2 resize.freq=128"
 stop_after = ""  # "11h30m": finish the step, save, and say how to go on
@@ -42,7 +44,7 @@ if find_spec("seti_utils") is None:
 from seti_utils.run.notebook import session
 
 now = session(experiment, folds=folds, seeds=seeds, data=data, out=out, weights=weights, runs=runs,
-              overrides=overrides, stop_after=stop_after)
+              overlap=overlap, adversarial=adversarial, overrides=overrides, stop_after=stop_after)
 now.describe()
 
 # %% [markdown]

@@ -56,9 +56,15 @@ def memory_gib() -> float:
         return float("nan")
 
 
+def find_overlap() -> Path | None:
+    """The folder of an overlap search among a kernel's mounted datasets, or None."""
+    patterns = ("/".join(["*"] * depth) + "/overlap.json" for depth in (1, 2, 3, 4))
+    return next((path.parent for pattern in patterns for path in sorted(input_root().glob(pattern))), None)
+
+
 def session(
     experiment: str, *, folds: str, seeds: str, data: str, out: str, overrides: str = "", weights: str = "", runs: str = "",
-    stop_after: str = "",
+    overlap: str = "", adversarial: str = "", stop_after: str = "",
 ) -> "Session":
     """The notebook's parameters, checked, as a :class:`Session`. Empty strings mean: find it."""
     name = LOG.find(experiment).name
@@ -70,6 +76,8 @@ def session(
         stop_after=parse_duration(stop_after) if stop_after else None,
         overrides=parse_overrides(pairs),
         runs=(Path(runs),) if runs else (),
+        overlap=Path(overlap) if overlap else find_overlap(),
+        adversarial=Path(adversarial) if adversarial else None,
     )
     config = LOG.config(name, base.overrides)
     return Session(name, parse_folds(folds, config.folds), parse_seeds(seeds), base, pairs)
