@@ -1,0 +1,151 @@
+"""Runs that adapt: which weights make the scores, what is frozen, that resuming changes nothing, and the ladder's plan."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from seti_utils.data.sky import make_sky
+from seti_utils.errors import InputError
+from seti_utils.experiments import LOG
+from seti_utils.kaggle.plan import expand, read_plan
+from seti_utils.learn.checkpoint import load
+from seti_utils.learn.survival import Stopped
+from seti_utils.registry import edit
+from seti_utils.run.chain import steps_of
+from seti_utils.run.infer import fold_scores
+from seti_utils.run.notebook import find_overlap
+from seti_utils.run.train import train, train_fold
+from seti_utils.runtime import Runtime
+from seti_utils.specs import AdaBN, Detector, Resize, Reweight, Shot
+
+PLANS = Path(__file__).parents[1] / "plans"
+TINY = {"backbone": "needle_net", "epochs": 1, "batch": 4, "resize": Resize(32, 12, "area"), "inject": None}
+
+
+@pytest.fixture(scope="module")
+def sky(tmp_path_factory):
+    return make_sky(tmp_path_factory.mktemp("adapt") / "sky", train=40, test=16, seed=2, workers=1)
+
+
+def runtime(sky, out, **knobs):
+    return Runtime(data=sky, out=out, workers=1, device="cpu", overrides=TINY | knobs)
+
+
+def run(sky, out, **knobs):
+    (folder,) = train("sky_demo", [0], [7], runtime(sky, out, **knobs), say=lambda line: None)
+    return folder
+
+
+@pytest.mark.parametrize("adapt", [AdaBN(), Shot(epochs=2)], ids=["AdaBN", "Shot"])
+def test_adapted_weights_make_the_scores_and_the_trained_ones_stay(sky, tmp_path, adapt):
+    plain, folder = run(sky, tmp_path / "plain"), run(sky, tmp_path / "adapted", adapt=adapt)
+    (best, _), (adapted, _) = load(folder / "best.pt"), load(folder / "adapted.pt")
+    before, _ = load(plain / "best.pt")
+    assert all(torch.equal(best[name], before[name]) for name in before), "training itself is the same"
+    moved = {name for name in best if not torch.equal(best[name], adapted[name])}
+    assert any("running_mean" in name for name in moved)
+    assert not any(name.startswith("head.") for name in moved), "the classifier is frozen"
+    weights = {name for name in moved if "running" not in name and "num_batches" not in name}
+    assert bool(weights) == isinstance(adapt, Shot), "AdaBN changes statistics alone"
+    scores = [pd.read_csv(place / "oof.csv")["score"].to_numpy() for place in (plain, folder)]
+    assert not np.array_equal(*scores), "the out-of-fold scores are those of the adapted weights"
+    tests = [fold_scores("sky_demo", 0, 7, runtime(sky, tmp_path / name, **knobs))["score"].to_numpy()
+             for name, knobs in (("plain", {}), ("adapted", {"adapt": adapt}))]
+    assert not np.array_equal(*tests)
+    assert json.loads((folder / "meta.json").read_text())["best_auc"] == json.loads((plain / "meta.json").read_text())["best_auc"]
+
+
+def test_a_stopped_adaptation_goes_on_to_the_same_weights(sky, tmp_path):
+    knobs = {"adapt": Shot(epochs=2, pseudo=0.3)}
+    whole = run(sky, tmp_path / "whole", **knobs)
+    steps = iter(range(100))
+    first_leg = 32 // 4  # steps of the one training epoch; the third step of the adaptation is where it stops
+
+    def stop():
+        return "enough" if next(steps) == first_leg + 2 else None
+
+    place = runtime(sky, tmp_path / "broken", **knobs)
+    with pytest.raises(Stopped, match="stage 2"):
+        train_fold("sky_demo", 0, 7, place, stop=stop, say=lambda line: None)
+    (folder,) = train("sky_demo", [0], [7], place, say=lambda line: None)
+    a, b = (load(place / "adapted.pt")[0] for place in (whole, folder))
+    assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_reweighting_needs_its_table_and_says_how_to_make_it(sky, tmp_path):
+    with pytest.raises(InputError, match="seti_utils shift"):
+        run(sky, tmp_path, reweight=Reweight())
+
+
+def test_rows_without_weight_are_never_drawn(sky, tmp_path, monkeypatch):
+    """With all weight on negatives the loss of a run is that of negatives alone: it falls towards nought."""
+    labels = pd.read_csv(sky / "train_labels.csv", dtype={"id": str})
+    table = labels[["id"]].assign(weight=np.where(labels["target"] == 1, 0.0, 1.0))
+    table.to_csv(tmp_path / "adversarial.csv", index=False)
+    seen = []
+    from seti_utils.run import trial
+
+    monkeypatch.setattr(trial, "supervised", watched(trial.supervised, seen))
+    place = Runtime(data=sky, out=tmp_path / "runs", workers=1, device="cpu", adversarial=tmp_path / "adversarial.csv",
+                    overrides=TINY | {"reweight": Reweight()})
+    train("sky_demo", [0], [7], place, say=lambda line: None)
+    assert len(seen) == 32 // 4 * 4 and sum(seen) == 0
+
+
+def watched(make, seen):
+    def made(*args, **words):
+        objective = make(*args, **words)
+
+        def watching(model, batch, done):
+            seen.extend(batch.y.tolist())
+            return objective(model, batch, done)
+
+        return watching
+
+    return made
+
+
+def test_a_detector_trains_on_negatives_alone_and_a_classifier_begins_with_its_body(sky, tmp_path, monkeypatch):
+    seen = []
+    from seti_utils.run import trial
+
+    monkeypatch.setattr(trial, "detecting", watched(trial.detecting, seen))
+    folder = run(sky, tmp_path, detect=Detector(needles=1), panels=None, pool=None)
+    assert seen and sum(seen) == 0, "no row with a positive label came near it"
+    model = torch.nn.Module()
+    from seti_utils.learn.models import build_model
+    from seti_utils.run.artifacts import load_body
+
+    model = build_model("needle_net", 1)
+    load_body(model, folder / "last.pt")
+    there, _ = load(folder / "last.pt")
+    assert torch.equal(model.body.levels[0][0].weight, there["body.levels.0.0.weight"])
+    with pytest.raises(InputError, match="another backbone"):
+        load_body(build_model("test_efficientnet", 1), folder / "last.pt")
+
+
+def test_detect_refuses_knobs_that_would_do_nothing():
+    with pytest.raises(InputError, match="panels"):
+        LOG.config("sky_demo", {"detect": Detector()})
+    assert LOG.config("idea_detector", {"detect": edit(top=2)}).detect.top == 2
+
+
+def test_the_plan_that_closes_the_shift_covers_the_blend():
+    plan = read_plan(PLANS / "closing_the_shift.yaml")
+    tasks = expand(plan, "somebody")
+    trained = {task.experiment for task in tasks if task.stage.notebook == "train"}
+    assert trained == set(steps_of("full_top")) and len(tasks) == 3 * 5 + 3
+    assert {task.experiment for task in tasks if task.stage.notebook == "infer"} == set(LOG.blends["full_top"].members)
+
+
+def test_a_kernel_finds_a_mounted_overlap_search(tmp_path, monkeypatch):
+    monkeypatch.setenv("SETI_INPUT", str(tmp_path))
+    assert find_overlap() is None
+    for place in (tmp_path / "datasets" / "somebody" / "seti-overlap",):
+        place.mkdir(parents=True)
+        (place / "overlap.json").write_text("{}")
+        assert find_overlap() == place
