@@ -23,6 +23,7 @@ from seti_utils.run.papermill import run_notebook
 from seti_utils.use.prediction import sigmoid
 from seti_utils.use.shift.explorer import Explorer, Panel, is_interactive
 from seti_utils.use.shift.report import Section, table_html, write_report
+from seti_utils.use.style import new_picture, styled
 from seti_utils.use.tables import make_scores, write_scores
 
 
@@ -170,7 +171,22 @@ def test_the_explorer_orders_finds_and_says(explorer):
         explorer.picture("x")
 
 
-def test_moving_the_widgets_redraws(explorer):
+def tiny(*words):
+    """A picture of a few pixels that differs with what it should show."""
+    with styled():
+        figure = new_picture(0.4, 0.2)
+        figure.text(0.1, 0.1, " ".join(map(str, words)), fontsize=4)
+    return figure
+
+
+def test_a_row_is_drawn_with_where_the_network_looks(explorer):
+    one = explorer.table["id"][3]
+    assert len(explorer.picture(one, heat=True).axes) > len(explorer.picture(one).axes)
+
+
+def test_moving_the_widgets_redraws(explorer, monkeypatch):
+    monkeypatch.setattr(explorer, "picture", lambda one, heat=False: tiny(one[:5], heat))
+    monkeypatch.setattr(explorer, "others", lambda one, count=8: tiny("like", one[:5]))
     panel = Panel(explorer)
     first = panel.image.value
     assert first[:4] == b"\x89PNG" and panel.slider.max == 129
