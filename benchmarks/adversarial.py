@@ -25,7 +25,7 @@ from seti_utils.data.competition import read_competition
 from seti_utils.data.packed import open_cadences
 from seti_utils.data.sky import make_sky
 from seti_utils.data.sky.cadences import random_content, truth_columns
-from seti_utils.data.sky.chunk import split_families
+from seti_utils.data.sky.chunk import split_needles
 from seti_utils.data.sky.plan import plan_rows
 from seti_utils.learn.metrics import auc
 from seti_utils.runtime import cores, versions
@@ -46,7 +46,7 @@ def oracle(shift: bool, rows: int, seed: int) -> float:
         target = torch.tensor(mine["target"].to_numpy(dtype=bool))
         for places in np.array_split(np.arange(len(mine)), max(1, len(mine) // 5000)):
             content = random_content(
-                target[places], split_families(split, shift), generator=torch.Generator().manual_seed(int(places[0]) + seed)
+                target[places], **split_needles(split, shift), generator=torch.Generator().manual_seed(int(places[0]) + seed)
             )
             parts.append(pd.DataFrame(truth_columns(content), index=mine.index[places]))
     known = plan.join(pd.concat(parts))

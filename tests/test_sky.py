@@ -14,7 +14,7 @@ from seti_utils.data.needles import FAMILIES
 from seti_utils.data.sky import make_sky
 from seti_utils.data.sky.chunk import write_array
 from seti_utils.data.sky.plan import plan_rows
-from seti_utils.data.sky.ranges import KINDS, SHIFTED_FAMILIES, TRAIN_FAMILIES
+from seti_utils.data.sky.ranges import KINDS, SHIFTED_FAMILIES, SHIFTED_SNR, SNR, TRAIN_FAMILIES
 from seti_utils.errors import InputError
 
 TEXT = dict.fromkeys(("id", "family", "panels", "terrestrial", "terrestrial_family", "terrestrial_panels"), str)
@@ -177,11 +177,16 @@ def test_share_of_positives_and_shift():
     assert "sine" in SHIFTED_FAMILIES and "sine" not in TRAIN_FAMILIES
 
 
-def test_sines_only_in_the_shifted_test(sky, tmp_path):
+def test_sines_and_fainter_needles_only_in_the_shifted_test(sky, tmp_path):
     truth = read_truth(sky)
     both = truth[["split", "family", "terrestrial_family"]]
     train, test = (both[both["split"] == split].drop(columns="split") for split in ("train", "test"))
     assert not (train == "sine").any().any() and (test == "sine").any().any()
     still = read_truth(make_sky(tmp_path / "still", train=40, test=60, seed=5, shift=False))
     assert not (still[["family", "terrestrial_family"]] == "sine").any().any()
+    within = {"train": SNR, "test": SHIFTED_SNR}
+    for split, rows in truth.groupby("split"):
+        assert rows["snr"].dropna().between(*within[split]).all() and rows["terrestrial_snr"].dropna().between(*within[split]).all()
+    faint = truth.loc[truth["split"] == "test", ["snr", "terrestrial_snr"]].stack()
+    assert faint.median() < still["terrestrial_snr"].median() and (faint < SNR[0]).any()
     assert still.groupby("split")["target"].sum().to_dict() == {"train": 4, "test": 6}

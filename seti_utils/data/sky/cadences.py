@@ -56,14 +56,17 @@ class Content:
         return Content(self.target[chosen], self.star.rows(chosen), self.terrestrial.rows(chosen), self.kind[chosen])
 
 
-def random_content(target: torch.Tensor, families: Sequence[str], *, generator: torch.Generator) -> Content:
+def random_content(
+    target: torch.Tensor, families: Sequence[str], *, generator: torch.Generator, snr: tuple[float, float] = SNR
+) -> Content:
     """Draw the needles of cadences with these targets (B,), bool: positives carry one in ON panels only.
 
-    Terrestrial needles come in the same families and SNRs, so neither gives the class away.
+    ``snr``: range of the integrated SNR of a whole panel. Terrestrial needles come in the same families and SNRs, so
+    neither gives the class away.
     """
     batch = len(target)
     star = visible_tracks(families, random_carriers(batch, generator=generator), ON, generator=generator)
-    snr = log_uniform(*SNR, (batch,), generator=generator) * target
+    bright = log_uniform(*snr, (batch,), generator=generator) * target
     flat = torch.ones(batch, PANELS, device=target.device)
 
     share = torch.where(target, TERRESTRIAL_POSITIVE, TERRESTRIAL_NEGATIVE)
@@ -80,8 +83,8 @@ def random_content(target: torch.Tensor, families: Sequence[str], *, generator: 
     tracks = visible_tracks(others, carriers, OFF, generator=generator)
     weaker = uniform(*ECHO, (batch, 1), generator=generator)
     factor = torch.where(echo & ~on, weaker, flat)
-    terrestrial = Needle(tracks, log_uniform(*SNR, (batch,), generator=generator) * there, factor)
-    return Content(target, Needle(star, snr, flat), terrestrial, torch.where(there, kind, -1))
+    terrestrial = Needle(tracks, log_uniform(*snr, (batch,), generator=generator) * there, factor)
+    return Content(target, Needle(star, bright, flat), terrestrial, torch.where(there, kind, -1))
 
 
 def visible_tracks(

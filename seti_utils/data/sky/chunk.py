@@ -17,6 +17,8 @@ from seti_utils.data.sky.ranges import (
     CROWDED_WINDOWS,
     KINDS,
     SHIFTED_FAMILIES,
+    SHIFTED_SNR,
+    SNR,
     SPARSE_WINDOWS,
     TRAIN_FAMILIES,
 )
@@ -41,9 +43,10 @@ class Task:
     receiver: bool = False
 
 
-def split_families(split: str, shift: bool) -> tuple[str, ...]:
-    """Needle families of a split: with ``shift`` the test has S-shapes, otherwise both are alike."""
-    return SHIFTED_FAMILIES if shift and split == "test" else TRAIN_FAMILIES
+def split_needles(split: str, shift: bool) -> dict[str, tuple]:
+    """``families`` and ``snr`` of a split's needles: with ``shift`` the test has S-shapes and fainter ones, else both are alike."""
+    shifted = shift and split == "test"
+    return {"families": SHIFTED_FAMILIES if shifted else TRAIN_FAMILIES, "snr": SHIFTED_SNR if shifted else SNR}
 
 
 def write_chunk(task: Task) -> pd.DataFrame:
@@ -54,7 +57,7 @@ def write_chunk(task: Task) -> pd.DataFrame:
         mine = rows.index[rows["split"] == split]
         target = torch.tensor(rows.loc[mine, "target"].to_numpy(dtype=bool))
         generator = seeded(task.seed, "needles", split, task.number)
-        content = random_content(target, split_families(split, task.shift), generator=generator)
+        content = random_content(target, **split_needles(split, task.shift), generator=generator)
         contents[split] = content, {row: place for place, row in enumerate(mine)}
         if len(mine):
             truths.append(pd.DataFrame(truth_columns(content), index=mine))

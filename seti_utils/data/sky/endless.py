@@ -8,7 +8,7 @@ import torch
 from seti_utils.data.cadence import FREQ
 from seti_utils.data.sky.background import random_bands
 from seti_utils.data.sky.cadences import Content, cut, finish, random_content
-from seti_utils.data.sky.chunk import split_families
+from seti_utils.data.sky.chunk import split_needles
 from seti_utils.data.sky.plan import seeded
 from seti_utils.data.sky.ranges import BAND_FREQ, CROWDED_WINDOWS, POSITIVE_TRAIN, SHIFTED_MIX, TRAIN_MIX
 
@@ -44,7 +44,7 @@ class EndlessSky:
         which = [row % bands for row in range(self.batch_size)]
         x_BPTF = cut(sky, which, places.long().tolist())
         target = torch.rand(self.batch_size, generator=generator, device=self.device) < self.positive
-        content = random_content(target, split_families(self.split, self.shift), generator=generator)
+        content = random_content(target, **split_needles(self.split, self.shift), generator=generator)
         return finish(x_BPTF, content, self.era).to(self.dtype), target.float(), content
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor, Content]]:

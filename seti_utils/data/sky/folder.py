@@ -12,9 +12,9 @@ import pandas as pd
 import torch
 
 from seti_utils.data.cadence import FILE_BYTES
-from seti_utils.data.sky.chunk import CHUNK_BANDS, Task, write_chunk
+from seti_utils.data.sky.chunk import CHUNK_BANDS, Task, split_needles, write_chunk
 from seti_utils.data.sky.plan import plan_rows
-from seti_utils.data.sky.ranges import OVERLAP, SKY_VERSION, SNR
+from seti_utils.data.sky.ranges import OVERLAP, SKY_VERSION
 from seti_utils.errors import InputError
 from seti_utils.files import write_json, write_table
 from seti_utils.progress import progress
@@ -43,7 +43,7 @@ def make_sky(
     Beside the competition's own ``train/``, ``test/``, ``train_labels.csv`` and ``sample_submission.csv`` stand
     ``test_labels.csv``, ``truth.csv`` (one row per cadence: band, offset, needles) and ``sky.json`` (parameters,
     seed, versions), which comes last: a folder without it is incomplete. A killed run is resumed by the same call;
-    a finished sky with the same parameters is left as it is. ``shift``: the test has other families (S-shapes),
+    a finished sky with the same parameters is left as it is. ``shift``: the test has other families (S-shapes), fainter needles,
     another background mix and 25 % positives. ``overlap``: share of rows that share columns of sky with another row.
     ``workers``: processes (default: one per core, one for small skies). ``era``: panels normalised after (``current``)
     or before (``old``) the needles are drawn. ``receiver``: the test was taken with another receiver, whose passband
@@ -176,7 +176,8 @@ def finish_folder(out: Path, wanted: dict, parts: int) -> None:
     write_table(out / "sample_submission.csv", truth.loc[truth["split"] == "test", ["id"]].assign(target=0))
     versions = {"torch": torch.__version__, "pandas": pd.__version__}
     counts = {split: int(truth.loc[truth["split"] == split, "target"].sum()) for split in ("train", "test")}
-    manifest = {"parameters": wanted, "snr": list(SNR), "positives": counts, "versions": versions}
+    snr = {split: list(split_needles(split, wanted["shift"])["snr"]) for split in counts}
+    manifest = {"parameters": wanted, "snr": snr, "positives": counts, "versions": versions}
     write_json(out / MANIFEST, manifest)
     shutil.rmtree(out / PARTS, ignore_errors=True)
     (out / UNFINISHED).unlink(missing_ok=True)
