@@ -24,6 +24,7 @@ import torch
 
 sys.path[:0] = [str(Path(__file__).parents[1])]
 
+from seti_utils.data.batches import batches  # noqa: E402
 from seti_utils.data.competition import read_competition  # noqa: E402
 from seti_utils.data.sky import make_sky  # noqa: E402
 from seti_utils.data.sky.ranges import OVERLAP  # noqa: E402
@@ -32,16 +33,20 @@ from seti_utils.files import write_table  # noqa: E402
 from seti_utils.learn.checkpoint import run_folder  # noqa: E402
 from seti_utils.learn.metrics import auc, bootstrap_auc  # noqa: E402
 from seti_utils.run.infer import fold_scores  # noqa: E402
+from seti_utils.run.rows import cadences, folds_of  # noqa: E402
 from seti_utils.run.train import train  # noqa: E402
 from seti_utils.runtime import Runtime  # noqa: E402
+from seti_utils.use.classical import light_scores  # noqa: E402
 from seti_utils.use.ensemble import blend  # noqa: E402
 from seti_utils.use.overlap import search  # noqa: E402
-from seti_utils.use.overlap_folder import read_pairs  # noqa: E402
-from seti_utils.use.overlap_panels import clean  # noqa: E402
-from seti_utils.use.tables import read_scores, write_scores  # noqa: E402
+from seti_utils.use.overlap_folder import read_groups, read_pairs  # noqa: E402
+from seti_utils.use.overlap_panels import COVERED, clean  # noqa: E402
+from seti_utils.use.stacking import stack  # noqa: E402
+from seti_utils.use.tables import make_scores, read_scores, write_scores  # noqa: E402
 
 RESULTS = Path(__file__).parent / "results" / "shift.csv"
 TRAIN, TEST, SKY_SEED = 2400, 1200, 2021
+LIGHT, STACK = "rung_light", "rung_top_stacked"
 RUNGS = {
     "rung_plain": "baseline",
     "rung_inject": "+ injection: drifts and S-shapes",
@@ -52,7 +57,9 @@ RUNGS = {
     "rung_detector": "detector taught by drawn needles alone",
     "rung_cleaned": "+ overlap cleaning",
     "rung_cleaned_detector": "detector on cleaned panels",
-    "rung_top": "+ ensemble",
+    LIGHT: "no network: ON light above OFF light of cleaned panels",
+    "rung_top": "+ ensemble: mean of the logits",
+    STACK: "+ ensemble: stacked by coverage",
 }
 DRAWS = 1000
 COLUMNS = ["overlap", "rung", "seed", "fold", "cv", "cv_low", "cv_high", "test", "test_low", "test_high", "gap", "with_neighbour",
@@ -91,12 +98,11 @@ def prepare(home: Path, overlap: float) -> Runtime:
 def climb(rung: str, fold: int, seed: int, runtime: Runtime, overlap: float) -> dict[str, object]:
     """Train one rung (or blend its members) and measure it."""
     began = time.process_time()
-    if rung in LOG.blends:
-        folders = [run_folder(runtime.out, member, fold, seed) for member in LOG.blends[rung].members]
+    if rung in ("rung_top", STACK, LIGHT):
         here = run_folder(runtime.out, rung, fold, seed)
-        for name in ("oof.csv", "test.csv"):
-            tables = [read_scores(folder / name) for folder in folders]
-            write_scores(here / name, blend(tables, LOG.blends[rung].how, name=rung))
+        made = light(fold, seed, runtime) if rung == LIGHT else joined(rung, fold, seed, runtime)
+        for name, scores in zip(("oof.csv", "test.csv"), made, strict=True):
+            write_scores(here / name, scores)
     else:
         (here,) = train(rung, [fold], [seed], runtime)
         fold_scores(rung, fold, seed, runtime)
@@ -111,6 +117,31 @@ def climb(rung: str, fold: int, seed: int, runtime: Runtime, overlap: float) -> 
         overlap, rung, seed, fold, cv, cv_low, cv_high, value, low, high, cv - value, auc(target[near], score[near]),
         auc(target[~near], score[~near]), auc(target[s_shape | (target == 0)], score[s_shape | (target == 0)]), round(seconds, 1),
         TRAIN - len(oof), len(oof), len(test), test["fingerprint"].iloc[0]), strict=True))
+
+
+def light(fold: int, seed: int, runtime: Runtime) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Scores of the fold's validation rows and of the test by the light of their cleaned panels: nothing is trained."""
+    competition, config = read_competition(runtime.data), LOG.config("rung_cleaned")
+    split, mark = folds_of(config, competition, runtime)
+    tables = []
+    for name, rows in (("train", np.flatnonzero(split == fold)), ("test", np.arange(len(competition.test)))):
+        source = cadences(config, competition, name, runtime)
+        score, rows = light_scores(batches(source, None, rows, 32, workers=1))
+        target = competition.train["target"].to_numpy(float)[rows] if name == "train" else None
+        tables.append(make_scores(source.ids[rows], score, fold=fold, experiment=LIGHT, seed=seed, fingerprint=mark[:12], target=target))
+    return tuple(tables)
+
+
+def joined(rung: str, fold: int, seed: int, runtime: Runtime) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Out-of-fold and test scores of the top: the members' mean, or a stack that knows how much of a row is covered."""
+    members = (*LOG.blends["rung_top"].members, *([LIGHT] if rung == STACK else []))
+    oofs, tests = ([read_scores(run_folder(runtime.out, member, fold, seed) / name) for member in members]
+                   for name in ("oof.csv", "test.csv"))
+    if rung == "rung_top":
+        return tuple(blend(tables, LOG.blends[rung].how, name=rung) for tables in (oofs, tests))
+    covered = pd.read_csv(runtime.overlap / COVERED, dtype={"id": str}).set_index("id")["covered"]
+    groups = read_groups(runtime.overlap).set_index("id")["group"]
+    return stack(oofs, tests, covered, groups=groups, name=rung, seed=seed)
 
 
 def truth_of(sky: Path, overlap: Path) -> pd.DataFrame:

@@ -28,10 +28,10 @@ def write(log: Log) -> None:
     exp("rung_detector", "rung_apart", "a heat map of needles, taught by drawn needles alone", detect=Detector(FAMILIES), inject=None,
         panels=None, pool=None, because="a detector has its own network and its own needles")
     exp("rung_cleaned", "rung_apart", "panels less the sky that other files show too", layout="A,B,A,C,A,D", clean=(Compress(0.1),),
-        inject=edit(p=0.5, amplitude=(0.3, 15.0)),
-        because="what is left of the noise is a thousandth of a needle: only logarithms show both, and faint needles show too")
+        inject=edit(p=0.5, amplitude=(0.3, 15.0)), epochs=8,
+        because="what is left of the noise is a thousandth of a needle: only logarithms show both, and faint needles are worth learning")
     exp("rung_cleaned_detector", "rung_detector", "panels less the sky that other files show too", layout="A,B,A,C,A,D",
-        clean=(Compress(0.1),), because="as for the classifier")
+        clean=(Compress(0.1),), epochs=8, because="as for the classifier")
     log.blend("rung_top", "the student, the detector, and both on cleaned panels",
               ("rung_student_apart", "rung_detector", "rung_cleaned", "rung_cleaned_detector"), how="logit")
 
