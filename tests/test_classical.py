@@ -35,3 +35,11 @@ def test_a_needle_in_all_panels_is_no_candidate():
     x[1, 0::2, :, 7] += 3.0
     score, _ = light_scores([Batch(x, torch.zeros(2), torch.arange(2))])
     assert abs(score[0] - 0.5) < 0.01 and score[1] > 0.99
+
+
+def test_noise_that_no_neighbour_covers_is_no_light_and_hides_none():
+    x = cleaned(2, 4)
+    x[:, :, :, 30:] = torch.randn(2, 6, 64, 18, generator=torch.Generator().manual_seed(5))
+    x[1, 0::2, :, 7] += 0.3
+    score, _ = light_scores([Batch(x, torch.zeros(2), torch.arange(2))])
+    assert abs(score[0] - 0.5) < 0.1 and score[1] > 0.9

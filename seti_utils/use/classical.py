@@ -16,13 +16,20 @@ FLOOR = 1e-3
 """In sigma; nothing is fainter. What float16 leaves of the noise in a cleaned panel is a third of it."""
 
 
+BELOW, OFTEN = -0.05, 0.2
+"""A channel that lies below ``BELOW`` sigma in more than this share of a panel's rows is noise, not a background gone."""
+
+
 def panel_light(x_BPTF: Tensor) -> Tensor:
     """(B, P): the logarithm of the mean, over a panel's rows, of the row's ``BRIGHTEST`` highest pixels, at least ``FLOOR``.
 
     For panels in sigma whose background is gone (cleaned ones): there a row's brightest pixels are the needle's, wherever
-    it drifts, and no track has to be searched for. On raw panels it is a poor score.
+    it drifts, and no track has to be searched for. Channels that still show noise, because no neighbour covers them, do
+    not count; a panel with nothing else has the least light there is.
     """
-    rows = x_BPTF.float().topk(BRIGHTEST, dim=3).values.mean(3)
+    x = x_BPTF.float()
+    quiet = (x < BELOW).float().mean(2, keepdim=True) < OFTEN
+    rows = (x * quiet).topk(BRIGHTEST, dim=3).values.mean(3)
     return rows.mean(2).clamp(min=FLOOR).log()
 
 
