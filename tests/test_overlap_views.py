@@ -1,0 +1,108 @@
+"""Cleaned panels on their way to a network: what is read for which layout, and what is refused."""
+
+import numpy as np
+import pytest
+import torch
+
+from seti_utils.data.competition import read_competition
+from seti_utils.data.packed import PackedCadences, open_cadences
+from seti_utils.data.sky import make_sky
+from seti_utils.errors import InputError
+from seti_utils.experiments import LOG
+from seti_utils.learn.models import build_model
+from seti_utils.learn.panel_encoder import PanelEncoder
+from seti_utils.registry import Log
+from seti_utils.run.compose import augments, panels_of, view_of
+from seti_utils.run.rows import cadences
+from seti_utils.runtime import Runtime
+from seti_utils.specs import Distill, SkyFirst
+from seti_utils.use.overlap import search
+from seti_utils.use.overlap_panels import clean
+from seti_utils.use.overlap_picture import draw_overlap
+from seti_utils.views import PANEL_AUGMENTATIONS
+
+
+@pytest.fixture(scope="module")
+def competition(tmp_path_factory):
+    return read_competition(make_sky(tmp_path_factory.mktemp("sky") / "sky", train=12, test=4, seed=1, workers=1))
+
+
+@pytest.fixture(scope="module")
+def overlap(competition, tmp_path_factory):
+    folder = search(competition, tmp_path_factory.mktemp("found") / "overlap", quiet=True)
+    clean(competition, folder, quiet=True)
+    return folder
+
+
+def read(source, rows=(3, 0)):
+    x = torch.empty(len(rows), len(source.panels), 273, 256, dtype=torch.float16)
+    source.read_into(list(rows), x)
+    return x
+
+
+def test_only_what_the_layout_shows_is_read(competition, overlap):
+    runtime = Runtime(overlap=overlap)
+    raw = read(open_cadences(competition, "train"))
+    cleaned = read(PackedCadences(overlap / "cleaned" / "train"))
+    for name, layout, wanted in (
+        ("exp011", "abacad", raw), ("exp011", "aaa", raw[:, ::2]), ("exp011", "ABACAD", cleaned), ("exp011", "AAA", cleaned[:, ::2]),
+        ("exp011", "aaa,AAA", torch.cat([raw, cleaned], 1)), ("sky_demo", "A,A,A", cleaned),
+    ):
+        config = LOG.config(name, {"layout": layout, "panels": None})
+        source = cadences(config, competition, "train", runtime)
+        assert torch.equal(read(source), wanted), layout
+        assert len(source) == 12 and np.array_equal(source.ids, competition.train["id"])
+    assert panels_of(LOG.config("sky_cleaned_beside")) == tuple(range(12))
+
+
+@pytest.mark.parametrize("name", ["sky_cleaned", "sky_cleaned_beside"])
+def test_augmented_panels_become_an_image_that_the_encoder_takes(competition, overlap, name):
+    config = LOG.config(name)
+    x = read(cadences(config, competition, "train", Runtime(overlap=overlap)), range(12)).float()
+    y, generator = torch.zeros(12), torch.Generator().manual_seed(0)
+    for step in augments(config, PANEL_AUGMENTATIONS):
+        x, y = step(x, y, 0.0, generator)
+    assert y.sum() > 0
+    image = view_of(config)(x)
+    channels = len(config.layout.split(","))
+    assert image.shape == (12, channels, 256, 39)
+    model = build_model("test_efficientnet", channels, panels=lambda width: PanelEncoder(width, "attention"))
+    assert model(image[:2]).shape == (2,)
+
+
+def test_an_encoder_sees_raw_and_cleaned_of_one_panel_together():
+    image = torch.arange(12.0).view(1, 12, 1, 1).expand(2, 12, 3, 4)
+    split = PanelEncoder(8).split(image)
+    assert split.shape == (12, 2, 3, 4)
+    assert split[:6, :, 0, 0].tolist() == [[panel, panel + 6] for panel in range(6)]
+    alone = PanelEncoder(8).split(image[:, :6])
+    assert torch.equal(alone, image[:, :6].flatten(0, 1).unsqueeze(1))
+
+
+def test_missing_cleaned_panels_name_the_command(competition, tmp_path):
+    config = LOG.config("idea_cleaned")
+    with pytest.raises(InputError, match="needs an overlap folder, and none was given; make one: python -m seti_utils overlap search"):
+        cadences(config, competition, "train", Runtime())
+    folder = search(competition, tmp_path / "overlap", quiet=True)
+    with pytest.raises(InputError, match=f"no cleaned panels; make them: python -m seti_utils overlap clean .* {folder}"):
+        cadences(config, competition, "train", Runtime(overlap=folder))
+
+
+def test_what_cannot_be_shown_is_refused_where_it_is_written():
+    log = Log()
+    log.base("raw", "raw panels")
+    log.base("cleaned", "cleaned panels", layout="ABACAD")
+    with pytest.raises(InputError, match="an endless sky has no cleaned panels"):
+        log.exp("both", "cleaned", "a sky first", sky_first=SkyFirst())
+    with pytest.raises(InputError, match="its teacher raw looks at raw panels, it does not"):
+        log.exp("student", "cleaned", "a teacher of another kind", distill=Distill("raw"))
+    assert log.exp("fine", "cleaned", "a teacher of its own kind", distill=Distill("cleaned"))
+
+
+def test_the_picture_shows_three_columns_of_six_panels():
+    noise = np.random.default_rng(0).standard_normal((6, 273, 256)).astype(np.float16)
+    axes = draw_overlap(noise, 0.01 * noise, title="cleaned").axes
+    assert len(axes) == 18 and [one.get_ylabel() for one in axes[::3]] == ["ON", "OFF"] * 3
+    assert all(len(one.images) == 1 for one in axes)
+    cleaned = np.asarray(axes[2].images[0].get_array())
+    assert np.allclose(cleaned, 0.01 * noise[0].astype(np.float32).reshape(39, 7, 256).mean(1), atol=1e-5)
