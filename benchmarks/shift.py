@@ -128,7 +128,8 @@ def light(fold: int, seed: int, runtime: Runtime) -> tuple[pd.DataFrame, pd.Data
         source = cadences(config, competition, name, runtime)
         score, rows = light_scores(batches(source, None, rows, 32, workers=1))
         target = competition.train["target"].to_numpy(float)[rows] if name == "train" else None
-        tables.append(make_scores(source.ids[rows], score, fold=fold, experiment=LIGHT, seed=seed, fingerprint=mark[:12], target=target))
+        tables.append(make_scores(source.ids[rows], score, fold=fold, experiment=LIGHT, seed=seed, fingerprint=mark[:12],
+                                  target=target))
     return tuple(tables)
 
 
@@ -209,7 +210,7 @@ def table(results: Path, out: Path) -> str:
     rows, lines = pd.read_csv(results), []
     for overlap, sky in rows.groupby("overlap"):
         lines += [f"\nSky with overlap {overlap:g}: {TRAIN} training and {TEST} test cadences, sky seed {SKY_SEED}\n",
-                  "| rung | experiment | seeds | CV | test AUC | gap | test with a neighbour | without | S-shapes | core-s a run |",
+                  "| rung | experiment | seeds | CV | test AUC | gap | with a neighbour | without | S-shapes | core-s a run |",
                   "|---|---|---|---|---|---|---|---|---|---|"]
         home = out / f"overlap{overlap:g}"
         for rung, runs in sky.groupby("rung", sort=False):
@@ -220,14 +221,15 @@ def table(results: Path, out: Path) -> str:
             else:
                 worded = [f"{runs[name].mean():.3f}" for name in ("cv", "test", "gap")]
             more = [f"{runs[name].mean():.3f}" for name in ("with_neighbour", "without_neighbour", "s_shapes")]
-            lines.append("| " + " | ".join([RUNGS[rung], rung, str(len(runs)), *worded, *more, f"{runs['seconds'].mean():.0f}"]) + " |")
+            more.append(f"{runs['seconds'].mean():.0f}")
+            lines.append("| " + " | ".join([RUNGS[rung], rung, str(len(runs)), *worded, *more]) + " |")
         plain, apart = (sky[sky["rung"] == name].set_index("seed")["cv"] for name in ("rung_family", "rung_apart"))
         if both := sorted(set(plain.index) & set(apart.index)):
             flattery = plain[both].to_numpy() - apart[both].to_numpy()
             lines.append(f"\nPlain folds flatter the CV of the whole family's rung by {flattery.mean():+.3f} "
                          f"(by seed: {', '.join(f'{value:+.3f}' for value in flattery)}).")
-    lines.append(f"\n{platform.machine()}, {os.cpu_count()} cores (shared; one thread a run), Python {platform.python_version()}, "
-                 f"torch {torch.__version__}; command: python benchmarks/shift.py")
+    lines.append(f"\n{platform.machine()}, {os.cpu_count()} cores (shared; one thread a run), "
+                 f"Python {platform.python_version()}, torch {torch.__version__}; command: python benchmarks/shift.py")
     return "\n".join(lines)
 
 

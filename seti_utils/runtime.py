@@ -21,7 +21,8 @@ class Runtime:
     ``overrides`` replaces knobs of the experiment (a smaller backbone for a test, fewer epochs for a look). They
     enter the fingerprint, so what was trained under them is never mistaken for the experiment itself.
     ``out`` is written to; ``runs`` are further folders in which trained weights are looked for.
-    ``overlap`` is the folder of an overlap search, for folds and cleaned panels; ``adversarial`` a table of row weights. ``stop_after`` is in seconds of wall-clock time.
+    ``overlap`` is the folder of an overlap search, for folds and cleaned panels; ``adversarial`` a table of row
+    weights. ``stop_after`` is in seconds of wall-clock time.
     ``sync_bn`` takes BatchNorm over the batch of all ranks (GPUs only).
     """
 

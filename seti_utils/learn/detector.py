@@ -19,9 +19,9 @@ class Detector(nn.Module):
     """Image (B, 6, freq, time), a channel per panel, to a logit (B,); each panel's heat map comes on the way.
 
     The heat map is a 1 x 1 convolution on the last map of ``body``, a backbone for one channel, best one that keeps
-    frequency fine (:mod:`seti_utils.learn.needle_net`). The logit is the mean over the ON panels of a panel's heat, minus that of the OFF
-    panels; a panel's heat is the mean of its ``top`` highest places. Raises ``InputError`` for another number of channels,
-    and for a backbone without a map.
+    frequency fine (:mod:`seti_utils.learn.needle_net`). The logit is the mean over the ON panels of a panel's heat, minus
+    that of the OFF panels; a panel's heat is the mean of its ``top`` highest places. Raises ``InputError`` for another
+    number of channels, and for a backbone without a map.
     """
 
     def __init__(self, body: nn.Module, channels: int = PANELS, top: int = 4):

@@ -86,8 +86,8 @@ class Trial:
         if config.init_from:
             source = LOG.fingerprint(config.init_from, runtime.overrides)
             whole = bool(config.detect) == bool(LOG.config(config.init_from, runtime.overrides).detect)
-            (load_network if whole else load_body)(
-                self.model, trained(config.init_from, fold, seed, runtime) / "last.pt", crew, fingerprint=source, folds=meta["folds"])
+            place = trained(config.init_from, fold, seed, runtime) / "last.pt"
+            (load_network if whole else load_body)(self.model, place, crew, fingerprint=source, folds=meta["folds"])
         self.precision = Precision(choose_precision(config.precision, crew.device), crew.device)
         self.randomness = Randomness(seed_of(seed, fold), crew.device, crew.rank)
         self.loss, self.loss_module = loss_of(config)
@@ -139,7 +139,8 @@ class Trial:
 
     def load_best(self) -> None:
         """Put the weights of the best epoch into the network."""
-        load_network(self.model, self.folder / "best.pt", self.crew, fingerprint=self.meta["fingerprint"], folds=self.meta["folds"])
+        load_network(self.model, self.folder / "best.pt", self.crew,
+                     fingerprint=self.meta["fingerprint"], folds=self.meta["folds"])
 
     def objective(self, leg: Leg) -> Callable:
         """What a step minimises."""

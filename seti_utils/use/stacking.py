@@ -30,7 +30,8 @@ def stack(
     out-of-fold rows. Raises ``InputError`` for tables that are not comparable, and for ids that ``known`` lacks.
     """
     if len(oofs) != len(tests):
-        raise InputError(f"{len(oofs)} out-of-fold tables, {len(tests)} test tables", where=name, remedy="give one of each a member")
+        raise InputError(f"{len(oofs)} out-of-fold tables, {len(tests)} test tables", where=name,
+                         remedy="give one of each a member")
     oofs, tests = check_comparable(oofs, oof=True), check_comparable(tests)
     target = oofs[0]["target"].to_numpy() > 0.5
     own, other = features(oofs, known), features(tests, known)

@@ -23,8 +23,8 @@ def sow(
 
     (B, 6, T, F) of any float dtype -> the panels as float32, normalised again to mean 0, std 1 (``cleaned`` ones stay in
     their unit, sigma); and float32 (B, 6, ``freq``, ``time``), 1 where a needle passes a place of that grid.
-    ``amplitude`` in sigma of the local noise, log-uniform. Which panels are ON does not matter here: the question is where a needle is, not whose. Labels do not
-    enter. Raises ``InputError`` unless all six panels are there and the amplitudes rise.
+    ``amplitude`` in sigma of the local noise, log-uniform. Which panels are ON does not matter here: the question is where
+    a needle is, not whose. Labels do not enter. Raises ``InputError`` unless all six panels are there and the amplitudes rise.
     """
     if x_BPTF.shape[1] != PANELS:
         raise InputError(f"{x_BPTF.shape[1]} panels", remedy="a detector learns on all six")
