@@ -29,7 +29,7 @@ from seti_utils.data.competition import read_competition  # noqa: E402
 from seti_utils.data.sky import make_sky  # noqa: E402
 from seti_utils.data.sky.ranges import OVERLAP  # noqa: E402
 from seti_utils.experiments import LOG  # noqa: E402
-from seti_utils.files import write_table  # noqa: E402
+from seti_utils.files import replacing, write_table  # noqa: E402
 from seti_utils.learn.checkpoint import run_folder  # noqa: E402
 from seti_utils.learn.metrics import auc, bootstrap_auc  # noqa: E402
 from seti_utils.run.infer import fold_scores  # noqa: E402
@@ -61,7 +61,15 @@ RUNGS = {
     "rung_top": "+ ensemble: mean of the logits",
     STACK: "+ ensemble: stacked by coverage",
 }
+AGAINST = {
+    "rung_inject": "rung_plain", "rung_family": "rung_inject", "rung_student": "rung_family", "rung_apart": "rung_family",
+    "rung_student_apart": "rung_apart", "rung_detector": "rung_apart", "rung_cleaned": "rung_apart",
+    "rung_cleaned_detector": "rung_detector", "rung_top": "rung_cleaned", STACK: "rung_cleaned",
+}  # fmt: skip
+"""The rung that each is measured against."""
+
 DRAWS = 1000
+MARKS = "<!-- ladder begins -->", "<!-- ladder ends -->"
 COLUMNS = ["overlap", "rung", "seed", "fold", "cv", "cv_low", "cv_high", "test", "test_low", "test_high", "gap", "with_neighbour",
            "without_neighbour", "s_shapes", "seconds", "train_rows", "valid_rows", "test_rows", "fingerprint"]
 
@@ -74,6 +82,7 @@ def main() -> None:
     parser.add_argument("--overlap", type=float, default=OVERLAP, help="share of rows that share sky (default: the sky's)")
     parser.add_argument("--rungs", nargs="+", default=list(RUNGS), choices=list(RUNGS))
     parser.add_argument("--table", action="store_true", help="train nothing, print what is there")
+    parser.add_argument("--doc", type=Path, help="write the table into this page, between its two marks")
     args = parser.parse_args()
     torch.set_num_threads(1)
     home = args.out / f"overlap{args.overlap:g}"
@@ -83,7 +92,12 @@ def main() -> None:
             for rung in args.rungs:
                 if not known(args.results, args.overlap, rung, seed):
                     add_row(args.results, climb(rung, number, seed, runtime, args.overlap))
-    print(table(args.results, args.out))
+    text = table(args.results, args.out)
+    if args.doc:
+        before, rest = args.doc.read_text(encoding="utf-8").split(MARKS[0])
+        with replacing(args.doc) as temporary:
+            temporary.write_text(f"{before}{MARKS[0]}\n{text}\n\n{MARKS[1]}{rest.split(MARKS[1])[1]}", encoding="utf-8")
+    print(text)
 
 
 def prepare(home: Path, overlap: float) -> Runtime:
@@ -191,6 +205,35 @@ def pooled(folders: Iterable[Path], truth: pd.DataFrame) -> tuple[float, float, 
     return tuple(float(x) for three in zip(values[0], low, high, strict=True) for x in three)
 
 
+def change(rung: str, runs: pd.DataFrame, sky: pd.DataFrame, home: Path, truth: pd.DataFrame) -> str:
+    """The test AUC against the rung below, on the same rows and seeds, with its interval, and whether that is a gain."""
+    below = AGAINST.get(rung)
+    seeds = sorted(set(runs["seed"]) & set(sky.loc[sky["rung"] == below, "seed"]))
+    folds = runs.set_index("seed")["fold"]
+    pairs = [[run_folder(home / "runs", name, folds[seed], seed) / "test.csv" for name in (rung, below)] for seed in seeds]
+    if not pairs or not all(path.exists() for pair in pairs for path in pair):
+        return "–"
+    tables = [[read_scores(path) for path in pair] for pair in pairs]
+    ids = tables[0][0]["id"]
+    target, generator = truth.loc[ids, "target"].to_numpy(), np.random.default_rng(0)
+    scores = [[one.set_index("id").loc[ids, "score"].to_numpy() for one in pair] for pair in tables]
+
+    def gain(rows: np.ndarray) -> float:
+        return float(np.mean([auc(target[rows], a[rows]) - auc(target[rows], b[rows]) for a, b in scores]))
+
+    draws = [gain(resampled(target, generator)) for _ in range(DRAWS // 2)]
+    low, high = np.quantile(draws, (0.025, 0.975))
+    word = "earns" if low > 0 else "costs" if high < 0 else "not shown"
+    return f"{gain(np.arange(len(target))):+.3f} [{low:+.3f}, {high:+.3f}] {word}"
+
+
+def mean_of_seeds(folders: list[Path], truth: pd.DataFrame) -> str:
+    """The test AUC of the mean of the seeds' scores: what a submission would be."""
+    tables = [read_scores(folder / "test.csv") for folder in folders]
+    score = np.mean([table.set_index("id").loc[tables[0]["id"], "score"].to_numpy() for table in tables], axis=0)
+    return f"{auc(truth.loc[tables[0]['id'], 'target'], score):.3f}"
+
+
 def quick(oof: pd.DataFrame, rows: np.ndarray | None) -> float:
     """The AUC of an out-of-fold table's rows."""
     target, score = oof["target"].to_numpy(), oof["score"].to_numpy()
@@ -210,16 +253,21 @@ def table(results: Path, out: Path) -> str:
     rows, lines = pd.read_csv(results), []
     for overlap, sky in rows.groupby("overlap"):
         lines += [f"\nSky with overlap {overlap:g}: {TRAIN} training and {TEST} test cadences, sky seed {SKY_SEED}\n",
-                  "| rung | experiment | seeds | CV | test AUC | gap | with a neighbour | without | S-shapes | core-s a run |",
-                  "|---|---|---|---|---|---|---|---|---|---|"]
+                  "| rung | experiment | seeds | CV | test AUC | gap | test AUC against the rung below "
+                  "| mean of the seeds' scores | with a neighbour | without | S-shapes | core-s a run |",
+                  "|---|---|---|---|---|---|---|---|---|---|---|---|"]
         home = out / f"overlap{overlap:g}"
         for rung, runs in sky.groupby("rung", sort=False):
             folders = [run_folder(home / "runs", rung, fold, seed) for fold, seed in zip(runs["fold"], runs["seed"], strict=True)]
-            if all((folder / "test.csv").exists() for folder in folders):
+            there, mean = all((folder / "test.csv").exists() for folder in folders), "–"
+            if there:
+                truth = truth_of(home / "sky", home / "overlap")
+                mean = mean_of_seeds(folders, truth)
                 worded = [f"{value:.3f} [{low:.3f}, {high:.3f}]"
-                          for value, low, high in np.reshape(pooled(folders, truth_of(home / "sky", home / "overlap")), (3, 3))]
+                          for value, low, high in np.reshape(pooled(folders, truth), (3, 3))]
             else:
                 worded = [f"{runs[name].mean():.3f}" for name in ("cv", "test", "gap")]
+            worded += [change(rung, runs, sky, home, truth) if there else "–", mean]
             more = [f"{runs[name].mean():.3f}" for name in ("with_neighbour", "without_neighbour", "s_shapes")]
             more.append(f"{runs['seconds'].mean():.0f}")
             lines.append("| " + " | ".join([RUNGS[rung], rung, str(len(runs)), *worded, *more]) + " |")
