@@ -1,7 +1,7 @@
 """Training on a GPU at the log's size, with the card's own ceilings beside it. For a session that has one.
 
-    python benchmarks/gpu_training.py [--backbones efficientnet_b0 efficientnet_b3 tf_efficientnet_b5_ns] [--size 512] [--batch 32]
-                                      [--steps 20] [--turns 3] [--out FILE.md] [--smoke]
+    python benchmarks/gpu_training.py [--backbones efficientnet_b0 efficientnet_b3 tf_efficientnet_b5_ns] [--size 512]
+                                      [--batch 32] [--steps 20] [--turns 3] [--out FILE.md] [--smoke]
 
 ``--smoke`` runs every part on whatever there is, tiny: it proves the script, not the card.
 
@@ -136,8 +136,18 @@ class Step:
                 self.card.wait()
             ticks.append(time.perf_counter())
 
-        fit(self.call, lambda epoch, first: [batch] * (steps + WARM), supervised(bce, views, autocast=precision.autocast), self.optimiser,
-            lambda done: 1.0, epochs=1, steps=steps + WARM, randomness=randomness, precision=precision, stop=tick)
+        fit(
+            self.call,
+            lambda epoch, first: [batch] * (steps + WARM),
+            supervised(bce, views, autocast=precision.autocast),
+            self.optimiser,
+            lambda done: 1.0,
+            epochs=1,
+            steps=steps + WARM,
+            randomness=randomness,
+            precision=precision,
+            stop=tick,
+        )
         return (ticks[-1] - ticks[WARM - 1]) / steps
 
 
@@ -162,8 +172,11 @@ def speeds(card: Card, choices: argparse.Namespace) -> Iterator[str]:
                 continue
             memory = torch.cuda.max_memory_allocated() / 2**30 if card.device.type == "cuda" else float("nan")
             how = ("channels_last" if last else "contiguous") + (f", compiled ({compiled})" if compiled else "")
-            yield (f"| {backbone} | {kind or 'fp32'} | {how} | {batch} | {batch / bare:.0f} | {flops / bare / 1e12:.2f} | {batch / loop:.0f} | "
-                   f"{bare / loop:.3f} | {memory:.1f} |")
+            yield (
+                f"| {backbone} | {kind or 'fp32'} | {how} | {batch} | {batch / bare:.0f} | {flops / bare / 1e12:.2f} | "
+                f"{batch / loop:.0f} | "
+                f"{bare / loop:.3f} | {memory:.1f} |"
+            )
             if card.device.type == "cuda":
                 torch.cuda.reset_peak_memory_stats()
 
@@ -175,7 +188,9 @@ def curves(card: Card, choices: argparse.Namespace) -> Iterator[str]:
     for kind in card.kinds():
         step = Step(card, choices.backbones[0], size, batch, kind, True, "")
         randomness, precision = Randomness(SEED, card.device), Precision(kind, card.device)
-        views = Views(partial(render, layout="aaa", resize={"freq": size, "time": size}), randomness.generator, channels_last=True)
+        views = Views(
+            partial(render, layout="aaa", resize={"freq": size, "time": size}), randomness.generator, channels_last=True
+        )
         objective, losses = supervised(bce, views, autocast=precision.autocast), []
 
         def watched(model, given, done, objective=objective, losses=losses):
@@ -183,8 +198,18 @@ def curves(card: Card, choices: argparse.Namespace) -> Iterator[str]:
             losses.append(float(loss.detach()))
             return loss
 
-        fit(step.model, lambda epoch, first: (Batch(*sky.batch(number)[:2], torch.arange(batch)) for number in range(steps)), watched,
-            step.optimiser, lambda done: 1.0, epochs=1, steps=steps, randomness=randomness, precision=precision, clip_norm=1.0)
+        fit(
+            step.model,
+            lambda epoch, first: (Batch(*sky.batch(number)[:2], torch.arange(batch)) for number in range(steps)),
+            watched,
+            step.optimiser,
+            lambda done: 1.0,
+            epochs=1,
+            steps=steps,
+            randomness=randomness,
+            precision=precision,
+            clip_norm=1.0,
+        )
         means = [float(np.mean(part)) for part in np.array_split(losses, 5)]
         yield f"| {kind or 'fp32'} | " + " | ".join(f"{mean:.4f}" for mean in means) + f" | {precision.skipped} |"
 
@@ -219,16 +244,31 @@ def main() -> None:
     if card.device.type != "cuda" and not choices.smoke:
         parser.error("there is no GPU here; --smoke shows that the script works")
     torch.backends.cudnn.benchmark = True
-    lines = [f"{card.name()}, torch {torch.__version__}, timm {timm.__version__}, CUDA {torch.version.cuda}, seed {SEED}"
-             + (" (a smoke test: no figure here means anything)" if choices.smoke else ""), "", "| ceiling of the card | measured |", "|---|---|",
-             *ceilings(card, choices.smoke), "",
-             f"{choices.size} x {choices.size}, one channel, {choices.steps} steps x {choices.turns} turns; images/s, TFLOP/s of the bare step:", "",
-             "| backbone | precision | how | batch | bare | TFLOP/s | fit | of bare | GiB |", "|---|---|---|---|---|---|---|---|---|"]
+    lines = [
+        f"{card.name()}, torch {torch.__version__}, timm {timm.__version__}, CUDA {torch.version.cuda}, seed {SEED}"
+        + (" (a smoke test: no figure here means anything)" if choices.smoke else ""),
+        "",
+        "| ceiling of the card | measured |",
+        "|---|---|",
+        *ceilings(card, choices.smoke),
+        "",
+        f"{choices.size} x {choices.size}, one channel, {choices.steps} steps x {choices.turns} turns; images/s, "
+        "TFLOP/s of the bare step:",
+        "",
+        "| backbone | precision | how | batch | bare | TFLOP/s | fit | of bare | GiB |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
     for row in speeds(card, choices):
         lines.append(row)
         print(row, flush=True)
-    lines += ["", "| loss, mean of each fifth | 1 | 2 | 3 | 4 | 5 | steps skipped |", "|---|---|---|---|---|---|---|", *curves(card, choices), "",
-              one_process(card)]
+    lines += [
+        "",
+        "| loss, mean of each fifth | 1 | 2 | 3 | 4 | 5 | steps skipped |",
+        "|---|---|---|---|---|---|---|",
+        *curves(card, choices),
+        "",
+        one_process(card),
+    ]
     text = "\n".join(lines) + "\n"
     print(text)
     if choices.out:

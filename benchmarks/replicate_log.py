@@ -4,9 +4,9 @@
 
 The scale (:mod:`replicate_log_scale`): the same rows, folds and seeds for all, the same number of cadences seen, images and
 networks smaller than the log's in proportion. Fold 0 is trained; its best epoch is judged on the hidden labels of a
-test whose sky and needles are shifted, as the competition's are. ``benchmarks/results/replicate_log.csv`` gets one row an experiment,
-written as soon as it is known: a killed call goes on where it was, and a later one adds seeds or pages. The ``.md``
-beside it states the budget. ``make experiments`` puts both into EXPERIMENTS.md.
+test whose sky and needles are shifted, as the competition's are. ``benchmarks/results/replicate_log.csv`` gets one
+row an experiment, written as soon as it is known: a killed call goes on where it was, and a later one adds seeds
+or pages. The ``.md`` beside it states the budget. ``make experiments`` puts both into EXPERIMENTS.md.
 
 ``change`` is against the parent, on the same test rows and seeds: a paired bootstrap over rows. It does not hold what
 another seed would do; the text states how far two seeds of one experiment are apart. A dead run is a result.
@@ -98,8 +98,13 @@ def rounded(values: tuple[float, ...]) -> list[float]:
 def row_of(name: str, seeds: list[int], deaths: dict[int, str], seconds: float, target: np.ndarray, runtime: Runtime) -> dict:
     """One row of the table."""
     parent, alive = LOG.find(name).parent, test_scores(name, seeds, runtime)
-    row: dict[str, object] = {"experiment": name, "parent": parent or "", "seeds": " ".join(map(str, seeds)),
-                              "fingerprint": LOG.fingerprint(name), "cpu_seconds": round(seconds, 1)}
+    row: dict[str, object] = {
+        "experiment": name,
+        "parent": parent or "",
+        "seeds": " ".join(map(str, seeds)),
+        "fingerprint": LOG.fingerprint(name),
+        "cpu_seconds": round(seconds, 1),
+    }
     dead = [text for text in deaths.values() if text]
     said = []
     if alive:
@@ -121,8 +126,25 @@ def row_of(name: str, seeds: list[int], deaths: dict[int, str], seconds: float, 
     return row | {"dead": len(dead), "cell": "; ".join(said), "remark": REMARKS.get(name, "")}
 
 
-COLUMNS = ["experiment", "cell", "remark", "parent", "auc", "low", "high", "change", "change_low", "change_high", "cv", "by_seed",
-           "dead", "seeds", "steps", "cpu_seconds", "fingerprint"]
+COLUMNS = [
+    "experiment",
+    "cell",
+    "remark",
+    "parent",
+    "auc",
+    "low",
+    "high",
+    "change",
+    "change_low",
+    "change_high",
+    "cv",
+    "by_seed",
+    "dead",
+    "seeds",
+    "steps",
+    "cpu_seconds",
+    "fingerprint",
+]
 
 
 def write(rows: dict[str, dict], path: Path, seed: int) -> None:
@@ -154,26 +176,36 @@ def words(table: pd.DataFrame, seed: int) -> str:
     """The budget, the machine and the command."""
     pairs = [tuple(map(float, str(text).split())) for text in table["by_seed"].dropna() if len(str(text).split()) > 1]
     apart = np.sqrt(np.mean([np.var(pair, ddof=1) for pair in pairs])) if pairs else None
-    spread = (f"The standard deviation between two seeds of one experiment is {apart:.3f} (from {len(pairs)} experiments): read a "
-              f"change of less than about {2 * apart:.2f} as none, whatever its interval." if apart else
-              "Only one seed was run: a change may be the seed's.")
+    spread = (
+        f"The standard deviation between two seeds of one experiment is {apart:.3f} (from {len(pairs)} experiments): read a "
+        f"change of less than about {2 * apart:.2f} as none, whatever its interval."
+        if apart
+        else "Only one seed was run: a change may be the seed's."
+    )
     stand_ins = ", ".join(f"{large} → {small}" for large, small in scale.STAND_INS.items())
     rows = scale.TRAIN * (scale.FOLDS - 1) // scale.FOLDS
     cpu = pd.to_numeric(table["cpu_seconds"], errors="coerce").sum() / 60
-    return f"""`python benchmarks/replicate_log.py --seeds {' '.join(sorted({s for text in table['seeds'] for s in str(text).split()}))}`, sky seed {seed}.
-{platform.machine()} ({os.cpu_count()} cores, one used), Python {platform.python_version()}, torch {torch.__version__}, timm {timm.__version__}; {cpu:.0f} minutes of processor time for {len(table)} experiments.
+    seeds = " ".join(sorted({seed for text in table["seeds"] for seed in str(text).split()}))
+    return f"""`python benchmarks/replicate_log.py --seeds {seeds}`, sky seed {seed}.
+{platform.machine()} ({os.cpu_count()} cores; one thread a run), Python {platform.python_version()}, torch {torch.__version__}, timm
+{timm.__version__}; {cpu:.0f} minutes of processor time for {len(table)} experiments.
 
-* **Cell**: AUC on {scale.TEST} test cadences with hidden labels [95 % bootstrap over rows]; change against the parent on the same rows
-  [paired bootstrap]; CV is the validation AUC of the best epoch, which was chosen by it. {spread}
-* **Sky**: {rows} training and {scale.TRAIN - rows} validation cadences (fold 0 of {scale.FOLDS}), half of them positive, needles of integrated SNR 4 to 330; no
-  sky is shared between folds or with the test. The test has S-shapes and another mix of backgrounds, as `make_sky` gives it. Every panel was whitened when
-  it was written: at this budget nothing learns to look past slopes and spikes.
+* **Cell**: AUC on {scale.TEST} test cadences with hidden labels [95 % bootstrap over rows]; change against the parent on the
+  same rows [paired bootstrap]; CV is the validation AUC of the best epoch, which was chosen by it. {spread}
+* **Sky**: {rows} training and {scale.TRAIN - rows} validation cadences (fold 0 of {scale.FOLDS}), half of them positive,
+  needles of integrated SNR 4 to 330; no sky is shared between folds or with the test. The test has S-shapes and another mix of
+  backgrounds, as `make_sky` gives it. Every panel was whitened when it was written: at this budget nothing learns to look
+  past slopes and spikes.
 * **Images**: 512 x 512 becomes {scale.FREQ} freq x {scale.TIME} time, other sizes in proportion.
-* **Networks**: {stand_ins}. The first four are small EfficientNetV2-like networks of width 0.75 to 1.5 (0.1 to 0.4 M parameters). "Pretrained" means: {scale.LESSON_EPOCHS}
-  epochs on {4 * scale.LESSONS} other images of the sky with the question whether they show any needle, so that what an experiment has to learn is which panels make a
-  candidate.
-* **Training**: every experiment sees {scale.EPOCHS} x {rows} cadences in batches of {scale.BATCH} (accumulated where the log accumulates), shared among its stages; students that learn from test rows too have
-  fewer epochs and as many steps, and begin from weights that had theirs. The warm-up's epoch comes on top. Learning rates, optimisers, augmentations, losses and heads are the log's; precision is float32."""
+* **Networks**: {stand_ins}. The stand_in ones are small EfficientNetV2-like networks of width {min(scale.WIDTHS.values())} to
+  {max(scale.WIDTHS.values())} (0.1 to 0.4 M parameters). "Pretrained" means: {scale.LESSON_EPOCHS}
+  epochs on {4 * scale.LESSONS} other images of the sky with the question
+  whether they show any needle, so that what an experiment has to learn is which panels make a candidate.
+* **Training**: every experiment sees {scale.EPOCHS} x {rows} cadences in batches of {scale.BATCH}
+  (accumulated where the log accumulates), shared among its stages;
+  students that learn from test rows too have fewer epochs and as many steps, and begin from weights that
+  had theirs. The warm-up's epoch comes on top. Learning rates, optimisers, augmentations, losses and heads are the log's;
+  precision is float32."""
 
 
 def main() -> None:
@@ -183,7 +215,9 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--seeds", type=int, nargs="+", default=[2021])
     parser.add_argument("--sky-seed", type=int, default=2021)
-    parser.add_argument("--pages", nargs="+", default=["The old log", "The new log", "The 2nd-place solution"], choices=pages(LOG))
+    parser.add_argument(
+        "--pages", nargs="+", default=["The old log", "The new log", "The 2nd-place solution"], choices=pages(LOG)
+    )
     parser.add_argument("--experiments", nargs="+", help="only these, and what they build on")
     choices = parser.parse_args()
     torch.set_num_threads(1)

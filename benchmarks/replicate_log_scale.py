@@ -44,8 +44,13 @@ LESSONS, LESSON_EPOCHS, LESSON_RATE = 1920, 3, 3e-3
 WIDTHS = {"stand_in_b0": 0.75, "stand_in_b4": 1.0, "stand_in_b5": 1.25, "stand_in_b6": 1.5}
 """Stand-ins and their widths, relative to the channels in ``BLOCKS``."""
 
-BLOCKS = (["cn_r1_k3_s1_e1_c16"], ["er_r1_k3_s2_e4_c24"], ["er_r1_k3_s2_e4_c32"], ["ir_r2_k3_s2_e4_c48_se0.25"],
-          ["ir_r2_k3_s2_e4_c64_se0.25"])
+BLOCKS = (
+    ["cn_r1_k3_s1_e1_c16"],
+    ["er_r1_k3_s2_e4_c24"],
+    ["er_r1_k3_s2_e4_c32"],
+    ["ir_r2_k3_s2_e4_c48_se0.25"],
+    ["ir_r2_k3_s2_e4_c64_se0.25"],
+)
 """A small EfficientNetV2 in timm's notation: fused bottlenecks, then inverted ones with squeeze and excitation."""
 
 STAND_INS = {
@@ -71,8 +76,16 @@ def brought(name: str) -> None:
 
     def build(pretrained: bool = False, **options: object) -> torch.nn.Module:
         channels = partial(round_channels, multiplier=WIDTHS[name], round_limit=0.0)
-        return _create_effnet(name, pretrained, block_args=decode_arch_def(list(BLOCKS)), num_features=channels(256),
-                              stem_size=24, round_chs_fn=channels, act_layer=torch.nn.SiLU, **options)
+        return _create_effnet(
+            name,
+            pretrained,
+            block_args=decode_arch_def(list(BLOCKS)),
+            num_features=channels(256),
+            stem_size=24,
+            round_chs_fn=channels,
+            act_layer=torch.nn.SiLU,
+            **options,
+        )
 
     build.__name__, build.__module__ = name, __name__
     globals()[name] = register_model(build)
@@ -206,8 +219,13 @@ def scaled(config: Config) -> Config:
     if config.pseudo and not any((config.pseudo.above, config.pseudo.below, config.pseudo.top, config.pseudo.bottom)):
         epochs = round(epochs * own / (own + TEST))
     return replace(
-        config, backbone=STAND_INS.get(config.backbone, config.backbone), resize=resize, epochs=epochs, folds=FOLDS,
-        batch=BATCH // (config.accumulate or 1), precision=None,
+        config,
+        backbone=STAND_INS.get(config.backbone, config.backbone),
+        resize=resize,
+        epochs=epochs,
+        folds=FOLDS,
+        batch=BATCH // (config.accumulate or 1),
+        precision=None,
     )
 
 

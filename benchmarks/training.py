@@ -33,203 +33,31 @@ import platform
 import statistics
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import cv2
-import numpy as np
 import timm
 import torch
-import training_rivals as rivals
+from training_steps import SEED, Bench, Clock, peak, write_files
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from seti_utils.data.batches import Batch, batches, epoch_order, on_device  # noqa: E402
-from seti_utils.data.sources import FileCadences  # noqa: E402
-from seti_utils.learn.fit import fit  # noqa: E402
-from seti_utils.learn.losses import bce  # noqa: E402
 from seti_utils.learn.memory import keep_memory  # noqa: E402
-from seti_utils.learn.models import build_model  # noqa: E402
-from seti_utils.learn.objectives import Views, during, supervised  # noqa: E402
-from seti_utils.learn.optimisers import make_optimiser  # noqa: E402
-from seti_utils.learn.precision import DTYPES, Precision  # noqa: E402
-from seti_utils.learn.seeding import Randomness  # noqa: E402
-from seti_utils.views.mixing import mixup  # noqa: E402
-from seti_utils.views.rendering import render  # noqa: E402
-
-SEED, WARM = 2021, 3
-
-
-class Clock:
-    """Times steps: ``tick`` after each; the first ``WARM`` are not counted."""
-
-    def __init__(self, device: torch.device):
-        self.device, self.start, self.ticks, self.cpu = device, time.perf_counter(), [], 0.0
-
-    def tick(self) -> None:
-        """A step has ended; a GPU is waited for only where the count begins, so it may run ahead in between."""
-        if self.device.type == "cuda" and len(self.ticks) in (0, WARM - 1):
-            torch.cuda.synchronize()
-        self.ticks.append(time.perf_counter())
-        if len(self.ticks) == WARM:
-            self.cpu = processor_seconds()
-
-    def stop(self) -> tuple[float, float, float, float]:
-        """Per step: seconds, processor seconds; seconds until the first step was done; peak memory in MB."""
-        if self.device.type == "cuda":
-            torch.cuda.synchronize()
-        counted = len(self.ticks) - WARM
-        return ((time.perf_counter() - self.ticks[WARM - 1]) / counted, (processor_seconds() - self.cpu) / counted,
-                self.ticks[0] - self.start, peak(self.device))
-
-
-def children() -> list[Path]:
-    """The child processes, as folders of /proc; none where there is no such thing."""
-    listing = Path(f"/proc/self/task/{os.getpid()}/children")
-    return [Path("/proc") / child for child in listing.read_text().split()] if listing.exists() else []
-
-
-def processor_seconds() -> float:
-    """Processor time of this process and of its living children: hardly moved by what else the machine does."""
-    fields = [(child / "stat").read_text().rpartition(")")[2].split() for child in children()]
-    return time.process_time() + sum(int(field[11]) + int(field[12]) for field in fields) / os.sysconf("SC_CLK_TCK")
-
-
-class Bench:
-    """What the variants of one process share."""
-
-    def __init__(self, choices: argparse.Namespace, folder: Path, ours: bool):
-        self.choices, self.device, self.dtype = choices, torch.device(choices.device), DTYPES[choices.precision]
-        self.amp, self.ours = self.dtype if choices.precision else None, ours
-        self.paths = file_paths(folder, choices.rows)
-        self.targets = (np.arange(choices.rows) % 2).astype(np.float32)
-        self.source = FileCadences([Path(path).stem for path in self.paths], self.paths, panels="on")
-        self.randomness = Randomness(SEED, self.device)
-        size = choices.size
-        view = partial(render, layout="aaa", resize={"freq": size, "time": size})
-        self.views = Views(view, self.randomness.generator, image_augments=[during(mixup)], channels_last=True)
-        image = torch.randn(choices.batch, 1, size, size, device=self.device)
-        self.image = image.contiguous(memory_format=torch.channels_last)
-        self.y = (torch.arange(choices.batch, device=self.device) % 2).float()
-
-    def network(self) -> tuple[torch.nn.Module, torch.optim.Optimizer]:
-        """The same fresh network for everyone, and Adam."""
-        torch.manual_seed(SEED)
-        model = build_model(self.choices.backbone, 1).to(self.device, memory_format=torch.channels_last).train()
-        if self.ours:
-            return model, make_optimiser("adam", model, 1e-4)
-        return model, torch.optim.Adam(model.parameters(), 1e-4, fused=self.device.type == "cuda")
-
-    def stream(self, epoch: int, first: int):
-        """Batches from files, as a run reads them, for as many steps as are asked for."""
-        need, order = (self.choices.steps + WARM) * self.choices.batch, []
-        while sum(map(len, order)) < need:
-            order.append(epoch_order(len(self.paths), seed=SEED, epoch=epoch + len(order)))
-        rows = np.concatenate(order)[first * self.choices.batch : need]
-        stream = batches(self.source, self.targets, rows, self.choices.batch, pin=self.device.type == "cuda")
-        return on_device(stream, self.device)
-
-    def ceiling(self, clock: Clock) -> None:
-        """The least a step can cost."""
-        model, optimiser = self.network()
-        scaler = torch.amp.GradScaler(self.device.type, enabled=self.amp is torch.float16)
-        for _ in range(self.choices.steps + WARM):
-            with torch.autocast(self.device.type, dtype=self.dtype, enabled=self.amp is not None):
-                output = model(self.image)
-            scaler.scale(bce(output, self.y)).backward()
-            scaler.step(optimiser)
-            scaler.update()
-            optimiser.zero_grad(set_to_none=True)
-            clock.tick()
-
-    def fit(self, clock: Clock, resident: bool = False) -> None:
-        """Our loop, from files or on a resident image."""
-        model, optimiser = self.network()
-        precision = Precision(self.choices.precision, self.device)
-        views = Views(lambda x: x, self.randomness.generator, channels_last=True) if resident else self.views
-        batch = Batch(self.image, self.y, torch.arange(len(self.y)))
-        stream = (lambda epoch, first: [batch] * (self.choices.steps + WARM)) if resident else self.stream
-        fit(model, stream, supervised(bce, views, autocast=precision.autocast), optimiser, lambda done: 1.0, epochs=1,
-            steps=self.choices.steps + WARM, randomness=self.randomness, precision=precision, stop=clock.tick)
-
-    def competitor(self, clock: Clock, tuned: bool = False) -> tuple[float, ...]:
-        """The plain loop; its workers end with it."""
-        model, optimiser = self.network()
-        amp = self.amp
-        if not tuned:
-            model = model.to(memory_format=torch.contiguous_format)
-            amp = torch.float16 if self.device.type == "cuda" else torch.bfloat16
-        loader = rivals.plain_loader(self.paths, self.targets, self.choices.size, self.choices.batch,
-                                     pin=self.device.type == "cuda")
-        rivals.plain_loop(model, optimiser, loader, self.choices.steps + WARM, self.device, amp, clock.tick)
-        return clock.stop()
-
-    def timm(self, clock: Clock) -> None:
-        """timm's step."""
-        steps = self.choices.steps + WARM
-        rivals.timm_loop(*self.network(), self.image, self.y, steps, self.device, self.amp, clock.tick)
-
-    def read(self, clock: Clock) -> None:
-        """Only the batches, onto the device."""
-        for _ in self.stream(0, 0):
-            clock.tick()
-
-    def view(self, clock: Clock) -> None:
-        """Only resize and mixup, of a batch that lies on the device."""
-        batch = next(iter(self.stream(0, 0)))
-        for _ in range(self.choices.steps + WARM):
-            self.views.training(batch, 0.0)
-            clock.tick()
-
-    def guard(self, clock: Clock) -> None:
-        """Only what the guard adds to a step: norm of the gradient, its check, BatchNorm's copy, the seeds."""
-        model, optimiser = self.network()
-        precision = Precision(None, self.device)
-        precision.guard(model)
-        optimiser.step = optimiser.zero_grad = lambda **words: None
-        bce(model(self.image), self.y).backward()
-        for step in range(self.choices.steps + WARM):
-            self.randomness.at(0, step)
-            precision.step(optimiser)
-            clock.tick()
-
-
-def peak(device: torch.device, reset: bool = False) -> float:
-    """Peak memory in MB since the last reset: allocated on the GPU, or resident here and in child processes."""
-    if device.type == "cuda":
-        if reset:
-            torch.cuda.reset_peak_memory_stats(device)
-        return torch.cuda.max_memory_allocated(device) / 1e6
-    if not Path("/proc/self/clear_refs").exists():
-        return float("nan")
-    if reset:
-        Path("/proc/self/clear_refs").write_text("5")
-    status = [(Path("/proc/self/status"), "VmHWM"), *((child / "status", "RssAnon") for child in children())]
-    lines = [line for path, key in status for line in path.read_text().splitlines() if line.startswith(key)]
-    return sum(int(line.split()[1]) for line in lines) / 1e3
-
 
 VARIANTS: dict[str, tuple[bool, Callable]] = {
-    "ceiling": (True, Bench.ceiling), "fit": (True, Bench.fit), "fit, resident": (True, partial(Bench.fit, resident=True)),
-    "bare": (False, Bench.ceiling), "competitor": (False, Bench.competitor),
-    "competitor, tuned": (False, partial(Bench.competitor, tuned=True)), "timm": (False, Bench.timm),
-    "read": (True, Bench.read), "resize, mixup": (True, Bench.view), "guard, seeds": (True, Bench.guard),
+    "ceiling": (True, Bench.ceiling),
+    "fit": (True, Bench.fit),
+    "fit, resident": (True, partial(Bench.fit, resident=True)),
+    "bare": (False, Bench.ceiling),
+    "competitor": (False, Bench.competitor),
+    "competitor, tuned": (False, partial(Bench.competitor, tuned=True)),
+    "timm": (False, Bench.timm),
+    "read": (True, Bench.read),
+    "resize, mixup": (True, Bench.view),
+    "guard, seeds": (True, Bench.guard),
 }
 """Name: whether it runs in our process, and what it does. The last three are parts of a step."""
-
-
-def file_paths(folder: Path, rows: int) -> list[str]:
-    """The files of the benchmark."""
-    return [str(folder / f"{row:015x}.npy") for row in range(rows)]
-
-
-def write_files(folder: Path, rows: int) -> None:
-    """Random arrays in the competition's format."""
-    chance = np.random.default_rng(SEED)
-    noise = chance.standard_normal((6, 273, 256), dtype=np.float32).astype(np.float16)
-    for path in file_paths(folder, rows):
-        np.save(path, np.roll(noise, int(chance.integers(1, noise.size))))
 
 
 def process(choices: argparse.Namespace, folder: Path, ours: bool, calls) -> None:
@@ -274,24 +102,33 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         write_files(Path(folder), choices.rows)
         found = played(choices, Path(folder))
-    step, cpu, first, memory = ({name: [turn[part] for turn in turns] for name, turns in found.items()}
-                                for part in range(4))
+    step, cpu, first, memory = ({name: [turn[part] for turn in turns] for name, turns in found.items()} for part in range(4))
     gpu = choices.device.startswith("cuda")
     where = torch.cuda.get_device_name() if gpu else platform.processor() or platform.machine()
-    print(f"{where}, {os.cpu_count()} cores, {torch.get_num_threads()} threads, torch {torch.__version__}, "
-          f"timm {timm.__version__}, opencv {cv2.__version__}")
-    print(f"{choices.backbone}, {choices.size} x {choices.size}, batch {choices.batch}, {choices.precision or 'fp32'}, "
-          f"{choices.steps} steps x {choices.turns} turns, {choices.rows} files, seed {SEED}\n")
-    print(f"{'variant':<18}{'images/s':>10}{'of ceiling':>12}{'range':>14}{'CPU ms/image':>14}{'of ceiling':>12}"
-          f"{'first step s':>14}{'peak MB':>10}")
+    print(
+        f"{where}, {os.cpu_count()} cores, {torch.get_num_threads()} threads, torch {torch.__version__}, "
+        f"timm {timm.__version__}, opencv {cv2.__version__}"
+    )
+    print(
+        f"{choices.backbone}, {choices.size} x {choices.size}, batch {choices.batch}, {choices.precision or 'fp32'}, "
+        f"{choices.steps} steps x {choices.turns} turns, {choices.rows} files, seed {SEED}\n"
+    )
+    print(
+        f"{'variant':<18}{'images/s':>10}{'of ceiling':>12}{'range':>14}{'CPU ms/image':>14}{'of ceiling':>12}"
+        f"{'first step s':>14}{'peak MB':>10}"
+    )
     for name in list(VARIANTS)[:-3]:
         ratios = [ceiling / own for ceiling, own in zip(step["ceiling"], step[name], strict=True)]
         work = [ceiling / own for ceiling, own in zip(cpu["ceiling"], cpu[name], strict=True)]
-        print(f"{name:<18}{choices.batch / statistics.median(step[name]):>10.1f}{statistics.median(ratios):>12.3f}"
-              f"{f'{min(ratios):.2f}-{max(ratios):.2f}':>14}{1e3 * statistics.median(cpu[name]) / choices.batch:>14.2f}"
-              f"{statistics.median(work):>12.3f}{first[name][0]:>14.2f}{max(memory[name]):>10.0f}")
+        print(
+            f"{name:<18}{choices.batch / statistics.median(step[name]):>10.1f}{statistics.median(ratios):>12.3f}"
+            f"{f'{min(ratios):.2f}-{max(ratios):.2f}':>14}{1e3 * statistics.median(cpu[name]) / choices.batch:>14.2f}"
+            f"{statistics.median(work):>12.3f}{first[name][0]:>14.2f}{max(memory[name]):>10.0f}"
+        )
     for name in ("competitor", "competitor, tuned"):
-        ratios = [statistics.median(other / own for other, own in zip(part[name], part["fit"], strict=True)) for part in (step, cpu)]
+        ratios = [
+            statistics.median(other / own for other, own in zip(part[name], part["fit"], strict=True)) for part in (step, cpu)
+        ]
         print(f"fit / {name}: {ratios[0]:.2f} by the clock, {ratios[1]:.2f} of the processor")
     print("\nwhere the rest goes: ms a batch, each part alone, by the clock and of the processor; share of the ceiling's")
     for name in list(VARIANTS)[-3:]:

@@ -5,7 +5,7 @@
 Variants take turns in one process; medians, and ratios turn by turn against the bare forward.
 
 * bare: every fold's network on every mirrored view of images that lie rendered in memory
-* together: files -> threads -> antialiased resize -> views -> all folds in one pass (``predict_together``), as ``predict`` does it
+* together: files -> threads -> antialiased resize -> views -> all folds in one pass, as the command ``predict`` does it
 * fold by fold: the same, each fold reading and rendering for itself
 * competitor: np.load, cv2 cubic, DataLoader with two workers, fold by fold, views by flips, logits averaged, torch's
   default memory format
@@ -26,8 +26,8 @@ import cv2
 import numpy as np
 import timm
 import torch
-import training
 import training_rivals as rivals
+import training_steps
 from torch.utils.data import DataLoader
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -48,12 +48,14 @@ class Bench:
 
     def __init__(self, choices: argparse.Namespace, folder: Path):
         self.choices, self.views = choices, VIEWS[: choices.views]
-        training.write_files(folder, choices.rows)
-        self.paths = training.file_paths(folder, choices.rows)
+        training_steps.write_files(folder, choices.rows)
+        self.paths = training_steps.file_paths(folder, choices.rows)
         self.source = FileCadences([Path(path).stem for path in self.paths], self.paths, panels="on")
         self.render = partial(render, layout="aaa", resize={"freq": choices.size, "time": choices.size})
-        torch.manual_seed(training.SEED)
-        self.models = [build_model(choices.backbone, 1).to(memory_format=torch.channels_last).eval() for _ in range(choices.folds)]
+        torch.manual_seed(training_steps.SEED)
+        self.models = [
+            build_model(choices.backbone, 1).to(memory_format=torch.channels_last).eval() for _ in range(choices.folds)
+        ]
         self.theirs = [build_model(choices.backbone, 1).eval() for _ in range(choices.folds)]
         for model, other in zip(self.models, self.theirs):
             other.load_state_dict(model.state_dict())
@@ -100,8 +102,12 @@ def main() -> None:
     keep_memory()
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(choices, Path(folder))
-        variants: dict[str, Callable[[], None]] = {"bare": bench.bare, "together": bench.together, "fold by fold": bench.fold_by_fold,
-                                                   "competitor": bench.competitor}
+        variants: dict[str, Callable[[], None]] = {
+            "bare": bench.bare,
+            "together": bench.together,
+            "fold by fold": bench.fold_by_fold,
+            "competitor": bench.competitor,
+        }
         found: dict[str, list[tuple[float, float]]] = {name: [] for name in variants}
         for turn in range(choices.turns + 1):
             for name, variant in variants.items():
@@ -109,16 +115,22 @@ def main() -> None:
                 variant()
                 if turn:  # the first is for the caches
                     found[name].append((time.perf_counter() - begun[0], time.process_time() - begun[1]))
-    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads, "
-          f"torch {torch.__version__}, timm {timm.__version__}, opencv {cv2.__version__}")
-    print(f"{choices.backbone}, {choices.size} x {choices.size}, fp32, {choices.folds} folds x {choices.views} views, {choices.rows} files, "
-          f"batch {choices.batch}, {choices.turns} turns, seed {training.SEED}\n")
+    print(
+        f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads, "
+        f"torch {torch.__version__}, timm {timm.__version__}, opencv {cv2.__version__}"
+    )
+    print(
+        f"{choices.backbone}, {choices.size} x {choices.size}, fp32, {choices.folds} folds x {choices.views} views, "
+        f"{choices.rows} files, batch {choices.batch}, {choices.turns} turns, seed {training_steps.SEED}\n"
+    )
     print(f"{'variant':<14}{'cadences/s':>12}{'of bare':>10}{'range':>14}{'CPU of bare':>13}")
     for name, turns in found.items():
         ratios = [[bare[part] / own[part] for bare, own in zip(found["bare"], turns)] for part in (0, 1)]
         work = "" if name == "competitor" else f"{statistics.median(ratios[1]):.3f}"  # its workers are other processes
-        print(f"{name:<14}{choices.rows / statistics.median(own[0] for own in turns):>12.1f}{statistics.median(ratios[0]):>10.3f}"
-              f"{f'{min(ratios[0]):.2f}-{max(ratios[0]):.2f}':>14}{work:>13}")
+        print(
+            f"{name:<14}{choices.rows / statistics.median(own[0] for own in turns):>12.1f}{statistics.median(ratios[0]):>10.3f}"
+            f"{f'{min(ratios[0]):.2f}-{max(ratios[0]):.2f}':>14}{work:>13}"
+        )
 
 
 if __name__ == "__main__":

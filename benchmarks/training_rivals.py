@@ -29,9 +29,9 @@ class OnPanels(Dataset):
 def plain_loader(
     paths: list[str], targets: np.ndarray, size: int, batch: int, *, pin: bool, workers: int = 2
 ) -> DataLoader:
-    """The usual loader."""
+    """The usual loader; its workers are forks, as in a notebook on Linux, also where the caller itself was spawned."""
     return DataLoader(OnPanels(paths, targets, size), batch, shuffle=True, num_workers=workers, drop_last=True,
-                      pin_memory=pin, persistent_workers=True)
+                      pin_memory=pin, persistent_workers=True, multiprocessing_context="fork")
 
 
 def plain_loop(model, optimiser, loader, steps: int, device: torch.device, dtype: torch.dtype | None, tick) -> None:

@@ -22,9 +22,20 @@ def parsed(words):
 
 def test_every_option_of_a_run_reaches_the_processes():
     pairs = ["epochs=2", "resize.freq=64", "mixup=None"]
-    given = Runtime(data=Path("d"), out=Path("o"), runs=(Path("a"), Path("b")), weights=Path("w"), packed=Path("p"), overlap=Path("v"),
-                    adversarial=Path("t.csv"), device="cuda:1", workers=3, stop_after=5400.0, sync_bn=True,
-                    overrides=parse_overrides(pairs))
+    given = Runtime(
+        data=Path("d"),
+        out=Path("o"),
+        runs=(Path("a"), Path("b")),
+        weights=Path("w"),
+        packed=Path("p"),
+        overlap=Path("v"),
+        adversarial=Path("t.csv"),
+        device="cuda:1",
+        workers=3,
+        stop_after=5400.0,
+        sync_bn=True,
+        overrides=parse_overrides(pairs),
+    )
     assert all(getattr(given, name) != getattr(Runtime(), name) for name in Runtime.__dataclass_fields__), "say every option"
     words = command_of("exp0022", [0, 3], [1, 2], given, 1, pairs)
     assert words[:2] == ["-m", "seti_utils"]
@@ -37,8 +48,10 @@ def test_the_first_failure_ends_the_others_and_says_its_last_line(tmp_path):
     import sys
 
     said = []
-    jobs = {"good": ([sys.executable, "-c", "import time; print('at work', flush=True); time.sleep(60)"], {}),
-            "bad": ([sys.executable, "-c", "print('no such net'); raise SystemExit(2)"], {})}
+    jobs = {
+        "good": ([sys.executable, "-c", "import time; print('at work', flush=True); time.sleep(60)"], {}),
+        "bad": ([sys.executable, "-c", "print('no such net'); raise SystemExit(2)"], {}),
+    }
     with pytest.raises(InputError, match="bad: ended with exit code 2: no such net"):
         follow(jobs, said.append)
     assert "[bad] no such net" in said
@@ -48,7 +61,10 @@ CELL = """
 import sys
 from seti_utils.run.launch import follow
 
-words = "import sys, time; print('one of', sys.argv[1], flush=True); time.sleep(0.5); print('two of', sys.argv[1]); raise SystemExit(%s)"
+words = (
+    "import sys, time; print('one of', sys.argv[1], flush=True); time.sleep(0.5); print('two of', sys.argv[1]); "
+    "raise SystemExit(%s)"
+)
 follow({name: ([sys.executable, "-c", words, name], {}) for name in ("folds 0", "folds 1")}, print)
 """
 
@@ -57,15 +73,25 @@ follow({name: ([sys.executable, "-c", words, name], {}) for name in ("folds 0", 
 def test_in_a_notebook_lines_stream_into_the_cell_and_a_failure_fails_it(tmp_path, code):
     nbformat, papermill = pytest.importorskip("nbformat"), pytest.importorskip("papermill")
     book, ended = nbformat.v4.new_notebook(), None
-    book.cells = [nbformat.v4.new_code_cell(CELL % f"{code} if sys.argv[1] == 'folds 1' else 0"), nbformat.v4.new_code_cell("print('on')")]
+    book.cells = [
+        nbformat.v4.new_code_cell(CELL % f"{code} if sys.argv[1] == 'folds 1' else 0"),
+        nbformat.v4.new_code_cell("print('on')"),
+    ]
     book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
     nbformat.write(book, tmp_path / "given.ipynb")
     try:
-        papermill.execute_notebook(tmp_path / "given.ipynb", tmp_path / "ran.ipynb", cwd=Path(__file__).parents[1], progress_bar=False)
+        papermill.execute_notebook(
+            tmp_path / "given.ipynb", tmp_path / "ran.ipynb", cwd=Path(__file__).parents[1], progress_bar=False
+        )
     except papermill.PapermillExecutionError as error:
         ended = str(error)
-    said = "".join(output.text for cell in nbformat.read(tmp_path / "ran.ipynb", 4).cells if cell.cell_type == "code"
-                   for output in cell.outputs if output.output_type == "stream")
+    said = "".join(
+        output.text
+        for cell in nbformat.read(tmp_path / "ran.ipynb", 4).cells
+        if cell.cell_type == "code"
+        for output in cell.outputs
+        if output.output_type == "stream"
+    )
     assert "[folds 0] one of folds 0" in said and said.index("[folds 1] one of") < said.index("[folds 1] two of")
     assert ("on" in said.splitlines()) is (code == 0), "the next cell runs only after a success"
     assert ended is None if code == 0 else "folds 1: ended with exit code 2: two of folds 1" in ended

@@ -1,7 +1,6 @@
 """Every loss, head and objective learns to tell candidates from interference on an easy sky, through the real parts."""
 
 from dataclasses import replace
-from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -23,8 +22,20 @@ from seti_utils.use.tables import make_scores
 from seti_utils.views import IMAGE_AUGMENTATIONS
 from seti_utils.views.whitening import whiten
 
-BASE = Config(layout="aaa,bcd", backbone="test_efficientnet", pretrained=False, batch=16, epochs=6, lr=6e-3, optimiser="adamw",
-              cutout=None, flip=specs.Flip(), schedule=specs.OneCycle(), resize=specs.Resize(64, 18, "area"), precision=None)
+BASE = Config(
+    layout="aaa,bcd",
+    backbone="test_efficientnet",
+    pretrained=False,
+    batch=16,
+    epochs=6,
+    lr=6e-3,
+    optimiser="adamw",
+    cutout=None,
+    flip=specs.Flip(),
+    schedule=specs.OneCycle(),
+    resize=specs.Resize(64, 18, "area"),
+    precision=None,
+)
 TRAIN, TEST, VALID = 160, 96, 96
 SNR = 250.0
 """Integrated over a panel, 15 sigma a pixel: nobody misses these needles; which panels they are in is the question."""
@@ -38,7 +49,10 @@ def sky():
     for _ in range((TRAIN + TEST + VALID) // 32):
         target = torch.arange(32) % 2 == 0
         content = random_content(target, ("line", "drift"), generator=generator)
-        loud = [Needle(needle.tracks, needle.snr.clamp(max=1.0) * SNR, needle.factor) for needle in (content.star, content.terrestrial)]
+        loud = [
+            Needle(needle.tracks, needle.snr.clamp(max=1.0) * SNR, needle.factor)
+            for needle in (content.star, content.terrestrial)
+        ]
         content = replace(content, star=loud[0], terrestrial=loud[1])
         bands = random_bands(torch.zeros(4, dtype=torch.long), generator=generator)
         window = cut(bands, [row // 8 for row in range(32)], [row % 8 * 96 for row in range(32)])
@@ -70,15 +84,29 @@ def trained(config, batches, steps, panel_augments=(), second=None):
     model = network_of(config, None).to(memory_format=torch.channels_last)
     loss, own = loss_of(config)
     randomness = Randomness(3)
-    views = Views(view_of(config), randomness.generator, panel_augments=panel_augments,
-                  image_augments=augments(config, IMAGE_AUGMENTATIONS), channels_last=True)
+    views = Views(
+        view_of(config),
+        randomness.generator,
+        panel_augments=panel_augments,
+        image_augments=augments(config, IMAGE_AUGMENTATIONS),
+        channels_last=True,
+    )
     objective = supervised(loss, views)
     if second is not None:
         batches = paired(batches, second)
         strong = augments(config, {"flip": IMAGE_AUGMENTATIONS["flip"]})
         objective = fixmatch(loss, views, strong=strong, above=0.8, below=0.2)
-    fit(model, batches, objective, optimiser_of(config, model, False, own), schedule_of(config, config.epochs),
-        epochs=config.epochs, steps=steps, randomness=randomness, clip_norm=5.0)
+    fit(
+        model,
+        batches,
+        objective,
+        optimiser_of(config, model, False, own),
+        schedule_of(config, config.epochs),
+        epochs=config.epochs,
+        steps=steps,
+        randomness=randomness,
+        clip_norm=5.0,
+    )
     return model
 
 
@@ -116,13 +144,24 @@ def test_pseudo_labels_and_a_noisy_student_learn_without_a_label_of_their_own(sk
     x, y = sky
     names = [f"{row:015x}" for row in range(TRAIN + TEST)]
     test = torch.arange(TRAIN, TRAIN + TEST)
-    table = make_scores(np.array(names[TRAIN:]), sigmoid(scores(BASE, teacher, x, test)), fold=0, experiment="teacher", seed=0,
-                        fingerprint="0" * 12)
-    for spec, noise in ((specs.Pseudo("teacher", above=0.7, below=0.3), {}),
-                        (specs.Pseudo("teacher"), {"drop_rate": 0.3})):
+    table = make_scores(
+        np.array(names[TRAIN:]),
+        sigmoid(scores(BASE, teacher, x, test)),
+        fold=0,
+        experiment="teacher",
+        seed=0,
+        fingerprint="0" * 12,
+    )
+    for spec, noise in ((specs.Pseudo("teacher", above=0.7, below=0.3), {}), (specs.Pseudo("teacher"), {"drop_rate": 0.3})):
         pseudo = select_pseudo(table, **vars(spec))
-        rows, targets = append_pseudo(np.array([0, 1]), y[:TRAIN].numpy(), pseudo, fold=0,
-                                      train_ids=np.array(names[:TRAIN]), test_ids=np.array(names[TRAIN:]))
+        rows, targets = append_pseudo(
+            np.array([0, 1]),
+            y[:TRAIN].numpy(),
+            pseudo,
+            fold=0,
+            train_ids=np.array(names[:TRAIN]),
+            test_ids=np.array(names[TRAIN:]),
+        )
         assert len(rows) > 2 and np.isfinite(targets[rows]).all()
         config = replace(BASE, epochs=16, **noise)
         model = trained(config, stream(x, torch.from_numpy(targets), torch.from_numpy(rows)), len(rows) // BASE.batch)

@@ -75,7 +75,7 @@ def predicted(
     source = cadences(config, competition, "test", runtime)
     kind = choose_precision(config.precision, device)
     stream = batches(source, None, range(len(source)), config.batch, workers=runtime.workers, pin=device.type == "cuda")
-    said = " and ".join(f"{word} {', '.join(map(str, dict.fromkeys(values)))}" for word, values in zip(("fold", "seed"), zip(*runs)))
+    said = ", ".join(f"fold {fold} seed {seed}" for fold, seed in runs)
     bar = progress(stream, -(-len(source) // config.batch), f"{name} {said}: test", "batch")
     logits, rows = predict_together(models, bar, view_of(config), tta=config.tta, device=device, autocast=kind,
                                     mosaic=rows_of(config.layout))
