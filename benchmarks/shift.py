@@ -27,7 +27,7 @@ sys.path[:0] = [str(Path(__file__).parents[1])]
 from seti_utils.data.batches import batches  # noqa: E402
 from seti_utils.data.competition import read_competition  # noqa: E402
 from seti_utils.data.sky import make_sky  # noqa: E402
-from seti_utils.data.sky.ranges import OVERLAP  # noqa: E402
+from seti_utils.data.sky.ranges import OVERLAP, SKY_VERSION  # noqa: E402
 from seti_utils.experiments import LOG  # noqa: E402
 from seti_utils.files import replacing, write_table  # noqa: E402
 from seti_utils.learn.checkpoint import run_folder  # noqa: E402
@@ -70,7 +70,7 @@ AGAINST = {
 
 DRAWS = 1000
 MARKS = "<!-- ladder begins -->", "<!-- ladder ends -->"
-COLUMNS = ["overlap", "rung", "seed", "fold", "cv", "cv_low", "cv_high", "test", "test_low", "test_high", "gap", "with_neighbour",
+COLUMNS = ["version", "overlap", "rung", "seed", "fold", "cv", "cv_low", "cv_high", "test", "test_low", "test_high", "gap", "with_neighbour",
            "without_neighbour", "s_shapes", "seconds", "train_rows", "valid_rows", "test_rows", "fingerprint"]
 
 
@@ -85,7 +85,7 @@ def main() -> None:
     parser.add_argument("--doc", type=Path, help="write the table into this page, between its two marks")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    home = args.out / f"overlap{args.overlap:g}"
+    home = home_of(args.out, SKY_VERSION, args.overlap)
     if not args.table:
         runtime = prepare(home, args.overlap)
         for number, seed in enumerate(args.seeds):
@@ -98,6 +98,11 @@ def main() -> None:
         with replacing(args.doc) as temporary:
             temporary.write_text(f"{before}{MARKS[0]}\n{text}\n\n{MARKS[1]}{rest.split(MARKS[1])[1]}", encoding="utf-8")
     print(text)
+
+
+def home_of(out: Path, version: int, overlap: float) -> Path:
+    """Where a sky and its runs lie; figures of two versions of the sky never meet."""
+    return out / f"sky{version}_overlap{overlap:g}"
 
 
 def prepare(home: Path, overlap: float) -> Runtime:
@@ -128,7 +133,7 @@ def climb(rung: str, fold: int, seed: int, runtime: Runtime, overlap: float) -> 
     (cv_low, cv_high), (low, high) = bootstrap_auc(oof["target"], oof["score"]), bootstrap_auc(target, score)
     cv, value = auc(oof["target"], oof["score"]), auc(target, score)
     return dict(zip(COLUMNS, (
-        overlap, rung, seed, fold, cv, cv_low, cv_high, value, low, high, cv - value, auc(target[near], score[near]),
+        SKY_VERSION, overlap, rung, seed, fold, cv, cv_low, cv_high, value, low, high, cv - value, auc(target[near], score[near]),
         auc(target[~near], score[~near]), auc(target[s_shape | (target == 0)], score[s_shape | (target == 0)]), round(seconds, 1),
         TRAIN - len(oof), len(oof), len(test), test["fingerprint"].iloc[0]), strict=True))
 
@@ -171,7 +176,8 @@ def known(results: Path, overlap: float, rung: str, seed: int) -> bool:
     if not results.exists():
         return False
     rows = pd.read_csv(results)
-    return bool(((rows["overlap"] == overlap) & (rows["rung"] == rung) & (rows["seed"] == seed)).any())
+    here = (rows["version"] == SKY_VERSION) & (rows["overlap"] == overlap)
+    return bool((here & (rows["rung"] == rung) & (rows["seed"] == seed)).any())
 
 
 def add_row(results: Path, row: dict[str, object]) -> None:
@@ -184,7 +190,7 @@ def add_row(results: Path, row: dict[str, object]) -> None:
         rows = pd.read_csv(results) if results.exists() else pd.DataFrame(columns=COLUMNS)
         rows = pd.concat([rows, pd.DataFrame([row])[COLUMNS]], ignore_index=True) if len(rows) else pd.DataFrame([row])[COLUMNS]
         order = rows["rung"].map({name: place for place, name in enumerate(RUNGS)})
-        write_table(results, rows.assign(order=order).sort_values(["overlap", "order", "seed"])[COLUMNS])
+        write_table(results, rows.assign(order=order).sort_values(["version", "overlap", "order", "seed"])[COLUMNS])
     results.with_suffix(".lock").unlink(missing_ok=True)
     print(f"{row['rung']} seed {row['seed']}: CV {row['cv']:.4f}, test {row['test']:.4f}, {row['seconds']:.0f} s", flush=True)
 
@@ -251,12 +257,12 @@ def table(results: Path, out: Path) -> str:
     if not results.exists():
         return "nothing measured yet"
     rows, lines = pd.read_csv(results), []
-    for overlap, sky in rows.groupby("overlap"):
-        lines += [f"\nSky with overlap {overlap:g}: {TRAIN} training and {TEST} test cadences, sky seed {SKY_SEED}\n",
+    for (version, overlap), sky in rows.groupby(["version", "overlap"]):
+        lines += [f"\nSky of version {version} with overlap {overlap:g}: {TRAIN} training and {TEST} test cadences, sky seed {SKY_SEED}\n",
                   "| rung | experiment | seeds | CV | test AUC | gap | test AUC against the rung below "
                   "| mean of the seeds' scores | with a neighbour | without | S-shapes | core-s a run |",
                   "|---|---|---|---|---|---|---|---|---|---|---|---|"]
-        home = out / f"overlap{overlap:g}"
+        home = home_of(out, version, overlap)
         for rung, runs in sky.groupby("rung", sort=False):
             folders = [run_folder(home / "runs", rung, fold, seed) for fold, seed in zip(runs["fold"], runs["seed"], strict=True)]
             there, mean = all((folder / "test.csv").exists() for folder in folders), "–"
