@@ -31,6 +31,7 @@ sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
 import replicate_log_scale as scale  # noqa: E402
 from replicate_log_remarks import REMARKS  # noqa: E402
 
+from seti_utils.data.sky.ranges import SKY_VERSION  # noqa: E402
 from seti_utils.errors import InputError  # noqa: E402
 from seti_utils.experiments import LOG  # noqa: E402
 from seti_utils.files import replacing, write_table  # noqa: E402
@@ -103,6 +104,7 @@ def row_of(name: str, seeds: list[int], deaths: dict[int, str], seconds: float, 
         "parent": parent or "",
         "seeds": " ".join(map(str, seeds)),
         "fingerprint": LOG.fingerprint(name),
+        "sky": SKY_VERSION,
         "cpu_seconds": round(seconds, 1),
     }
     dead = [text for text in deaths.values() if text]
@@ -144,6 +146,7 @@ COLUMNS = [
     "steps",
     "cpu_seconds",
     "fingerprint",
+    "sky",
 ]
 
 
@@ -166,10 +169,14 @@ def complete(row: dict, name: str, seeds: list[int], runtime: Runtime) -> bool:
 
 
 def known(path: Path) -> dict[str, dict]:
-    """The rows that are there, read anew each time, because another call may be at work on another page."""
+    """The rows that are there, read anew each time, because another call may be at work on another page.
+
+    Rows measured on another version of the sky do not compare with new ones: the first new row starts the table anew.
+    """
     if not path.exists():
         return {}
-    return {row["experiment"]: row for row in pd.read_csv(path, keep_default_na=False).to_dict("records")}
+    rows = pd.read_csv(path, keep_default_na=False).to_dict("records")
+    return {row["experiment"]: row for row in rows if row["sky"] == SKY_VERSION}
 
 
 def words(table: pd.DataFrame, seed: int) -> str:
@@ -186,7 +193,7 @@ def words(table: pd.DataFrame, seed: int) -> str:
     rows = scale.TRAIN * (scale.FOLDS - 1) // scale.FOLDS
     cpu = pd.to_numeric(table["cpu_seconds"], errors="coerce").sum() / 60
     seeds = " ".join(sorted({seed for text in table["seeds"] for seed in str(text).split()}))
-    return f"""`python benchmarks/replicate_log.py --seeds {seeds}`, sky seed {seed}.
+    return f"""`python benchmarks/replicate_log.py --seeds {seeds}`, sky version {SKY_VERSION}, sky seed {seed}.
 {platform.machine()} ({os.cpu_count()} cores; one thread a run), Python {platform.python_version()}, torch {torch.__version__}, timm
 {timm.__version__}; {cpu:.0f} minutes of processor time for {len(table)} experiments.
 
