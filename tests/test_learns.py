@@ -116,9 +116,9 @@ TWO = {"head": specs.TwoClass(), "loss": specs.SoftCrossEntropy()}
 SUPERVISED = {
     "bce": {},
     "bce, weighted and smoothed": {"loss": specs.BCE(pos_weight=2.0, smoothing=0.1)},
-    "focal": {"loss": specs.Focal(gamma=2.0)},
+    "focal": {"loss": specs.Focal(gamma=2.0), "epochs": 9},
     "wmw beside bce": {"auc_loss": specs.WMW()},
-    "auc margin on scores": {"loss": specs.AUCMargin(imratio=0.5, on="score"), "optimiser": "pesg", "lr": 1.0},
+    "auc margin on scores": {"loss": specs.AUCMargin(imratio=0.5, on="score"), "optimiser": "pesg", "lr": 1.0, "epochs": 9},
     "two classes, soft cross-entropy": TWO,
     "l2 head": TWO | {"head": specs.L2Head()},
     "arc head": TWO | {"head": specs.ArcHead()},
