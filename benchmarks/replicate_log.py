@@ -187,7 +187,8 @@ def words(table: pd.DataFrame, seed: int) -> str:
         f"The standard deviation between two seeds of one experiment is {apart:.3f} (from {len(pairs)} experiments): read a "
         f"change of less than about {2 * apart:.2f} as none, whatever its interval."
         if apart
-        else "Only one seed was run: a change may be the seed's."
+        else "Only one seed was run: a change may be the seed's. The number of epochs was settled after looking at three of "
+        "these lines, their test AUC included; the remarks in brackets are conjectures."
     )
     stand_ins = ", ".join(f"{large} → {small}" for large, small in scale.STAND_INS.items())
     rows = scale.TRAIN * (scale.FOLDS - 1) // scale.FOLDS
