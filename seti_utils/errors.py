@@ -7,6 +7,12 @@ class Spoken(Exception):
     exit_code = 1
 
 
+class Paused(Spoken):
+    """Something ended early and in good order, its state saved: the same command goes on."""
+
+    exit_code = 75  # EX_TEMPFAIL of sysexits.h: try again
+
+
 class InputError(Spoken, ValueError):
     """Something given to the toolkit is wrong: says what, where, and what to do about it."""
 

@@ -1,11 +1,8 @@
 """``anomaly``: how far every cadence lies from the ordinary ones, in the features of a trained network."""
 
 import argparse
-from pathlib import Path
 
-from seti_utils.commands.options import add_coordinates, add_runtime, runtime_of
-from seti_utils.experiments import LOG
-from seti_utils.run.coordinates import parse_folds
+from seti_utils.commands.options import add_coordinates, add_runs, add_runtime, run_of
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -23,7 +20,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--how", choices=("knn", "mahalanobis", "lof"), default="knn")
     parser.add_argument("--neighbours", type=int, default=10, help="for knn and lof (default: 10)")
     parser.add_argument("--level", type=float, default=0.01, help="share of ordinary rows that may be rejected (default: 0.01)")
-    parser.add_argument("--runs", type=Path, nargs="+", default=[], help="further folders with trained weights (besides --out)")
+    add_runs(parser)
     add_runtime(parser)
     parser.set_defaults(handle=handle)
 
@@ -36,9 +33,7 @@ def handle(args: argparse.Namespace) -> None:
     from seti_utils.run.rows import open_competition
     from seti_utils.run.summary import hidden_labels, targets_for, worded
 
-    runtime = runtime_of(args)
-    name = LOG.find(args.experiment).name
-    folds = parse_folds(args.folds, LOG.config(name, runtime.overrides).folds)
+    name, folds, runtime = run_of(args)
     oof, test, folder = anomaly_scores(
         name, folds, args.seeds, runtime, how=args.how, neighbours=args.neighbours, level=args.level
     )

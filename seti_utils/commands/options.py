@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from seti_utils.experiments import LOG
+from seti_utils.run.coordinates import parse_folds
 from seti_utils.runtime import Runtime, parse_overrides
 
 
@@ -18,6 +20,10 @@ def add_coordinates(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("experiment", help="a name of the log (see: python -m seti_utils log)")
     parser.add_argument("--folds", default="all", help="'all' or numbers, e.g. 0 or 0,1,2 (default: all)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[2021], help="one run a fold and seed (default: 2021)")
+
+
+def add_runs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--runs", type=Path, nargs="+", default=[], help="further folders with trained weights (besides --out)")
 
 
 def add_runtime(parser: argparse.ArgumentParser) -> None:
@@ -51,3 +57,10 @@ def runtime_of(args: argparse.Namespace) -> Runtime:
         stop_after=parse_duration(args.stop_after) if getattr(args, "stop_after", None) else None,
         overrides=parse_overrides(args.set),
     )
+
+
+def run_of(args: argparse.Namespace) -> tuple[str, list[int], Runtime]:
+    """The experiment's own name, its folds and the ``Runtime`` that the shared options describe."""
+    runtime = runtime_of(args)
+    name = LOG.find(args.experiment).name
+    return name, parse_folds(args.folds, LOG.config(name, runtime.overrides).folds), runtime

@@ -1,11 +1,8 @@
 """``summary``: what a trained experiment is worth, and where everything lies."""
 
 import argparse
-from pathlib import Path
 
-from seti_utils.commands.options import add_coordinates, add_runtime, runtime_of
-from seti_utils.experiments import LOG
-from seti_utils.run.coordinates import parse_folds
+from seti_utils.commands.options import add_coordinates, add_runs, add_runtime, run_of
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -18,7 +15,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_coordinates(parser)
-    parser.add_argument("--runs", type=Path, nargs="+", default=[], help="further folders with trained weights (besides --out)")
+    add_runs(parser)
     add_runtime(parser)
     parser.set_defaults(handle=handle)
 
@@ -26,7 +23,5 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 def handle(args: argparse.Namespace) -> None:
     from seti_utils.run.summary import summary
 
-    runtime = runtime_of(args)
-    name = LOG.find(args.experiment).name
-    folds = parse_folds(args.folds, LOG.config(name, runtime.overrides).folds)
+    name, folds, runtime = run_of(args)
     print(summary(name, folds, args.seeds, runtime))

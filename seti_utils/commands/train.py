@@ -1,11 +1,8 @@
 """``train``: an experiment of the log, on some folds, with some seeds."""
 
 import argparse
-from pathlib import Path
 
-from seti_utils.commands.options import add_coordinates, add_runtime, runtime_of
-from seti_utils.experiments import LOG
-from seti_utils.run.coordinates import parse_folds
+from seti_utils.commands.options import add_coordinates, add_runs, add_runtime, run_of
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -24,7 +21,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     )
     add_coordinates(parser)
     add_budget(parser)
-    parser.add_argument("--runs", type=Path, nargs="+", default=[], help="further folders with trained weights to build on (besides --out)")
+    add_runs(parser)
     parser.add_argument("--launch", choices=("folds", "ranks"), help="use every GPU: one fold each, or together on one batch")
     parser.add_argument("--sync-bn", action="store_true", help="several GPUs on one batch: BatchNorm over the whole of it")
     add_runtime(parser)
@@ -40,9 +37,7 @@ def handle(args: argparse.Namespace) -> None:
     from seti_utils.run.launch import launch
     from seti_utils.run.train import train
 
-    runtime = runtime_of(args)
-    name = LOG.find(args.experiment).name
-    folds = parse_folds(args.folds, LOG.config(name, runtime.overrides).folds)
+    name, folds, runtime = run_of(args)
     if args.launch:
         launch(args.launch, name, folds, args.seeds, runtime, retry=args.retry, overrides=args.set)
     else:

@@ -12,7 +12,7 @@ from types import FrameType
 import numpy as np
 import torch
 
-from seti_utils.errors import InputError, Spoken
+from seti_utils.errors import InputError, Paused, Spoken
 from seti_utils.learn.metrics import auc, bootstrap_auc
 
 FLAT = 1e-4
@@ -34,10 +34,8 @@ CURES = {
 }
 
 
-class Stopped(Spoken):
+class Stopped(Paused):
     """Training ended early and in good order: the state is saved and another run goes on from ``position``."""
-
-    exit_code = 75  # EX_TEMPFAIL of sysexits.h: try again
 
     def __init__(self, reason: str, position: object):
         self.reason, self.position = reason, position

@@ -1,6 +1,6 @@
 """After training: a network is adapted to the test cadences, whose labels nobody has (``adapt``)."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 
@@ -20,9 +20,11 @@ def kept_weights(adapt: specs.AdaBN | specs.Shot | None) -> str:
     return ADAPTED if adapt else "best.pt"
 
 
-def plain_images(source: Source, view: Callable, batch: int, device: torch.device, workers: int | None) -> Iterator[torch.Tensor]:
-    """Images of every row of ``source`` in its order, without augmentation."""
-    for part in batches(source, None, range(len(source)), batch, workers=workers):
+def plain_images(
+    source: Source, rows: Sequence[int], view: Callable, batch: int, device: torch.device, workers: int | None
+) -> Iterator[torch.Tensor]:
+    """Images of the ``rows`` of ``source`` in that order, without augmentation."""
+    for part in batches(source, None, rows, batch, workers=workers):
         yield view(part.x.to(device)).contiguous(memory_format=torch.channels_last)
 
 
@@ -47,4 +49,3 @@ def test_batches(
         return batches(source, labels, order[first * part : steps * part], part, workers=workers, pin=pin)
 
     return stream, steps
-

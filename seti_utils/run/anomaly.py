@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from seti_utils.data.sources import Source
 from seti_utils.experiments import LOG
 from seti_utils.files import write_table
 from seti_utils.learn.adapting import describe_rows
@@ -21,29 +20,10 @@ from seti_utils.use.anomaly import as_score, measure, measure_others, reject
 from seti_utils.use.tables import gather_folds, make_scores, mean_scores, write_scores
 
 
-class Chosen:
-    """The rows ``rows`` of a source, as a source."""
-
-    def __init__(self, source: Source, rows: np.ndarray):
-        self.source, self.rows = source, rows
-        self.ids, self.panels = source.ids[rows], source.panels
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def read_into(self, rows: Sequence[int], out) -> None:
-        """Fill ``out`` with the cadences of ``rows``."""
-        self.source.read_into(self.rows[np.asarray(rows, np.int64)], out)
-
-    def will_need(self, rows: Sequence[int]) -> None:
-        """Announce them."""
-        self.source.will_need(self.rows[np.asarray(rows, np.int64)])
-
-
 def fold_features(name: str, fold: int, seed: int, runtime: Runtime) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Rows of the validation part of ``fold``, their features (N, D), and the test's (M, D), by that fold's network.
 
-    Neither part was trained on. Features are kept as ``features.npz`` beside the run's artifacts below ``out``.
+    Neither part was trained on.
     """
     config, mark = LOG.config(name, runtime.overrides), LOG.fingerprint(name, runtime.overrides)
     competition = open_competition(runtime)
@@ -54,12 +34,12 @@ def fold_features(name: str, fold: int, seed: int, runtime: Runtime) -> tuple[np
     load_network(model, trained(name, fold, seed, runtime) / kept_weights(config.adapt), fingerprint=mark, folds=split_mark)
     model = model.to(device)
 
-    def features(source: Source) -> np.ndarray:
-        images = plain_images(source, view_of(config), config.batch, device, runtime.workers)
+    def features(split: str, rows: Sequence[int]) -> np.ndarray:
+        source = cadences(config, competition, split, runtime)
+        images = plain_images(source, rows, view_of(config), config.batch, device, runtime.workers)
         return describe_rows(model, images)[0].numpy().astype(np.float64)
 
-    own = features(Chosen(cadences(config, competition, "train", runtime), rows))
-    return rows, own, features(cadences(config, competition, "test", runtime))
+    return rows, features("train", rows), features("test", range(len(competition.test)))
 
 
 def anomaly_scores(

@@ -9,16 +9,10 @@ from pathlib import Path
 
 import torch
 
-from seti_utils.errors import InputError, Spoken
+from seti_utils.errors import InputError, Paused
 from seti_utils.runtime import Runtime
 
 POLL_S = 0.2
-
-
-class Paused(Spoken):
-    """A process stopped in good order, its state saved: the same command goes on."""
-
-    exit_code = 75
 
 
 def command_of(

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from seti_utils.data.competition import find_data, read_competition
 from seti_utils.data.packed import open_cadences
-from seti_utils.errors import InputError, Spoken
+from seti_utils.errors import InputError, Paused
 from seti_utils.experiments import LOG
 from seti_utils.kaggle.mounts import find_previous, find_runs, input_root
 from seti_utils.kaggle.runfile import write_run
@@ -35,8 +35,6 @@ from seti_utils.use.style import save_picture
 
 STRUCTURED = 0.2
 """Noise in units of a panel's standard deviation where the background is five times as strong: there is much to clean."""
-GOES_ON = 75
-"""Exit code of what stopped in good order."""
 
 
 def show(figure: Figure, path: Path | None) -> None:
@@ -115,9 +113,7 @@ class Session:
                 launch(mode, self.name, self.folds, self.seeds, self.runtime, overrides=self.pairs)
             else:
                 train(self.name, self.folds, self.seeds, self.runtime)
-        except Spoken as reason:
-            if reason.exit_code != GOES_ON:
-                raise
+        except Paused as reason:
             self.stopped = str(reason)
             print(self.stopped)
 

@@ -1,7 +1,7 @@
 """A run under way: the legs of one experiment, fold and seed, on one loop."""
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -135,7 +135,8 @@ class Trial:
 
     def test_images(self) -> Iterator[torch.Tensor]:
         """Images of the test cadences, without augmentation."""
-        return plain_images(self.test_source(), self.view, self.config.batch, self.crew.device, self.rows.workers)
+        source = self.test_source()
+        return self.images(source, range(len(source)))
 
     def load_best(self) -> None:
         """Put the weights of the best epoch into the network."""
@@ -218,8 +219,11 @@ class Trial:
 
     def plain_images(self) -> Iterator[torch.Tensor]:
         """Images of the training rows without augmentation, for BatchNorm's statistics."""
-        for batch in self.rows.stream(self.rows.train, self.config.batch):
-            yield self.view(batch.x.to(self.crew.device)).contiguous(memory_format=torch.channels_last)
+        return self.images(self.rows.source, self.rows.train)
+
+    def images(self, source: Source, rows: Sequence[int]) -> Iterator[torch.Tensor]:
+        """Images of the ``rows`` of ``source``, without augmentation."""
+        return plain_images(source, rows, self.view, self.config.batch, self.crew.device, self.rows.workers)
 
     def logits(self, network: torch.nn.Module, tta: tuple[str, ...], finite: bool = True) -> np.ndarray:
         """Logits of the validation rows, in their order, on every rank."""

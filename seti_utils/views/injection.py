@@ -1,12 +1,10 @@
 """Artificial alien signals: needles drawn into the ON panels of negatives."""
 
-import math
-
 import torch
 from torch import Generator, Tensor
 
 from seti_utils.data.cadence import ON, PANELS
-from seti_utils.data.needles import Tracks, draw, random_tracks
+from seti_utils.data.needles import Tracks, draw, log_uniform, random_tracks
 from seti_utils.errors import InputError
 from seti_utils.views.draws import chosen, uniform, whole_numbers
 from seti_utils.views.layout import held_panels
@@ -14,11 +12,6 @@ from seti_utils.views.normalising import normalise_panels
 
 LEAST_ROWS = 64
 """A needle with fewer rows in the window is not drawn: nobody could see it, and its label would be wrong."""
-
-
-def log_uniform(low: float, high: float, shape: tuple[int, ...], generator: Generator) -> Tensor:
-    """Float32 in [low, high), even in the logarithm."""
-    return uniform(math.log(low), math.log(high), shape, generator).exp()
 
 
 LAWS = {"even": uniform, "log": log_uniform}
@@ -64,7 +57,7 @@ def inject(
     kept = torch.rand(tracks.gate.shape, generator=generator, device=x_BPTF.device) >= missing
     tracks = Tracks(tracks.freq, tracks.gate * kept, tracks.family, tracks.drift)
     hit = hit & (tracks.visible(freq).sum((1, 2)) >= LEAST_ROWS)
-    peak = torch.where(hit, LAWS[law](low, high, (batch,), generator), 0)
+    peak = torch.where(hit, LAWS[law](low, high, (batch,), generator=generator), 0)
     changed = hit[:, None] & (tracks.gate[:, list(held)] > 0).any(2)
     # A GPU draws into all cadences, most with amplitude 0: selecting them would wait for the device.
     rows = hit.nonzero().flatten() if x_BPTF.device.type == "cpu" else slice(None)
