@@ -1,5 +1,6 @@
-"""The detector: its lesson marks what was drawn, its score is ON above OFF, and drawn needles alone teach it."""
+"""The detector: its lesson marks what was drawn, its score is of ON panels alone, and drawn needles alone teach it."""
 
+import math
 from contextlib import nullcontext
 from functools import partial
 
@@ -9,6 +10,7 @@ import torch
 from torch import nn
 
 from seti_utils.data.batches import Batch
+from seti_utils.data.cadence import OFF, ON
 from seti_utils.data.needles import FAMILIES, Tracks, family_indices
 from seti_utils.errors import InputError
 from seti_utils.experiments import LOG
@@ -20,7 +22,7 @@ from seti_utils.learn.objectives import Views, during
 from seti_utils.views import inject
 from seti_utils.views.pixels import flip
 from seti_utils.views.rendering import render
-from seti_utils.views.sowing import mark, sow
+from seti_utils.views.sowing import CANDIDATES, ECHO, mark, random_sources, sow
 
 ALL = ("line", "drift", "sine")
 
@@ -41,10 +43,30 @@ def test_places_are_where_the_pixels_changed():
     def lit(above):
         return nn.functional.adaptive_max_pool2d((changed - x > above).float().transpose(2, 3), (32, 12))
 
-    assert places.sum() > 100
+    needles, candidates = places.split((6, 3), dim=1)
+    assert needles.sum() > 100
     # A needle midway between two channels lights both with a quarter of its height: only the nearer one is marked.
-    assert (lit(16.0) <= places).all(), "every place with a bright pixel is marked"
-    assert (places <= lit(5.0)).all(), "and every mark has a pixel"
+    assert (lit(16.0)[:, ON] <= needles[:, ON]).all(), "every place with a bright pixel is marked"
+    # An echo in OFF panels may have three tenths of the brightness.
+    assert (lit(16.0) <= needles).all() and (needles <= lit(1.5)).all(), "and every mark has a pixel"
+    no_off = ~needles[:, OFF].flatten(1).any(1)
+    assert no_off.any() and not no_off.all()
+    assert torch.equal(candidates[no_off], needles[no_off][:, ON])
+    assert not candidates[~no_off].any(), "a needle that OFF panels have is no candidate"
+
+
+def test_drawn_needles_are_candidates_or_terrestrial_in_the_stated_shares():
+    carriers, share = random_sources(20000, torch.Generator().manual_seed(1))
+    on, off = carriers[:, ON], carriers[:, OFF]
+    candidate = ~off.any(1)
+    assert on[candidate].any(1).all()
+    assert abs(float(candidate.float().mean()) - CANDIDATES) < 0.015
+    everywhere = carriers.all(1) & (share == 1).all(1)
+    echo = (share[:, OFF] < 1).any(1)
+    for kind in (off.any(1) & ~on.any(1), everywhere, echo):
+        assert abs(float(kind.float().mean()) - (1 - CANDIDATES) / 3) < 0.015
+    assert (on[echo].any(1) & off[echo].any(1)).all(), "an echo is weaker in OFF, but there"
+    assert (share[:, ON] == 1).all() and ECHO[0] <= share.min() < share.max() <= ECHO[1]
 
 
 def test_sowing_leaves_its_input_and_normalises_raw_panels_only():
@@ -54,17 +76,21 @@ def test_sowing_leaves_its_input_and_normalises_raw_panels_only():
     cleaned, places = drawn(x, cleaned=True)
     assert torch.equal(x, before)
     assert raw.mean((2, 3)).abs().max() < 1e-4 and (raw.std((2, 3), correction=0) - 1).abs().max() < 1e-3
-    hot = places.flatten(2).any(2)
-    assert hot.any() and (cleaned[~hot] == x[~hot]).all() and (cleaned.amax((2, 3))[hot] > 20).all()
+    hot = places[:, :6].flatten(2).any(2)
+    assert hot.any() and (cleaned[~hot] == x[~hot]).all() and (cleaned.amax((2, 3))[hot] > 5).all()
 
 
 def test_a_mark_of_a_known_track():
     freq = torch.full((1, 6, 12), 3.2)
     gate = torch.zeros(1, 6, 12)
     gate[0, 2, 6:] = 1
-    places = torch.zeros(1, 6, 8, 4)
-    mark(places, Tracks(freq, gate, torch.zeros(1, dtype=torch.long), torch.zeros(1)), torch.ones(1, dtype=torch.bool), 16)
-    assert places.nonzero().tolist() == [[0, 2, 1, 2], [0, 2, 1, 3]]
+    tracks = Tracks(freq, gate, torch.zeros(1, dtype=torch.long), torch.zeros(1))
+    places, there = torch.zeros(1, 9, 8, 4), torch.ones(1, 9, dtype=torch.bool)
+    mark(places, tracks, there, 16)
+    assert places.nonzero().tolist() == [[0, 2, 1, 2], [0, 2, 1, 3], [0, 7, 1, 2], [0, 7, 1, 3]], "panel 2 is the second ON panel"
+    there[:, 6:] = False
+    mark(again := torch.zeros(1, 9, 8, 4), tracks, there, 16)
+    assert again.nonzero().tolist() == [[0, 2, 1, 2], [0, 2, 1, 3]], "terrestrial: a needle, but no candidate"
 
 
 def test_sowing_refuses_what_it_cannot_do():
@@ -74,13 +100,24 @@ def test_sowing_refuses_what_it_cannot_do():
         drawn(noise(2, 3), amplitude=(3.0, 1.0))
 
 
-def test_the_score_is_on_heat_above_off_heat():
+def test_the_score_is_the_heat_of_the_hottest_places_of_on_panels():
     model = Detector(make_body("needle_net", 1), top=2)
-    heat = torch.full((3, 6, 4, 2), -5.0)
-    heat[0, 0, :2, 0] = 4.0  # two hot places of one ON panel
-    heat[1, 1, :2, 0] = 4.0  # of one OFF panel
-    heat[2, :, :2, 0] = 4.0  # of all
-    torch.testing.assert_close(model.logit(heat), torch.tensor([3.0, -3.0, 0.0]))
+    heat = torch.full((3, 3, 4, 2), -30.0)
+    heat[0, 0, :2, 0] = 4.0  # two hot places of one panel
+    heat[1, 1, 0, 0] = 4.0  # one hot place
+    heat[2, :, :2, 0] = 4.0  # all three panels
+    torch.testing.assert_close(model.logit(heat), torch.tensor([4.0, -13.0, 4.0 + math.log(3.0)]))
+
+
+def test_on_panels_may_change_places_among_themselves_and_so_may_off_panels():
+    torch.manual_seed(1)
+    model = Detector(make_body("needle_net", 1)).eval()
+    image = torch.randn(4, 6, 64, 24)
+    with torch.no_grad():
+        score = model(image)
+        torch.testing.assert_close(model(image[:, [4, 1, 0, 3, 2, 5]]), score)
+        torch.testing.assert_close(model(image[:, [0, 5, 2, 1, 4, 3]]), score)
+        assert (model(image[:, [1, 0, 3, 2, 5, 4]]) - score).abs().max() > 1e-4, "but ON is not OFF"
 
 
 def test_detector_refuses_other_channels_and_backbones_without_a_map():
@@ -103,7 +140,9 @@ def test_flips_move_places_with_pixels():
 
     class Bright(nn.Module):
         def forward(self, image, target=None):
-            return (image - 5.0) * 4
+            heat = (image - 5.0) * 4
+            candidate = (image[:, OFF] < 5.0).flatten(1).all(1)[:, None, None, None]
+            return torch.cat([heat, torch.where(candidate, heat[:, ON], -20.0)], dim=1)
 
     view = partial(render, layout="a,b,a,c,a,d")
     generator = torch.Generator().manual_seed(4)
@@ -128,7 +167,7 @@ def test_drawn_needles_alone_teach_it_to_rank_cadences():
     lesson = partial(sow, families=("line", "drift"), amplitude=(2.0, 6.0), needles=2)
     objective = detecting(views, lesson, autocast=nullcontext)
     optimiser = torch.optim.AdamW(model.parameters(), 5e-3)
-    for step in range(30):
+    for step in range(60):
         x = noise(8, 100 + step).half()
         loss = objective(model.train(), Batch(x, torch.full((8,), torch.nan), torch.arange(8)), 0.0)
         optimiser.zero_grad()
@@ -139,7 +178,7 @@ def test_drawn_needles_alone_teach_it_to_rank_cadences():
         score = model.eval()(view(x))
     assert 10 < float(y.sum()) < 40
     assert auc(y.numpy(), score.numpy()) > 0.9, "labels were NaN all along: only the drawn needles taught it"
-    assert model.features(view(x)).shape == (48, 6 * 32)
+    assert model.features(view(x)).shape == (48, 3 * 32)
 
 
 def test_every_family_of_the_sky_can_be_drawn():

@@ -28,12 +28,13 @@ def write(log: Log) -> None:
     exp("rung_student_apart", "rung_student", "cadences that share sky in one fold", fold_groups="overlap",
         init_from="rung_apart", pseudo=Pseudo("rung_apart"), because="a student has the folds of its teacher")
     exp("rung_detector", "rung_apart", "a heat map of needles, taught by drawn needles alone", detect=Detector(FAMILIES),
-        inject=None, panels=None, pool=None, because="a detector has its own network and its own needles")
+        inject=None, panels=None, pool=None, epochs=16, batch=16,
+        because="a detector has its own network and its own needles, no labels to learn by heart, and wants many steps")
     exp("rung_cleaned", "rung_apart", "panels less the sky that other files show too", layout="A,B,A,C,A,D",
-        clean=(Compress(0.1),), inject=edit(p=0.5, amplitude=(0.3, 15.0)), epochs=8,
+        clean=(Compress(0.1),), inject=edit(p=0.5, amplitude=(0.1, 10.0)), epochs=8, batch=16,
         because="what is left of the noise is a thousandth of a needle: only logarithms show both, and the faint can be learned")
     exp("rung_cleaned_detector", "rung_detector", "panels less the sky that other files show too", layout="A,B,A,C,A,D",
-        clean=(Compress(0.1),), epochs=8, because="as for the classifier")
+        clean=(Compress(0.1),), detect=edit(amplitude=(0.1, 5.0)), epochs=8, because="as for the classifier")
     log.blend("rung_top", "the student, the detector, and both on cleaned panels",
               ("rung_student_apart", "rung_detector", "rung_cleaned", "rung_cleaned_detector"), how="logit")
 

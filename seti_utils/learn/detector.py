@@ -1,4 +1,4 @@
-"""A segmentation-style detector: where in each panel is a needle? The cadence's score is ON heat above OFF heat."""
+"""A segmentation-style detector: where in each ON panel is a needle that the OFF panels do not have?"""
 
 from collections.abc import Callable, Iterator
 
@@ -11,17 +11,48 @@ from seti_utils.errors import InputError
 from seti_utils.learn.objectives import Context, Views
 from seti_utils.learn.pooling import pooling_layer
 
+REACH = 20
+"""Places, of two channels with ``needle_net``: the drift limit of 40 channels a panel, one panel later."""
+
 RARE = -3.0
 """The first bias: one place in twenty is hot, about as many as needles fill."""
 
 
-class Detector(nn.Module):
-    """Image (B, 6, freq, time), a channel per panel, to a logit (B,); each panel's heat map comes on the way.
+WIDTH = 32
+"""Features of a place after the exchange, at least; an eighth of a wide backbone's."""
 
-    The heat map is a 1 x 1 convolution on the last map of ``body``, a backbone for one channel, best one that keeps
-    frequency fine (:mod:`seti_utils.learn.needle_net`). The logit is the mean over the ON panels of a panel's heat, minus
-    that of the OFF panels; a panel's heat is the mean of its ``top`` highest places. Raises ``InputError`` for another
-    number of channels, and for a backbone without a map.
+
+class Exchange(nn.Module):
+    """What every ON panel learns of the other panels: maps (B, 6, C, freq, time) to (B, 3, ``width``, freq, time).
+
+    Beside its own map a panel sees the mean of the ON maps and the mean of the OFF maps at the same place (what stands
+    still, a spike or a line, is there in all panels or in ON alone), and of the OFF maps the largest value of each
+    feature within ``REACH`` places along frequency, and anywhere (where a drifting track has gone meanwhile).
+    """
+
+    def __init__(self, channels: int, width: int):
+        super().__init__()
+        self.join = nn.Sequential(nn.Conv2d(5 * channels, width, 1, bias=False), nn.BatchNorm2d(width), nn.SiLU())
+        self.look = nn.Sequential(nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.SiLU())
+
+    def forward(self, maps: Tensor) -> Tensor:
+        on, off = maps[:, ON], maps[:, OFF]
+        highest = off.amax((1, 4), keepdim=True)
+        near = F.max_pool2d(highest.flatten(0, 1), (2 * REACH + 1, 1), 1, (REACH, 0)).unsqueeze(1)
+        others = (on.mean(1, keepdim=True), off.mean(1, keepdim=True), near, highest.amax(3, keepdim=True))
+        seen = torch.cat([on, *(one.expand_as(on) for one in others)], dim=2).flatten(0, 1)
+        joined = self.join(seen.contiguous(memory_format=torch.channels_last))
+        return (joined + self.look(joined)).unflatten(0, (-1, len(ON)))
+
+
+class Detector(nn.Module):
+    """Image (B, 6, freq, time), a channel per panel, to a logit (B,); a heat map of every ON panel comes on the way.
+
+    ``body`` is a backbone for one channel, best one that keeps frequency fine (:mod:`seti_utils.learn.needle_net`); it
+    maps each panel, :class:`Exchange` tells the ON panels what the others show, and a 1 x 1 convolution makes the heat.
+    A panel's heat is the mean of its ``top`` highest places; the logit is ``log sum exp`` over the three. In training
+    the backbone is also asked for any needle in any panel: most drawn needles teach it so, not the ON ones alone. Raises
+    ``InputError`` for another number of channels, and for a backbone without a map.
     """
 
     def __init__(self, body: nn.Module, channels: int = PANELS, top: int = 4):
@@ -32,38 +63,50 @@ class Detector(nn.Module):
             raise InputError("detect: this backbone has no (channel, freq, time) map", where=type(body).__name__,
                              remedy="take needle_net, or another convolutional backbone")
         self.top, self.body = top, body
-        self.head = nn.Conv2d(body.num_features, 1, 1)
-        nn.init.constant_(self.head.bias, RARE)
+        width = max(WIDTH, body.num_features // 8)
+        self.exchange = Exchange(body.num_features, width)
+        self.head, self.any = nn.Conv2d(width, 1, 1), nn.Conv2d(body.num_features, 1, 1)
+        for layer in (self.head, self.any):
+            nn.init.constant_(layer.bias, RARE)
 
     def forward(self, image: Tensor, target: Tensor | None = None) -> Tensor:
-        """Logits (B,); with ``target``, as in training, the heat map itself, logits (B, 6, freq', time')."""
-        heat = self.heat(image)
-        return self.logit(heat) if target is None else heat
+        """Logits (B,); with ``target``, as in training, heat maps (B, 9, freq', time'): of any needle in the six panels,
+        by the backbone's map alone, then :meth:`heat`."""
+        maps = self._maps(image)
+        heat = self.heat_of(maps)
+        if target is None:
+            return self.logit(heat)
+        return torch.cat([self.any(maps.flatten(0, 1)).unflatten(0, (-1, PANELS)).squeeze(2).float(), heat], dim=1)
 
     def heat(self, image: Tensor) -> Tensor:
-        """The logit of every place of every panel, (B, 6, freq', time'), of the size of the backbone's map."""
-        return self.head(self._map(image)).squeeze(1).unflatten(0, (-1, PANELS)).float()
+        """The logit of every place of every ON panel, (B, 3, freq', time'), of the size of the backbone's map."""
+        return self.heat_of(self._maps(image))
+
+    def heat_of(self, maps: Tensor) -> Tensor:
+        """The same from the backbone's maps (B, 6, D, freq', time')."""
+        return self.head(self.exchange(maps).flatten(0, 1)).squeeze(1).unflatten(0, (-1, len(ON))).float()
 
     def logit(self, heat: Tensor) -> Tensor:
-        """(B, 6, freq', time') heat to (B,)."""
+        """(B, 3, freq', time') heat to (B,)."""
         flat = heat.flatten(2)
-        hottest = flat.topk(min(self.top, flat.shape[2]), dim=2).values.mean(2)
-        return hottest[:, ON].mean(1) - hottest[:, OFF].mean(1)
+        return flat.topk(min(self.top, flat.shape[2]), dim=2).values.mean(2).logsumexp(1)
 
     def features(self, image: Tensor) -> Tensor:
-        """Embeddings (B, 6 D): the largest of each feature in each panel."""
-        return self._map(image).amax((2, 3)).unflatten(0, (-1, PANELS)).flatten(1).float()
+        """Embeddings (B, 3 D): the largest of each feature in each ON panel."""
+        return self.exchange(self._maps(image)).amax((3, 4)).flatten(1).float()
 
     def head_parameters(self) -> Iterator[nn.Parameter]:
-        """The last layer's."""
-        return self.head.parameters()
+        """What no backbone's file holds."""
+        yield from self.exchange.parameters()
+        yield from self.head.parameters()
+        yield from self.any.parameters()
 
     def body_parameters(self) -> Iterator[nn.Parameter]:
         """The backbone's."""
         return self.body.parameters()
 
-    def _map(self, image: Tensor) -> Tensor:
-        return self.body.forward_features(image.flatten(0, 1).unsqueeze(1))
+    def _maps(self, image: Tensor) -> Tensor:
+        return self.body.forward_features(image.flatten(0, 1).unsqueeze(1)).unflatten(0, (-1, PANELS))
 
 
 def detecting(views: Views, sow: Callable[..., tuple[Tensor, Tensor]], *, autocast: Context) -> Callable[..., Tensor]:
@@ -84,7 +127,7 @@ def detecting(views: Views, sow: Callable[..., tuple[Tensor, Tensor]], *, autoca
         both = torch.cat([views.render(x), places], dim=1)
         for augment in views.image_augments:
             both, _ = augment(both, y, done, views.generator)
-        image, places = both.chunk(2, dim=1)
+        image, places = both.split((x.shape[1], places.shape[1]), dim=1)
         with autocast():
             heat = model(image.contiguous(memory_format=views.layout), y)
         target = F.adaptive_max_pool2d(places, heat.shape[-2:])

@@ -40,16 +40,16 @@ class Reweight:
 
 @dataclass(frozen=True)
 class Detector:
-    """Train a heat map of needles on drawn ones alone; the score is ON heat above OFF heat.
+    """Train a heat map of needles on drawn ones alone; the score is the heat of needles that only ON panels show.
 
     Training rows are the fold's negatives. ``needles`` tracks of ``families``, ``amplitude`` sigma high (log-uniform),
-    are drawn into any of the six panels of each, and where they pass is the target; best on the backbone ``needle_net``.
-    A panel's heat is the mean of its ``top`` hottest places.
+    are drawn into each, candidates and terrestrial ones, and where they pass is the target; best on the backbone
+    ``needle_net``. A panel's heat is the mean of its ``top`` hottest places.
     """
 
     families: tuple[str, ...] = (
         "line", "drift", "quadratic", "chirp", "sine", "walk", "bursts", "intermittent", "one_panel", "partial",
     )  # fmt: skip
-    amplitude: tuple[float, float] = (0.3, 15.0)
-    needles: int = 2
+    amplitude: tuple[float, float] = (0.4, 5.0)
+    needles: int = 4
     top: int = 4
