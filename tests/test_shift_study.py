@@ -13,17 +13,19 @@ from conftest import write_competition
 pytest.importorskip("ipywidgets")
 
 from seti_utils.__main__ import main
-from seti_utils.data.cadence import FREQ, PANELS, TIME
+from seti_utils.data.cadence import FREQ, PANELS
 from seti_utils.data.competition import read_competition
 from seti_utils.data.packed import open_cadences
 from seti_utils.data.sky import make_sky
 from seti_utils.data.sources import JoinedCadences
 from seti_utils.errors import InputError
+from seti_utils.layouts import parse_layout
 from seti_utils.run.papermill import run_notebook
 from seti_utils.use.prediction import sigmoid
 from seti_utils.use.shift.explorer import Explorer, Panel, is_interactive
+from seti_utils.use.shift.network import heat_on_panels
 from seti_utils.use.shift.report import Section, table_html, write_report
-from seti_utils.use.style import new_picture, styled
+from seti_utils.use.style import new_picture, png_bytes, styled
 from seti_utils.use.tables import make_scores, write_scores
 
 
@@ -157,7 +159,7 @@ def explorer(folder):
     embedding = np.random.default_rng(0).normal(size=(130, 6))
     embedding[90] = embedding[7] + 0.01
     heat = torch.zeros(PANELS, 39, 64).numpy()
-    return Explorer(source, table, embedding, lambda cadence: heat + (cadence.shape == (PANELS, TIME, FREQ)))
+    return Explorer(source, table, embedding, lambda one: heat + (one in set(table["id"])))
 
 
 def test_the_explorer_orders_finds_and_says(explorer):
@@ -182,6 +184,21 @@ def tiny(*words):
 def test_a_row_is_drawn_with_where_the_network_looks(explorer):
     one = explorer.table["id"][3]
     assert len(explorer.picture(one, heat=True).axes) > len(explorer.picture(one).axes)
+
+
+def test_a_row_is_drawn_less_its_neighbours_sky_where_that_is_known(explorer):
+    one = explorer.table["id"][3]
+    plain = len(explorer.picture(one).axes)
+    with_sky = Explorer(explorer.source, explorer.table, explorer.vector, less_sky=explorer.source)
+    assert len(with_sky.picture(one).axes) > plain
+    assert png_bytes(with_sky.others(one)) != png_bytes(explorer.others(one))
+
+
+def test_heat_of_cleaned_panels_is_laid_on_the_raw_ones():
+    heat = torch.zeros(1, 6, 8, 4)
+    heat[0, 2] = 1.0
+    on = heat_on_panels(heat, parse_layout("A,B,A,C,A,D"), (5, 7))[0]
+    assert on.shape == (PANELS, 5, 7) and [panel for panel in range(PANELS) if on[panel].any()] == [2]
 
 
 def test_moving_the_widgets_redraws(explorer, monkeypatch):

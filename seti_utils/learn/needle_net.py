@@ -43,6 +43,8 @@ class NeedleNet(nn.Module):
                           nn.BatchNorm2d(channels), nn.SiLU())
             for by in DILATIONS
         )
+        self.last = nn.Identity()
+        self.feature_info = [{"num_chs": channels, "reduction": 2, "module": "last"}]
         self.global_pool = SelectAdaptivePool2d(pool_type=global_pool, flatten=True)
         self.head = nn.Linear(channels, num_classes) if num_classes else nn.Identity()
 
@@ -53,7 +55,7 @@ class NeedleNet(nn.Module):
             x = level(F.pad(x, (0, -x.shape[-1] % span)))
         for layer in self.wider:
             x = x + layer(x)
-        return x
+        return self.last(x)
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         """Pooled features, or the classifier's output."""

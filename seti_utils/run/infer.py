@@ -95,7 +95,8 @@ def predict_test(
     tables = all_scores(name, [(fold, seed) for seed in seeds for fold in folds], runtime)
     mean = mean_scores(tables)
     path = write_submission(mean, open_competition(runtime).root / "sample_submission.csv", runtime.out / "submission.csv")
-    say(f"{name}: {len(mean)} test cadences by {len(tables)} networks, written to {path}")
+    by = "one network" if len(tables) == 1 else f"{len(tables)} networks"
+    say(f"{name}: {len(mean)} test cadences by {by}, written to {path}")
     return mean, path
 
 

@@ -6,32 +6,23 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 
-from seti_utils.data.batches import batches
-from seti_utils.data.cadence import PANELS
 from seti_utils.data.competition import Competition, find_data, read_competition
 from seti_utils.data.packed import open_cadences
 from seti_utils.data.sources import JoinedCadences
 from seti_utils.errors import InputError
 from seti_utils.experiments import LOG
 from seti_utils.files import write_table
-from seti_utils.layouts import parse_layout
 from seti_utils.learn.checkpoint import run_folder
-from seti_utils.learn.models import Classifier
-from seti_utils.progress import progress
-from seti_utils.run.adapting import kept_weights
-from seti_utils.run.artifacts import load_network, trained
-from seti_utils.run.compose import bare_network, panels_of, view_of
+from seti_utils.run.eyes import eyes_of
 from seti_utils.run.infer import choose_device, fold_scores, out_of_fold
-from seti_utils.run.rows import cadences
 from seti_utils.run.summary import hidden_labels
 from seti_utils.runtime import Runtime, versions
 from seti_utils.use.overlap_folder import groups_of
+from seti_utils.use.overlap_panels import COVERED, cleaned_stores
 from seti_utils.use.shift.adversary import choose_validation
 from seti_utils.use.shift.drift import calibration_section, models_section, scores_section
 from seti_utils.use.shift.explorer import Explorer
-from seti_utils.use.shift.network import GradCAM, heat_on_panels
 from seti_utils.use.shift.report import Section, write_report
 from seti_utils.use.shift.sample import Sample, read_sample
 from seti_utils.use.shift.study import Adversarial, adversarial_section, leaks_section, statistics_section
@@ -77,7 +68,10 @@ class Study:
             )
         self.device = choose_device(runtime.device)
         self.sources = {split: open_cadences(self.competition, split, runtime.packed) for split in ("train", "test")}
-        self.source = JoinedCadences(list(self.sources.values()))
+        self.source, self.less_sky = JoinedCadences(list(self.sources.values())), None
+        if runtime.overlap is not None and (Path(runtime.overlap) / COVERED).is_file():
+            cleaned = cleaned_stores(runtime.overlap, self.competition.root)
+            self.less_sky = JoinedCadences([open_cadences(self.competition, split, cleaned) for split in ("train", "test")])
         self.models = [self.model_of(name) for name in self.names] + [
             Model(read_scores(oof), read_scores(test)) for oof, test in tables
         ]
@@ -164,6 +158,7 @@ class Study:
             self.source,
             members=members,
             hidden=self.hidden,
+            less_sky=self.less_sky,
         )
         return [
             self.added(one)
@@ -226,39 +221,15 @@ class Study:
             table["spread"] = table["id"].map(self.ranked.set_index("id")["spread"])
         if self.adversarial is not None and self.adversarial.adversaries:
             table["adversarial"] = self.adversarial.table["score"]
-        embedding, heat = self.network_eyes()
-        return Explorer(self.source, table, self.sample.features.to_numpy() if embedding is None else embedding, heat)
-
-    def network_eyes(self) -> tuple[np.ndarray | None, Callable | None]:
-        """The first experiment's embedding of the sample and its Grad-CAM; None and None where there is no such network."""
-        if not self.names:
-            return None, None
-        name, fold, seed = self.names[0], self.folds[0], self.seeds[0]
-        config = LOG.config(name, self.runtime.overrides)
-        model, panels = bare_network(config), panels_of(config)
-        if not isinstance(model, Classifier) or max(panels) >= PANELS:
-            return None, None
-        load_network(
-            model,
-            trained(name, fold, seed, self.runtime) / kept_weights(config.adapt),
-            fingerprint=LOG.fingerprint(name, self.runtime.overrides),
-        )
-        model, view = model.to(self.device).eval(), view_of(config)
-        source = JoinedCadences([cadences(config, self.competition, split, self.runtime) for split in ("train", "test")])
-        rows = self.sample.table["row"] + np.where(self.sample.table["split"] == "test", len(self.sources["train"]), 0)
-        stream = batches(source, None, rows.to_list(), 32, workers=self.runtime.workers)
-        with torch.inference_mode():
-            found = [
-                model.features(view(batch.x.to(self.device))).float().cpu()
-                for batch in progress(stream, -(-len(rows) // 32), f"features of {name}", "batch")
-            ]
-        cam, layout = GradCAM(model, view), parse_layout(config.layout)
-
-        def heat(cadence: np.ndarray) -> np.ndarray:
-            x_BPTF = torch.from_numpy(np.ascontiguousarray(cadence[list(panels)]))[None].to(self.device)
-            return heat_on_panels(cam(x_BPTF).cpu(), layout, (91, 128))[0].numpy()
-
-        return torch.cat(found).numpy(), heat
+        if self.less_sky is not None:
+            covered = pd.read_csv(Path(self.runtime.overlap) / COVERED, dtype={"id": str}).set_index("id")["covered"]
+            table["covered"] = table["id"].map(covered)
+        embedding = heat = None
+        if self.names:
+            embedding, heat = eyes_of(self.names[0], self.folds[0], self.seeds[0], self.competition, self.sample.table,
+                                      self.runtime, self.device)
+        embedding = self.sample.features.to_numpy() if embedding is None else embedding
+        return Explorer(self.source, table, embedding, heat, self.less_sky)
 
 
 def folds_trained(name: str, runtime: Runtime, seeds: Sequence[int]) -> list[int]:

@@ -24,19 +24,22 @@ def draw_gallery(
     view: str = "cleaned",
     title: str = "",
     label: str = "score",
+    less_sky: object | None = None,
 ) -> Figure:
     """The ``count`` highest-scoring cadences of a score table, best first; the lowest with ``lowest``.
 
     ``source`` has ``ids``, ``panels`` (all six) and ``read_into(rows, out)``. Each cadence is drawn as its panels below
     each other, seven rows averaged into one, with an orange bar at ON and a grey one at OFF panels. ``view`` is
-    "cleaned" or "raw" (see ``waterfall.draw_cadence``); ``label`` is what the column score is. Equal scores keep the order of the table.
+    "cleaned" or "raw" (see ``waterfall.draw_cadence``); ``label`` is what the column score is. ``less_sky``, a source
+    like ``source`` of panels less what neighbours show of the same sky, is drawn instead where it is given. Equal scores keep the order of the table.
     Raises ``InputError`` when an id is not in the source, or the source lacks panels.
     """
     if view not in ("raw", "cleaned") or count < 1 or columns < 1:
         raise InputError(f"view={view!r}, count={count}, columns={columns}", where="draw_gallery",
                          remedy="view raw or cleaned, count and columns at least 1")
     chosen = scores.sort_values("score", ascending=lowest, kind="stable").head(count)
-    cadences = read_cadences(source, chosen["id"])
+    cadences = read_cadences(source if less_sky is None else less_sky, chosen["id"])
+    view = view if less_sky is None else "less sky"
     columns = min(columns, len(chosen))
     rows = -(-len(chosen) // columns)
     with styled():

@@ -15,6 +15,9 @@ STARS = "ABACAD"
 CLEANED_RANGE = (0.0, 9.0)
 """Colour range of the cleaned view, in standard deviations of its noise."""
 
+FAINTEST = 0.2
+"""Upper end of the colours, in sigma, where the sky is gone and nothing is left; rounding is a thousandth of it."""
+
 THUMBNAIL_RANGE = (0.3, 6.0)
 """The same for thumbnails, whose rows are averaged further."""
 
@@ -26,16 +29,18 @@ def draw_cadence(
     views: Sequence[str] = ("raw", "cleaned"),
     mark: bool = True,
     heat: np.ndarray | None = None,
+    less_sky: np.ndarray | None = None,
 ) -> Figure:
     """The six panels of a cadence ``(6, 273, 256)``, ON and OFF marked, one column for each of ``views``.
 
     "raw": the values as they are, the contrast of each panel from its own quantiles. "cleaned": each panel flattened
     and averaged along its brightest straight track (``emphasis.emphasise``), all in one scale. Frequency in channels
     below and in MHz from the window's centre above, time in seconds of observation (the telescope's slews left out).
+    "less sky": ``less_sky`` (6, 273, 256), the panels less what neighbours show of the same sky, in sigma of the raw noise.
     "heat": the raw panels in grey under ``heat`` (6, time, freq) in [0, 1], where a network looks.
     ``mark`` puts arrows where that track enters and leaves, if it is beyond doubt (``Emphasised.sure``).
     """
-    known = {"raw", "cleaned"} | ({"heat"} if heat is not None else set())
+    known = {"raw", "cleaned"} | ({"heat"} if heat is not None else set()) | ({"less sky"} if less_sky is not None else set())
     if not views or not set(views) <= known:
         raise InputError(f"views={views!r}", where="draw_cadence", remedy=f"choose from {', '.join(sorted(known))}")
     emphasised = emphasise(cadence) if mark or "cleaned" in views else None
@@ -44,9 +49,10 @@ def draw_cadence(
         figure.get_layout_engine().set(hspace=0, wspace=0.03, h_pad=0.03, rect=(0, 0, 1, 0.995))
         axes = figure.subplots(PANELS, len(views), sharex=True, squeeze=False)
         for column, view in enumerate(views):
-            panels = emphasised.panels if view == "cleaned" else np.asarray(cadence, np.float32)
+            panels = emphasised.panels if view == "cleaned" else np.asarray(less_sky if view == "less sky" else cadence, np.float32)
+            scale = {"cleaned": CLEANED_RANGE, "less sky": sky_range(panels)}.get(view)
             for panel, place in enumerate(axes[:, column]):
-                limits = CLEANED_RANGE if view == "cleaned" else contrast(panels[panel])
+                limits = scale or contrast(panels[panel])
                 image = draw_panel(place, panels[panel], panel, limits)
                 if view == "heat":
                     image.set_cmap("gray")
@@ -56,13 +62,18 @@ def draw_cadence(
                 if column == 0:
                     tag_panel(place, panel)
             finish_column(axes[:, column], view, emphasised if mark else None)
-            if view == "cleaned":
+            if scale:
                 bar = figure.colorbar(image, ax=axes[:, column], shrink=0.35, aspect=30, pad=0.02, extend="both")
                 bar.set_label("standard deviations of the noise")
                 bar.outline.set_visible(False)
         if title:
             figure.suptitle(title, fontsize=12, fontweight="bold", color=INK, x=0.01, ha="left")
     return figure
+
+
+def sky_range(panels: np.ndarray) -> tuple[float, float]:
+    """Colour range of panels without their sky: up to the brightest thousandth of the brightest panel, at least ``FAINTEST``."""
+    return 0.0, max(FAINTEST, float(np.quantile(panels.reshape(len(panels), -1), 0.999, axis=1).max()))
 
 
 def draw_panel(axes: Axes, panel: np.ndarray, number: int, limits: tuple[float, float]) -> object:
@@ -109,7 +120,8 @@ def finish_column(axes: Sequence[Axes], view: str, emphasised: Emphasised | None
     top.set_xlabel("MHz from the centre", labelpad=4)
     top.spines[:].set_visible(False)
     top.tick_params(length=2.5)
-    words = {"raw": "raw · contrast per panel", "cleaned": "cleaned", "heat": "where the network looks"}[view]
+    words = {"raw": "raw · contrast per panel", "cleaned": "cleaned", "heat": "where the network looks",
+             "less sky": "less its neighbours' sky"}[view]
     if view == "cleaned" and emphasised is not None and not emphasised.sure:
         words += " · no track stands out"
     if emphasised is not None and emphasised.sure:
@@ -137,7 +149,8 @@ def stack(cadence: np.ndarray, view: str = "cleaned") -> np.ndarray:
     """The cadence as one small image ``(234, 256)`` in [0, 1]: six panels downwards, seven rows averaged into one."""
     panels = emphasise(cadence, 2 * BINNED + 1).panels if view == "cleaned" else np.asarray(cadence, np.float32)
     small = panels.reshape(PANELS, TIME // BINNED, BINNED, FREQ).mean(2)
-    limits = np.array([THUMBNAIL_RANGE if view == "cleaned" else contrast(panel) for panel in small])[:, :, None, None]
+    scale = {"cleaned": THUMBNAIL_RANGE, "less sky": sky_range(small)}.get(view)
+    limits = np.array([scale or contrast(panel) for panel in small])[:, :, None, None]
     return np.clip((small - limits[:, 0]) / (limits[:, 1] - limits[:, 0]), 0, 1).reshape(-1, FREQ)
 
 

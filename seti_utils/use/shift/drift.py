@@ -95,12 +95,14 @@ def models_section(
     *,
     members: Sequence[pd.DataFrame],
     hidden: pd.Series | None = None,
+    less_sky: Source | None = None,
     count: int = 12,
 ) -> tuple[Section, pd.DataFrame | None]:
     """How equal the models are out of fold, how alike on both splits, and the test rows they dispute most.
 
     ``oofs`` and ``tests``: one table per model. ``members``: the test tables that disagree, those models or, of one
-    model, its folds. ``hidden``: targets by id where a sky tells them. Returns the section and the ranked rows.
+    model, its folds. ``hidden``: targets by id where a sky tells them. ``less_sky``: panels less what
+    neighbours show of the same sky, in which the rows are then drawn. Returns the section and the ranked rows.
     """
     section = Section("Models: equal, alike, in dispute")
     if len(oofs) > 1:
@@ -141,9 +143,15 @@ def models_section(
     section.tables.append(("The rows in dispute", ranked.head(count)))
     section.pictures.append(
         (
-            "Spread: standard deviation of a row's place in the ranking over the networks.",
+            "Spread: standard deviation of a row's place in the ranking over the networks."
+            + ("" if less_sky is None else " Drawn less the sky that neighbours show too; noise is where there is no neighbour."),
             draw_gallery(
-                source, ranked.assign(score=ranked["spread"]), count=count, title="Most disputed test rows", label="spread"
+                source,
+                ranked.assign(score=ranked["spread"]),
+                count=count,
+                title="Most disputed test rows",
+                label="spread",
+                less_sky=less_sky,
             ),
         )
     )

@@ -13,7 +13,7 @@ from seti_utils.use.gallery import draw_gallery, read_cadences
 from seti_utils.use.style import png_bytes
 from seti_utils.use.waterfall import draw_cadence
 
-Heat = Callable[[np.ndarray], np.ndarray]
+Heat = Callable[[str], np.ndarray]
 
 ORDERS = {
     "as in the table": (None, True),
@@ -36,15 +36,17 @@ def is_interactive() -> bool:
 class Explorer:
     """Rows to walk through.
 
-    ``source`` holds all six panels of every id. ``table``: id, split, and any of target, score, spread, adversarial
+    ``source`` holds all six panels of every id. ``table``: id, split, and any of target, score, spread, adversarial, covered
     (numbers, NaN where unknown). ``embedding`` float (N, D), a vector per row of the table, by which rows are alike.
-    ``heat``, where there is a trained network: a cadence (6, 273, 256) -> where it looks, (6, time, freq) in [0, 1].
+    ``heat``, where there is a trained network: an id -> where it looks, (6, time, freq) in [0, 1]. ``less_sky``, where
+    overlaps were cleaned: the panels of every id less what its neighbours show of the same sky.
     """
 
-    def __init__(self, source: Source, table: pd.DataFrame, embedding: np.ndarray, heat: Heat | None = None):
+    def __init__(self, source: Source, table: pd.DataFrame, embedding: np.ndarray, heat: Heat | None = None,
+                 less_sky: Source | None = None):
         if len(embedding) != len(table):
             raise InputError(f"{len(table)} rows, {len(embedding)} vectors", where="explorer", remedy="give one vector per row")
-        self.source, self.table, self.heat = source, table.reset_index(drop=True), heat
+        self.source, self.table, self.heat, self.less_sky = source, table.reset_index(drop=True), heat, less_sky
         vector = np.asarray(embedding, np.float64)
         vector = (vector - vector.mean(0)) / np.where(vector.std(0) > 0, vector.std(0), 1)
         self.vector = vector / np.maximum(np.linalg.norm(vector, axis=1, keepdims=True), 1e-12)
@@ -78,15 +80,21 @@ class Explorer:
         parts = [one, row["split"]]
         if pd.notna(row.get("target")):
             parts.append("positive" if row["target"] > 0.5 else "negative")
-        names = {"score": "score", "spread": "dispute", "adversarial": "probability of test"}
+        names = {"score": "score", "spread": "dispute", "adversarial": "probability of test",
+                 "covered": "covered by neighbours"}
         return " · ".join(parts + [f"{name} {row[column]:.3f}" for column, name in names.items() if pd.notna(row.get(column))])
 
     def picture(self, one: str, heat: bool = False) -> Figure:
-        """The row as six panels in their order, raw and cleaned; with ``heat`` also where the network looks."""
-        cadence = read_cadences(self.source, self.table["id"].iloc[[self.place(one)]])[0]
-        hot = self.heat(cadence) if heat and self.heat is not None else None
-        views = ("raw", "cleaned") if hot is None else ("raw", "cleaned", "heat")
-        return draw_cadence(cadence, title=self.words(one), views=views, heat=hot)
+        """The row as six panels in their order, raw and cleaned, and less its neighbours' sky where that is known.
+
+        With ``heat`` also where the network looks.
+        """
+        row = self.table["id"].iloc[[self.place(one)]]
+        cadence = read_cadences(self.source, row)[0]
+        less_sky = None if self.less_sky is None else read_cadences(self.less_sky, row)[0]
+        hot = self.heat(one) if heat and self.heat is not None else None
+        views = ["raw", "cleaned"] + ["less sky"] * (less_sky is not None) + ["heat"] * (hot is not None)
+        return draw_cadence(cadence, title=self.words(one), views=views, heat=hot, less_sky=less_sky)
 
     def like(self, one: str, count: int = 8) -> pd.DataFrame:
         """The ``count`` rows most like a row by cosine of the embedding, itself left out: the table's columns, likeness."""
@@ -102,7 +110,7 @@ class Explorer:
         if found.empty:
             return None
         shown = found.drop(columns="score", errors="ignore").rename(columns={"likeness": "score"})
-        return draw_gallery(self.source, shown, count=count, title=f"Others like {one}", label="likeness")
+        return draw_gallery(self.source, shown, count=count, title=f"Others like {one}", label="likeness", less_sky=self.less_sky)
 
     def widgets(self) -> object:
         """Pickers and a slider over the rows, as one ipywidgets box; every change redraws."""

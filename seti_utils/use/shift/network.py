@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from seti_utils.data.batches import Batch, epoch_order
+from seti_utils.data.cadence import PANELS
 from seti_utils.learn.fit import fit
 from seti_utils.learn.losses import bce
 from seti_utils.learn.models import Classifier, build_model
@@ -144,7 +145,7 @@ def heat_on_panels(heat_BCFT: Tensor, layout: Sequence, shape: tuple[int, int]) 
     ``layout`` is ``layouts.parse_layout``'s. A panel that several channels or places show has their highest value; one
     that none shows has 0.
     """
-    out = heat_BCFT.new_zeros(len(heat_BCFT), 6, *shape)
+    out = heat_BCFT.new_zeros(len(heat_BCFT), PANELS, *shape)
     for channel, bands in enumerate(layout):
         whole = heat_BCFT[:, channel if heat_BCFT.shape[1] > 1 else 0]
         for row, numbers in enumerate(bands):
@@ -152,5 +153,6 @@ def heat_on_panels(heat_BCFT: Tensor, layout: Sequence, shape: tuple[int, int]) 
             for place, panel in enumerate(numbers):
                 part = band[:, :, place * band.shape[2] // len(numbers) : (place + 1) * band.shape[2] // len(numbers)]
                 part = nn.functional.interpolate(part.mT[:, None], shape, mode="bilinear", align_corners=False)[:, 0]
+                panel %= PANELS  # a cleaned panel (6 to 11) is laid on its raw one
                 out[:, panel] = torch.maximum(out[:, panel], part)
     return out

@@ -1,0 +1,181 @@
+"""What the ladder measured (``shift.py``), as a table and as a picture: every rung's CV and test AUC with intervals."""
+
+import os
+import platform
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from matplotlib.figure import Figure
+
+from seti_utils.learn.checkpoint import run_folder
+from seti_utils.learn.metrics import auc
+from seti_utils.use.overlap_folder import read_pairs
+from seti_utils.use.style import INK, NEGATIVE, TEST, new_picture, open_axes, styled
+from seti_utils.use.tables import read_scores
+
+TRAIN, TEST_ROWS, SKY_SEED, FOLDS = 2400, 1200, 2021, 3
+LIGHT, STACK, WHOLE = "rung_light", "rung_top_stacked", "rung_top_whole"
+RUNGS = {
+    "rung_plain": "baseline",
+    "rung_inject": "+ injection: drifts and S-shapes",
+    "rung_family": "+ injection: the whole family",
+    "rung_student": "+ noisy student",
+    "rung_apart": "whole family, overlap-aware validation",
+    "rung_student_apart": "+ noisy student, overlap-aware validation",
+    "rung_detector": "detector taught by drawn needles alone",
+    "rung_cleaned": "+ overlap cleaning",
+    "rung_cleaned_detector": "detector on cleaned panels",
+    LIGHT: "no network: ON light above OFF light of cleaned panels",
+    "rung_top": "+ ensemble: mean of the logits",
+    STACK: "+ ensemble: stacked by coverage",
+    WHOLE: "the same of all three folds, one stack",
+}
+AGAINST = {
+    "rung_inject": "rung_plain", "rung_family": "rung_inject", "rung_student": "rung_family", "rung_apart": "rung_family",
+    "rung_student_apart": "rung_apart", "rung_detector": "rung_apart", "rung_cleaned": "rung_apart",
+    "rung_cleaned_detector": "rung_detector", "rung_top": "rung_cleaned", STACK: "rung_cleaned",
+}  # fmt: skip
+"""The rung that each is measured against."""
+
+DRAWS = 1000
+
+AIM = 0.97
+"""Test AUC that the winners' board stood at, and the top rung is meant to reach."""
+
+
+def home_of(out: Path, version: int, overlap: float) -> Path:
+    """Where a sky and its runs lie; figures of two versions of the sky never meet."""
+    return out / f"sky{version}_overlap{overlap:g}"
+
+
+def truth_of(sky: Path, overlap: Path) -> pd.DataFrame:
+    """By id of the test: target, the needle's family, and ``near``: the search found a file of the same sky."""
+    truth = pd.read_csv(sky / "truth.csv", dtype={"id": str, "family": str}, keep_default_na=False).set_index("id")
+    pairs = read_pairs(overlap)
+    return truth.assign(near=truth.index.isin({*pairs["a"], *pairs["b"]}))
+
+
+def measured(results: Path, out: Path) -> pd.DataFrame:
+    """A row a sky and rung: seeds, values with intervals, the comparison with the rung below, means over the seeds."""
+    rows, lines = pd.read_csv(results), []
+    for (version, overlap), sky in rows.groupby(["version", "overlap"]):
+        home = home_of(out, version, overlap)
+        for rung, runs in sky.groupby("rung", sort=False):
+            folders = [run_folder(home / "runs", rung, fold, seed) for fold, seed in zip(runs["fold"], runs["seed"], strict=True)]
+            means = ("cv", "test", "gap", "with_neighbour", "without_neighbour", "s_shapes", "seconds")
+            line = {"version": version, "overlap": overlap, "rung": rung, "seeds": len(runs)} | runs[list(means)].mean().to_dict()
+            if all((folder / "test.csv").exists() for folder in folders):
+                truth = truth_of(home / "sky", home / "overlap")
+                line |= pooled(folders, truth) | change(rung, runs, sky, home, truth)
+            lines.append(line)
+    return pd.DataFrame(lines)
+
+
+def pooled(folders: list[Path], truth: pd.DataFrame) -> dict[str, float]:
+    """Means over the seeds of CV, test and gap and the test AUC of the seeds' mean score, each with its interval.
+
+    Every draw resamples the rows for all seeds alike.
+    """
+    pairs = [(read_scores(folder / "oof.csv"), read_scores(folder / "test.csv")) for folder in folders]
+    generator = np.random.default_rng(0)
+    ids = pairs[0][1]["id"]
+    target = truth.loc[ids, "target"].to_numpy()
+    tests = [test.set_index("id").loc[ids, "score"].to_numpy() for _, test in pairs]
+    oofs = [(oof["target"].to_numpy(), oof["score"].to_numpy()) for oof, _ in pairs]
+    draws = []
+    for draw in range(DRAWS + 1):
+        rows = np.arange(len(target)) if not draw else resampled(target, generator)
+        parts = [np.arange(len(y)) if not draw else resampled(y, generator) for y, _ in oofs]
+        cv = np.mean([auc(y[part], score[part]) for (y, score), part in zip(oofs, parts, strict=True)])
+        test = np.mean([auc(target[rows], score[rows]) for score in tests])
+        draws.append((cv, test, cv - test, auc(target[rows], np.mean(tests, axis=0)[rows])))
+    names, (values, *others) = ("cv", "test", "gap", "joint"), np.array(draws)
+    low, high = np.quantile(others, (0.025, 0.975), axis=0)
+    return {f"{name}{end}": float(x) for end, three in (("", values), ("_low", low), ("_high", high))
+            for name, x in zip(names, three, strict=True)}
+
+
+def change(rung: str, runs: pd.DataFrame, sky: pd.DataFrame, home: Path, truth: pd.DataFrame) -> dict[str, float]:
+    """The test AUC against the rung below, on the same rows and seeds, with its interval; empty where there is none."""
+    below = AGAINST.get(rung)
+    seeds = sorted(set(runs["seed"]) & set(sky.loc[sky["rung"] == below, "seed"]))
+    folds = runs.set_index("seed")["fold"]
+    pairs = [[run_folder(home / "runs", name, folds[seed], seed) / "test.csv" for name in (rung, below)] for seed in seeds]
+    if not pairs or not all(path.exists() for pair in pairs for path in pair):
+        return {}
+    tables = [[read_scores(path) for path in pair] for pair in pairs]
+    ids = tables[0][0]["id"]
+    target, generator = truth.loc[ids, "target"].to_numpy(), np.random.default_rng(0)
+    scores = [[one.set_index("id").loc[ids, "score"].to_numpy() for one in pair] for pair in tables]
+
+    def gain(rows: np.ndarray) -> float:
+        return float(np.mean([auc(target[rows], a[rows]) - auc(target[rows], b[rows]) for a, b in scores]))
+
+    low, high = np.quantile([gain(resampled(target, generator)) for _ in range(DRAWS // 2)], (0.025, 0.975))
+    return {"gain": gain(np.arange(len(target))), "gain_low": float(low), "gain_high": float(high)}
+
+
+def resampled(target: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """Rows drawn with replacement, as many of each class as there are."""
+    parts = [np.flatnonzero(target == label) for label in (0, 1)]
+    return np.concatenate([generator.choice(part, len(part)) for part in parts])
+
+
+def markdown(rungs: pd.DataFrame, results: Path) -> str:
+    """The ladder as Markdown, with what plain folds flatter and where it was measured."""
+    rows, lines = pd.read_csv(results), []
+    for (version, overlap), sky in rungs.groupby(["version", "overlap"]):
+        lines += [f"\nSky of version {version} with overlap {overlap:g}: {TRAIN} training and {TEST_ROWS} test cadences, sky seed {SKY_SEED}\n",
+                  "| rung | experiment | seeds | CV | test AUC | gap | test AUC against the rung below "
+                  "| mean of the seeds' scores | with a neighbour | without | S-shapes | core-s a run |",
+                  "|---|---|---|---|---|---|---|---|---|---|---|---|"]
+        for _, line in sky.iterrows():
+            cells = [interval(line, name) for name in ("cv", "test", "gap")]
+            cells += [f"{interval(line, 'gain', '+.3f')} {verdict(line)}" if line.get("gain_low") == line.get("gain_low") else "–",
+                      interval(line, "joint") if "joint" in line else "–"]
+            cells += [f"{line[name]:.3f}" for name in ("with_neighbour", "without_neighbour", "s_shapes")] + [f"{line['seconds']:.0f}"]
+            lines.append("| " + " | ".join([RUNGS[line["rung"]], line["rung"], str(FOLDS if line["rung"] == WHOLE else line["seeds"]), *cells]) + " |")
+        here = rows[(rows["version"] == version) & (rows["overlap"] == overlap)]
+        plain, apart = (here[here["rung"] == name].set_index("seed")["cv"] for name in ("rung_family", "rung_apart"))
+        if both := sorted(set(plain.index) & set(apart.index)):
+            flattery = plain[both].to_numpy() - apart[both].to_numpy()
+            lines.append(f"\nPlain folds flatter the CV of the whole family's rung by {flattery.mean():+.3f} "
+                         f"(by seed: {', '.join(f'{value:+.3f}' for value in flattery)}).")
+    lines.append(f"\n{platform.machine()}, {os.cpu_count()} cores (shared; one thread a run), "
+                 f"Python {platform.python_version()}, torch {torch.__version__}; command: python benchmarks/shift.py")
+    return "\n".join(lines)
+
+
+def interval(line: pd.Series, name: str, how: str = ".3f") -> str:
+    """A value and, where it was worked out, its interval."""
+    if f"{name}_low" not in line or np.isnan(line[f"{name}_low"]):
+        return format(line[name], how)
+    return f"{line[name]:{how}} [{line[f'{name}_low']:{how}}, {line[f'{name}_high']:{how}}]"
+
+
+def verdict(line: pd.Series) -> str:
+    """Whether a rung earns its place."""
+    return "earns" if line["gain_low"] > 0 else "costs" if line["gain_high"] < 0 else "not shown"
+
+
+def draw_ladder(rungs: pd.DataFrame) -> Figure:
+    """CV and test AUC of every rung with intervals, a column a sky; the first rung on top."""
+    skies = list(rungs.groupby(["version", "overlap"]))
+    names = [name for name in RUNGS if name in set(rungs["rung"])]
+    with styled():
+        figure = new_picture(4.0 + 3.6 * len(skies), 1.4 + 0.36 * len(names))
+        for axes, ((version, overlap), sky) in zip(figure.subplots(1, len(skies), sharex=True, sharey=True, squeeze=False)[0], skies, strict=True):
+            open_axes(axes, f"{overlap:.0%} of the rows share sky (version {version})", "AUC, 95 % interval")
+            axes.axvline(AIM, color=INK, linewidth=0.8, linestyle=":")
+            for place, colour, name, label in ((-0.14, NEGATIVE, "cv", "validation"), (0.14, TEST, "test", "shifted test")):
+                at = np.array([names.index(rung) for rung in sky["rung"]]) + place
+                axes.hlines(at, sky[f"{name}_low"], sky[f"{name}_high"], color=colour, linewidth=1.6)
+                axes.plot(sky[name], at, "o", color=colour, markersize=4, label=label)
+            at = np.array([names.index(rung) for rung in sky["rung"]]) + 0.14
+            axes.plot(sky["joint"], at, "D", markerfacecolor="white", markeredgecolor=TEST, markersize=4.5, label="… mean of the seeds' scores")
+            axes.set_yticks(range(len(names)), [RUNGS[name] for name in names])
+            axes.set_ylim(len(names) - 0.4, -0.6)
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    return figure
