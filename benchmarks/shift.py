@@ -41,7 +41,7 @@ from seti_utils.use.classical import light_scores  # noqa: E402
 from seti_utils.use.ensemble import blend  # noqa: E402
 from seti_utils.use.overlap import search  # noqa: E402
 from seti_utils.use.overlap_folder import read_groups  # noqa: E402
-from seti_utils.use.overlap_panels import COVERED, clean  # noqa: E402
+from seti_utils.use.overlap_panels import clean, read_covered  # noqa: E402
 from seti_utils.use.stacking import stack  # noqa: E402
 from seti_utils.use.style import save_picture  # noqa: E402
 from seti_utils.use.tables import MANY, make_scores, mean_scores, read_scores, write_scores  # noqa: E402
@@ -144,9 +144,8 @@ def joined(rung: str, runs: list[tuple[int, int]], runtime: Runtime) -> tuple[pd
     oofs, tests = [pd.concat(parts, ignore_index=True) for parts in tables[0]], [mean_scores(parts) for parts in tables[1]]
     if rung == "rung_top":
         return tuple(blend(tables, LOG.blends[rung].how, name=rung) for tables in (oofs, tests))
-    covered = pd.read_csv(runtime.overlap / COVERED, dtype={"id": str}).set_index("id")["covered"]
     groups = read_groups(runtime.overlap).set_index("id")["group"]
-    return stack(oofs, tests, covered, groups=groups, name=rung, seed=runs[0][1])
+    return stack(oofs, tests, read_covered(runtime.overlap), groups=groups, name=rung, seed=runs[0][1])
 
 
 def stacked_members() -> tuple[str, ...]:

@@ -68,7 +68,7 @@ def measured(results: Path, out: Path) -> pd.DataFrame:
             line = {"version": version, "overlap": overlap, "rung": rung, "seeds": len(runs)} | runs[list(means)].mean().to_dict()
             if all((folder / "test.csv").exists() for folder in folders):
                 truth = truth_of(home / "sky", home / "overlap")
-                line |= pooled(folders, truth) | change(rung, runs, sky, home, truth)
+                line |= pooled(folders, truth) | change(rung, runs, sky, home, truth) | {"bound": bound(folders, truth)}
             lines.append(line)
     return pd.DataFrame(lines)
 
@@ -95,6 +95,17 @@ def pooled(folders: list[Path], truth: pd.DataFrame) -> dict[str, float]:
     low, high = np.quantile(others, (0.025, 0.975), axis=0)
     return {f"{name}{end}": float(x) for end, three in (("", values), ("_low", low), ("_high", high))
             for name, x in zip(names, three, strict=True)}
+
+
+def bound(folders: list[Path], truth: pd.DataFrame) -> float:
+    """The mean test AUC if every row with a neighbour were ranked perfectly, and the others as they are."""
+    values = []
+    for folder in folders:
+        test = read_scores(folder / "test.csv")
+        known = truth.loc[test["id"]]
+        target = known["target"].to_numpy(float)
+        values.append(auc(target, np.where(known["near"].to_numpy(bool), 3 * target - 1, test["score"].to_numpy())))
+    return float(np.mean(values))
 
 
 def change(rung: str, runs: pd.DataFrame, sky: pd.DataFrame, home: Path, truth: pd.DataFrame) -> dict[str, float]:
@@ -137,6 +148,9 @@ def markdown(rungs: pd.DataFrame, results: Path) -> str:
                       interval(line, "joint") if "joint" in line else "–"]
             cells += [f"{line[name]:.3f}" for name in ("with_neighbour", "without_neighbour", "s_shapes")] + [f"{line['seconds']:.0f}"]
             lines.append("| " + " | ".join([RUNGS[line["rung"]], line["rung"], str(FOLDS if line["rung"] == WHOLE else line["seeds"]), *cells]) + " |")
+        last = sky.iloc[-1]
+        if last.get("bound") == last.get("bound"):
+            lines.append(f"\nWere every row that has a neighbour ranked perfectly, `{last['rung']}` would stand at {last['bound']:.3f}.")
         here = rows[(rows["version"] == version) & (rows["overlap"] == overlap)]
         plain, apart = (here[here["rung"] == name].set_index("seed")["cv"] for name in ("rung_family", "rung_apart"))
         if both := sorted(set(plain.index) & set(apart.index)):

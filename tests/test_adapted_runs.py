@@ -138,7 +138,7 @@ def test_the_plan_that_closes_the_shift_covers_the_blend():
     plan = read_plan(PLANS / "closing_the_shift.yaml")
     tasks = expand(plan, "somebody")
     trained = {task.experiment for task in tasks if task.stage.notebook == "train"}
-    assert trained == set(steps_of("full_top")) and len(tasks) == 3 * 5 + 3
+    assert trained == set(steps_of("full_top")) and len(tasks) == 5 * 5 + 5
     assert {task.experiment for task in tasks if task.stage.notebook == "infer"} == set(LOG.blends["full_top"].members)
 
 

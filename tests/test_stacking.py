@@ -4,11 +4,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from seti_utils.__main__ import main
+from seti_utils.data.competition import read_competition
+from seti_utils.data.sky import make_sky
 from seti_utils.errors import InputError
 from seti_utils.learn.metrics import auc
 from seti_utils.use.ensemble import blend
+from seti_utils.use.overlap import search
+from seti_utils.use.overlap_panels import clean, read_covered
 from seti_utils.use.stacking import stack
-from seti_utils.use.tables import make_scores
+from seti_utils.use.tables import make_scores, read_scores, write_scores
 
 
 def members(rows, seed, prefix, target=True):
@@ -63,3 +68,50 @@ def test_refusals():
         stack(oofs, oofs, known.iloc[:10])
     with pytest.raises(InputError, match="no targets"):
         stack([table.drop(columns="target") for table in oofs], oofs, known)
+
+
+@pytest.fixture(scope="module")
+def cleaned_sky(tmp_path_factory):
+    home = tmp_path_factory.mktemp("stack")
+    sky = make_sky(home / "sky", train=200, test=40, seed=3, workers=1)
+    competition = read_competition(sky)
+    search(competition, home / "overlap", workers=1)
+    clean(competition, home / "overlap", workers=1, quiet=True)
+    return sky, home / "overlap"
+
+
+@pytest.mark.parametrize("knows, used", [(True, "the stack is used"), (False, "the mean of logits is used")])
+def test_blend_stacks_by_coverage_where_that_earns_its_place(cleaned_sky, tmp_path, capsys, knows, used):
+    sky, overlap = cleaned_sky
+    covered, rng = read_covered(overlap), np.random.default_rng(5)
+    assert 0.3 < (covered > 0.5).mean() < 0.9
+    files = {}
+    for split, table, column in (("oof", "train_labels.csv", "target"), ("test", "test_labels.csv", None)):
+        rows = pd.read_csv(sky / table, dtype={"id": str})
+        near = covered.loc[rows["id"]].to_numpy() > 0.5
+        for member, right in (("cleaned", near if knows else True), ("raw", ~near if knows else True)):
+            logit = np.where(right, 6 * rows["target"] - 3, 0) + 2 * rng.standard_normal(len(rows))
+            files[member, split] = tmp_path / f"{member}_{split}.csv"
+            write_scores(files[member, split], make_scores(
+                rows["id"], 1 / (1 + np.exp(-logit)), fold=0, experiment=member, seed=1, fingerprint="f",
+                target=rows["target"].to_numpy(float) if column else None))
+    tests, oofs = ([str(files[member, split]) for member in ("cleaned", "raw")] for split in ("test", "oof"))
+    out = tmp_path / "submission.csv"
+    assert main(["blend", *tests, "--oof", *oofs, "--stack", str(overlap), "--out", str(out)]) == 0
+    assert used in capsys.readouterr().out
+    submission = pd.read_csv(out, dtype={"id": str})
+    assert submission["id"].tolist() == pd.read_csv(tests[0], dtype={"id": str})["id"].tolist()
+    mean = blend([read_scores(path) for path in tests], "logit")["score"].to_numpy()
+    assert np.allclose(submission["target"], mean) != knows
+
+
+def test_a_stack_without_out_of_fold_tables_or_cleaned_panels_is_refused(cleaned_sky, tmp_path, capsys):
+    oofs, _, _ = members(60, 0, "a")
+    paths = [tmp_path / f"{number}.csv" for number in range(2)]
+    for path, table in zip(paths, oofs, strict=True):
+        write_scores(path, table)
+    words = ["blend", *map(str, paths), "--stack", str(cleaned_sky[1]), "--out", str(tmp_path / "out.csv")]
+    assert main(words) != 0 and "--oof" in capsys.readouterr().err
+    words[words.index("--stack") + 1] = str(tmp_path)
+    assert main([*words, "--oof", *map(str, paths)]) != 0 and "no overlap search" in capsys.readouterr().err
+    assert not (tmp_path / "out.csv").exists()

@@ -14,10 +14,14 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         "rank / highest rank; logit: mean of logits; power: power mean.\n"
         "With --oof weights are found on the out-of-fold tables, by coordinate ascent or hill climbing, and used only if "
         "they beat "
-        "equal weights on folds that the search did not see. Tables of other rows, labels or folds are refused.",
+        "equal weights on folds that the search did not see. Tables of other rows, labels or folds are refused.\n"
+        "--stack OVERLAP (with --oof): logistic regression on the members' logits and on how much of a row its neighbours "
+        "cover, so that networks for cleaned panels are believed where there are neighbours, and others elsewhere; used only "
+        "if it beats the mean of logits on rows it did not see.",
         epilog="examples:\n"
         "  python -m seti_utils blend a.csv b.csv c.csv --how rank --out submission.csv\n"
-        "  python -m seti_utils blend a.csv b.csv --oof a_oof.csv b_oof.csv --search hill --correlations --out submission.csv",
+        "  python -m seti_utils blend a.csv b.csv --oof a_oof.csv b_oof.csv --search hill --correlations --out submission.csv\n"
+        "  python -m seti_utils blend raw.csv cleaned.csv --oof raw_oof.csv cleaned_oof.csv --stack OVERLAP --out submission.csv",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("tables", type=Path, nargs="+", help="CSV files")
@@ -26,6 +30,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--weights", type=float, nargs="+", help="one per table (default: all alike)")
     parser.add_argument("--oof", type=Path, nargs="+", help="out-of-fold table of each, in the same order: find the weights")
     parser.add_argument("--search", default="ascent", choices=("ascent", "hill"), help="how to find them (default: ascent)")
+    parser.add_argument("--stack", type=Path, metavar="OVERLAP", help="stack by coverage: folder of a cleaned overlap search")
     parser.add_argument("--draws", type=int, default=50, help="bootstrap samples for the weights' intervals (default: 50)")
     parser.add_argument("--correlations", action="store_true", help="print how alike the members are (Spearman's)")
     parser.add_argument("--sample", type=Path, help="write the rows in this sample submission's order")
@@ -41,6 +46,8 @@ def handle(args: argparse.Namespace) -> None:
     if args.out in (*args.tables, *(args.oof or ())):
         raise InputError("is one of the tables to blend", where=args.out, remedy="choose another --out")
     tables, weights = [read_scores(path) for path in args.tables], args.weights
+    if args.stack:
+        return stacked(args, tables)
     if args.oof:
         weights = found_weights(args)
     if args.correlations:
@@ -48,6 +55,31 @@ def handle(args: argparse.Namespace) -> None:
     mean = blend(tables, how=args.how, weights=weights, power=args.power)
     write_submission(mean, args.sample or args.tables[0], args.out)
     print(f"{args.how} mean of {len(args.tables)} tables, {len(mean)} rows, written to {args.out}")
+
+
+def stacked(args: argparse.Namespace, tables: list) -> None:
+    """The stack by coverage, or the mean of logits where it does not earn its place."""
+    from seti_utils.learn.metrics import auc
+    from seti_utils.use.ensemble import blend
+    from seti_utils.use.overlap_folder import read_groups
+    from seti_utils.use.overlap_panels import read_covered
+    from seti_utils.use.stacking import gain_of, stack
+    from seti_utils.use.submission import write_submission
+    from seti_utils.use.tables import read_scores
+
+    if not args.oof or args.weights:
+        raise InputError("--stack needs the out-of-fold tables, and finds its weights itself",
+                         remedy="give --oof, one table of each member, and no --weights")
+    oofs = [read_scores(path) for path in args.oof]
+    own, test = stack(oofs, tables, read_covered(args.stack), groups=read_groups(args.stack).set_index("id")["group"])
+    gain, low, high = gain_of(own, oofs)
+    print(f"AUC out of fold: mean of logits {auc(own['target'], own['score']) - gain:.4f}, stacked by coverage "
+          f"{auc(own['target'], own['score']):.4f} (each row by parts that did not see it)\n"
+          f"gain: {gain:+.4f} [{low:+.4f}, {high:+.4f}]: "
+          + ("the stack is used" if low > 0 else "not beyond chance, the mean of logits is used"))
+    test = test if low > 0 else blend(tables, "logit")
+    write_submission(test, args.sample or args.tables[0], args.out)
+    print(f"{'stack' if low > 0 else 'logit mean'} of {len(tables)} tables, {len(test)} rows, written to {args.out}")
 
 
 def found_weights(args: argparse.Namespace) -> list[float]:

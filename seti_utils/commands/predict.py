@@ -10,7 +10,8 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         "predict",
         help="score the test cadences and write submission.csv",
         description="Score the test cadences with the best weights of every fold and seed, average, and write "
-        "OUT/submission.csv in the order of sample_submission.csv.",
+        "OUT/submission.csv in the order of sample_submission.csv. OUT/EXPERIMENT/test.csv and oof.csv (the folds' validation "
+        "rows) are what blend takes.",
         epilog="example: python -m seti_utils predict exp0023 --folds all --data DATA",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

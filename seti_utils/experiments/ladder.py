@@ -47,5 +47,8 @@ def write(log: Log) -> None:
     exp("full_student", "full_cleaned", "a noisy student of the test rows", init_from="full_cleaned",
         pseudo=Pseudo("full_cleaned"), stages=1, head_first=None, drop_rate=0.5, drop_path_rate=0.3,
         because="as the 2nd place's students, on cleaned panels")
-    log.blend("full_top", "raw panels, cleaned panels and the student", ("full_apart", "full_cleaned", "full_student"),
-              how="rank")
+    for name in ("detector", "cleaned_detector"):
+        exp(f"full_{name}", f"rung_{name}", "at the competition's size", folds=5, resize=edit(time=48), epochs=4, batch=64,
+            because="25 times the rows; a GPU has time for finer bins, which steep S-shapes want")
+    log.blend("full_top", "raw panels, cleaned panels, the student and both detectors",
+              ("full_apart", "full_cleaned", "full_student", "full_detector", "full_cleaned_detector"), how="rank")

@@ -53,6 +53,7 @@ def run_blend(name: str, folds: Sequence[int], seeds: Sequence[int], runtime: Ru
     oof: pd.DataFrame = blend([out_of_fold(member, folds, seeds, runtime) for member in recipe.members], how=recipe.how)
     write_scores(folder / "oof.csv", oof)
     test = blend([predict_test(member, folds, seeds, runtime, say)[0] for member in recipe.members], how=recipe.how)
+    write_scores(folder / "test.csv", test)
     path = write_submission(test, open_competition(runtime).root / "sample_submission.csv", runtime.out / "submission.csv")
     say(f"{name}: {recipe.how} mean of {len(recipe.members)} experiments, written to {path}")
     return path

@@ -90,11 +90,16 @@ def predicted(
 def predict_test(
     name: str, folds: Sequence[int], seeds: Sequence[int], runtime: Runtime, say: Callable[[str], None] = print
 ) -> tuple[pd.DataFrame, Path]:
-    """The mean test scores over folds and seeds, and the ``submission.csv`` written from them below ``out``."""
+    """The mean test scores over folds and seeds, and the ``submission.csv`` written from them below ``out``.
+
+    ``out/<name>`` gets what a blend takes: ``test.csv``, these scores, and ``oof.csv``, the folds' validation rows.
+    """
     keep_memory()
     tables = all_scores(name, [(fold, seed) for seed in seeds for fold in folds], runtime)
     mean = mean_scores(tables)
     path = write_submission(mean, open_competition(runtime).root / "sample_submission.csv", runtime.out / "submission.csv")
+    write_scores(runtime.out / name / "test.csv", mean)
+    write_scores(runtime.out / name / "oof.csv", out_of_fold(name, folds, seeds, runtime))
     by = "one network" if len(tables) == 1 else f"{len(tables)} networks"
     say(f"{name}: {len(mean)} test cadences by {by}, written to {path}")
     return mean, path

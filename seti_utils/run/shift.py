@@ -19,7 +19,7 @@ from seti_utils.run.infer import choose_device, fold_scores, out_of_fold
 from seti_utils.run.summary import hidden_labels
 from seti_utils.runtime import Runtime, versions
 from seti_utils.use.overlap_folder import groups_of
-from seti_utils.use.overlap_panels import COVERED, cleaned_stores
+from seti_utils.use.overlap_panels import COVERED, cleaned_stores, read_covered
 from seti_utils.use.shift.adversary import choose_validation
 from seti_utils.use.shift.drift import calibration_section, models_section, scores_section
 from seti_utils.use.shift.explorer import Explorer
@@ -222,8 +222,7 @@ class Study:
         if self.adversarial is not None and self.adversarial.adversaries:
             table["adversarial"] = self.adversarial.table["score"]
         if self.less_sky is not None:
-            covered = pd.read_csv(Path(self.runtime.overlap) / COVERED, dtype={"id": str}).set_index("id")["covered"]
-            table["covered"] = table["id"].map(covered)
+            table["covered"] = table["id"].map(read_covered(self.runtime.overlap))
         embedding = heat = None
         if self.names:
             embedding, heat = eyes_of(self.names[0], self.folds[0], self.seeds[0], self.competition, self.sample.table,

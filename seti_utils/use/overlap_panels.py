@@ -98,6 +98,11 @@ def clean(competition: Competition, folder: str | Path, *, packed: str | Path | 
     return folder / CLEANED
 
 
+def read_covered(folder: str | Path) -> pd.Series:
+    """Share of each cadence's columns that neighbours show too, by id, of a folder whose panels were cleaned."""
+    return pd.read_csv(cleaned_stores(folder).parent / COVERED, dtype={"id": str}).set_index("id")["covered"]
+
+
 def cleaned_stores(folder: str | Path | None, data: object = "DATA") -> Path:
     """The folder of cleaned stores of an overlap folder. Raises ``InputError`` with the command where there is none."""
     folder = finished_search(folder, data)

@@ -10,8 +10,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 
 from seti_utils.errors import InputError
-from seti_utils.use.ensemble import check_comparable, logits
+from seti_utils.use.ensemble import blend, check_comparable, logits
 from seti_utils.use.tables import MANY, check_scores
+from seti_utils.use.weighting import quick_auc
 
 PARTS = 5
 STRENGTH = 0.3
@@ -46,6 +47,16 @@ def stack(
     origin = {"experiment": name, "fingerprint": mark, "seed": oofs[0]["seed"].iloc[0] if same_seed(oofs) else MANY}
     return (check_scores(oofs[0].assign(score=score, **origin), name),
             check_scores(tests[0].assign(score=fitted(own, target).predict_proba(other)[:, 1], **origin), name))
+
+
+def gain_of(stacked: pd.DataFrame, oofs: Sequence[pd.DataFrame], *, draws: int = 500, seed: int = 0) -> tuple[float, float, float]:
+    """Out-of-fold AUC of a stack less that of the mean of its members' logits: value and 95 % bootstrap interval over rows."""
+    target = stacked["target"].to_numpy()
+    ours, mean = (table.set_index("id").loc[stacked["id"], "score"].to_numpy() for table in (stacked, blend(oofs, "logit")))
+    parts, rng = [np.flatnonzero((target > 0.5) == label) for label in (False, True)], np.random.default_rng(seed)
+    rows = [np.concatenate([rng.choice(part, len(part)) for part in parts]) for _ in range(draws)]
+    gains = [quick_auc(target[part], ours[part]) - quick_auc(target[part], mean[part]) for part in (np.arange(len(target)), *rows)]
+    return gains[0], *(float(bound) for bound in np.quantile(gains[1:], (0.025, 0.975)))
 
 
 def features(tables: Sequence[pd.DataFrame], known: pd.Series) -> np.ndarray:
