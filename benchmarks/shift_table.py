@@ -62,12 +62,12 @@ def measured(results: Path, out: Path) -> pd.DataFrame:
     rows, lines = pd.read_csv(results), []
     for (version, overlap), sky in rows.groupby(["version", "overlap"]):
         home = home_of(out, version, overlap)
+        truth = truth_of(home / "sky", home / "overlap") if (home / "overlap").is_dir() else None
         for rung, runs in sky.groupby("rung", sort=False):
             folders = [run_folder(home / "runs", rung, fold, seed) for fold, seed in zip(runs["fold"], runs["seed"], strict=True)]
             means = ("cv", "test", "gap", "with_neighbour", "without_neighbour", "s_shapes", "seconds")
             line = {"version": version, "overlap": overlap, "rung": rung, "seeds": len(runs)} | runs[list(means)].mean().to_dict()
-            if all((folder / "test.csv").exists() for folder in folders):
-                truth = truth_of(home / "sky", home / "overlap")
+            if truth is not None and all((folder / "test.csv").exists() for folder in folders):
                 line |= pooled(folders, truth) | change(rung, runs, sky, home, truth) | {"bound": bound(folders, truth)}
             lines.append(line)
     return pd.DataFrame(lines)
@@ -144,12 +144,12 @@ def markdown(rungs: pd.DataFrame, results: Path) -> str:
                   "|---|---|---|---|---|---|---|---|---|---|---|---|"]
         for _, line in sky.iterrows():
             cells = [interval(line, name) for name in ("cv", "test", "gap")]
-            cells += [f"{interval(line, 'gain', '+.3f')} {verdict(line)}" if line.get("gain_low") == line.get("gain_low") else "–",
+            cells += [f"{interval(line, 'gain', '+.3f')} {verdict(line)}" if pd.notna(line.get("gain_low")) else "–",
                       interval(line, "joint") if "joint" in line else "–"]
             cells += [f"{line[name]:.3f}" for name in ("with_neighbour", "without_neighbour", "s_shapes")] + [f"{line['seconds']:.0f}"]
             lines.append("| " + " | ".join([RUNGS[line["rung"]], line["rung"], str(FOLDS if line["rung"] == WHOLE else line["seeds"]), *cells]) + " |")
         last = sky.iloc[-1]
-        if last.get("bound") == last.get("bound"):
+        if pd.notna(last.get("bound")):
             lines.append(f"\nWere every row that has a neighbour ranked perfectly, `{last['rung']}` would stand at {last['bound']:.3f}.")
         here = rows[(rows["version"] == version) & (rows["overlap"] == overlap)]
         plain, apart = (here[here["rung"] == name].set_index("seed")["cv"] for name in ("rung_family", "rung_apart"))

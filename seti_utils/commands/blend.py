@@ -46,12 +46,12 @@ def handle(args: argparse.Namespace) -> None:
     if args.out in (*args.tables, *(args.oof or ())):
         raise InputError("is one of the tables to blend", where=args.out, remedy="choose another --out")
     tables, weights = [read_scores(path) for path in args.tables], args.weights
-    if args.stack:
-        return stacked(args, tables)
-    if args.oof:
+    if args.oof and not args.stack:
         weights = found_weights(args)
     if args.correlations:
         print("rank correlations:\n" + correlations(tables).to_string(float_format="{:.4f}".format))
+    if args.stack:
+        return stacked(args, tables)
     mean = blend(tables, how=args.how, weights=weights, power=args.power)
     write_submission(mean, args.sample or args.tables[0], args.out)
     print(f"{args.how} mean of {len(args.tables)} tables, {len(mean)} rows, written to {args.out}")
@@ -72,9 +72,8 @@ def stacked(args: argparse.Namespace, tables: list) -> None:
                          remedy="give --oof, one table of each member, and no --weights")
     oofs = [read_scores(path) for path in args.oof]
     own, test = stack(oofs, tables, read_covered(args.stack), groups=read_groups(args.stack).set_index("id")["group"])
-    gain, low, high = gain_of(own, oofs)
-    print(f"AUC out of fold: mean of logits {auc(own['target'], own['score']) - gain:.4f}, stacked by coverage "
-          f"{auc(own['target'], own['score']):.4f} (each row by parts that did not see it)\n"
+    found, (gain, low, high) = auc(own["target"], own["score"]), gain_of(own, oofs)
+    print(f"AUC out of fold: mean of logits {found - gain:.4f}, stacked by coverage {found:.4f} (each row by parts that did not see it)\n"
           f"gain: {gain:+.4f} [{low:+.4f}, {high:+.4f}]: "
           + ("the stack is used" if low > 0 else "not beyond chance, the mean of logits is used"))
     test = test if low > 0 else blend(tables, "logit")

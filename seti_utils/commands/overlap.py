@@ -65,15 +65,13 @@ def handle_search(args: argparse.Namespace) -> None:
 
 
 def handle_clean(args: argparse.Namespace) -> None:
-    import pandas as pd
-
     from seti_utils.data.competition import read_competition
     from seti_utils.run.infer import choose_device
-    from seti_utils.use.overlap_panels import COVERED, clean
+    from seti_utils.use.overlap_panels import COVERED, clean, read_covered
 
     competition = read_competition(args.data, args.era)
     device = str(choose_device(args.device))
     cleaned = clean(competition, args.out, packed=args.packed, device=device, workers=args.workers)
-    covered = pd.read_csv(args.out / COVERED, dtype={"id": str})
-    print(f"{len(covered)} cadences cleaned, {covered['covered'].mean():.0%} of their columns by neighbours, the rest whitened; "
+    covered = read_covered(args.out)
+    print(f"{len(covered)} cadences cleaned, {covered.mean():.0%} of their columns by neighbours, the rest whitened; "
           f"in {cleaned}, shares in {args.out / COVERED}")

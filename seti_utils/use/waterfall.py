@@ -50,7 +50,7 @@ def draw_cadence(
         axes = figure.subplots(PANELS, len(views), sharex=True, squeeze=False)
         for column, view in enumerate(views):
             panels = emphasised.panels if view == "cleaned" else np.asarray(less_sky if view == "less sky" else cadence, np.float32)
-            scale = {"cleaned": CLEANED_RANGE, "less sky": sky_range(panels)}.get(view)
+            scale = sky_range(panels) if view == "less sky" else CLEANED_RANGE if view == "cleaned" else None
             for panel, place in enumerate(axes[:, column]):
                 limits = scale or contrast(panels[panel])
                 image = draw_panel(place, panels[panel], panel, limits)
@@ -149,7 +149,7 @@ def stack(cadence: np.ndarray, view: str = "cleaned") -> np.ndarray:
     """The cadence as one small image ``(234, 256)`` in [0, 1]: six panels downwards, seven rows averaged into one."""
     panels = emphasise(cadence, 2 * BINNED + 1).panels if view == "cleaned" else np.asarray(cadence, np.float32)
     small = panels.reshape(PANELS, TIME // BINNED, BINNED, FREQ).mean(2)
-    scale = {"cleaned": THUMBNAIL_RANGE, "less sky": sky_range(small)}.get(view)
+    scale = sky_range(small) if view == "less sky" else THUMBNAIL_RANGE if view == "cleaned" else None
     limits = np.array([scale or contrast(panel) for panel in small])[:, :, None, None]
     return np.clip((small - limits[:, 0]) / (limits[:, 1] - limits[:, 0]), 0, 1).reshape(-1, FREQ)
 

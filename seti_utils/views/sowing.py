@@ -27,9 +27,9 @@ def sow(
 
     (B, 6, T, F) of any float dtype -> the panels as float32, normalised again to mean 0, std 1 (``cleaned`` ones stay in
     their unit, sigma); and float32 (B, 9, ``freq``, ``time``), 1 where a needle passes a place of that grid: any needle in
-    the six panels, then the three ON panels with needles that are in no OFF panel. ``amplitude`` in sigma of the local noise, log-uniform. Labels do not enter: give
-    negatives, whose own needles are all terrestrial. Raises ``InputError`` unless all six panels are there and the
-    amplitudes rise.
+    the six panels, then the three ON panels with needles that are in no OFF panel. ``amplitude`` in sigma of the local
+    noise, log-uniform. Labels do not enter: give negatives, whose own needles are all terrestrial. Raises ``InputError``
+    unless all six panels are there and the amplitudes rise.
     """
     if x_BPTF.shape[1] != PANELS:
         raise InputError(f"{x_BPTF.shape[1]} panels", remedy="a detector learns on all six")
