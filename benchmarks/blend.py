@@ -11,10 +11,10 @@ import time
 import numpy as np
 import pandas as pd
 
-from seti_utils.runtime import cores, versions
-from seti_utils.use.prediction import sigmoid
-from seti_utils.use.tables import make_scores
-from seti_utils.use.weighting import find_weights
+from seti_utils.machine import cores, versions
+from seti_utils.stats.logistic import sigmoid
+from seti_utils.scores.tables import make_scores
+from seti_utils.scores.weighting import find_weights
 
 CASES = {"one better": (1.6, 1.2, 1.2, 1.0, 0.4), "all alike": (1.2, 1.2, 1.2, 1.2, 1.2)}
 

@@ -4,7 +4,7 @@ A needle of known track and amplitude (in sigma of the local noise) is drawn int
 one, panels are normalised and cleaned, and the needle is measured where it is:
 
 * *sum*: the mean of the pixels along the track, in all ON panels;
-* *local*: the fitted amplitude along the track above the channels beside it (``seti_utils.data.dedrift.measure``).
+* *local*: the fitted amplitude along the track above the channels beside it (``seti_utils.sky.dedrift.measure``).
 
 What the needle adds to that number, divided by the number's scatter along the same track at other channels of the
 cleaned cadence without the needle, is an SNR. The table gives the median over cadences, relative to no cleaning.
@@ -27,12 +27,12 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from seti_utils.data.cadence import FREQ, ON, SHAPE  # noqa: E402
-from seti_utils.data.dedrift import measure, straight_tracks  # noqa: E402
-from seti_utils.data.needles import draw  # noqa: E402
+from seti_utils.sky.dedrift import measure, straight_tracks
+from seti_utils.sky.needles import draw
 from seti_utils.data.reading import read_cadence  # noqa: E402
-from seti_utils.data.sky.background import random_bands  # noqa: E402
-from seti_utils.data.sky.cadences import cut  # noqa: E402
-from seti_utils.data.sky.ranges import BAND_FREQ, TRAIN_MIX  # noqa: E402
+from seti_utils.sky.background import random_bands
+from seti_utils.sky.cadences import cut
+from seti_utils.sky.ranges import BAND_FREQ, TRAIN_MIX
 from seti_utils.progress import progress  # noqa: E402
 from seti_utils.views import (  # noqa: E402
     clip,

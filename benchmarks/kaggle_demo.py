@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from local_kaggle import LocalKaggle
-from seti_utils.runtime import cores
+from seti_utils.machine import cores
 
 SLUG = "seti-breakthrough-listen"
 EXPERIMENT = "sky_demo"

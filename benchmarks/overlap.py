@@ -24,16 +24,16 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from seti_utils.data.cadence import FREQ, TIME  # noqa: E402
 from seti_utils.data.competition import read_competition  # noqa: E402
-from seti_utils.data.needles import local_sigma  # noqa: E402
+from seti_utils.data.noise import local_sigma
 from seti_utils.data.reading import renormalise_panels  # noqa: E402
-from seti_utils.data.sky import make_sky  # noqa: E402
+from seti_utils.sky import make_sky
 from seti_utils.data.sources import FileCadences  # noqa: E402
 from seti_utils.files import write_json  # noqa: E402
-from seti_utils.use.overlap import _keys, compare_pairs  # noqa: E402
-from seti_utils.use.overlap_clean import clean_panels, rounding_noise  # noqa: E402
-from seti_utils.use.overlap_keys import KEY_PANELS, NO_KEY  # noqa: E402
-from seti_utils.use.overlap_match import LEAST, match_keys, match_products  # noqa: E402
-from seti_utils.use.overlap_panels import CleanedCadences  # noqa: E402
+from seti_utils.overlap.search import _keys, compare_pairs
+from seti_utils.overlap.clean import clean_panels, rounding_noise
+from seti_utils.overlap.keys import KEY_PANELS, NO_KEY
+from seti_utils.overlap.match import LEAST, match_keys, match_products
+from seti_utils.overlap.panels import CleanedCadences
 
 VARIANCE = {1: 1.0, 2: 0.6817, 3: 0.4487, 5: 0.2868}
 """Of the lower median of K normal numbers (``tests/test_overlap_clean.py`` integrates it)."""

@@ -27,24 +27,24 @@ from shift_table import (  # noqa: E402
 
 from seti_utils.data.batches import batches  # noqa: E402
 from seti_utils.data.competition import read_competition  # noqa: E402
-from seti_utils.data.sky import make_sky  # noqa: E402
-from seti_utils.data.sky.ranges import OVERLAP, SKY_VERSION  # noqa: E402
-from seti_utils.experiments import LOG  # noqa: E402
+from seti_utils.sky import make_sky
+from seti_utils.sky.ranges import OVERLAP, SKY_VERSION
+from seti_utils.log.pages import LOG
 from seti_utils.files import replacing, write_table  # noqa: E402
-from seti_utils.learn.checkpoint import run_folder  # noqa: E402
-from seti_utils.learn.metrics import auc, bootstrap_auc  # noqa: E402
+from seti_utils.run.artifacts import run_folder
+from seti_utils.stats.auc import auc, bootstrap_auc
 from seti_utils.run.infer import fold_scores  # noqa: E402
-from seti_utils.run.rows import cadences, folds_of  # noqa: E402
+from seti_utils.run.fold_data import cadences, folds_of  # noqa: E402
 from seti_utils.run.train import train  # noqa: E402
-from seti_utils.runtime import Runtime  # noqa: E402
-from seti_utils.use.classical import light_scores  # noqa: E402
-from seti_utils.use.ensemble import blend  # noqa: E402
-from seti_utils.use.overlap import search  # noqa: E402
-from seti_utils.use.overlap_folder import read_groups  # noqa: E402
-from seti_utils.use.overlap_panels import clean, read_covered  # noqa: E402
-from seti_utils.use.stacking import stack  # noqa: E402
-from seti_utils.use.style import save_picture  # noqa: E402
-from seti_utils.use.tables import MANY, make_scores, mean_scores, read_scores, write_scores  # noqa: E402
+from seti_utils.run.runtime import Runtime
+from seti_utils.scores.classical import light_scores
+from seti_utils.scores.ensemble import blend
+from seti_utils.overlap.search import search
+from seti_utils.overlap.folder import read_groups
+from seti_utils.overlap.panels import clean, read_covered
+from seti_utils.scores.stacking import stack
+from seti_utils.pictures.style import save_picture
+from seti_utils.scores.tables import MANY, make_scores, mean_scores, read_scores, write_scores
 
 RESULTS = Path(__file__).parent / "results" / "shift.csv"
 MARKS = "<!-- ladder begins -->", "<!-- ladder ends -->"

@@ -21,7 +21,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from seti_utils.data.cadence import FILE_BYTES  # noqa: E402
-from seti_utils.data.sky import EndlessSky, make_sky  # noqa: E402
+from seti_utils.sky import EndlessSky, make_sky
 
 
 def processor_seconds() -> float:

@@ -33,7 +33,7 @@ from pathlib import Path
 places = [Path.cwd(), Path.cwd().parent, *Path("/kaggle/input").glob("*"), *Path("/kaggle/input").glob("datasets/*/*")]
 sys.path[:0] = [str(place) for place in places if (place / "seti_utils" / "run").is_dir()]
 
-from seti_utils.run.shift_notebook import shift_study
+from seti_utils.run.notebooks.shift import shift_study
 
 study = shift_study(data=data, experiment=experiment, folds=folds, seeds=seeds, runs=runs, overrides=overrides, overlap=overlap, rows=rows)
 

@@ -36,7 +36,7 @@ if find_spec("seti_utils") is None:
                      "`python -m seti_utils kaggle build infer EXPERIMENT --push`")
 
 # %%
-from seti_utils.run.notebook import session
+from seti_utils.run.notebooks.session import session
 
 now = session(experiment, folds=folds, seeds=seeds, data=data, out=out, runs=runs,
               overlap=overlap, overrides=overrides)

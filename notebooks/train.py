@@ -41,7 +41,7 @@ if find_spec("seti_utils") is None:
                      "`python -m seti_utils kaggle build train EXPERIMENT --push`")
 
 # %%
-from seti_utils.run.notebook import session
+from seti_utils.run.notebooks.session import session
 
 now = session(experiment, folds=folds, seeds=seeds, data=data, out=out, weights=weights, runs=runs,
               overlap=overlap, adversarial=adversarial, overrides=overrides, stop_after=stop_after)

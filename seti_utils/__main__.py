@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from seti_utils.commands import anomaly, blend, chain, kaggle, log, notebook, overlap, pack, predict, shift, sky, summary, train
-from seti_utils.errors import Spoken
+from seti_utils.errors import UserError
 
 COMMANDS = (sky, log, train, predict, blend, chain, pack, overlap, shift, anomaly, notebook, summary, kaggle)
 
@@ -36,7 +36,7 @@ def main(words: list[str] | None = None) -> int:
     args = make_parser().parse_args(words)
     try:
         return args.handle(args) or 0
-    except Spoken as error:
+    except UserError as error:
         print(f"{'stopped' if error.exit_code == 75 else 'error'}: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:

@@ -1,19 +1,19 @@
 """Errors that a person is meant to read: one line, and an exit code for scripts."""
 
 
-class Spoken(Exception):
+class UserError(Exception):
     """Ends a command with its message as one line instead of a traceback; ``exit_code`` tells scripts why."""
 
     exit_code = 1
 
 
-class Paused(Spoken):
+class Paused(UserError):
     """Something ended early and in good order, its state saved: the same command goes on."""
 
     exit_code = 75  # EX_TEMPFAIL of sysexits.h: try again
 
 
-class InputError(Spoken, ValueError):
+class InputError(UserError, ValueError):
     """Something given to the toolkit is wrong: says what, where, and what to do about it."""
 
     exit_code = 2

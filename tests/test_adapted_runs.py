@@ -8,19 +8,19 @@ import pandas as pd
 import pytest
 import torch
 
-from seti_utils.data.sky import make_sky
+from seti_utils.sky import make_sky
 from seti_utils.errors import InputError
-from seti_utils.experiments import LOG
+from seti_utils.log.pages import LOG
 from seti_utils.kaggle.plan import expand, read_plan
 from seti_utils.learn.checkpoint import load
 from seti_utils.learn.survival import Stopped
-from seti_utils.registry import edit
+from seti_utils.log.registry import edit
 from seti_utils.run.chain import steps_of
 from seti_utils.run.infer import fold_scores
-from seti_utils.run.notebook import find_overlap
+from seti_utils.run.notebooks.session import find_overlap
 from seti_utils.run.train import train, train_fold
-from seti_utils.runtime import Runtime
-from seti_utils.specs import AdaBN, Detector, Resize, Reweight, Shot
+from seti_utils.run.runtime import Runtime
+from seti_utils.log.specs import AdaBN, Detector, Resize, Reweight, Shot
 
 PLANS = Path(__file__).parents[1] / "plans"
 TINY = {"backbone": "needle_net", "epochs": 1, "batch": 4, "resize": Resize(32, 12, "area"), "inject": None}
@@ -87,9 +87,9 @@ def test_rows_without_weight_are_never_drawn(sky, tmp_path, monkeypatch):
     table = labels[["id"]].assign(weight=np.where(labels["target"] == 1, 0.0, 1.0))
     table.to_csv(tmp_path / "adversarial.csv", index=False)
     seen = []
-    from seti_utils.run import trial
+    from seti_utils.run import fold as fold_run
 
-    monkeypatch.setattr(trial, "supervised", watched(trial.supervised, seen))
+    monkeypatch.setattr(fold_run, "supervised", watched(fold_run.supervised, seen))
     place = Runtime(data=sky, out=tmp_path / "runs", workers=1, device="cpu", adversarial=tmp_path / "adversarial.csv",
                     overrides=TINY | {"reweight": Reweight()})
     train("sky_demo", [0], [7], place, say=lambda line: None)
@@ -111,13 +111,13 @@ def watched(make, seen):
 
 def test_a_detector_trains_on_negatives_alone_and_a_classifier_begins_with_its_body(sky, tmp_path, monkeypatch):
     seen = []
-    from seti_utils.run import trial
+    from seti_utils.run import fold as fold_run
 
-    monkeypatch.setattr(trial, "detecting", watched(trial.detecting, seen))
+    monkeypatch.setattr(fold_run, "detecting", watched(fold_run.detecting, seen))
     folder = run(sky, tmp_path, detect=Detector(needles=1), panels=None, pool=None)
     assert seen and sum(seen) == 0, "no row with a positive label came near it"
     model = torch.nn.Module()
-    from seti_utils.learn.models import build_model
+    from seti_utils.nets.models import build_model
     from seti_utils.run.artifacts import load_body
 
     model = build_model("needle_net", 1)

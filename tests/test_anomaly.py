@@ -5,12 +5,12 @@ import pandas as pd
 import pytest
 
 from seti_utils.__main__ import main
-from seti_utils.data.sky import make_sky
+from seti_utils.sky import make_sky
 from seti_utils.errors import InputError
-from seti_utils.learn.metrics import auc
-from seti_utils.use import anomaly
-from seti_utils.use.ensemble import blend
-from seti_utils.use.tables import read_scores
+from seti_utils.stats.auc import auc
+from seti_utils.scores import anomaly
+from seti_utils.scores.ensemble import blend
+from seti_utils.scores.tables import read_scores
 
 HOWS = list(anomaly.DISTANCES)
 

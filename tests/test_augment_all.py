@@ -7,7 +7,7 @@ from dataclasses import asdict
 import pytest
 import torch
 
-from seti_utils import config, specs
+from seti_utils.log import config, specs
 from seti_utils.views import CLEANING, IMAGE_AUGMENTATIONS, PANEL_AUGMENTATIONS
 
 SPECS = {

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from seti_utils.data.needles import FAMILIES
+from seti_utils.sky.needles import FAMILIES
 from seti_utils.errors import InputError
 from seti_utils.views import add_noise, inject, normalise_panels, render
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from seti_utils.errors import InputError
-from seti_utils.layouts import parse_layout
+from seti_utils.log.layouts import parse_layout
 from seti_utils.views import freq_roll, panel_flip, replace_on, reverse_time, shuffle_cons, shuffle_inv, swap_on_off
 from seti_utils.views.layout import arrange_channels
 

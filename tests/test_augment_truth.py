@@ -7,7 +7,7 @@ the image of a layout shows after the augmentation must be what its label says.
 import pytest
 import torch
 
-from seti_utils.layouts import parse_layout
+from seti_utils.log.layouts import parse_layout
 from seti_utils.views import IMAGE_AUGMENTATIONS, add_noise, arrange, inject, render
 from seti_utils.views.layout import arrange_channels, rows_of
 

@@ -4,8 +4,8 @@ import numpy as np
 import torch
 
 from seti_utils.data.batches import Batch
-from seti_utils.learn.metrics import auc
-from seti_utils.use.classical import FLOOR, light_scores, panel_light
+from seti_utils.stats.auc import auc
+from seti_utils.scores.classical import FLOOR, light_scores, panel_light
 from seti_utils.views import inject
 
 

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from seti_utils.__main__ import COMMANDS, main, make_parser
-from seti_utils.data.sky import make_sky
-from seti_utils.experiments import LOG
-from seti_utils.logbook import experiments_markdown, read_measured
+from seti_utils.sky import make_sky
+from seti_utils.log.pages import LOG
+from seti_utils.log.book import experiments_markdown, read_measured
 
 ROOT = Path(__file__).parent.parent
 REAL = ROOT.parent / "shared" / "real"

@@ -11,18 +11,18 @@ from torch import nn
 
 from seti_utils.data.batches import Batch
 from seti_utils.data.cadence import OFF, ON
-from seti_utils.data.needles import FAMILIES, Tracks, family_indices
+from seti_utils.sky.needles import FAMILIES, Tracks, family_indices
 from seti_utils.errors import InputError
-from seti_utils.experiments import LOG
-from seti_utils.learn.backbones import make_body
-from seti_utils.learn.detector import Detector, detecting
-from seti_utils.learn.metrics import auc
-from seti_utils.learn.models import build_model
+from seti_utils.log.pages import LOG
+from seti_utils.nets.backbones import make_body
+from seti_utils.nets.detector import Detector, detecting
+from seti_utils.stats.auc import auc
+from seti_utils.nets.models import build_model
 from seti_utils.learn.objectives import Views, during
 from seti_utils.views import inject
 from seti_utils.views.pixels import flip
 from seti_utils.views.rendering import render
-from seti_utils.views.sowing import CANDIDATES, ECHO, mark, random_sources, sow
+from seti_utils.views.masked_injection import CANDIDATES, ECHO, mark, random_sources, inject_with_mask
 
 ALL = ("line", "drift", "sine")
 
@@ -33,7 +33,7 @@ def noise(batch, seed, time=72, freq=64):
 
 def drawn(x, seed=0, **words):
     options = {"families": ALL, "amplitude": (30.0, 40.0), "needles": 2, "freq": 32, "time": 12} | words
-    return sow(x, generator=torch.Generator().manual_seed(seed), **options)
+    return inject_with_mask(x, generator=torch.Generator().manual_seed(seed), **options)
 
 
 def test_places_are_where_the_pixels_changed():
@@ -146,7 +146,7 @@ def test_flips_move_places_with_pixels():
 
     view = partial(render, layout="a,b,a,c,a,d")
     generator = torch.Generator().manual_seed(4)
-    lesson = partial(sow, families=("line",), amplitude=(40.0, 40.0), needles=1, cleaned=True)
+    lesson = partial(inject_with_mask, families=("line",), amplitude=(40.0, 40.0), needles=1, cleaned=True)
     batch = Batch(torch.zeros(16, 6, 24, 32).half(), torch.zeros(16), torch.arange(16))
 
     def loss(augments):
@@ -164,7 +164,7 @@ def test_drawn_needles_alone_teach_it_to_rank_cadences():
     model = Detector(make_body("needle_net", 1))
     generator = torch.Generator().manual_seed(0)
     views = Views(view, generator)
-    lesson = partial(sow, families=("line", "drift"), amplitude=(2.0, 6.0), needles=2)
+    lesson = partial(inject_with_mask, families=("line", "drift"), amplitude=(2.0, 6.0), needles=2)
     objective = detecting(views, lesson, autocast=nullcontext)
     optimiser = torch.optim.AdamW(model.parameters(), 5e-3)
     for step in range(60):

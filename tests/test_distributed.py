@@ -47,15 +47,15 @@ PAIR = """
 import json, sys
 import numpy as np
 import tiny_training
-from seti_utils.learn.distributed import agreed, gather, shared, split, team
+from seti_utils.learn.distributed import agreed, gather, shared, split, join_team
 
 tiny_training.main(sys.argv[1])
-with team("cpu", timeout_s=120) as crew:
-    mine = split(np.arange(11), crew)
-    found = {"rows": gather(mine, crew).tolist(), "logits": gather(mine[:, None] * [0.5, -1.0], crew).tolist(),
-             "none": gather(np.zeros(0), crew).tolist(), "parts": len(mine), "state": shared({"rank": crew.rank}, crew),
-             "reason": agreed("rank 1 is out of time" if crew.rank == 1 else None, crew), "go on": agreed(None, crew)}
-    with open(f"{sys.argv[1]}/{crew.rank}.json", "w") as file:
+with join_team("cpu", timeout_s=120) as team:
+    mine = split(np.arange(11), team)
+    found = {"rows": gather(mine, team).tolist(), "logits": gather(mine[:, None] * [0.5, -1.0], team).tolist(),
+             "none": gather(np.zeros(0), team).tolist(), "parts": len(mine), "state": shared({"rank": team.rank}, team),
+             "reason": agreed("rank 1 is out of time" if team.rank == 1 else None, team), "go on": agreed(None, team)}
+    with open(f"{sys.argv[1]}/{team.rank}.json", "w") as file:
         json.dump(found, file)
 """
 
@@ -98,15 +98,15 @@ def test_a_killed_rank_ends_the_job_clearly_and_one_rank_goes_on(tmp_path, alone
 
 
 def test_a_team_of_one_needs_no_job():
-    with distributed.team("cpu") as crew:
-        assert crew == Team() and crew.leads
+    with distributed.join_team("cpu") as team:
+        assert team == Team() and team.leads
         assert not torch.distributed.is_initialized()
         values = np.arange(5)
-        assert gather(values, crew) is values
-        assert split(values, crew).tolist() == [0, 1, 2, 3, 4]
-        assert agreed("enough", crew) == "enough" and shared(7, crew) == 7
+        assert gather(values, team) is values
+        assert split(values, team).tolist() == [0, 1, 2, 3, 4]
+        assert agreed("enough", team) == "enough" and shared(7, team) == 7
         model = nn.Linear(2, 1)
-        assert parallel(model, crew, sync_bn=True) is model
+        assert parallel(model, team, sync_bn=True) is model
 
 
 def test_ranks_share_out_every_row_once():

@@ -8,11 +8,11 @@ from scipy.stats import spearmanr
 
 from seti_utils.__main__ import main
 from seti_utils.errors import InputError
-from seti_utils.learn.metrics import auc
-from seti_utils.use.ensemble import blend, correlations
-from seti_utils.use.prediction import sigmoid
-from seti_utils.use.tables import make_scores, read_scores, write_scores
-from seti_utils.use.weighting import ascend, climb, find_weights, quick_auc
+from seti_utils.stats.auc import auc
+from seti_utils.scores.ensemble import blend, correlations
+from seti_utils.stats.logistic import sigmoid
+from seti_utils.scores.tables import make_scores, read_scores, write_scores
+from seti_utils.scores.weighting import ascend, climb, find_weights, quick_auc
 
 FULL = Path(__file__).parents[2] / "shared/real/full"
 

@@ -7,13 +7,13 @@ import torch
 
 from seti_utils.data.cadence import OFF, ON, PANELS
 from seti_utils.data.competition import read_competition
-from seti_utils.data.sky import make_sky
-from seti_utils.run.eyes import HEAT_SIZE, eyes_of
+from seti_utils.sky import make_sky
+from seti_utils.run.saliency import HEAT_SIZE, saliency
 from seti_utils.run.train import train
-from seti_utils.runtime import Runtime
-from seti_utils.specs import Compress, Detector, Resize
-from seti_utils.use.overlap import search
-from seti_utils.use.overlap_panels import clean
+from seti_utils.run.runtime import Runtime
+from seti_utils.log.specs import Compress, Detector, Resize
+from seti_utils.overlap.search import search
+from seti_utils.overlap.panels import clean
 
 TINY = {"backbone": "needle_net", "epochs": 1, "batch": 4, "resize": Resize(64, 12, "area"), "inject": None}
 DETECTS = {"detect": Detector(needles=1), "panels": None, "pool": None}
@@ -47,18 +47,18 @@ def test_every_row_has_a_vector_and_heat_on_its_panels(sky, overlap, tmp_path, k
     train("sky_demo", [0], [7], runtime, say=lambda line: None)
     competition = read_competition(sky)
     table = sample(competition)
-    vectors, heat = eyes_of("sky_demo", 0, 7, competition, table, runtime, torch.device("cpu"))
+    vectors, heat = saliency("sky_demo", 0, 7, competition, table, runtime, torch.device("cpu"))
     assert len(vectors) == 5 and np.isfinite(vectors).all() and len(np.unique(vectors, axis=0)) == 5
     one, other = heat(table["id"][1]), heat(table["id"][4])
     assert one.shape == (PANELS, *HEAT_SIZE) and not np.array_equal(one, other)
     assert 0 <= one.min() and one.max() <= 1 + 1e-6
     if detects:
         assert (one[list(ON)] > 0).all() and not one[list(OFF)].any(), "a detector judges ON panels"
-        again, _ = eyes_of("sky_demo", 0, 7, competition, table.iloc[::-1].reset_index(drop=True), runtime, torch.device("cpu"))
+        again, _ = saliency("sky_demo", 0, 7, competition, table.iloc[::-1].reset_index(drop=True), runtime, torch.device("cpu"))
         np.testing.assert_allclose(again[::-1], vectors, rtol=1e-4, atol=1e-5)
 
 
 def test_without_the_overlap_folder_a_network_for_cleaned_panels_shows_nothing(sky, overlap, tmp_path):
     runtime = Runtime(data=sky, out=tmp_path, workers=1, device="cpu", overrides=TINY | CLEANED)
     competition = read_competition(sky)
-    assert eyes_of("sky_demo", 0, 7, competition, sample(competition), runtime, torch.device("cpu")) == (None, None)
+    assert saliency("sky_demo", 0, 7, competition, sample(competition), runtime, torch.device("cpu")) == (None, None)

@@ -15,7 +15,8 @@ from seti_utils.learn.fit import Position, fit
 from seti_utils.learn.losses import bce
 from seti_utils.learn.objectives import Views, supervised
 from seti_utils.learn.precision import Precision, choose_precision
-from seti_utils.learn.seeding import Randomness, seed_of
+from seti_utils.learn.seeding import Randomness
+from seti_utils.stats.seeds import seed_of
 from seti_utils.learn.survival import Diverged
 
 

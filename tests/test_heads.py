@@ -7,15 +7,15 @@ import torch
 import torch.nn.functional as F
 
 from seti_utils.errors import InputError
-from seti_utils.learn.attention import TripletAttention
+from seti_utils.nets.attention import TripletAttention
 from seti_utils.learn.auc_losses import wmw
-from seti_utils.learn.heads import ArcHead, L2Head, OneLogit, TwoClass
+from seti_utils.nets.heads import ArcHead, L2Head, OneLogit, TwoClass
 from seti_utils.learn.losses import bce, focal, soft_cross_entropy
-from seti_utils.learn.metrics import auc
-from seti_utils.learn.models import build_model
+from seti_utils.stats.auc import auc
+from seti_utils.nets.models import build_model
 from seti_utils.learn.optimisers import make_optimiser
-from seti_utils.learn.panel_encoder import PanelEncoder
-from seti_utils.learn.pooling import GeM, PanelPool
+from seti_utils.nets.panel_encoder import PanelEncoder
+from seti_utils.nets.pooling import GeM, PanelPool
 
 HEADS = [OneLogit, TwoClass, L2Head, ArcHead]
 

@@ -13,11 +13,11 @@ from local_kaggle.fixtures import ROOT, built, kernel, notebook, repository  # n
 from seti_utils.errors import InputError
 from seti_utils.kaggle.build import build
 from seti_utils.kaggle.check import check_kernel, require_good
-from seti_utils.kaggle.device import require_devices
+from seti_utils.session.device import require_devices
 from seti_utils.kaggle.embed import package_archive, package_of, stamp
 from seti_utils.kaggle.errors import BadKernel
 from seti_utils.kaggle.metadata import derive, kernel_of, read_metadata, slug_of, title_of
-from seti_utils.kaggle.parameters import check_parameters, parse_parameters, read_parameters
+from seti_utils.session.parameters import check_parameters, parse_parameters, read_parameters
 
 
 def test_the_top_level_metadata_are_good_but_for_the_placeholder():
@@ -79,7 +79,7 @@ def run_cell(source: str, tmp_path, after: str) -> subprocess.CompletedProcess:
     )
 
 
-AFTER = """import seti_utils.kaggle.runfile as r
+AFTER = """import seti_utils.session.runfile as r
 print(r.__file__, os.environ["SETI_KERNEL"], os.environ["PYTHONPATH"] == home)"""
 
 

@@ -12,12 +12,13 @@ from local_kaggle.execute import Execution
 from local_kaggle.fixtures import ROOT, kaggle, kaggle_process, notebook, repository  # noqa: F401 - fixtures
 
 from seti_utils.errors import InputError
-from seti_utils.kaggle import errors, mounts
+from seti_utils.kaggle import errors
+from seti_utils.session import mounts
 from seti_utils.kaggle.build import build
 from seti_utils.kaggle.datasets import upload_dataset
 from seti_utils.kaggle.fetch import fetch_pushed
 from seti_utils.kaggle.push import push
-from seti_utils.kaggle.runfile import write_run
+from seti_utils.session.runfile import write_run
 from seti_utils.kaggle.status import status, wait
 
 

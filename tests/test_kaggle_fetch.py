@@ -12,7 +12,7 @@ from seti_utils.errors import InputError
 from seti_utils.kaggle import errors
 from seti_utils.kaggle.fetch import fetch, fetch_pushed, safe
 from seti_utils.kaggle.push import push
-from seti_utils.kaggle.runfile import read_run, verify_run, write_run
+from seti_utils.session.runfile import read_run, verify_run, write_run
 from seti_utils.kaggle.status import Status, explain, likely_cause, plain_log, status, table, table_writer, wait
 
 KERNEL = "tester/seti-train-sky-demo-fold0-seed2021"

@@ -4,7 +4,7 @@ import pytest
 from local_kaggle.fixtures import ROOT
 
 from seti_utils.errors import InputError
-from seti_utils.experiments import LOG
+from seti_utils.log.pages import LOG
 from seti_utils.kaggle.chain import describe
 from seti_utils.kaggle.example import example_plan
 from seti_utils.kaggle.plan import expand, read_plan

@@ -267,7 +267,7 @@ def test_the_command_line(kaggle, repository, tmp_path, monkeypatch, capsys):
     """The story of the help text, by the commands themselves."""
     import argparse
 
-    from seti_utils.kaggle.commands import add_kaggle_parser
+    from seti_utils.commands.kaggle.kernels import add_kaggle_parser
 
     def run(*words: object) -> str:
         parser = argparse.ArgumentParser()

@@ -6,7 +6,7 @@ import pytest
 
 from seti_utils.errors import InputError
 from seti_utils.run.launch import Paused, command_of, follow
-from seti_utils.runtime import Runtime
+from seti_utils.run.runtime import Runtime
 
 STOPS = "print('epoch 1'); print('stopped: the time budget of 1s is spent'); raise SystemExit({code})"
 

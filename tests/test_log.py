@@ -2,13 +2,13 @@
 
 import pytest
 
-from seti_utils.config import Config, fingerprint
+from seti_utils.log.config import Config, fingerprint
 from seti_utils.errors import InputError
-from seti_utils.experiments import LOG
-from seti_utils.logbook import lineage_text, log_table
-from seti_utils.registry import Log, edit
-from seti_utils.runtime import parse_overrides
-from seti_utils.specs import AUCMargin, Flip, Mixup, OffMedian, Pseudo, Resize
+from seti_utils.log.pages import LOG
+from seti_utils.log.book import lineage_text, log_table
+from seti_utils.log.registry import Log, edit
+from seti_utils.log.overrides import parse_overrides
+from seti_utils.log.specs import AUCMargin, Flip, Mixup, OffMedian, Pseudo, Resize
 
 
 @pytest.fixture

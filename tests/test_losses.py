@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from seti_utils.errors import InputError
 from seti_utils.learn.auc_losses import AUCMargin, wmw
 from seti_utils.learn.losses import as_logit, bce, focal, soft_cross_entropy
-from seti_utils.learn.metrics import auc
+from seti_utils.stats.auc import auc
 from seti_utils.learn.optimisers import make_optimiser
 
 

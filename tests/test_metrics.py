@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from seti_utils.errors import InputError
-from seti_utils.learn.metrics import auc, bootstrap_auc, roc_points
+from seti_utils.stats.auc import auc, bootstrap_auc, roc_points
 
 
 def drawn(seed, positives, negatives, gap):

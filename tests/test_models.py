@@ -9,13 +9,13 @@ import torch
 from torch import nn
 
 from seti_utils.errors import InputError
-from seti_utils.learn import backbones
-from seti_utils.learn.attention import TripletAttention
-from seti_utils.learn.backbones import LOG_NAMES, timm_name
-from seti_utils.learn.heads import ArcHead, L2Head, OneLogit, TwoClass
-from seti_utils.learn.models import build_model
-from seti_utils.learn.panel_encoder import PanelEncoder
-from seti_utils.learn.pooling import GeM, PanelPool
+from seti_utils.nets import backbones
+from seti_utils.nets.attention import TripletAttention
+from seti_utils.nets.backbones import LOG_NAMES, timm_name
+from seti_utils.nets.heads import ArcHead, L2Head, OneLogit, TwoClass
+from seti_utils.nets.models import build_model
+from seti_utils.nets.panel_encoder import PanelEncoder
+from seti_utils.nets.pooling import GeM, PanelPool
 
 NET = "test_resnet"  # timm's own tiny nets: 0.3 to 0.5 million weights
 VARIANTS = {

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from papermill import inspect_notebook
 
-from seti_utils.data.sky import make_sky
+from seti_utils.sky import make_sky
 from seti_utils.errors import InputError
-from seti_utils.run.papermill import run_notebook
+from seti_utils.run.notebooks.execute import run_notebook
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))

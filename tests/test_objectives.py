@@ -12,7 +12,7 @@ from torch import nn
 from seti_utils.learn.auc_losses import wmw
 from seti_utils.learn.fit import fit
 from seti_utils.learn.losses import bce, focal, soft_cross_entropy
-from seti_utils.learn.metrics import auc
+from seti_utils.stats.auc import auc
 from seti_utils.learn.objectives import Views, added, distill, during, fixmatch, paired, supervised
 from seti_utils.learn.precision import Precision
 from seti_utils.learn.schedules import cosine

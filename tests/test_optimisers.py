@@ -5,9 +5,9 @@ import torch
 
 from seti_utils.errors import InputError
 from seti_utils.learn.auc_losses import AUCMargin
-from seti_utils.learn.models import build_model
+from seti_utils.nets.models import build_model
 from seti_utils.learn.optimisers import OPTIMISERS, PESG, make_optimiser
-from seti_utils.learn.pooling import GeM
+from seti_utils.nets.pooling import GeM
 
 
 @pytest.fixture(scope="module")

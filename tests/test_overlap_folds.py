@@ -6,16 +6,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from seti_utils.config import Config
+from seti_utils.log.config import Config
 from seti_utils.data.competition import read_competition
-from seti_utils.data.sky import make_sky
+from seti_utils.sky import make_sky
 from seti_utils.errors import InputError
-from seti_utils.experiments import LOG
-from seti_utils.registry import Log
-from seti_utils.run.rows import folds_of
-from seti_utils.runtime import Runtime
-from seti_utils.use.overlap import search
-from seti_utils.use.overlap_folder import groups_of
+from seti_utils.log.pages import LOG
+from seti_utils.log.registry import Log
+from seti_utils.run.fold_data import folds_of
+from seti_utils.run.runtime import Runtime
+from seti_utils.overlap.search import search
+from seti_utils.overlap.folder import groups_of
 
 
 @pytest.fixture(scope="module")

@@ -6,19 +6,19 @@ import torch
 
 from seti_utils.data.competition import read_competition
 from seti_utils.data.packed import PackedCadences, open_cadences
-from seti_utils.data.sky import make_sky
+from seti_utils.sky import make_sky
 from seti_utils.errors import InputError
-from seti_utils.experiments import LOG
-from seti_utils.learn.models import build_model
-from seti_utils.learn.panel_encoder import PanelEncoder
-from seti_utils.registry import Log
+from seti_utils.log.pages import LOG
+from seti_utils.nets.models import build_model
+from seti_utils.nets.panel_encoder import PanelEncoder
+from seti_utils.log.registry import Log
 from seti_utils.run.compose import augments, panels_of, view_of
-from seti_utils.run.rows import cadences
-from seti_utils.runtime import Runtime
-from seti_utils.specs import Distill, SkyFirst
-from seti_utils.use.overlap import search
-from seti_utils.use.overlap_panels import clean
-from seti_utils.use.overlap_picture import draw_overlap
+from seti_utils.run.fold_data import cadences
+from seti_utils.run.runtime import Runtime
+from seti_utils.log.specs import Distill, SkyFirst
+from seti_utils.overlap.search import search
+from seti_utils.overlap.panels import clean
+from seti_utils.pictures.overlap import draw_overlap
 from seti_utils.views import PANEL_AUGMENTATIONS
 
 

@@ -13,13 +13,13 @@ from PIL import Image
 
 from seti_utils.data.cadence import DT_S, ON, PANEL_S, SHAPE, TIME
 from seti_utils.errors import InputError
-from seti_utils.learn.metrics import auc
-from seti_utils.use.curves import GRID, draw_roc, draw_scores, draw_training
-from seti_utils.use.emphasis import emphasise, flatten_panels, lone_lines, smooth_along
-from seti_utils.use.gallery import draw_gallery
-from seti_utils.use.style import new_picture, png_bytes, save_picture
-from seti_utils.use.tables import make_scores
-from seti_utils.use.waterfall import draw_cadence, stack
+from seti_utils.stats.auc import auc
+from seti_utils.pictures.curves import GRID, draw_roc, draw_scores, draw_training
+from seti_utils.pictures.emphasis import emphasise, flatten_panels, lone_lines, smooth_along
+from seti_utils.pictures.gallery import draw_gallery
+from seti_utils.pictures.style import new_picture, png_bytes, save_picture
+from seti_utils.scores.tables import make_scores
+from seti_utils.pictures.waterfall import draw_cadence, stack
 
 REAL = Path(__file__).parents[2] / "shared/real/train/0/0028a35de92941d.npy"
 

@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from seti_utils.errors import InputError
-from seti_utils.use.prediction import predict, predict_together, sigmoid
+from seti_utils.learn.predicting import predict, predict_together
+from seti_utils.stats.logistic import sigmoid
 
 
 class Asymmetric(nn.Module):

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from seti_utils.errors import InputError
-from seti_utils.specs import Pseudo
-from seti_utils.use.pseudo import append_pseudo, select_pseudo
-from seti_utils.use.tables import gather_folds, make_scores
+from seti_utils.log.specs import Pseudo
+from seti_utils.scores.pseudo import append_pseudo, select_pseudo
+from seti_utils.scores.tables import gather_folds, make_scores
 
 SCORES = [0.01, 0.99, 0.5, 0.97, 0.02, 0.97]
 

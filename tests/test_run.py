@@ -13,16 +13,16 @@ import pandas as pd
 import pytest
 import torch
 
-from seti_utils.data.sky import make_sky
-from seti_utils.experiments import LOG
+from seti_utils.sky import make_sky
+from seti_utils.log.pages import LOG
 from seti_utils.learn.checkpoint import load
 from seti_utils.learn.survival import DeadRun, Diverged, Stopped
-from seti_utils.registry import edit
+from seti_utils.log.registry import edit
 from seti_utils.run.artifacts import read_meta
 from seti_utils.run.compose import CALLER_FIELDS, FUNCTIONS
 from seti_utils.run.infer import all_scores, fold_scores
 from seti_utils.run.train import train, train_fold
-from seti_utils.runtime import Runtime
+from seti_utils.run.runtime import Runtime
 
 ROOT = Path(__file__).parent.parent
 SMALL = {"backbone": "test_efficientnet", "pretrained": False, "epochs": 3, "batch": 8, "resize": edit(freq=32, time=32)}

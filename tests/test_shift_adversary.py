@@ -7,10 +7,10 @@ import torch
 
 from seti_utils.errors import InputError
 from seti_utils.files import write_table
-from seti_utils.layouts import parse_layout
-from seti_utils.learn.models import build_model
-from seti_utils.use.adversarial import row_weights
-from seti_utils.use.shift.adversary import (
+from seti_utils.log.layouts import parse_layout
+from seti_utils.nets.models import build_model
+from seti_utils.scores.row_weights import row_weights
+from seti_utils.shift.adversary import (
     Adversary,
     adversarial_folds,
     adversarial_table,
@@ -19,7 +19,7 @@ from seti_utils.use.shift.adversary import (
     density_weights,
     effective_rows,
 )
-from seti_utils.use.shift.network import GradCAM, as_image, heat_on_panels, network_adversary
+from seti_utils.shift.network import GradCAM, as_image, heat_on_panels, network_adversary
 from seti_utils.views.layout import arrange
 
 

@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from seti_utils.data.cadence import FILE_BYTES, PANELS, SHAPE
-from seti_utils.data.needles import FAMILIES
-from seti_utils.data.sky import make_sky
-from seti_utils.data.sky.chunk import write_array
-from seti_utils.data.sky.plan import plan_rows
-from seti_utils.data.sky.ranges import KINDS, SHIFTED_FAMILIES, SHIFTED_SNR, SNR, TRAIN_FAMILIES
+from seti_utils.sky.needles import FAMILIES
+from seti_utils.sky import make_sky
+from seti_utils.sky.chunk import write_array
+from seti_utils.sky.plan import plan_rows
+from seti_utils.sky.ranges import KINDS, SHIFTED_FAMILIES, SHIFTED_SNR, SNR, TRAIN_FAMILIES
 from seti_utils.errors import InputError
 
 TEXT = dict.fromkeys(("id", "family", "panels", "terrestrial", "terrestrial_family", "terrestrial_panels"), str)
@@ -101,7 +101,7 @@ def test_reused_resumed_or_refused(sky, tmp_path, monkeypatch):
     with pytest.raises(InputError, match="no synthetic sky"):
         make_sky(tmp_path / "data", train=8, test=4)
 
-    from seti_utils.data.sky import folder
+    from seti_utils.sky import folder
 
     real, done = folder.write_chunk, []
 
@@ -133,7 +133,7 @@ def test_reused_resumed_or_refused(sky, tmp_path, monkeypatch):
     ],
 )
 def test_bad_arguments(tmp_path, monkeypatch, wrong, message):
-    monkeypatch.setattr("seti_utils.data.sky.folder.shutil.disk_usage", lambda _: SimpleNamespace(free=10**8 + 10**7))
+    monkeypatch.setattr("seti_utils.sky.folder.shutil.disk_usage", lambda _: SimpleNamespace(free=10**8 + 10**7))
     with pytest.raises(InputError, match=message):
         make_sky(tmp_path / "s", **{"train": 8, "test": 4} | wrong)
     assert not (tmp_path / "s").exists()

@@ -6,14 +6,14 @@ import pytest
 
 from seti_utils.__main__ import main
 from seti_utils.data.competition import read_competition
-from seti_utils.data.sky import make_sky
+from seti_utils.sky import make_sky
 from seti_utils.errors import InputError
-from seti_utils.learn.metrics import auc
-from seti_utils.use.ensemble import blend
-from seti_utils.use.overlap import search
-from seti_utils.use.overlap_panels import clean, read_covered
-from seti_utils.use.stacking import stack
-from seti_utils.use.tables import make_scores, read_scores, write_scores
+from seti_utils.stats.auc import auc
+from seti_utils.scores.ensemble import blend
+from seti_utils.overlap.search import search
+from seti_utils.overlap.panels import clean, read_covered
+from seti_utils.scores.stacking import stack
+from seti_utils.scores.tables import make_scores, read_scores, write_scores
 
 
 def members(rows, seed, prefix, target=True):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from seti_utils.errors import InputError
-from seti_utils.use.submission import check_submission, write_submission
-from seti_utils.use.tables import make_scores
+from seti_utils.scores.submission import check_submission, write_submission
+from seti_utils.scores.tables import make_scores
 
 FULL = Path(__file__).parents[2] / "shared/real/full"
 

@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from seti_utils.learn.metrics import auc, bootstrap_auc
+from seti_utils.stats.auc import auc, bootstrap_auc
 from seti_utils.run.summary import gap, shift_of
 
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from seti_utils.errors import InputError
-from seti_utils.use.tables import check_scores, gather_folds, make_scores, mean_scores, read_scores, write_scores
+from seti_utils.scores.tables import check_scores, gather_folds, make_scores, mean_scores, read_scores, write_scores
 
 ORIGIN = {"experiment": "exp011", "seed": 2021, "fingerprint": "0123456789ab"}
 

@@ -7,9 +7,9 @@ import scipy.ndimage
 import torch
 from sklearn.decomposition import NMF
 
-from seti_utils.data.needles import local_sigma
+from seti_utils.data.noise import local_sigma
 from seti_utils.errors import InputError
-from seti_utils.use.cleaned import STEPS, draw_cleaning
+from seti_utils.pictures.cleaning import STEPS, draw_cleaning
 from seti_utils.views import CLEANING, clip, column_norm, emphasis, high_pass, low_rank, off_median, render, row_norm, whiten
 
 

@@ -5,7 +5,7 @@ from dataclasses import asdict
 import pytest
 import torch
 
-from seti_utils import specs
+from seti_utils.log import specs
 from seti_utils.views import CLEANING, IMAGE_AUGMENTATIONS, PANEL_AUGMENTATIONS, normalise_panels, render
 
 if not torch.cuda.is_available():

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from seti_utils.errors import InputError
-from seti_utils.layouts import parse_layout
+from seti_utils.log.layouts import parse_layout
 from seti_utils.views import arrange, clip, mirror, normalise_panels, render, resize, rows_of, whiten
 
 SHAPES = {

@@ -7,12 +7,12 @@ import timm
 import torch
 
 from seti_utils.errors import InputError
-from seti_utils.learn import weights
-from seti_utils.learn.backbones import timm_name
-from seti_utils.learn.models import build_model
-from seti_utils.learn.panel_encoder import PanelEncoder
-from seti_utils.learn.pooling import GeM
-from seti_utils.learn.weights import find_weights
+from seti_utils.nets import weights
+from seti_utils.nets.backbones import timm_name
+from seti_utils.nets.models import build_model
+from seti_utils.nets.panel_encoder import PanelEncoder
+from seti_utils.nets.pooling import GeM
+from seti_utils.nets.weights import find_weights
 
 NET = "test_resnet"  # one of timm's own tiny nets: 0.5 million weights
 

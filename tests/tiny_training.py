@@ -21,7 +21,8 @@ from seti_utils.learn.fit import Position, fit
 from seti_utils.learn.losses import bce
 from seti_utils.learn.precision import Precision
 from seti_utils.learn.schedules import cosine
-from seti_utils.learn.seeding import Randomness, seed_of
+from seti_utils.learn.seeding import Randomness
+from seti_utils.stats.seeds import seed_of
 
 ROWS, BATCH, STEPS, EPOCHS, STAGES = 48, 8, 6, 3, 2
 META = {"fingerprint": "f00d", "folds": "beef"}
@@ -58,11 +59,11 @@ def order(epoch, stage=0):
     return torch.randperm(ROWS, generator=torch.Generator().manual_seed(seed_of("order", stage, epoch)))
 
 
-def stream(epoch, first, *, stage=0, crew=distributed.Team(), batch=BATCH, read=lambda rows: None):
+def stream(epoch, first, *, stage=0, team=distributed.Team(), batch=BATCH, read=lambda rows: None):
     """Batches from number ``first`` on; of each whole batch this rank's rows, strided as ``epoch_order`` does."""
     x, y = rows()
-    part = batch // crew.world
-    mine = order(epoch, stage)[crew.rank :: crew.world][first * part :]
+    part = batch // team.world
+    mine = order(epoch, stage)[team.rank :: team.world][first * part :]
     for chosen in mine.split(part):
         read(chosen)
         yield Batch(x[chosen], y[chosen], chosen)
@@ -72,27 +73,27 @@ def noisy(x, y, *, generator):
     return x + 0.1 * torch.randn(x.shape, generator=generator), y
 
 
-def parts(crew=distributed.Team(), *, norm=lambda: nn.BatchNorm2d(4), drop=0.25, kind=None, averaged=ema, wrap=True):
+def parts(team=distributed.Team(), *, norm=lambda: nn.BatchNorm2d(4), drop=0.25, kind=None, averaged=ema, wrap=True):
     """Model, optimiser, precision and average of a fresh run."""
     torch.manual_seed(1)
     model = Net(norm, drop)
-    model = distributed.parallel(model, crew) if wrap else model
+    model = distributed.parallel(model, team) if wrap else model
     optimiser = torch.optim.Adam(model.parameters(), lr=1e-2)
     return {"model": model, "optimiser": optimiser, "precision": Precision(kind), "average": averaged(model)}
 
 
-def train(folder, crew=distributed.Team(), *, stages=STAGES, batch=BATCH, augments=(noisy,), each_step=lambda: None,
+def train(folder, team=distributed.Team(), *, stages=STAGES, batch=BATCH, augments=(noisy,), each_step=lambda: None,
           stop=lambda: None, save_every=1, seed=7, **choices):
     """Train all stages, going on from ``folder/resume.pt`` where there is one; returns the parts and the position."""
-    path, randomness = Path(folder) / "resume.pt", Randomness(seed, rank=crew.rank)
+    path, randomness = Path(folder) / "resume.pt", Randomness(seed, rank=team.rank)
     position, states = checkpoint.load_resume(path, **META) if checkpoint.exists(path) else (Position(), None)
-    made = parts(crew, **choices)
+    made = parts(team, **choices)
     while True:
         if states is not None:
             checkpoint.restore(states, **made)
             states = None
         if position.epoch < EPOCHS:
-            write = partial(checkpoint.save_resume, path, meta=META, **made) if crew.leads else lambda position: None
+            write = partial(checkpoint.save_resume, path, meta=META, **made) if team.leads else lambda position: None
             views = objectives.Views(lambda x: x.float(), randomness.generator,
                                      panel_augments=[objectives.during(augment) for augment in augments])
             inner = objectives.supervised(bce, views, autocast=made["precision"].autocast)
@@ -101,7 +102,7 @@ def train(folder, crew=distributed.Team(), *, stages=STAGES, batch=BATCH, augmen
                 each_step()
                 return inner(model, batch, done)
 
-            fit(made["model"], partial(stream, stage=position.stage, crew=crew, batch=batch), objective,
+            fit(made["model"], partial(stream, stage=position.stage, team=team, batch=batch), objective,
                 made["optimiser"], cosine, epochs=EPOCHS, steps=ROWS // batch, randomness=randomness,
                 precision=made["precision"], average=made["average"], save=write, save_every=save_every, stop=stop,
                 clip_norm=1.0, position=position)
@@ -118,13 +119,13 @@ def weights(made):
     return {**model.state_dict(), **{f"average {name}": value for name, value in made["average"].state_dict().items()}}
 
 
-def killer(crew):
+def killer(team):
     """A step hook that ends this process by SIGKILL as the environment says: ``KILL_AT`` steps on, on ``KILL_RANK``."""
     left, on = int(os.environ.get("KILL_AT", -1)), int(os.environ.get("KILL_RANK", 0))
     steps = iter(range(1 << 30))
 
     def each_step():
-        if next(steps) == left and crew.rank == on:
+        if next(steps) == left and team.rank == on:
             os.kill(os.getpid(), signal.SIGKILL)
 
     return each_step
@@ -134,9 +135,9 @@ def main(folder):
     torch.set_num_threads(1)
     choices = {"plain": dict(norm=lambda: nn.GroupNorm(2, 4), drop=0.0, augments=()), "full": {},
                "swa": dict(averaged=partial(swa, images=lambda: [rows()[0].float()]))}[os.environ.get("TINY", "full")]
-    with distributed.team("cpu", timeout_s=120) as crew:
-        made, position = train(folder, crew, each_step=killer(crew), save_every=2, **choices)
-        if crew.leads:
+    with distributed.join_team("cpu", timeout_s=120) as team:
+        made, position = train(folder, team, each_step=killer(team), save_every=2, **choices)
+        if team.leads:
             checkpoint.save(Path(folder) / "end.pt", weights(made), {"history": position.history})
 
 

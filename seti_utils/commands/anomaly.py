@@ -30,7 +30,7 @@ def handle(args: argparse.Namespace) -> None:
     import pandas as pd
 
     from seti_utils.run.anomaly import anomaly_scores
-    from seti_utils.run.rows import open_competition
+    from seti_utils.run.fold_data import open_competition
     from seti_utils.run.summary import hidden_labels, targets_for, worded
 
     name, folds, runtime = run_of(args)

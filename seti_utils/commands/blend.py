@@ -39,9 +39,9 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 
 def handle(args: argparse.Namespace) -> None:
-    from seti_utils.use.ensemble import blend, correlations
-    from seti_utils.use.submission import write_submission
-    from seti_utils.use.tables import read_scores
+    from seti_utils.scores.ensemble import blend, correlations
+    from seti_utils.scores.submission import write_submission
+    from seti_utils.scores.tables import read_scores
 
     if args.out in (*args.tables, *(args.oof or ())):
         raise InputError("is one of the tables to blend", where=args.out, remedy="choose another --out")
@@ -59,13 +59,13 @@ def handle(args: argparse.Namespace) -> None:
 
 def stacked(args: argparse.Namespace, tables: list) -> None:
     """The stack by coverage, or the mean of logits where it does not earn its place."""
-    from seti_utils.learn.metrics import auc
-    from seti_utils.use.ensemble import blend
-    from seti_utils.use.overlap_folder import read_groups
-    from seti_utils.use.overlap_panels import read_covered
-    from seti_utils.use.stacking import gain_of, stack
-    from seti_utils.use.submission import write_submission
-    from seti_utils.use.tables import read_scores
+    from seti_utils.stats.auc import auc
+    from seti_utils.scores.ensemble import blend
+    from seti_utils.overlap.folder import read_groups
+    from seti_utils.overlap.panels import read_covered
+    from seti_utils.scores.stacking import gain_of, stack
+    from seti_utils.scores.submission import write_submission
+    from seti_utils.scores.tables import read_scores
 
     if not args.oof or args.weights:
         raise InputError("--stack needs the out-of-fold tables, and finds its weights itself",
@@ -83,8 +83,8 @@ def stacked(args: argparse.Namespace, tables: list) -> None:
 
 def found_weights(args: argparse.Namespace) -> list[float]:
     """The weights that the out-of-fold tables earn, and the evidence on standard output."""
-    from seti_utils.use.tables import read_scores
-    from seti_utils.use.weighting import find_weights
+    from seti_utils.scores.tables import read_scores
+    from seti_utils.scores.weighting import find_weights
 
     if args.weights:
         raise InputError("both --weights and --oof were given", remedy="give one of them")

@@ -4,7 +4,7 @@ import argparse
 
 from seti_utils.commands.options import add_coordinates, add_runtime, runtime_of
 from seti_utils.commands.train import add_budget
-from seti_utils.experiments import LOG
+from seti_utils.log.pages import LOG
 from seti_utils.run.coordinates import parse_folds
 
 

@@ -4,10 +4,10 @@ import argparse
 from pathlib import Path
 
 from seti_utils.commands.options import add_overrides
-from seti_utils.experiments import LOG
+from seti_utils.log.pages import LOG
 from seti_utils.files import replacing
-from seti_utils.logbook import experiments_markdown, lineage_text, log_table, read_measured
-from seti_utils.runtime import parse_overrides
+from seti_utils.log.book import experiments_markdown, lineage_text, log_table, read_measured
+from seti_utils.log.overrides import parse_overrides
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:

@@ -20,7 +20,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 
 def handle(args: argparse.Namespace) -> None:
-    from seti_utils.run.papermill import run_notebook
+    from seti_utils.run.notebooks.execute import run_notebook
 
     run_notebook(args.notebook, args.out, args.parameters)
     print(f"executed notebook: {args.out}")

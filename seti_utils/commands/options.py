@@ -3,9 +3,10 @@
 import argparse
 from pathlib import Path
 
-from seti_utils.experiments import LOG
+from seti_utils.log.pages import LOG
 from seti_utils.run.coordinates import parse_folds
-from seti_utils.runtime import Runtime, parse_overrides
+from seti_utils.run.runtime import Runtime
+from seti_utils.log.overrides import parse_overrides
 
 
 def add_overrides(parser: argparse.ArgumentParser) -> None:

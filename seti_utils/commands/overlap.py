@@ -51,8 +51,8 @@ def handle_search(args: argparse.Namespace) -> None:
 
     from seti_utils.data.competition import read_competition
     from seti_utils.run.infer import choose_device
-    from seti_utils.use.overlap import search
-    from seti_utils.use.overlap_folder import DONE
+    from seti_utils.overlap.search import search
+    from seti_utils.overlap.folder import DONE
 
     competition = read_competition(args.data, args.era)
     device = str(choose_device(args.device))
@@ -67,7 +67,7 @@ def handle_search(args: argparse.Namespace) -> None:
 def handle_clean(args: argparse.Namespace) -> None:
     from seti_utils.data.competition import read_competition
     from seti_utils.run.infer import choose_device
-    from seti_utils.use.overlap_panels import COVERED, clean, read_covered
+    from seti_utils.overlap.panels import COVERED, clean, read_covered
 
     competition = read_competition(args.data, args.era)
     device = str(choose_device(args.device))

@@ -26,7 +26,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 
 def handle(args: argparse.Namespace) -> None:
-    from seti_utils.data.sky import make_sky
+    from seti_utils.sky import make_sky
 
     make_sky(
         args.out, train=args.train, test=args.test, seed=args.seed, shift=not args.no_shift, overlap=args.overlap, era=args.era,

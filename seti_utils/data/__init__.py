@@ -1,0 +1,1 @@
+"""A competition's bytes: cadences, folders, tables, folds, stores, sources and batches."""

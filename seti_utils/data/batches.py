@@ -17,7 +17,7 @@ import torch
 
 from seti_utils.data.cadence import FREQ, PANEL_BYTES, TIME
 from seti_utils.data.sources import Source, check_rows
-from seti_utils.runtime import cores
+from seti_utils.machine import cores
 
 ANNOUNCED = 32
 """Cadences announced to the operating system beyond those being read, while reading is slow."""

@@ -8,7 +8,6 @@ from seti_utils.kaggle.errors import (
     ConnectionLost,
     Forbidden,
     InvalidSources,
-    KaggleError,
     NotFound,
     QuotaSpent,
     ServerTrouble,
@@ -18,6 +17,7 @@ from seti_utils.kaggle.errors import (
     Unauthorized,
     UnknownAnswer,
 )
+from seti_utils.session.errors import KaggleError
 
 # The client prints only the message of a JSON error, without its status, so words are all there is to go by.
 SIGNS: tuple[tuple[str, type[KaggleError]], ...] = (

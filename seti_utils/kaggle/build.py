@@ -12,7 +12,7 @@ from pathlib import Path
 
 import seti_utils
 from seti_utils.errors import InputError
-from seti_utils.experiments import LOG
+from seti_utils.log.pages import LOG
 from seti_utils.files import replacing, write_json
 from seti_utils.kaggle.datasets import write_dataset_metadata
 from seti_utils.kaggle.embed import PACK, TAG, compress, first_cell, package_archive
@@ -26,8 +26,8 @@ from seti_utils.kaggle.metadata import (
     slug_of,
     title_of,
 )
-from seti_utils.kaggle.parameters import check_parameters, read_parameters
-from seti_utils.runtime import parse_overrides
+from seti_utils.session.parameters import check_parameters, read_parameters
+from seti_utils.log.overrides import parse_overrides
 
 LARGEST_EMBEDDED = 700_000
 NOTEBOOK = "notebook.ipynb"

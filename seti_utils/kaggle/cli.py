@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seti_utils.kaggle.answers import error_of
-from seti_utils.kaggle.errors import ConnectionLost, KaggleError, NoClient, Unauthorized
+from seti_utils.kaggle.errors import ConnectionLost, NoClient, Unauthorized
+from seti_utils.session.errors import KaggleError
 
 KEPT = (
     "PATH",

@@ -10,7 +10,8 @@ from seti_utils.data.cadence import FILE_BYTES
 from seti_utils.data.competition import read_competition
 from seti_utils.errors import InputError
 from seti_utils.kaggle.cli import ask
-from seti_utils.kaggle.errors import HostileName, NoSpace, Unverified
+from seti_utils.session.errors import HostileName, Unverified
+from seti_utils.kaggle.errors import NoSpace
 from seti_utils.kaggle.submit import COMPETITION
 from seti_utils.progress import progress
 

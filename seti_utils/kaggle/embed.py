@@ -30,7 +30,7 @@ os.environ["PYTHONPATH"] = os.pathsep.join([home, *filter(None, [os.environ.get(
 os.environ.update(SETI_RUN_ID=RUN_ID, SETI_KERNEL=KERNEL, SETI_PACKAGE_SHA256=SHA256)
 print(f"seti_utils {{SHA256}}, run {{RUN_ID}} of {{KERNEL}}")
 del archive
-from seti_utils.kaggle.device import require_devices
+from seti_utils.session.device import require_devices
 print(require_devices(os.environ.get("SETI_MACHINE", "{machine}")))"""
 EMBEDDED = 'archive = lzma.decompress(base64.b64decode("{package}"))'
 MOUNTED = """mounts = os.environ.get("SETI_INPUT", "/kaggle/input")

@@ -1,19 +1,6 @@
 """What the site can answer other than success, each with its own name and remedy."""
 
-from seti_utils.errors import InputError
-
-
-class KaggleError(InputError):
-    """Something between this machine and the site went wrong; every other error here is one of these.
-
-    Exit codes: 5, but 3 for a run that failed, and 75 where the same command may simply be run again later.
-    """
-
-    exit_code = 5
-    standard: str | None = None
-
-    def __init__(self, problem: str, *, where: object = None, row: object = None, remedy: str | None = None):
-        super().__init__(problem, where=where, row=row, remedy=remedy or self.standard)
+from seti_utils.session.errors import KaggleError
 
 
 class NoClient(KaggleError):
@@ -119,18 +106,6 @@ class StillRunning(KaggleError):
 
     exit_code = 75
     standard = "wait for it with `python -m seti_utils kaggle wait`, or fetch what there is with --partial"
-
-
-class Unverified(KaggleError):
-    """Output that is not the output of the run that was pushed, or not intact. Nothing was kept."""
-
-    standard = "fetch again; if it stays so, push the kernel again"
-
-
-class HostileName(KaggleError):
-    """A served file name that would leave the output folder. Nothing was written."""
-
-    standard = "do not trust this kernel's output"
 
 
 class NoSpace(KaggleError):

@@ -1,8 +1,8 @@
 """A ready plan for an experiment or a blend of the log: everything it builds on, fold to fold, as kernels."""
 
 from seti_utils.errors import InputError
-from seti_utils.experiments import LOG
-from seti_utils.registry import nearest
+from seti_utils.log.pages import LOG
+from seti_utils.log.registry import nearest
 
 WEIGHTS = "{owner}/seti-pretrained-weights"
 HEADER = """# {name}: {title}.

@@ -9,11 +9,12 @@ import tempfile
 from pathlib import Path, PurePosixPath
 
 from seti_utils.errors import InputError
-from seti_utils.kaggle import bundle
+from seti_utils.session import bundle
 from seti_utils.kaggle.cli import ask
-from seti_utils.kaggle.errors import HostileName, RunFailed, StillRunning, Unverified
+from seti_utils.session.errors import HostileName, Unverified
+from seti_utils.kaggle.errors import RunFailed, StillRunning
 from seti_utils.kaggle.push import read_pushes
-from seti_utils.kaggle.runfile import NAME, listed, read_run, verify_run
+from seti_utils.session.runfile import NAME, listed, read_run, verify_run
 from seti_utils.kaggle.status import plain_log, status
 
 # The client (2.2.4) joins served names to the folder unchecked; what does not match this it never downloads.
@@ -24,7 +25,7 @@ def fetch(kernel: str, out: str | Path, *, partial: bool = False, **expected: ob
     """Download the output of ``kernel``'s last run into ``out`` and return its run.json.
 
     ``out`` must not exist or be empty. The output comes into a folder beside it, is unpacked and verified
-    (``expected``: see :func:`seti_utils.kaggle.runfile.verify_run`) and then takes its name, so ``out`` is whole or
+    (``expected``: see :func:`seti_utils.session.runfile.verify_run`) and then takes its name, so ``out`` is whole or
     not there.
     ``partial`` also takes a failed run's output, verified as far as there is a run.json ({} without one).
     Raises ``StillRunning``, ``RunFailed``, ``Unverified``, ``HostileName`` or another ``KaggleError``.

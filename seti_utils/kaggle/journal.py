@@ -7,7 +7,8 @@ from pathlib import Path
 
 from seti_utils.errors import InputError
 from seti_utils.files import write_json
-from seti_utils.kaggle.errors import KaggleError, RunActive
+from seti_utils.session.errors import KaggleError
+from seti_utils.kaggle.errors import RunActive
 from seti_utils.kaggle.plan import Task
 
 PATIENCE = 60

@@ -19,13 +19,13 @@ from seti_utils.kaggle.errors import (
     ConnectionLost,
     Forbidden,
     InvalidSources,
-    KaggleError,
     NotFound,
     RunActive,
     ServerTrouble,
     Throttled,
     UnknownAnswer,
 )
+from seti_utils.session.errors import KaggleError
 from seti_utils.kaggle.metadata import NAME
 from seti_utils.kaggle.status import status
 

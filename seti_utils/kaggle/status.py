@@ -11,7 +11,8 @@ from pathlib import Path
 
 from seti_utils.kaggle.answers import read_status
 from seti_utils.kaggle.cli import ask
-from seti_utils.kaggle.errors import ConnectionLost, KaggleError, RunFailed, ServerTrouble, StillRunning, Throttled
+from seti_utils.kaggle.errors import ConnectionLost, RunFailed, ServerTrouble, StillRunning, Throttled
+from seti_utils.session.errors import KaggleError
 
 ACTIVE = ("QUEUED", "RUNNING", "NEW_SCRIPT", "CANCEL_REQUESTED")
 PASSING = (ConnectionLost, ServerTrouble, Throttled)

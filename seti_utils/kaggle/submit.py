@@ -12,15 +12,8 @@ import pandas as pd
 from seti_utils.errors import InputError
 from seti_utils.files import sha256
 from seti_utils.kaggle.cli import ask
-from seti_utils.kaggle.errors import (
-    Conflict,
-    ConnectionLost,
-    KaggleError,
-    RunFailed,
-    ServerTrouble,
-    StillRunning,
-    UnknownAnswer,
-)
+from seti_utils.kaggle.errors import Conflict, ConnectionLost, RunFailed, ServerTrouble, StillRunning, UnknownAnswer
+from seti_utils.session.errors import KaggleError
 
 COMPETITION = "seti-breakthrough-listen"
 

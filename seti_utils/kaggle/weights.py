@@ -25,8 +25,8 @@ def gather_weights(backbones: list[str], folder: str | Path) -> list[Path]:
 
 def gather(backbone: str, path: Path) -> None:
     """Copy the pretrained file of ``backbone`` to ``path``."""
-    from seti_utils.learn.backbones import timm_name
-    from seti_utils.learn.weights import cached_weights, hub_answers
+    from seti_utils.nets.backbones import timm_name
+    from seti_utils.nets.weights import cached_weights, hub_answers
 
     name = timm_name(backbone)
     source = cached_weights(name) or (download(name) if hub_answers() else None)

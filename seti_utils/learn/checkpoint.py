@@ -18,7 +18,7 @@ from seti_utils.errors import InputError
 from seti_utils.files import replacing
 from seti_utils.learn.average import bare
 from seti_utils.learn.fit import Position
-from seti_utils.runtime import versions
+from seti_utils.machine import versions
 
 FORMAT = 1
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -32,11 +32,6 @@ class Stateful(Protocol):
 
     def load_state_dict(self, state: Mapping[str, object]) -> object:
         """Take them back."""
-
-
-def run_folder(out: str | Path, experiment: str, fold: int, seed: int) -> Path:
-    """The folder of one run: no two folds or seeds share a path, so parallel runs cannot race."""
-    return Path(out) / experiment / f"fold{fold}_seed{seed}"
 
 
 def describe(

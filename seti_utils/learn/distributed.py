@@ -18,13 +18,13 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from seti_utils.errors import InputError, Spoken
+from seti_utils.errors import InputError, UserError
 
 JOINED = itertools.count()
 """How many teams this process has joined; equal on every rank."""
 
 
-class RankLost(Spoken, RuntimeError):
+class RankLost(UserError, RuntimeError):
     """Another process of the job ended or hangs, so this one cannot go on."""
 
     exit_code = 4
@@ -45,7 +45,7 @@ class Team:
 
 
 @contextmanager
-def team(device: str | None = None, *, timeout_s: float = 600.0) -> Iterator[Team]:
+def join_team(device: str | None = None, *, timeout_s: float = 600.0) -> Iterator[Team]:
     """Join the job that ``torchrun`` describes in the environment, and leave it at the end; alone without one.
 
     May be entered again after it was left, by all ranks alike.
@@ -87,68 +87,68 @@ def lost(error: Exception) -> bool:
     return isinstance(error, dist.DistError) or any(sign in str(error).lower() for sign in signs)
 
 
-def parallel(model: nn.Module, crew: Team, *, sync_bn: bool = False) -> nn.Module:
+def parallel(model: nn.Module, team: Team, *, sync_bn: bool = False) -> nn.Module:
     """``model`` on the team's device, wrapped in DistributedDataParallel when there are several ranks.
 
     ``sync_bn`` computes BatchNorm over the whole batch instead of each rank's part; CUDA only. Wrap after freezing
     parameters and before making the optimiser: only parameters that learn are exchanged.
     """
-    model = model.to(crew.device)
-    if crew.world == 1:
+    model = model.to(team.device)
+    if team.world == 1:
         return model
     if sync_bn:
-        if crew.device.type != "cuda":
+        if team.device.type != "cuda":
             raise InputError("synchronised BatchNorm needs GPUs", remedy="leave sync_bn off on a CPU")
         model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
-    return nn.parallel.DistributedDataParallel(model, [crew.device] if crew.device.type == "cuda" else None)
+    return nn.parallel.DistributedDataParallel(model, [team.device] if team.device.type == "cuda" else None)
 
 
-def part_of(batch: int, crew: Team) -> int:
+def part_of(batch: int, team: Team) -> int:
     """The size of each rank's part of a whole batch; ``InputError`` when it does not divide evenly.
 
     With ``seti_utils.data.batches.epoch_order(rank=, world=)`` any number of ranks then sees the same batches in the
     same order, and a run may resume with another number.
     """
-    part, rest = divmod(batch, crew.world)
+    part, rest = divmod(batch, team.world)
     if rest:
-        raise InputError(f"a batch of {batch} does not divide among {crew.world} ranks",
-                         remedy=f"take batch={max(part, 1) * crew.world}")
+        raise InputError(f"a batch of {batch} does not divide among {team.world} ranks",
+                         remedy=f"take batch={max(part, 1) * team.world}")
     return part
 
 
-def split(rows: Sequence[int], crew: Team) -> np.ndarray:
+def split(rows: Sequence[int], team: Team) -> np.ndarray:
     """This rank's contiguous part of the rows to predict; the parts differ by at most one row."""
-    return np.array_split(np.asarray(rows), crew.world)[crew.rank]
+    return np.array_split(np.asarray(rows), team.world)[team.rank]
 
 
-def gather(values: np.ndarray, crew: Team) -> np.ndarray:
+def gather(values: np.ndarray, team: Team) -> np.ndarray:
     """Every rank's ``values`` (n_r, ...) one after the other on every rank: undoes ``split``, one row per id."""
-    if crew.world == 1:
+    if team.world == 1:
         return values
-    own = torch.from_numpy(np.ascontiguousarray(values)).to(crew.device)
-    counts = [torch.zeros(1, dtype=torch.int64, device=crew.device) for _ in range(crew.world)]
-    dist.all_gather(counts, torch.tensor([len(own)], device=crew.device))
+    own = torch.from_numpy(np.ascontiguousarray(values)).to(team.device)
+    counts = [torch.zeros(1, dtype=torch.int64, device=team.device) for _ in range(team.world)]
+    dist.all_gather(counts, torch.tensor([len(own)], device=team.device))
     longest = max(int(count) for count in counts)
     padded = own.new_zeros((longest, *own.shape[1:]))
     padded[: len(own)] = own
-    parts = [torch.empty_like(padded) for _ in range(crew.world)]
+    parts = [torch.empty_like(padded) for _ in range(team.world)]
     dist.all_gather(parts, padded)
     return torch.cat([part[: int(count)] for part, count in zip(parts, counts, strict=True)]).cpu().numpy()
 
 
-def shared(value: object, crew: Team) -> object:
+def shared(value: object, team: Team) -> object:
     """Rank 0's ``value`` on every rank: a resume state, when only the first machine has the file."""
-    if crew.world == 1:
+    if team.world == 1:
         return value
     box = [value]
-    dist.broadcast_object_list(box, src=0, device=crew.device if crew.device.type == "cuda" else None)
+    dist.broadcast_object_list(box, src=0, device=team.device if team.device.type == "cuda" else None)
     return box[0]
 
 
-def agreed(reason: str | None, crew: Team) -> str | None:
+def agreed(reason: str | None, team: Team) -> str | None:
     """A reason to stop on one rank, made every rank's: the first one given. All ranks must call it."""
-    if crew.world == 1:
+    if team.world == 1:
         return reason
-    reasons: list[str | None] = [None] * crew.world
+    reasons: list[str | None] = [None] * team.world
     dist.all_gather_object(reasons, reason)
     return next((given for given in reasons if given), None)

@@ -1,18 +1,12 @@
 """Randomness that is a function of where training stands, so there is no state to save and none to repeat."""
 
-import hashlib
-
 import torch
+
+from seti_utils.stats.seeds import seed_of
 
 BITS = (1 << 63) - 1
 STRIDE = 0x1E3779B97F4A7C15
 """An odd number near 2**61 / golden ratio: adding multiples of it visits every value before it repeats one."""
-
-
-def seed_of(*parts: object) -> int:
-    """A 63-bit seed from any number of integers and words, equal on every machine (SHA-256 of their spelling)."""
-    text = "\x1f".join(f"{type(part).__name__}={part}" for part in parts)
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 
 class Randomness:

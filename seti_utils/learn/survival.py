@@ -12,8 +12,8 @@ from types import FrameType
 import numpy as np
 import torch
 
-from seti_utils.errors import InputError, Paused, Spoken
-from seti_utils.learn.metrics import auc, bootstrap_auc
+from seti_utils.errors import InputError, Paused, UserError
+from seti_utils.stats.auc import auc, bootstrap_auc
 
 FLAT = 1e-4
 """Standard deviation of the logits below which a prediction is called constant."""
@@ -43,7 +43,7 @@ class Stopped(Paused):
         super().__init__(f"stopped at {place}: {reason}; the state is saved, the same command goes on from there")
 
 
-class Diverged(Spoken, RuntimeError):
+class Diverged(UserError, RuntimeError):
     """The gradient stayed non-finite in float32; ``steps`` were skipped in a row."""
 
     exit_code = 3
@@ -54,7 +54,7 @@ class Diverged(Spoken, RuntimeError):
                          f"{CURES['clip_norm']}, and check the input for non-finite values")
 
 
-class DeadRun(Spoken, RuntimeError):
+class DeadRun(UserError, RuntimeError):
     """The network does not learn. ``symptom`` says how that shows, ``cures`` names the knobs to turn, best first."""
 
     exit_code = 3

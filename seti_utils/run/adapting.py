@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterator, Sequence
 
 import torch
 
-from seti_utils import specs
+from seti_utils.log import specs
 from seti_utils.data.batches import Batch, batches, epoch_order
 from seti_utils.data.sources import Source
 from seti_utils.errors import InputError
 from seti_utils.learn.adapting import centre_labels, describe_rows
 from seti_utils.learn.distributed import Team, part_of
-from seti_utils.learn.seeding import seed_of
+from seti_utils.stats.seeds import seed_of
 
 ADAPTED = "adapted.pt"
 
@@ -29,7 +29,7 @@ def plain_images(
 
 
 def test_batches(
-    source: Source, model: torch.nn.Module, images: Iterator[torch.Tensor], *, batch: int, seed: int, crew: Team,
+    source: Source, model: torch.nn.Module, images: Iterator[torch.Tensor], *, batch: int, seed: int, team: Team,
     workers: int | None, pin: bool, autocast: Callable, guess: bool,
 ) -> tuple[Callable[[int, int], Iterator[Batch]], int]:
     """``(epoch, first) -> batches`` of test cadences and the steps of an epoch, for SHOT.
@@ -41,11 +41,11 @@ def test_batches(
         raise InputError(f"{len(source)} test cadences do not fill one batch of {batch}", where="adapt=Shot",
                          remedy="take a smaller batch, for example --set batch=4")
     labels = centre_labels(*describe_rows(model, images, autocast)).numpy() if guess else None
-    own_seed, part = seed_of(seed, "adapt"), part_of(batch, crew)
+    own_seed, part = seed_of(seed, "adapt"), part_of(batch, team)
     steps = len(source) // batch
 
     def stream(epoch: int, first: int) -> Iterator[Batch]:
-        order = epoch_order(len(source), seed=own_seed, epoch=epoch, rank=crew.rank, world=crew.world)
+        order = epoch_order(len(source), seed=own_seed, epoch=epoch, rank=team.rank, world=team.world)
         return batches(source, labels, order[first * part : steps * part], part, workers=workers, pin=pin)
 
     return stream, steps

@@ -7,17 +7,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from seti_utils.experiments import LOG
+from seti_utils.log.pages import LOG
 from seti_utils.files import write_table
 from seti_utils.learn.adapting import describe_rows
 from seti_utils.run.adapting import kept_weights, plain_images
 from seti_utils.run.artifacts import load_network, trained
 from seti_utils.run.compose import bare_network, view_of
 from seti_utils.run.infer import choose_device
-from seti_utils.run.rows import cadences, folds_of, open_competition
-from seti_utils.runtime import Runtime
-from seti_utils.use.anomaly import as_score, measure, measure_others, reject
-from seti_utils.use.tables import gather_folds, make_scores, mean_scores, write_scores
+from seti_utils.run.fold_data import cadences, folds_of, open_competition
+from seti_utils.run.runtime import Runtime
+from seti_utils.scores.anomaly import as_score, measure, measure_others, reject
+from seti_utils.scores.tables import gather_folds, make_scores, mean_scores, write_scores
 
 
 def fold_features(name: str, fold: int, seed: int, runtime: Runtime) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -6,9 +6,9 @@ from pathlib import Path
 import torch
 
 from seti_utils.errors import InputError
-from seti_utils.learn.checkpoint import load, run_folder
+from seti_utils.learn.checkpoint import load
 from seti_utils.learn.distributed import Team, shared
-from seti_utils.runtime import Runtime
+from seti_utils.run.runtime import Runtime
 
 
 def trained(name: str, fold: int, seed: int, runtime: Runtime) -> Path:
@@ -52,12 +52,12 @@ def refuse_foreign(folder: Path, fingerprint: str) -> None:
             return
 
 
-def load_network(model: torch.nn.Module, path: Path, crew: Team = Team(), **expected: object) -> None:
+def load_network(model: torch.nn.Module, path: Path, team: Team = Team(), **expected: object) -> None:
     """Load the weights in ``path`` into ``model``; refuses another fingerprint, split or architecture.
 
     Rank 0 reads the file and the others get it from there: only the first machine needs it.
     """
-    content, meta = shared(load(path, **expected) if crew.leads else None, crew)
+    content, meta = shared(load(path, **expected) if team.leads else None, team)
     try:
         model.load_state_dict(content)
     except RuntimeError as error:
@@ -65,12 +65,12 @@ def load_network(model: torch.nn.Module, path: Path, crew: Team = Team(), **expe
                          where=path, remedy="weights start an experiment of the same architecture only") from None
 
 
-def load_body(model: torch.nn.Module, path: Path, crew: Team = Team(), **expected: object) -> None:
+def load_body(model: torch.nn.Module, path: Path, team: Team = Team(), **expected: object) -> None:
     """Load the backbone alone from the weights in ``path``: what a detector knows, a classifier can begin with.
 
     A pooling with an exponent of its own keeps it. Errors as in :func:`load_network`.
     """
-    content, meta = shared(load(path, **expected) if crew.leads else None, crew)
+    content, meta = shared(load(path, **expected) if team.leads else None, team)
     found = {name.removeprefix("body."): value for name, value in content.items() if name.startswith("body.")}
     own = model.body.state_dict()
     lacking = [name for name in own if name not in found and "pool" not in name]
@@ -85,3 +85,8 @@ def tidy(folder: Path) -> None:
     """Remove what only an unfinished run needs."""
     for path in (*folder.glob("*.previous"), folder / "resume.pt"):
         path.unlink(missing_ok=True)
+
+
+def run_folder(out: str | Path, experiment: str, fold: int, seed: int) -> Path:
+    """The folder of one run: no two folds or seeds share a path, so parallel runs cannot race."""
+    return Path(out) / experiment / f"fold{fold}_seed{seed}"

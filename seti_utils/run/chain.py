@@ -6,15 +6,15 @@ from pathlib import Path
 import pandas as pd
 
 from seti_utils.errors import InputError
-from seti_utils.experiments import LOG
-from seti_utils.registry import nearest
+from seti_utils.log.pages import LOG
+from seti_utils.log.registry import nearest
 from seti_utils.run.infer import out_of_fold, predict_test
-from seti_utils.run.rows import open_competition
+from seti_utils.run.fold_data import open_competition
 from seti_utils.run.train import train
-from seti_utils.runtime import Runtime
-from seti_utils.use.ensemble import blend
-from seti_utils.use.submission import write_submission
-from seti_utils.use.tables import write_scores
+from seti_utils.run.runtime import Runtime
+from seti_utils.scores.ensemble import blend
+from seti_utils.scores.submission import write_submission
+from seti_utils.scores.tables import write_scores
 
 Say = Callable[[str], None]
 

@@ -8,19 +8,20 @@ import torch
 
 from seti_utils.data.batches import batches
 from seti_utils.errors import InputError
-from seti_utils.experiments import LOG
-from seti_utils.learn.checkpoint import run_folder
+from seti_utils.log.pages import LOG
+from seti_utils.run.artifacts import run_folder
 from seti_utils.learn.memory import keep_memory
 from seti_utils.learn.precision import choose_precision
 from seti_utils.progress import progress
 from seti_utils.run.adapting import kept_weights
 from seti_utils.run.artifacts import load_network, trained
 from seti_utils.run.compose import bare_network, view_of
-from seti_utils.run.rows import cadences, open_competition
-from seti_utils.runtime import Runtime
-from seti_utils.use.prediction import predict_together, sigmoid
-from seti_utils.use.submission import write_submission
-from seti_utils.use.tables import gather_folds, make_scores, mean_scores, read_scores, write_scores
+from seti_utils.run.fold_data import cadences, open_competition
+from seti_utils.run.runtime import Runtime
+from seti_utils.learn.predicting import predict_together
+from seti_utils.stats.logistic import sigmoid
+from seti_utils.scores.submission import write_submission
+from seti_utils.scores.tables import gather_folds, make_scores, mean_scores, read_scores, write_scores
 from seti_utils.views.layout import rows_of
 
 TOGETHER = 5

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from seti_utils.errors import InputError, Paused
-from seti_utils.runtime import Runtime
+from seti_utils.run.runtime import Runtime
 
 POLL_S = 0.2
 

@@ -10,14 +10,14 @@ import pandas as pd
 import torch
 
 from seti_utils.data.batches import batches
-from seti_utils.experiments import LOG
-from seti_utils.learn.metrics import auc, bootstrap_auc
-from seti_utils.learn.seeding import seed_of
+from seti_utils.log.pages import LOG
+from seti_utils.stats.auc import auc, bootstrap_auc
+from seti_utils.stats.seeds import seed_of
 from seti_utils.run.compose import bare_network, view_of
 from seti_utils.run.infer import choose_device, out_of_fold, predict_test
-from seti_utils.run.rows import cadences, open_competition
-from seti_utils.runtime import Runtime
-from seti_utils.use.prediction import predict
+from seti_utils.run.fold_data import cadences, open_competition
+from seti_utils.run.runtime import Runtime
+from seti_utils.learn.predicting import predict
 
 
 def worded(target: Sequence[float], score: Sequence[float]) -> str:

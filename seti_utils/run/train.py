@@ -10,20 +10,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from seti_utils.config import Config
-from seti_utils.experiments import LOG
+from seti_utils.log.config import Config
+from seti_utils.log.pages import LOG
 from seti_utils.files import write_json
-from seti_utils.learn.checkpoint import describe, run_folder
-from seti_utils.learn.distributed import Team, shared, team
+from seti_utils.learn.checkpoint import describe
+from seti_utils.run.artifacts import run_folder
+from seti_utils.learn.distributed import Team, shared, join_team
 from seti_utils.learn.memory import keep_memory
 from seti_utils.learn.survival import DeadRun, deadline
 from seti_utils.run.artifacts import finished, refuse_foreign
 from seti_utils.run.infer import fold_scores
-from seti_utils.run.rows import fold_rows, folds_of, open_competition
-from seti_utils.run.trial import Trial
-from seti_utils.runtime import Runtime
-from seti_utils.specs import HeadFirst
-from seti_utils.use.pseudo import select_pseudo
+from seti_utils.run.fold_data import fold_rows, folds_of, open_competition
+from seti_utils.run.fold import FoldRun
+from seti_utils.run.runtime import Runtime
+from seti_utils.log.specs import HeadFirst
+from seti_utils.scores.pseudo import select_pseudo
 
 REMEDIES: dict[str, Callable[[Config], object]] = {
     "head_first": lambda config: HeadFirst(1),
@@ -49,32 +50,32 @@ def train(
     one more remedy; what was taken stands in ``meta.json`` and in the weights. Errors as in :func:`train_fold`.
     """
     keep_memory()
-    with team(None if runtime.device == "auto" else runtime.device) as crew:
+    with join_team(None if runtime.device == "auto" else runtime.device) as team:
         stop = deadline(runtime.stop_after) if runtime.stop_after else lambda: None
-        heard = say if crew.leads else lambda line: None
-        return [train_until_alive(name, fold, seed, runtime, crew, stop, heard, retry) for seed in seeds for fold in folds]
+        heard = say if team.leads else lambda line: None
+        return [train_until_alive(name, fold, seed, runtime, team, stop, heard, retry) for seed in seeds for fold in folds]
 
 
 def train_until_alive(
-    name: str, fold: int, seed: int, runtime: Runtime, crew: Team, stop: Callable, say: Callable, retry: int
+    name: str, fold: int, seed: int, runtime: Runtime, team: Team, stop: Callable, say: Callable, retry: int
 ) -> Path:
     """:func:`train_fold`, started again with a remedy up to ``retry`` times when the run is dead."""
     remedies: tuple[str, ...] = ()
     while True:
         try:
-            return train_fold(name, fold, seed, runtime, crew, stop, say, remedies)
+            return train_fold(name, fold, seed, runtime, team, stop, say, remedies)
         except DeadRun as death:
             folder = run_folder(runtime.out, name, fold, seed)
-            if crew.leads:
+            if team.leads:
                 write_json(folder / "dead.json", {"symptom": death.symptom, "cures": death.cures, "remedies": remedies})
             cure = next((knob for knob in death.cures if knob not in remedies), None)
             if cure is None or len(remedies) >= retry:
                 raise
             say(f"{death}: trying again with that ({len(remedies) + 1} of {retry})")
             remedies += (cure,)
-            if crew.leads:
+            if team.leads:
                 folder.rename(folder.with_name(f"{folder.name}.dead{len(remedies)}"))
-            shared(None, crew)
+            shared(None, team)
 
 
 def train_fold(
@@ -82,7 +83,7 @@ def train_fold(
     fold: int,
     seed: int,
     runtime: Runtime,
-    crew: Team = Team(),
+    team: Team = Team(),
     stop: Callable[[], str | None] = lambda: None,
     say: Callable[[str], None] = print,
     remedies: tuple[str, ...] = (),
@@ -97,25 +98,25 @@ def train_fold(
     config = replace(config, **{knob: REMEDIES[knob](config) for knob in remedies})
     mark = LOG.fingerprint(name, runtime.overrides)
     folder = run_folder(runtime.out, name, fold, seed)
-    if crew.leads:
+    if team.leads:
         refuse_foreign(folder, mark)
-    if shared(finished(folder, mark) if crew.leads else None, crew):
+    if shared(finished(folder, mark) if team.leads else None, team):
         say(f"{name} fold {fold} seed {seed}: already trained, in {folder}")
         return folder
     competition = open_competition(runtime)
-    split_of, split_mark = shared(folds_of(config, competition, runtime) if crew.leads else None, crew)
+    split_of, split_mark = shared(folds_of(config, competition, runtime) if team.leads else None, team)
     meta = describe(experiment=name, fold=fold, seed=seed, fingerprint=mark, folds=split_mark, backbone=config.backbone,
                     remedies=list(remedies))
     pseudo = None
     if config.pseudo:
-        scores = fold_scores(config.pseudo.source, fold, seed, runtime, crew.device) if crew.leads else None
-        pseudo = select_pseudo(shared(scores, crew), **vars(config.pseudo))
+        scores = fold_scores(config.pseudo.source, fold, seed, runtime, team.device) if team.leads else None
+        pseudo = select_pseudo(shared(scores, team), **vars(config.pseudo))
         say(f"{len(pseudo.rows)} test rows join the training with the scores of {config.pseudo.source}")
-    rows = fold_rows(config, competition, split_of, fold, runtime, crew.device.type == "cuda", pseudo)
-    trial = Trial(config, fold, seed, runtime, crew, rows, folder, meta, competition)
+    rows = fold_rows(config, competition, split_of, fold, runtime, team.device.type == "cuda", pseudo)
+    fold_run = FoldRun(config, fold, seed, runtime, team, rows, folder, meta, competition)
     started = time.monotonic()
-    position = trial.train(stop, say)
-    if crew.leads:
+    position = fold_run.train(stop, say)
+    if team.leads:
         say(f"{name} fold {fold} seed {seed}: best AUC {position.best:.4f}, {time.monotonic() - started:.0f} s")
-    trial.finish(position, time.monotonic() - started)
+    fold_run.finish(position, time.monotonic() - started)
     return folder

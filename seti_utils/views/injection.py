@@ -4,7 +4,7 @@ import torch
 from torch import Generator, Tensor
 
 from seti_utils.data.cadence import ON, PANELS
-from seti_utils.data.needles import Tracks, draw, log_uniform, random_tracks
+from seti_utils.sky.needles import Tracks, draw, log_uniform, random_tracks
 from seti_utils.errors import InputError
 from seti_utils.views.draws import chosen, uniform, whole_numbers
 from seti_utils.views.layout import held_panels
@@ -33,7 +33,7 @@ def inject(
 
     The label of a cadence that got a needle becomes 1; positives (label 0.5 or more) and the rest are kept as they are,
     and so is a cadence whose needle would show in fewer than ``LEAST_ROWS`` rows. ``families`` as in
-    :data:`seti_utils.data.needles.FAMILIES`, drawn evenly; ``amplitude``: range of the needle's pixels in sigma of the
+    :data:`seti_utils.sky.needles.FAMILIES`, drawn evenly; ``amplitude``: range of the needle's pixels in sigma of the
     panel's local noise, drawn evenly or, with ``law="log"``, log-uniformly; ``drop``: up to this share of its pixels is
     missing, at random. Altered panels are normalised again to mean 0, std 1.
 

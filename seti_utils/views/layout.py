@@ -5,7 +5,7 @@ from torch import Tensor
 
 from seti_utils.data.cadence import ON, PANELS
 from seti_utils.errors import InputError
-from seti_utils.layouts import Layout, panels_shown, parse_layout
+from seti_utils.log.layouts import Layout, panels_shown, parse_layout
 
 
 def held_panels(count: int) -> tuple[int, ...]:

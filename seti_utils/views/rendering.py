@@ -7,7 +7,7 @@ from torch import Tensor
 
 from seti_utils.data.cadence import PANELS
 from seti_utils.errors import InputError
-from seti_utils.layouts import Layout, panels_shown, parse_layout
+from seti_utils.log.layouts import Layout, panels_shown, parse_layout
 from seti_utils.views.cleaning import POINTWISE
 from seti_utils.views.layout import arrange, arrange_channels
 from seti_utils.views.resizing import resize_into

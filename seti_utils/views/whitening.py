@@ -5,7 +5,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from seti_utils.data.needles import local_sigma
+from seti_utils.data.noise import local_sigma
 from seti_utils.errors import InputError
 from seti_utils.views.cleaning import as_numbers
 
@@ -20,7 +20,7 @@ def whiten(x_BPTF: Tensor, freq: int = 15, limit: float = 6.0) -> Tensor:
     """Per panel: divide by the local noise, subtract the running mean over ``freq`` channels, clip to +-``limit``.
 
     (B, P, T, F) of any float dtype -> the same. The noise is that of neighbouring channels' differences
-    (:func:`seti_utils.data.needles.local_sigma`), so slopes, ripples and bursts do not count; what they are goes with
+    (:func:`seti_utils.data.noise.local_sigma`), so slopes, ripples and bursts do not count; what they are goes with
     the running mean (shorter at the edges), and the clip keeps a spike from outshining a needle. A needle loses
     1/``freq`` of its height, up to 2/``freq`` at the edges. No statistic crosses a panel. Raises ``InputError`` unless
     ``freq`` is odd, 3 or more, and ``limit`` positive.

@@ -19,15 +19,15 @@ from .server import LocalKaggle
 
 ROOT = Path(__file__).parents[2]
 TRAIN = """from pathlib import Path
-from seti_utils.kaggle.runfile import write_run
+from seti_utils.session.runfile import write_run
 out = Path(".")
 Path("scores.csv").write_text(f"fold,score\\n{folds},0.5\\n")
 write_run(out, stage="train", experiment=experiment, fingerprint="f" * 12, folds=[int(f) for f in folds.split(",")],
           seeds=[int(s) for s in seeds.split(",")], finished=not stop_after)
 """
 INFER = """from pathlib import Path
-from seti_utils.kaggle.mounts import find_runs
-from seti_utils.kaggle.runfile import write_run
+from seti_utils.session.mounts import find_runs
+from seti_utils.session.runfile import write_run
 found = find_runs(runs)
 Path("submission.csv").write_text("".join((run / "scores.csv").read_text() for run in found))
 write_run(".", stage="infer", experiment=experiment, fingerprint="f" * 12, folds=[0, 1], seeds=[2021])

@@ -1,6 +1,0 @@
-"""Synthetic observations in the competition's format: wide bands, overlapping windows, needles with known truth."""
-
-from seti_utils.data.sky.endless import EndlessSky
-from seti_utils.data.sky.folder import make_sky
-
-__all__ = ["EndlessSky", "make_sky"]

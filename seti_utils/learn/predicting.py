@@ -1,0 +1,109 @@
+"""Scores of a trained network: the mean logit over a few views of the image, without randomness."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from seti_utils.errors import InputError
+from seti_utils.learn.precision import DTYPES, choose_precision
+from seti_utils.views.rendering import AXES, mirror
+
+
+def predict(
+    model: nn.Module,
+    batches: Iterable,
+    render: Callable[[Tensor], Tensor],
+    *,
+    tta: Sequence[str] = ("identity", "freq"),
+    device: str | torch.device = "cpu",
+    autocast: str | None = None,
+    mosaic: int = 1,
+    finite: bool = True,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean logits over the views of ``tta``, and the rows they belong to, in the order of ``batches``.
+
+    ``batches`` yields objects with ``x`` (float16 ``(B, P, T, F)``) and ``rows`` (int64 ``(B,)``); the last one may
+    be smaller. ``render`` makes the image ``(B, C, freq, time)`` of a batch on ``device`` and is called once per
+    batch, whatever the number of views. ``autocast`` is the network's precision, "fp16", "bf16" or None
+    for float32, as far as the device has it (see ``learn.precision.choose_precision``). ``mosaic`` is the layout's
+    number of panel rows (``views.layout.rows_of``), each mirrored in its own place.
+    ``finite=False`` returns NaN and infinity instead of refusing them: for whoever judges a run that may be dead.
+    Returns float64 ``(N,)`` and int64 ``(N,)``. The views are added up in float64; two calls on one machine are equal
+    bit for bit. The model is left in the mode it came in.
+
+    Raises ``InputError`` for an unknown view, for a model that does not return one logit per row, and for a logit
+    that is not finite, naming the row.
+    """
+    logits, rows = predict_together(
+        [model], batches, render, tta=tta, device=device, autocast=autocast, mosaic=mosaic, finite=finite
+    )
+    return logits[0], rows
+
+
+def predict_together(
+    models: Sequence[nn.Module],
+    batches: Iterable,
+    render: Callable[[Tensor], Tensor],
+    *,
+    tta: Sequence[str] = ("identity", "freq"),
+    device: str | torch.device = "cpu",
+    autocast: str | None = None,
+    mosaic: int = 1,
+    finite: bool = True,
+) -> tuple[np.ndarray, np.ndarray]:
+    """:func:`predict` for several networks in one pass: every cadence is read, rendered and mirrored once for all.
+
+    Float64 ``(len(models), N)``, each row bit for bit what ``predict`` gives for that model; and int64 ``(N,)``.
+    """
+    check_views(tta)
+    device = torch.device(device)
+    kind = choose_precision(autocast, device)
+    logits, rows = [np.empty((len(models), 0))], [np.empty(0, np.int64)]
+    modes = [model.training for model in models]
+    for model in models:
+        model.eval()
+    try:
+        # cuDNN may pick another algorithm on another call, and with it another rounding
+        with torch.inference_mode(), torch.backends.cudnn.flags(benchmark=False, deterministic=True):
+            for batch in batches:
+                numbers = torch.as_tensor(batch.rows, dtype=torch.int64).cpu().numpy().copy()
+                image = render(batch.x.to(device))
+                views: list[list[Tensor]] = [[] for _ in models]
+                with torch.autocast(device.type, dtype=DTYPES[kind], enabled=kind is not None):
+                    for view in tta:
+                        mirrored = mirror(image, view, rows=mosaic)
+                        for model, seen in zip(models, views):
+                            seen.append(model(mirrored))
+                logits.append(np.stack([mean_logit(seen, numbers, finite) for seen in views]))
+                rows.append(numbers)
+    finally:
+        for model, mode in zip(models, modes):
+            model.train(mode)
+    return np.concatenate(logits, axis=1), np.concatenate(rows)
+
+
+def check_views(tta: Sequence[str]) -> None:
+    """Raise ``InputError`` when ``tta`` is empty or names a view that ``views.rendering.mirror`` does not know."""
+    if isinstance(tta, str) or not tta or any(view not in AXES for view in tta):
+        raise InputError(f"tta={tta!r} is no list of views", remedy=f"choose one or more of {', '.join(AXES)}")
+
+
+def mean_logit(views: list[Tensor], rows: np.ndarray, finite: bool = True) -> np.ndarray:
+    """The float64 mean of one logit per row and view; refuses other shapes and values that are not finite."""
+    for logit in views:
+        if logit.shape != (len(rows),):
+            raise InputError(
+                f"the model returned {tuple(logit.shape)} for {len(rows)} rows, expected one logit per row",
+                remedy="build the model with build_model, whose forward returns (B,)",
+            )
+    mean = torch.stack([logit.double() for logit in views]).mean(0).cpu().numpy()
+    broken = np.flatnonzero(~np.isfinite(mean))
+    if finite and len(broken):
+        raise InputError(
+            f"the logit is {mean[broken[0]]} ({len(broken)} of {len(rows)} rows in this batch)",
+            row=int(rows[broken[0]]),
+            remedy="predict in float32 (precision=None); if it stays, the weights or the array are not finite",
+        )
+    return mean

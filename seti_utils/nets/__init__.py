@@ -1,0 +1,1 @@
+"""Networks: backbones, heads, pooling, pretrained weights, and the needle detector."""

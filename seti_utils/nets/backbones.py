@@ -1,0 +1,160 @@
+"""Any timm network by any name it ever had, as a body that ends in an embedding."""
+
+import difflib
+from pathlib import Path
+
+import timm
+from timm.layers import DropPath
+from timm.models import _registry
+from torch import Tensor, nn
+
+from seti_utils.errors import InputError
+from seti_utils.nets import needle_net, weights  # noqa: F401  (needle_net makes itself known to timm)
+
+LOG_NAMES = {
+    "efficientnet_b0": "efficientnet_b0.ra_in1k",
+    "efficientnet_b3": "efficientnet_b3.ra2_in1k",
+    **{f"tf_efficientnet_b{size}_ns": f"tf_efficientnet_b{size}.ns_jft_in1k" for size in range(8)},
+    **{f"tf_efficientnetv2_{size}_in21ft1k": f"tf_efficientnetv2_{size}.in21k_ft_in1k" for size in ("s", "m", "l")},
+    # timm 1.0 takes the 16d, 32d and 48d for the smallest, resnext101_32x8d, without a word; it has no 48d any more.
+    **{f"ig_resnext101_32x{width}d": f"resnext101_32x{width}d.fb_wsl_ig1b_ft_in1k" for width in (8, 16, 32)},
+    "HRNet18": "hrnet_w18.ms_in1k",
+    "nf_regnet_b1": "nf_regnet_b1.ra2_in1k",
+    "eca_nfnet_l2": "eca_nfnet_l2.ra3_in1k",
+}
+"""Names of 2021 to the same network and the same weights in timm 1.0.26 to 1.0.31."""
+
+
+def timm_name(backbone: str) -> str:
+    """Today's timm name, ``architecture.tag``, of ``backbone``; raises ``InputError`` with the nearest names."""
+    name = LOG_NAMES.get(backbone) or getattr(_registry, "_deprecated_models", {}).get(backbone, backbone)
+    architecture, _, tag = name.partition(".")
+    lost = backbone == "ig_resnext101_32x48d"
+    if not lost and timm.is_model(architecture) and (not tag or name in timm.list_pretrained(f"{architecture}.*")):
+        return name
+    known = [*timm.list_models(), *timm.list_pretrained(), *LOG_NAMES]
+    near = difflib.get_close_matches(backbone, known, n=4, cutoff=0.5)
+    raise InputError(
+        f"timm {timm.__version__} has no network of this name",
+        where=backbone,
+        remedy=f"did you mean {', '.join(near)}?" if near else "timm.list_models() lists what there is",
+    )
+
+
+def make_body(
+    backbone: str,
+    channels: int,
+    *,
+    pretrained_file: str | Path | None = None,
+    pretrained: bool = False,
+    drop_path_rate: float = 0.0,
+) -> nn.Module:
+    """timm's ``backbone`` without classifier for ``channels`` input channels, with or without ImageNet weights.
+
+    Weights come from ``pretrained_file``; or, with ``pretrained=True``, from this machine's Hugging Face cache, then
+    from the hub where it answers. The stem is adapted to ``channels`` by timm (one channel: the sum over RGB; more:
+    RGB repeated and scaled). Raises ``InputError`` for weights that are missing or of another network, and for a
+    ``drop_path_rate`` the network has no use for.
+    """
+    name = timm_name(backbone)
+    options = {"num_classes": 0, "in_chans": channels}
+    if drop_path_rate:
+        options["drop_path_rate"] = drop_path_rate
+    state = None
+    if pretrained_file is None and pretrained:
+        pretrained_file = weights.cached_weights(name) or _download_or_refuse(name, backbone)
+    if pretrained_file is not None:
+        state = weights.read_weights(pretrained_file)
+        # A copy: timm takes the classifier out of it and rewrites the stem.
+        options |= {"pretrained": True, "pretrained_cfg_overlay": {"state_dict": dict(state)}}
+    body = _create(name, backbone, options, pretrained_file)
+    if state is not None:
+        _forget(body)
+        _refuse_foreign(body, state, backbone, pretrained_file)
+    if drop_path_rate and not any(isinstance(module, DropPath) and module.drop_prob for module in body.modules()):
+        raise _no_drop_path(backbone)
+    return body
+
+
+def set_stem_stride(body: nn.Module, stride: int | tuple[int, int], backbone: str) -> None:
+    """Change the stride of the first convolution, (freq, time), in place; its weights stay as they are."""
+    stride = (stride, stride) if isinstance(stride, int) else tuple(stride)
+    first = body.pretrained_cfg.get("first_conv")
+    convolution = body.get_submodule(first) if isinstance(first, str) else None
+    if not isinstance(convolution, nn.Conv2d) or hasattr(body, "patch_embed"):
+        raise InputError(
+            f"stem_stride={stride}: this backbone has no single first convolution whose stride can be changed",
+            where=backbone,
+            remedy="leave stem_stride as it is, or take a convolutional backbone",
+        )
+    if len(stride) != 2 or min(stride) < 1:
+        raise InputError(f"stem_stride={stride}", where=backbone, remedy="give 1, 2 or (freq, time)")
+    convolution.stride = stride
+
+
+def _create(name: str, backbone: str, options: dict, file: object) -> nn.Module:
+    try:
+        return timm.create_model(name, **options)
+    except TypeError as error:
+        if "drop_path_rate" in str(error):
+            raise _no_drop_path(backbone) from error
+        raise InputError(f"timm cannot build it ({error})", where=backbone) from error
+    except (RuntimeError, KeyError) as error:
+        if file is None:
+            raise
+        problem = f"these weights do not fit {backbone} ({str(error).splitlines()[0]})"
+        raise InputError(problem, where=file, remedy=f"give the weights of {name}") from error
+
+
+def _no_drop_path(backbone: str) -> InputError:
+    return InputError(
+        "drop_path_rate has no effect on this backbone: it has no stochastic depth",
+        where=backbone,
+        remedy="set drop_path_rate to 0 for it",
+    )
+
+
+def _download_or_refuse(name: str, backbone: str) -> Path:
+    """The file from the hub; one clear error, soon, where there is none or no way to it."""
+    config = timm.get_pretrained_cfg(name)
+    if config is None or not config.has_weights:
+        others = [other for other in timm.list_pretrained(f"*{name.partition('.')[0]}*")][:3]
+        raise InputError(
+            "nobody published weights for this network",
+            where=backbone,
+            remedy="train it from scratch (pretrained=False)" + (f" or take {', '.join(others)}" if others else ""),
+        )
+    remedy = (
+        f"give pretrained_file=, or put {name}.safetensors (or .bin, .pth) into the weights folder; "
+        f"with internet: huggingface.co/{config.hf_hub_id or 'timm'}"
+    )
+    if config.hf_hub_id is None:
+        raise InputError("the hub has no copy of these weights", where=backbone, remedy=f"{remedy} ({config.url})")
+    if not weights.hub_answers():
+        problem = "pretrained weights are not on this machine and the hub cannot be reached"
+        raise InputError(problem, where=backbone, remedy=remedy)
+    from huggingface_hub import hf_hub_download
+
+    for file in ("model.safetensors", "pytorch_model.bin"):
+        try:
+            return Path(hf_hub_download(config.hf_hub_id, file))
+        except Exception as error:  # the hub's client has two dozen error classes and none in common
+            last = error
+    reason = str(last).splitlines()[0] if str(last) else type(last).__name__
+    raise InputError(f"the hub gave no weights ({reason})", where=backbone, remedy=remedy) from last
+
+
+def _forget(body: nn.Module) -> None:
+    """Drop the weights timm keeps inside the network's description: every copy and checkpoint would carry them."""
+    for description in (body.pretrained_cfg, body.default_cfg):
+        description.pop("state_dict", None)
+
+
+def _refuse_foreign(body: nn.Module, state: dict[str, Tensor], backbone: str, file: object) -> None:
+    share = weights.share_loaded(body, state)
+    if share < 0.5:
+        raise InputError(
+            f"only {share:.0%} of {backbone}'s tensors are in this file: it holds another network",
+            where=file,
+            remedy=f"give the weights of {timm_name(backbone)}",
+        )

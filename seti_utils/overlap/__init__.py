@@ -1,0 +1,1 @@
+"""Which files show the same sky, and panels less that sky."""

@@ -1,0 +1,179 @@
+"""Overlap search: which cadences show the same sky, shifted by how many channels, and which hang together.
+
+Three steps, each out of core and each taken up again where it was interrupted: keys of all columns
+(``overlap_keys``), candidate shifts from equal keys (``overlap_match``), and the comparison of all common columns of
+every candidate (``overlap_check``), which alone decides.
+"""
+
+import shutil
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from seti_utils.data.batches import batches
+from seti_utils.data.cadence import FREQ
+from seti_utils.data.competition import Competition
+from seti_utils.data.packed import open_cadences
+from seti_utils.data.sources import JoinedCadences, Source
+from seti_utils.errors import InputError
+from seti_utils.files import replacing, sha256, write_json, write_table
+from seti_utils.progress import progress
+from seti_utils.machine import versions
+from seti_utils.overlap.check import Reader, in_reading_order, likeness
+from seti_utils.overlap.folder import DONE, GROUPS, PAIR_COLUMNS, PAIRS, UNFINISHED, WORK, claim, fingerprint_of
+from seti_utils.overlap.keys import KEY_PANELS, column_keys
+from seti_utils.overlap.match import EXACT_FILES, LEAST, match_keys, match_products
+
+FORMAT = 1
+FILES_A_PART, PAIRS_A_PART, BATCH = 64, 64, 8
+"""Files and pairs between two saved states, and files whose keys are computed at a time."""
+
+Show = Callable[..., Iterable]
+
+
+def search(competition: Competition, out: str | Path, *, packed: str | Path | None = None, device: str = "cpu",
+           exact: bool = False, least: int = LEAST, workers: int | None = None, quiet: bool = False) -> Path:
+    """Search all cadences of a competition, train and test together, and write the folder ``out``, which is returned.
+
+    A pair counts from ``least`` common columns on. ``exact`` compares all columns with all columns instead of their
+    keys: quadratic, for small data. ``device`` computes keys and comparisons. A killed search is continued by the same
+    call, a finished one is left as it is. Raises ``InputError`` when the folder holds anything else, or an id is in
+    both splits, and as the sources do.
+    """
+    if not 8 <= least <= FREQ:
+        raise InputError(f"least={least} columns", remedy=f"give 8 to {FREQ}; fewer would not tell skies apart")
+    out, device = Path(out), torch.device(device)
+    splits = [split for split in ("train", "test") if len(competition.split(split))]
+    ids = np.concatenate([competition.split(split)["id"].to_numpy(dtype=object) for split in splits])
+    if len(set(ids)) != len(ids):
+        raise InputError("an id is in train and in test", where=competition.root, remedy="give every cadence its own id")
+    files = {split: len(competition.split(split)) for split in splits}
+    wanted = {"format": FORMAT, "era": competition.era, "files": files, "ids": fingerprint_of(ids), "least": least,
+              "how": "all columns" if exact else "keys"}
+    if not claim(out, wanted):
+        return out
+
+    def source_of(panels) -> Source:
+        return JoinedCadences([open_cadences(competition, split, packed, panels) for split in splits])
+
+    show = (lambda items, *_: items) if quiet else progress
+    found = _candidates(source_of(KEY_PANELS), out / WORK, device, exact, least, workers, show)
+    pairs = _compared(source_of("all"), found, out / WORK, device, show)
+    _finish(out, wanted, pairs, ids, files, len(found))
+    return out
+
+
+def find_pairs(source: Source, *, device: str | torch.device = "cpu", least: int = LEAST, exact: bool = False) -> pd.DataFrame:
+    """The same search of all rows of ``source`` (six panels), in memory: a, b (rows), shift, columns, similarity, …"""
+    key_source = _Panels(source)
+    if exact:
+        found = match_products(key_source, device=device, least=least)
+    else:
+        found = match_keys([_keys(key_source, range(len(source)), torch.device(device), None)], least=least)
+    return compare_pairs(source, found, device=device)
+
+
+def compare_pairs(source: Source, found: pd.DataFrame, *, device: str | torch.device = "cpu",
+                  show: Show = lambda items, *_: items) -> pd.DataFrame:
+    """Those of the candidates ``found`` (a, b, shift) that are the same sky, each pair once, in the order of a and b."""
+    read, rows = Reader(source, device), []
+    for a, b, shift in show(list(zip(found["a"], found["b"], found["shift"])), len(found), "comparing", "pair"):
+        like = likeness(read(a), read(b), int(shift))
+        if like.same:
+            which = "".join(map(str, like.panels))
+            rows.append((a, b, shift, FREQ - abs(shift), round(like.similarity, 6), len(like.panels), which))
+    table = pd.DataFrame(rows, columns=PAIR_COLUMNS).astype({"which": str})
+    table = table.sort_values(["a", "b", "panels", "similarity"], ascending=[True, True, False, False], kind="stable")
+    return table.drop_duplicates(["a", "b"]).reset_index(drop=True)
+
+
+def group_rows(pairs: pd.DataFrame, count: int) -> np.ndarray:
+    """The group (int64) of each of ``count`` rows: rows that are joined by pairs, directly or through others, share one.
+
+    Groups are numbered from 0 in the order of their first rows.
+    """
+    graph = coo_array((np.ones(len(pairs), bool), (pairs["a"], pairs["b"])), shape=(count, count))
+    label = connected_components(graph, directed=False)[1]
+    return pd.factorize(label)[0].astype(np.int64)
+
+
+class _Panels:
+    """The key panels of a source that has all six."""
+
+    def __init__(self, source: Source):
+        self.source, self.ids, self.panels = source, source.ids, KEY_PANELS
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def read_into(self, rows, out: torch.Tensor) -> None:
+        whole = torch.empty(len(rows), len(self.source.panels), *out.shape[2:], dtype=out.dtype)
+        self.source.read_into(rows, whole)
+        out.copy_(whole[:, [self.source.panels.index(panel) for panel in KEY_PANELS]])
+
+    def will_need(self, rows) -> None:
+        self.source.will_need(rows)
+
+
+def _keys(source: Source, rows: Iterable[int], device: torch.device, workers: int | None) -> np.ndarray:
+    """Keys int32 (n, P, 256) of the files ``rows``."""
+    stream = batches(source, None, list(rows), BATCH, workers=workers, pin=device.type == "cuda")
+    return np.concatenate([column_keys(batch.x.to(device)).cpu().numpy() for batch in stream])
+
+
+def _candidates(source: Source, work: Path, device: torch.device, exact: bool, least: int, workers: int | None,
+                show: Show) -> pd.DataFrame:
+    """Candidate pairs of the whole source, kept in ``work`` part by part."""
+    size = EXACT_FILES if exact else FILES_A_PART
+    starts = range(0, len(source), size)
+    desc = "multiplying columns" if exact else "keys of columns"
+    for number in show(range(len(starts)), len(starts), desc, "part"):
+        if (path := work / f"part_{number:06d}.npy").exists():
+            continue
+        if exact:
+            part = match_products(source, device=device, least=least, blocks=range(number, number + 1)).to_numpy()
+        else:
+            part = _keys(source, range(starts[number], min(starts[number] + size, len(source))), device, workers)
+        _save(path, part)
+    parts = [np.load(work / f"part_{number:06d}.npy", mmap_mode="r") for number in range(len(starts))]
+    if not exact:
+        return match_keys(parts, least=least)
+    return pd.DataFrame(np.concatenate(parts), columns=["a", "b", "shift", "votes"])
+
+
+def _compared(source: Source, found: pd.DataFrame, work: Path, device: torch.device, show: Show) -> pd.DataFrame:
+    """The pairs among the candidates, compared in parts that are kept in ``work``."""
+    found = found.iloc[in_reading_order(found["a"].to_numpy(), found["b"].to_numpy())]
+    parts = [pd.DataFrame(columns=PAIR_COLUMNS)]
+    starts = range(0, len(found), PAIRS_A_PART)
+    for number in show(range(len(starts)), len(starts), "comparing pairs", "part"):
+        path = work / f"pairs_{number:06d}.csv"
+        if not path.exists():
+            write_table(path, compare_pairs(source, found.iloc[starts[number] : starts[number] + PAIRS_A_PART], device=device))
+        parts.append(pd.read_csv(path, dtype={"which": str}))
+    return pd.concat([part for part in parts if len(part)] or parts).sort_values(["a", "b"]).reset_index(drop=True)
+
+
+def _save(path: Path, array: np.ndarray) -> None:
+    with replacing(path) as temporary, open(temporary, "wb") as file:
+        np.save(file, array)
+
+
+def _finish(out: Path, wanted: dict, pairs: pd.DataFrame, ids: np.ndarray, files: dict[str, int], candidates: int) -> None:
+    """Write the tables, then the description; then remove what marked the folder as unfinished."""
+    group = group_rows(pairs, len(ids))
+    split = np.repeat(list(files), list(files.values()))
+    write_table(out / GROUPS, pd.DataFrame({"id": ids, "split": split, "group": group}))
+    write_table(out / PAIRS, pairs.assign(a=ids[pairs["a"].to_numpy(np.int64)], b=ids[pairs["b"].to_numpy(np.int64)]))
+    sizes = np.bincount(group)
+    counts = {"candidates": candidates, "pairs": len(pairs), "groups": len(sizes), "largest_group": int(sizes.max()),
+              "rows_with_neighbour": int((sizes[group] > 1).sum())}
+    tables = {name: sha256(out / name) for name in (PAIRS, GROUPS)}
+    write_json(out / DONE, {"parameters": wanted, "counts": counts, "tables": tables, "versions": versions()})
+    shutil.rmtree(out / WORK, ignore_errors=True)
+    (out / UNFINISHED).unlink(missing_ok=True)

@@ -1,0 +1,275 @@
+"""What the thin notebooks call: one session that trains, shows and writes."""
+
+import os
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from matplotlib.figure import Figure
+
+from seti_utils.data.competition import find_data, read_competition
+from seti_utils.data.packed import open_cadences
+from seti_utils.errors import InputError, Paused
+from seti_utils.log.pages import LOG
+from seti_utils.session.mounts import find_previous, find_runs, input_root
+from seti_utils.session.runfile import write_run
+from seti_utils.run.artifacts import run_folder
+from seti_utils.learn.survival import parse_duration, spelled
+from seti_utils.log.book import lineage_text
+from seti_utils.run.artifacts import trained
+from seti_utils.run.coordinates import parse_folds, parse_seeds
+from seti_utils.run.infer import out_of_fold, predict_test
+from seti_utils.run.launch import launch
+from seti_utils.run.fold_data import open_competition
+from seti_utils.run.summary import hidden_labels, targets_for, worded
+from seti_utils.run.train import train
+from seti_utils.run.runtime import Runtime
+from seti_utils.machine import cores, versions
+from seti_utils.log.overrides import parse_overrides
+from seti_utils.pictures.curves import draw_roc, draw_scores, draw_training
+from seti_utils.pictures.gallery import draw_gallery
+from seti_utils.pictures.style import save_picture
+
+STRUCTURED = 0.2
+"""Noise in units of a panel's standard deviation where the background is five times as strong: there is much to clean."""
+
+
+def show(figure: Figure, path: Path | None) -> None:
+    """Show a picture in the notebook, and write it as a file where ``path`` says."""
+    from IPython.display import display
+
+    if path is not None:
+        save_picture(figure, path)
+    display(figure)
+
+
+def memory_gib() -> float:
+    """The machine's memory in GiB; NaN where it does not say."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    except (AttributeError, ValueError, OSError):
+        return float("nan")
+
+
+def find_overlap() -> Path | None:
+    """The folder of an overlap search among a kernel's mounted datasets, or None."""
+    patterns = ("/".join(["*"] * depth) + "/overlap.json" for depth in (1, 2, 3, 4))
+    return next((path.parent for pattern in patterns for path in sorted(input_root().glob(pattern))), None)
+
+
+def session(
+    experiment: str, *, folds: str, seeds: str, data: str, out: str, overrides: str = "", weights: str = "", runs: str = "",
+    overlap: str = "", adversarial: str = "", stop_after: str = "",
+) -> "Session":
+    """The notebook's parameters, checked, as a :class:`Session`. Empty strings mean: find it."""
+    name = LOG.find(experiment).name
+    pairs = overrides.split()
+    base = Runtime(
+        data=Path(data) if data else None,
+        out=Path(out),
+        weights=Path(weights) if weights else input_root() if input_root().is_dir() else None,
+        stop_after=parse_duration(stop_after) if stop_after else None,
+        overrides=parse_overrides(pairs),
+        runs=(Path(runs),) if runs else (),
+        overlap=Path(overlap) if overlap else find_overlap(),
+        adversarial=Path(adversarial) if adversarial else None,
+    )
+    config = LOG.config(name, base.overrides)
+    return Session(name, parse_folds(folds, config.folds), parse_seeds(seeds), base, pairs)
+
+
+class Session:
+    """One experiment in one notebook: trains or predicts, and shows what came of it."""
+
+    def __init__(self, name: str, folds: Sequence[int], seeds: Sequence[int], runtime: Runtime, pairs: Sequence[str]):
+        self.name, self.folds, self.seeds, self.runtime, self.pairs = name, list(folds), list(seeds), runtime, list(pairs)
+        self.fingerprint = LOG.fingerprint(name, runtime.overrides)
+        self.stage, self.stopped, self.started = "train", "", time.monotonic()
+
+    def describe(self) -> None:
+        """The machine, the software, the data, the run, and the recipe with its lineage."""
+        competition, budget = open_competition(self.runtime), self.runtime.stop_after
+        gpus = [torch.cuda.get_device_properties(number) for number in range(torch.cuda.device_count())]
+        cards = ", ".join(f"{gpu.name} with {gpu.total_memory / 2**30:.0f} GiB" for gpu in gpus) or "no GPU"
+        free = shutil.disk_usage(self.runtime.out if self.runtime.out.is_dir() else ".").free / 1e9
+        print(f"machine   {cores()} cores, {memory_gib():.0f} GiB of memory, {free:.0f} GB of disk free; {cards}")
+        print("software  " + ", ".join(f"{name} {number}" for name, number in versions().items() if name != "platform"))
+        print(f"data      {competition.name}: {len(competition.train)} training cadences "
+              f"({int(competition.train['target'].sum())} positive), {len(competition.test)} test cadences")
+        print(f"run       {self.name}, fingerprint {self.fingerprint}, folds {self.folds}, seeds {self.seeds}"
+              + (f", at most {spelled(budget)}" if budget else "") + "\n")
+        print(lineage_text(LOG, self.name, self.runtime.overrides))
+
+    def train(self) -> None:
+        """Train every fold and seed, on every GPU there is; a spent time budget ends it in good order."""
+        self.adopt_previous()
+        self.find_sources()
+        try:
+            if (gpus := torch.cuda.device_count()) > 1:
+                mode = "folds" if len(self.folds) >= gpus else "ranks"
+                launch(mode, self.name, self.folds, self.seeds, self.runtime, overrides=self.pairs)
+            else:
+                train(self.name, self.folds, self.seeds, self.runtime)
+        except Paused as reason:
+            self.stopped = str(reason)
+            print(self.stopped)
+
+    def find_sources(self) -> None:
+        """Look among this kernel's inputs for the runs that the experiment builds on, where they are not here."""
+        needed = LOG.config(self.name, self.runtime.overrides).sources().values()
+        places = (self.runtime.out, *self.runtime.runs)
+        if all(any((base / name).is_dir() for base in places) for name in needed):
+            return
+        self.runtime = replace(self.runtime, runs=tuple(find_runs(*map(str, self.runtime.runs))))
+        print(f"builds on {', '.join(dict.fromkeys(needed))} from {', '.join(map(str, self.runtime.runs))}")
+
+    def adopt_previous(self) -> None:
+        """Copy this kernel's own earlier output, where it is mounted, so that training goes on from there."""
+        previous = find_previous(self.name, self.folds, self.seeds, self.fingerprint)
+        if previous is None:
+            return
+        print(f"going on from this kernel's earlier output in {previous}")
+        for item in previous.iterdir():
+            if item.is_dir() and item.name == self.name:
+                shutil.copytree(item, self.runtime.out / item.name, dirs_exist_ok=True)
+            elif item.name.startswith("folds_"):
+                shutil.copy2(item, self.runtime.out / item.name)
+
+    def show_curves(self) -> None:
+        """Loss and validation AUC, epoch by epoch."""
+        runs = [(fold, seed) for seed in self.seeds for fold in self.folds]
+        if self.stopped:  # a spent budget leaves folds that have not begun
+            out = self.runtime.out
+            runs = [(fold, seed) for fold, seed in runs if (run_folder(out, self.name, fold, seed) / "best.pt").exists()]
+        if tables := [self.history(fold, seed) for fold, seed in runs]:
+            show(draw_training(pd.concat(tables), title=self.name), self.picture("curves"))
+
+    def history(self, fold: int, seed: int) -> pd.DataFrame:
+        """``history.csv`` of one run, with its fold."""
+        return pd.read_csv(trained(self.name, fold, seed, self.runtime) / "history.csv").assign(fold=fold, seed=seed)
+
+    def show_out_of_fold(self) -> None:
+        """Out-of-fold AUC with its interval, ROC and histograms."""
+        if self.stopped:
+            print("not finished yet: the out-of-fold table comes when every fold is trained")
+            return
+        oof = out_of_fold(self.name, self.folds, self.seeds, self.runtime)
+        if oof["target"].nunique() < 2:
+            print(f"out-of-fold AUC undefined: the {len(oof)} cadences are of one class")
+        else:
+            print(f"out-of-fold AUC {worded(oof['target'], oof['score'])} (95 % bootstrap interval, {len(oof)} cadences)")
+            show(draw_roc({"out of fold": (oof["target"], oof["score"])}), self.picture("roc"))
+        show(draw_scores(oof), self.picture("scores"))
+
+    def predict(self) -> None:
+        """Score the test cadences and write ``submission.csv``; on a sky, say how right it is."""
+        self.stage = "infer"
+        if not any(self.has_weights(base) for base in (self.runtime.out, *self.runtime.runs)):
+            found = find_runs(*map(str, self.runtime.runs))
+            self.runtime = replace(self.runtime, runs=tuple(found))
+        mean, _ = predict_test(self.name, self.folds, self.seeds, self.runtime)
+        score = mean["score"]
+        print(f"scores from {score.min():.4f} to {score.max():.4f}, half of them below {score.median():.4f}; "
+              f"{int((score > 0.5).sum())} of {len(score)} above 0.5")
+        if (labels := hidden_labels(open_competition(self.runtime).root)) is not None:
+            print(f"AUC on the sky's hidden test labels: {worded(targets_for(mean, labels), mean['score'])}")
+
+    def has_weights(self, base: Path) -> bool:
+        """Whether ``base`` holds runs of this experiment."""
+        return (base / self.name).is_dir() and any((base / self.name).glob("*/best.pt"))
+
+    def show_test_scores(self) -> None:
+        """Test scores beside out-of-fold scores."""
+        mean, _ = predict_test(self.name, self.folds, self.seeds, self.runtime, say=lambda line: None)
+        oof = out_of_fold(self.name, self.folds, self.seeds, self.runtime)
+        show(draw_scores(oof, mean), self.picture("test_scores"))
+
+    def show_gallery(self, split: str) -> None:
+        """The highest-scoring cadences of ``train`` (out of fold) or ``test``."""
+        if self.stopped:
+            return
+        competition = open_competition(self.runtime)
+        if split == "train":
+            table = out_of_fold(self.name, self.folds, self.seeds, self.runtime)
+        else:
+            table, _ = predict_test(self.name, self.folds, self.seeds, self.runtime, say=lambda line: None)
+            if (labels := hidden_labels(competition.root)) is not None:
+                table = table.assign(target=targets_for(table, labels))
+        source = open_cadences(competition, split, self.runtime.packed)
+        show(draw_gallery(source, table, title=f"{self.name}: highest scores of {split}"), self.picture(f"gallery_{split}"))
+
+    def picture(self, name: str) -> Path:
+        """Where a picture is kept."""
+        return self.runtime.out / "pictures" / f"{name}.png"
+
+    def finish(self) -> None:
+        """Write ``run.json``, by which whoever fetches this output knows which run it was."""
+        write_run(self.runtime.out, stage=self.stage, experiment=self.name, fingerprint=self.fingerprint, folds=self.folds,
+                  seeds=self.seeds, finished=not self.stopped, reason=self.stopped or "done", versions=versions(),
+                  session_seconds=round(time.monotonic() - self.started, 1))
+        print(f"{'stopped' if self.stopped else 'done'}; artifacts in {self.runtime.out.resolve()}")
+
+
+def look(*, data: str, rows: int, ids: str, out: str) -> "Look":
+    """The ``look`` notebook's parameters, checked."""
+    competition = read_competition(find_data(Path(data) if data else None))
+    known = set(competition.train["id"]) | set(competition.test["id"])
+    wanted = ids.replace(",", " ").split()
+    if missing := [one for one in wanted if one not in known]:
+        raise InputError(f"no cadence {missing[0]!r}", where=competition.root, remedy="ids stand in train_labels.csv")
+    return Look(competition, rows, wanted, Path(out) if out else None)
+
+
+class Look:
+    """Cadences to look at."""
+
+    def __init__(self, competition, rows: int, ids: list[str], out: Path | None):
+        self.competition, self.rows, self.ids, self.out = competition, rows, ids, out
+
+    def describe(self) -> None:
+        """How many cadences there are."""
+        train = self.competition.train
+        print(f"{self.competition.name}: {len(train)} training cadences, {int(train['target'].sum())} positive; "
+              f"{len(self.competition.test)} test cadences")
+
+    def positives(self) -> None:
+        """Positive cadences; or the chosen ones."""
+        train = self.competition.train
+        self.draw(self.ids or train.loc[train["target"] == 1, "id"].head(self.rows))
+
+    def negatives(self) -> None:
+        """Negative cadences, unless particular ones were chosen."""
+        train = self.competition.train
+        self.draw([] if self.ids else train.loc[train["target"] == 0, "id"].head(self.rows))
+
+    def draw(self, ids: Sequence[str]) -> None:
+        """Raw and cleaned waterfalls."""
+        from seti_utils.pictures.waterfall import draw_cadence
+
+        for one in ids:
+            target = self.competition.train.set_index("id")["target"].get(one)
+            label = "test" if target is None else "positive" if target == 1 else "negative"
+            show(draw_cadence(self.read(one), title=f"{one} ({label})"), self.out and self.out / f"{one}.png")
+
+    def read(self, one: str) -> np.ndarray:
+        """One cadence, float16 (6, 273, 256)."""
+        from seti_utils.data.reading import read_cadence
+
+        table = pd.concat([self.competition.train[["id", "path"]], self.competition.test[["id", "path"]]])
+        return read_cadence(table.set_index("id")["path"][one], renormalise=self.competition.renormalise)
+
+    def cleaning(self) -> None:
+        """One positive under every cleaning step: of the first dozen, one whose background stands well above its noise."""
+        from seti_utils.data.noise import local_sigma
+        from seti_utils.pictures.cleaning import draw_cleaning
+
+        train = self.competition.train
+        some = (self.ids or list(train.loc[train["target"] == 1, "id"]) or list(train["id"]))[:12]
+        noise = local_sigma(torch.from_numpy(np.stack([self.read(one) for one in some]))).median(1).values
+        one = some[int((noise.clamp(min=1e-3) / STRUCTURED).log().abs().argmin())]
+        show(draw_cleaning(self.read(one), title=one), self.out and self.out / f"{one}_cleaning.png")

@@ -1,0 +1,80 @@
+"""A second look at out-of-fold scores: which member to believe, given what is known of a row."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedGroupKFold
+
+from seti_utils.errors import InputError
+from seti_utils.scores.ensemble import blend, check_comparable, logits
+from seti_utils.scores.tables import MANY, check_scores
+from seti_utils.scores.weighting import quick_auc
+
+PARTS = 5
+STRENGTH = 0.3
+"""Inverse weight of the penalty: a few hundred rows choose between a handful of members."""
+
+
+def stack(
+    oofs: Sequence[pd.DataFrame], tests: Sequence[pd.DataFrame], known: pd.Series, *, groups: pd.Series | None = None,
+    name: str = "stack", seed: int = 0,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Logistic regression on the members' logits, each alone and times ``known``: out-of-fold and test table.
+
+    ``known``: a number per id, of both tables, that says which member to believe: for cleaned panels, the share of
+    columns that neighbours cover. ``groups``: rows of one group (the same sky) stay together when the out-of-fold rows
+    score each other in ``PARTS`` parts, so that no row's own target enters its score. The test rows are scored by all
+    out-of-fold rows. Raises ``InputError`` for tables that are not comparable, and for ids that ``known`` lacks.
+    """
+    if len(oofs) != len(tests):
+        raise InputError(f"{len(oofs)} out-of-fold tables, {len(tests)} test tables", where=name,
+                         remedy="give one of each a member")
+    oofs, tests = check_comparable(oofs, oof=True), check_comparable(tests)
+    target = oofs[0]["target"].to_numpy() > 0.5
+    own, other = features(oofs, known), features(tests, known)
+    centre, spread = own.mean(0), own.std(0) + 1e-9
+    own, other = (own - centre) / spread, (other - centre) / spread
+    group = np.arange(len(target)) if groups is None else groups.loc[oofs[0]["id"]].to_numpy()
+    score = np.empty(len(target))
+    for rest, part in StratifiedGroupKFold(PARTS, shuffle=True, random_state=seed).split(own, target, group):
+        score[part] = fitted(own[rest], target[rest]).predict_proba(own[part])[:, 1]
+    origins = [table[["experiment", "seed", "fingerprint"]].drop_duplicates().values.tolist() for table in oofs]
+    mark = hashlib.sha256(json.dumps(["stack", STRENGTH, origins]).encode()).hexdigest()[:12]
+    origin = {"experiment": name, "fingerprint": mark, "seed": oofs[0]["seed"].iloc[0] if same_seed(oofs) else MANY}
+    return (check_scores(oofs[0].assign(score=score, **origin), name),
+            check_scores(tests[0].assign(score=fitted(own, target).predict_proba(other)[:, 1], **origin), name))
+
+
+def gain_of(stacked: pd.DataFrame, oofs: Sequence[pd.DataFrame], *, draws: int = 500, seed: int = 0) -> tuple[float, float, float]:
+    """Out-of-fold AUC of a stack less that of the mean of its members' logits: value and 95 % bootstrap interval over rows."""
+    target = stacked["target"].to_numpy()
+    ours, mean = (table.set_index("id").loc[stacked["id"], "score"].to_numpy() for table in (stacked, blend(oofs, "logit")))
+    parts, rng = [np.flatnonzero((target > 0.5) == label) for label in (False, True)], np.random.default_rng(seed)
+    rows = [np.concatenate([rng.choice(part, len(part)) for part in parts]) for _ in range(draws)]
+    gains = [quick_auc(target[part], ours[part]) - quick_auc(target[part], mean[part]) for part in (np.arange(len(target)), *rows)]
+    return gains[0], *(float(bound) for bound in np.quantile(gains[1:], (0.025, 0.975)))
+
+
+def features(tables: Sequence[pd.DataFrame], known: pd.Series) -> np.ndarray:
+    """(N, 2 M + 1): the members' logits, the same times ``known``, and ``known``."""
+    ids = tables[0]["id"]
+    if absent := [row for row in ids if row not in known.index]:
+        raise InputError(f"{len(absent)} of {len(ids)} ids are not known: {', '.join(absent[:3])}", where="stack",
+                         remedy="give the table of this data")
+    share = known.loc[ids].to_numpy(np.float64)[:, None]
+    values = np.stack([logits(table["score"].to_numpy()) for table in tables], axis=1)
+    return np.concatenate([values, values * share, share], axis=1)
+
+
+def fitted(x: np.ndarray, target: np.ndarray) -> LogisticRegression:
+    """The regression on standardised features."""
+    return LogisticRegression(C=STRENGTH, max_iter=1000).fit(x, target)
+
+
+def same_seed(tables: Sequence[pd.DataFrame]) -> bool:
+    """Whether all rows of all tables are of one seed."""
+    return len({int(value) for table in tables for value in table["seed"].unique()}) == 1

@@ -1,0 +1,107 @@
+"""How many positives the test holds, estimated from scores: Saerens' EM and black-box shift estimation."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from seti_utils.errors import InputError
+from seti_utils.scores.ensemble import logits
+from seti_utils.stats.logistic import sigmoid
+
+FEWEST = 20
+"""Rows of each class, and of the test, below which no prior is estimated."""
+
+
+@dataclass(frozen=True)
+class Prior:
+    """The test's estimated share of positives with its 95 % bootstrap interval."""
+
+    method: str
+    value: float
+    low: float
+    high: float
+
+
+def calibrated(target: Sequence[float], score: Sequence[float], other: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
+    """``score`` and ``other`` with the logit's slope and intercept that fit ``target`` best (Platt 1999)."""
+    from sklearn.linear_model import LogisticRegression
+
+    known = logits(np.asarray(score, np.float64))[:, None]
+    model = LogisticRegression(C=1e4).fit(known, np.asarray(target) > 0.5)
+    return model.predict_proba(known)[:, 1], model.predict_proba(logits(np.asarray(other, np.float64))[:, None])[:, 1]
+
+
+def saerens(score: Sequence[float], prior: float, *, rounds: int = 500, tolerance: float = 1e-7) -> tuple[float, np.ndarray]:
+    """The share of positives among rows with calibrated ``score`` (N,), and the scores at that share.
+
+    ``prior`` is the share for which the scores are calibrated. Expectation maximisation (Saerens 2002): right when the
+    test differs in its share of positives *only*.
+    """
+    odds = logits(np.asarray(score, np.float64)) - logits(np.array(prior))
+    share = prior
+    for _ in range(rounds):
+        adapted = sigmoid(odds + logits(np.array(share)))
+        before, share = share, float(adapted.mean())
+        if abs(share - before) < tolerance:
+            break
+    return share, sigmoid(odds + logits(np.array(share)))
+
+
+def black_box(target: np.ndarray, score: np.ndarray, test: np.ndarray, threshold: float) -> float:
+    """The test's share of positives from how many rows are above ``threshold`` (Lipton 2018, two classes).
+
+    (share above - false-positive rate) / (true-positive rate - false-positive rate), kept in [0, 1]; NaN where the
+    threshold tells the classes not at all. Right under the same assumption as ``saerens``, calibrated or not.
+    """
+    true, false = (score[target == 1] > threshold).mean(), (score[target == 0] > threshold).mean()
+    if true <= false:
+        return np.nan
+    return float(np.clip(((test > threshold).mean() - false) / (true - false), 0, 1))
+
+
+def estimate_priors(
+    target: Sequence[float], score: Sequence[float], test: Sequence[float], *, draws: int = 100, seed: int = 0
+) -> list[Prior]:
+    """Both estimates with intervals, from out-of-fold ``target`` (0 or 1) and ``score``, and ``test`` scores.
+
+    The bootstrap draws positives, negatives and test rows apart; scores are calibrated anew in every draw. The
+    threshold of the black-box estimate is the one with the greatest true- less false-positive rate. Raises
+    ``InputError`` for fewer than ``FEWEST`` rows of a kind.
+    """
+    target, score, test = (np.asarray(values, np.float64) for values in (target, score, test))
+    kinds = [np.flatnonzero(target == 1), np.flatnonzero(target == 0), np.arange(len(test))]
+    if (few := min(map(len, kinds))) < FEWEST:
+        raise InputError(
+            f"{few} rows of a kind are too few for a prior",
+            where="test prior",
+            remedy=f"give at least {FEWEST} positives, negatives and test rows",
+        )
+    generator = np.random.default_rng(seed)
+
+    def em(high: np.ndarray, low: np.ndarray, rows: np.ndarray) -> float:
+        seen = np.concatenate([high, low])
+        _, adapted = calibrated(target[seen], score[seen], test[rows])
+        return saerens(adapted, len(high) / len(seen))[0]
+
+    def box(high: np.ndarray, low: np.ndarray, rows: np.ndarray) -> float:
+        seen = np.concatenate([high, low])
+        return black_box(target[seen], score[seen], test[rows], best_threshold(target[seen], score[seen]))
+
+    found: list[Prior] = []
+    methods: dict[str, Callable[..., float]] = {"Saerens EM": em, "black-box shift": box}
+    for method, estimate in methods.items():
+        values = [estimate(*(generator.choice(kind, len(kind)) for kind in kinds)) for _ in range(draws)]
+        low, high = np.nanquantile(values, [0.025, 0.975])
+        found.append(Prior(method, estimate(*kinds), float(low), float(high)))
+    return found
+
+
+def best_threshold(target: np.ndarray, score: np.ndarray) -> float:
+    """The score above which true- less false-positive rate is greatest."""
+    order = np.argsort(-score, kind="stable")
+    high = target[order] == 1
+    gap = np.cumsum(high) / max(high.sum(), 1) - np.cumsum(~high) / max((~high).sum(), 1)
+    last = np.append(np.diff(score[order]) != 0, True)
+    place = int(np.argmax(np.where(last, gap, -np.inf)))
+    return float(score[order][place] + (score[order][place + 1] if place + 1 < len(score) else 0.0)) / 2

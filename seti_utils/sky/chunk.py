@@ -1,0 +1,101 @@
+"""One chunk of a sky: a few bands drawn, cut, filled with needles and written. Runs in any process, same bytes."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from seti_utils.data.cadence import SHAPE
+from seti_utils.sky.background import random_bands
+from seti_utils.sky.cadences import Content, cut, finish, random_content, truth_columns
+from seti_utils.sky.plan import seeded
+from seti_utils.sky.ranges import (
+    BAND_FREQ,
+    CROWDED_WINDOWS,
+    KINDS,
+    SHIFTED_FAMILIES,
+    SHIFTED_SNR,
+    SNR,
+    SPARSE_WINDOWS,
+    TRAIN_FAMILIES,
+)
+from seti_utils.sky.receiver import other_passband
+
+CHUNK_BANDS = 8
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a worker needs: the sky's folder and parameters, the chunk's number and its rows of the plan.
+
+    ``receiver``: the test's windows carry another receiver's passband.
+    """
+
+    out: str
+    number: int
+    seed: int
+    shift: bool
+    era: str
+    rows: pd.DataFrame
+    receiver: bool = False
+
+
+def split_needles(split: str, shift: bool) -> dict[str, tuple]:
+    """``families`` and ``snr`` of a split's needles: with ``shift`` the test has S-shapes and fainter ones, else both are alike."""
+    shifted = shift and split == "test"
+    return {"families": SHIFTED_FAMILIES if shifted else TRAIN_FAMILIES, "snr": SHIFTED_SNR if shifted else SNR}
+
+
+def write_chunk(task: Task) -> pd.DataFrame:
+    """Write the chunk's arrays and return its truth, one row per cadence in the plan's order."""
+    rows, truths = task.rows.reset_index(drop=True), []
+    contents: dict[str, tuple[Content, dict[int, int]]] = {}
+    for split in ("train", "test"):
+        mine = rows.index[rows["split"] == split]
+        target = torch.tensor(rows.loc[mine, "target"].to_numpy(dtype=bool))
+        generator = seeded(task.seed, "needles", split, task.number)
+        content = random_content(target, **split_needles(split, task.shift), generator=generator)
+        contents[split] = content, {row: place for place, row in enumerate(mine)}
+        if len(mine):
+            truths.append(pd.DataFrame(truth_columns(content), index=mine))
+    # Room for one band, its windows and their float16 copies: fresh memory each time would cost a third in page faults.
+    most = max(CROWDED_WINDOWS, SPARSE_WINDOWS)
+    rooms = torch.empty(2, 1, *SHAPE[:2], BAND_FREQ), torch.empty(most, *SHAPE), torch.empty(most, *SHAPE).half()
+    for band, group in rows.groupby("band"):
+        kinds = torch.tensor([group["kind"].iloc[0]])
+        sky = random_bands(kinds, generator=seeded(task.seed, "band", int(band)), room=rooms[0])
+        for split, part in group.groupby("split"):
+            content, places = contents[split]
+            x_BPTF = cut(sky, [0] * len(part), part["offset"].tolist(), room=rooms[1])
+            if task.receiver and split == "test":
+                other_passband(x_BPTF, part["offset"].tolist())
+            finish(x_BPTF, content.rows(torch.tensor([places[row] for row in part.index])), task.era)
+            folder = Path(task.out) / str(split)
+            halves = rooms[2][: len(part)].copy_(x_BPTF).numpy()
+            for row_id, x_PTF in zip(part["id"], halves, strict=True):
+                write_array(folder / row_id[0] / f"{row_id}.npy", x_PTF)
+    named = rows.assign(kind=[KINDS[kind] for kind in rows["kind"]])
+    return named.join(pd.concat(truths))
+
+
+def npy_header() -> bytes:
+    """The 128 bytes that ``np.save`` writes before a cadence."""
+    text = f"{{'descr': '<f2', 'fortran_order': False, 'shape': {SHAPE}, }}"
+    return b"\x93NUMPY\x01\x00" + (118).to_bytes(2, "little") + text.ljust(117).encode() + b"\n"
+
+
+HEADER = npy_header()
+
+
+def write_array(path: Path, x_PTF: np.ndarray) -> None:
+    """Write one float16 cadence as ``np.save`` would, in one call, without waiting for the disk."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    try:
+        done = os.writev(handle, [HEADER, x_PTF.data])
+        if done != len(HEADER) + x_PTF.nbytes:
+            raise OSError(f"{path}: only {done} bytes written")
+    finally:
+        os.close(handle)

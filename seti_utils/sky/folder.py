@@ -1,0 +1,183 @@
+"""A synthetic sky on disk, in exactly the competition's format, with its truth beside it."""
+
+import errno
+import json
+import multiprocessing
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from seti_utils.data.cadence import FILE_BYTES
+from seti_utils.sky.chunk import CHUNK_BANDS, Task, split_needles, write_chunk
+from seti_utils.sky.plan import plan_rows
+from seti_utils.sky.ranges import OVERLAP, SKY_VERSION
+from seti_utils.errors import InputError
+from seti_utils.files import write_json, write_table
+from seti_utils.progress import progress
+from seti_utils.machine import cores
+
+MANIFEST, UNFINISHED, PARTS = "sky.json", "sky.unfinished.json", ".truth"
+ERAS = ("current", "old")
+SMALL = 400
+"""Rows below which a second process costs more than it brings."""
+
+
+def make_sky(
+    out: str | Path,
+    *,
+    train: int,
+    test: int,
+    seed: int = 0,
+    shift: bool = True,
+    overlap: float = OVERLAP,
+    workers: int | None = None,
+    era: str = "current",
+    receiver: bool = False,
+) -> Path:
+    """Write a synthetic competition folder of ``train`` + ``test`` cadences to ``out``; same arguments, same bytes.
+
+    Beside the competition's own ``train/``, ``test/``, ``train_labels.csv`` and ``sample_submission.csv`` stand
+    ``test_labels.csv``, ``truth.csv`` (one row per cadence: band, offset, needles) and ``sky.json`` (parameters,
+    seed, versions), which comes last: a folder without it is incomplete. A killed run is resumed by the same call;
+    a finished sky with the same parameters is left as it is. ``shift``: the test has other families (S-shapes), fainter needles,
+    another background mix and 25 % positives. ``overlap``: share of rows that share columns of sky with another row.
+    ``workers``: processes (default: one per core, one for small skies). ``era``: panels normalised after (``current``)
+    or before (``old``) the needles are drawn. ``receiver``: the test was taken with another receiver, whose passband
+    tells it from train at sight, as the real test is.
+
+    Raises :class:`InputError` for bad arguments, a folder that holds anything else, and a disk without the room.
+    """
+    out = Path(out)
+    wanted = checked_parameters(train, test, seed, shift, overlap, era) | ({"receiver": True} if receiver else {})
+    if not claim(out, wanted):
+        return out
+    rows = plan_rows(train, test, seed=seed, shift=shift, overlap=overlap)
+    chunks = [chunk for _, chunk in rows.groupby(rows["band"] // CHUNK_BANDS)]
+    tasks = [Task(str(out), i, seed, shift, era, chunk, receiver) for i, chunk in enumerate(chunks)]
+    (out / PARTS).mkdir(exist_ok=True)
+    for folder in (out / split / digit for split in ("train", "test") for digit in "0123456789abcdef"):
+        folder.mkdir(parents=True, exist_ok=True)
+    waiting = [task for task in tasks if not part_path(out, task.number).exists()]
+    count = sum(len(task.rows) for task in waiting)
+    need_disk(out, count)
+    try:
+        done = sum(1 for _ in progress(written(out, waiting, workers), count, desc=f"sky {out.name}", unit="cadence"))
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise InputError("the disk is full", where=out, remedy="make room and repeat: what is done is kept") from error
+    if done != count:
+        raise RuntimeError(f"{out}: {done} of {count} cadences were written")
+    finish_folder(out, wanted, len(tasks))
+    return out
+
+
+def checked_parameters(train: int, test: int, seed: int, shift: bool, overlap: float, era: str) -> dict:
+    """The parameters as they stand in ``sky.json``, or an error that names the bad one."""
+    for name, value in (("train", train), ("test", test)):
+        if value < 1:
+            raise InputError(f"a sky needs at least one {name} cadence, not {value}", where=name)
+    if not 0 <= overlap <= 1:
+        raise InputError(f"overlap {overlap} is no share", where="overlap", remedy="give a number from 0 to 1")
+    if era not in ERAS:
+        raise InputError(f"unknown era {era!r}", where="era", remedy=f"choose from {', '.join(ERAS)}")
+    names = ("version", "train", "test", "seed", "shift", "overlap", "era")
+    return dict(zip(names, (SKY_VERSION, train, test, seed, bool(shift), float(overlap), era), strict=True))
+
+
+def claim(out: Path, wanted: dict) -> bool:
+    """Mark ``out`` as ours; False when it already holds this very sky. Anything else there is refused."""
+    for name, finished in ((MANIFEST, True), (UNFINISHED, False)):
+        if (out / name).exists():
+            try:
+                there = json.loads((out / name).read_text(encoding="utf-8"))["parameters"]
+            except (ValueError, KeyError, TypeError) as error:
+                raise InputError("is no sky's description", where=out / name, remedy="delete the folder") from error
+            if there != wanted:
+                other = ", ".join(f"{k}={there.get(k)} (asked: {v})" for k, v in wanted.items() if there.get(k) != v)
+                raise InputError(
+                    f"holds {'another' if finished else 'an unfinished other'} sky: {other}",
+                    where=out,
+                    remedy="give another folder, or delete this one",
+                )
+            return not finished
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError("exists and is no synthetic sky", where=out, remedy="give a new or an empty folder")
+    need_disk(out, wanted["train"] + wanted["test"])
+    write_json(out / UNFINISHED, {"parameters": wanted})
+    return True
+
+
+def need_disk(out: Path, rows: int) -> None:
+    """Refuse when the disk will not hold ``rows`` more cadences and a tenth of a gigabyte."""
+    there = next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.exists())
+    need, free = rows * (FILE_BYTES + 4096) + 10**8, shutil.disk_usage(there).free
+    if need > free:
+        raise InputError(
+            f"{rows} cadences need {need / 1e9:.1f} GB, the disk has {free / 1e9:.1f} GB left",
+            where=out,
+            remedy="ask for fewer cadences or another disk",
+        )
+
+
+def part_path(out: Path, number: int) -> Path:
+    """Truth of one finished chunk; it is written after the chunk's arrays."""
+    return out / PARTS / f"{number:06d}.csv"
+
+
+def written(out: Path, tasks: list[Task], workers: int | None) -> Iterator[str]:
+    """Write the chunks, each chunk's truth after its arrays, and yield the ids of what is done."""
+    for task, part in run_tasks(tasks, workers):
+        write_table(part_path(out, task.number), part)
+        yield from task.rows["id"]
+
+
+def run_tasks(tasks: list[Task], workers: int | None) -> Iterator[tuple[Task, pd.DataFrame]]:
+    """Write the chunks in ``workers`` processes (here, for one) and yield each as it is done, in order."""
+    if workers is None:
+        workers = 1 if sum(len(task.rows) for task in tasks) < SMALL else cores()
+    workers = max(1, min(workers, len(tasks)))
+    if workers == 1:
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)  # as in a worker: sums must not depend on the number of threads
+        try:
+            for task in tasks:
+                yield task, write_chunk(task)
+        finally:
+            torch.set_num_threads(threads)
+        return
+    # Forked workers start at once and need no importable main module (notebooks, scripts from standard input).
+    method = "fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn"
+    context = multiprocessing.get_context(method)
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        try:
+            yield from zip(tasks, pool.map(write_chunk, tasks), strict=True)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def finish_folder(out: Path, wanted: dict, parts: int) -> None:
+    """Write the tables, then the manifest; then remove what marked the folder as unfinished."""
+    keep = {"family": "str", "panels": "str", "terrestrial": "str", "id": "str"}
+    keep |= {"terrestrial_family": "str", "terrestrial_panels": "str"}
+    frames = [pd.read_csv(part_path(out, i), dtype=keep, keep_default_na=False, na_values={}) for i in range(parts)]
+    truth = pd.concat(frames).sort_values("id", kind="stable")
+    truth = truth.sort_values("split", ascending=False, kind="stable")  # train before test
+    if truth["id"].duplicated().any():
+        raise InputError("two cadences drew the same id", where=out, remedy="choose another seed")
+    write_table(out / "truth.csv", truth)
+    for split, name in (("train", "train_labels.csv"), ("test", "test_labels.csv")):
+        write_table(out / name, truth.loc[truth["split"] == split, ["id", "target"]])
+    write_table(out / "sample_submission.csv", truth.loc[truth["split"] == "test", ["id"]].assign(target=0))
+    versions = {"torch": torch.__version__, "pandas": pd.__version__}
+    counts = {split: int(truth.loc[truth["split"] == split, "target"].sum()) for split in ("train", "test")}
+    snr = {split: list(split_needles(split, wanted["shift"])["snr"]) for split in counts}
+    manifest = {"parameters": wanted, "snr": snr, "positives": counts, "versions": versions}
+    write_json(out / MANIFEST, manifest)
+    shutil.rmtree(out / PARTS, ignore_errors=True)
+    (out / UNFINISHED).unlink(missing_ok=True)

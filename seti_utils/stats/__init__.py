@@ -1,0 +1,1 @@
+"""AUC, intervals, bootstraps and seeds: numbers about scores, without torch or files."""
