@@ -23,16 +23,16 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from seti_utils.__main__ import main as command
 from seti_utils.data.competition import read_competition
 from seti_utils.data.packed import open_cadences
-from seti_utils.sky import make_sky
-from seti_utils.sky.cadences import random_content, truth_columns
-from seti_utils.sky.chunk import split_needles
-from seti_utils.sky.plan import plan_rows
-from seti_utils.stats.auc import auc
 from seti_utils.machine import cores, versions
 from seti_utils.overlap.folder import groups_of
 from seti_utils.shift.adversary import adversarial_folds, boosted, mean_adversary
 from seti_utils.shift.network import network_adversary
 from seti_utils.shift.sample import read_sample
+from seti_utils.sky import make_sky
+from seti_utils.sky.cadences import random_content, truth_columns
+from seti_utils.sky.chunk import split_needles
+from seti_utils.sky.plan import plan_rows
+from seti_utils.stats.auc import auc
 
 SKIES = {"no shift": {"shift": False}, "shift": {"shift": True}, "shift, receiver": {"shift": True, "receiver": True}}
 CONTENT = ["kind", "family", "terrestrial", "terrestrial_family", "target"]

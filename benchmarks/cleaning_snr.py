@@ -27,13 +27,13 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from seti_utils.data.cadence import FREQ, ON, SHAPE  # noqa: E402
-from seti_utils.sky.dedrift import measure, straight_tracks
-from seti_utils.sky.needles import draw
 from seti_utils.data.reading import read_cadence  # noqa: E402
+from seti_utils.progress import progress  # noqa: E402
 from seti_utils.sky.background import random_bands
 from seti_utils.sky.cadences import cut
+from seti_utils.sky.dedrift import measure, straight_tracks
+from seti_utils.sky.needles import draw
 from seti_utils.sky.ranges import BAND_FREQ, TRAIN_MIX
-from seti_utils.progress import progress  # noqa: E402
 from seti_utils.views import (  # noqa: E402
     clip,
     column_norm,
@@ -72,9 +72,7 @@ def synthetic_sky(count: int, seed: int) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     kinds = torch.multinomial(torch.tensor(TRAIN_MIX), count, replacement=True, generator=generator)
     offsets = torch.randint(0, BAND_FREQ - FREQ + 1, (count,), generator=generator)
-    windows = [
-        cut(random_bands(kinds[row : row + 1], generator=generator), [0], [int(offsets[row])]) for row in range(count)
-    ]
+    windows = [cut(random_bands(kinds[row : row + 1], generator=generator), [0], [int(offsets[row])]) for row in range(count)]
     return torch.cat(windows)
 
 
@@ -119,9 +117,7 @@ def main() -> None:
     if args.real:
         real = real_cadences(args.real)
         scenes[f"{len(real)} real cadences"] = real.repeat(-(-args.cadences // len(real)), 1, 1, 1)
-    print(
-        f"{platform.machine()}, torch {torch.__version__}; {args.cadences} cadences per background, needles of ", end=""
-    )
+    print(f"{platform.machine()}, torch {torch.__version__}; {args.cadences} cadences per background, needles of ", end="")
     print(f"{args.amplitude:g} sigma per pixel, seed {args.seed}. SNR relative to no cleaning (first row: SNR):")
     for name, background in scenes.items():
         background = normalise_panels(background)

@@ -77,8 +77,9 @@ def mapped(store: PackedCadences, order: np.ndarray, batch: int) -> Iterable[tor
         yield torch.index_select(array, 0, rows, out=out)
 
 
-def moving(competition: Competition, packed: Path, packed_on: Path, batch: int, rows: int, cores: int,
-           passes: int) -> list[Variant]:
+def moving(
+    competition: Competition, packed: Path, packed_on: Path, batch: int, rows: int, cores: int, passes: int
+) -> list[Variant]:
     """Everything that ends in a batch on the CPU."""
     once = epoch_order(len(competition.train), seed=SEED, epoch=0)[:rows]
     order = np.tile(once, passes)
@@ -130,12 +131,19 @@ def rendering(competition: Competition, batch: int, rows: int, cores: int) -> li
 
     for layout, kind in (("abacad", rivals.SixPanelsPil), ("aaa,bcd", rivals.TwoChannelsPil)):
         print(f"largest difference from PIL's pixels, {layout}: {same(layout, kind):.1e}", flush=True)
-    return [(f"{name}, {how}", partial(start, kind if start is theirs else layout, workers), len(order))
-            for name, layout, kind in (("six panels", "abacad", rivals.SixPanelsPil),
-                                       ("two channels", "aaa,bcd", rivals.TwoChannelsPil))
-            for how, start, workers in (("PIL, one process", theirs, 0), ("render, one thread, one more reads", ours, 1),
-                                        (f"PIL, {cores} processes", theirs, cores),
-                                        (f"render, {cores} threads, one more reads", ours, cores))]
+    return [
+        (f"{name}, {how}", partial(start, kind if start is theirs else layout, workers), len(order))
+        for name, layout, kind in (
+            ("six panels", "abacad", rivals.SixPanelsPil),
+            ("two channels", "aaa,bcd", rivals.TwoChannelsPil),
+        )
+        for how, start, workers in (
+            ("PIL, one process", theirs, 0),
+            ("render, one thread, one more reads", ours, 1),
+            (f"PIL, {cores} processes", theirs, cores),
+            (f"render, {cores} threads, one more reads", ours, cores),
+        )
+    ]
 
 
 def measure(variants: list[Variant], repeats: int, before: Callable[[], None] | None = None) -> dict[str, float]:
@@ -190,16 +198,23 @@ def main() -> None:
         packed, packed_on = pack(competition, out / "packed"), pack(competition, out / "packed_on", panels="on")
         os.sync()
         rows = min(asked.rows, len(competition.train))
-        print(f"{platform.processor() or platform.machine()}, {cores} cores, load {os.getloadavg()[0]:.1f}; Python "
-              f"{platform.python_version()}, torch {torch.__version__}, numpy {np.__version__}, "
-              f"opencv {cv2.__version__}, Pillow {PIL.__version__}\n{rows} cadences, batch {asked.batch}, seed {SEED}, "
-              f"{asked.repeats} rounds, threads and batches ahead {sizes(asked.batch, 6)}")
+        print(
+            f"{platform.processor() or platform.machine()}, {cores} cores, load {os.getloadavg()[0]:.1f}; Python "
+            f"{platform.python_version()}, torch {torch.__version__}, numpy {np.__version__}, "
+            f"opencv {cv2.__version__}, Pillow {PIL.__version__}\n{rows} cadences, batch {asked.batch}, seed {SEED}, "
+            f"{asked.repeats} rounds, threads and batches ahead {sizes(asked.batch, 6)}"
+        )
         torch.set_num_threads(1)  # or stacking a batch waits for threads that a busy machine does not run
         what = asked.what.split(",")
         variants = moving(competition, packed, packed_on, asked.batch, rows, cores, PASSES)
         names = [name for name, _, _ in variants]
-        against = {"of the floor": names[0], "of the floor (three)": names[1], "faster than public": names[-3],
-                   "than the log's one": names[-2], "than the log's two": names[-1]}
+        against = {
+            "of the floor": names[0],
+            "of the floor (three)": names[1],
+            "faster than public": names[-3],
+            "than the log's one": names[-2],
+            "than the log's two": names[-1],
+        }
         if "hot" in what:
             print_table("hot: file → batch", measure(variants, asked.repeats), against)
         if "cold" in what:

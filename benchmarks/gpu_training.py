@@ -31,15 +31,15 @@ from torch.utils.flop_counter import FlopCounterMode
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from seti_utils.data.batches import Batch  # noqa: E402
-from seti_utils.sky import EndlessSky
 from seti_utils.files import replacing  # noqa: E402
 from seti_utils.learn.fit import fit  # noqa: E402
 from seti_utils.learn.losses import bce  # noqa: E402
-from seti_utils.nets.models import build_model
 from seti_utils.learn.objectives import Views, during, supervised  # noqa: E402
 from seti_utils.learn.optimisers import make_optimiser  # noqa: E402
 from seti_utils.learn.precision import DTYPES, Precision, choose_precision  # noqa: E402
 from seti_utils.learn.seeding import Randomness  # noqa: E402
+from seti_utils.nets.models import build_model
+from seti_utils.sky import EndlessSky
 from seti_utils.views.mixing import mixup  # noqa: E402
 from seti_utils.views.rendering import render  # noqa: E402
 

@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from local_kaggle import LocalKaggle
+
 from seti_utils.machine import cores
 
 SLUG = "seti-breakthrough-listen"
@@ -102,10 +103,7 @@ def main() -> None:
         story.tell("sky", "sky", "--train", args.train, "--test", args.test, "--seed", 2021)
         serve_sky(site, out / "sky", out / "site/competition.zip")
         play(story, site, args.epochs)
-    print(
-        f"\n{time.monotonic() - started:.0f} s in all: "
-        + ", ".join(f"{name} {seconds:.0f}" for name, seconds in story.times)
-    )
+    print(f"\n{time.monotonic() - started:.0f} s in all: " + ", ".join(f"{name} {seconds:.0f}" for name, seconds in story.times))
 
 
 def play(story: Story, site: LocalKaggle, epochs: int) -> None:
@@ -129,9 +127,7 @@ def play(story: Story, site: LocalKaggle, epochs: int) -> None:
     story.tell("kaggle", "chain", "plan.yaml", "--every", 1, "--out", "runs")
     homes = [out / f"runs/plan/seti-infer-sky-demo-fold{fold}-seed2021/submission.csv" for fold in (0, 1)]
     story.tell("blend", *homes, "--out", "submission.csv", "--sample", "data/sample_submission.csv")
-    story.tell(
-        "kaggle", "submit", "submission.csv", "-m", "demo", "--every", 1, "--sample", "data/sample_submission.csv"
-    )
+    story.tell("kaggle", "submit", "submission.csv", "-m", "demo", "--every", 1, "--sample", "data/sample_submission.csv")
     keep_pages(site, out)
     here = []
     story.tell("train", EXPERIMENT, "--folds", "0,1", "--data", "data", "--out", "here", "--set", overrides, "--launch", "folds")

@@ -26,14 +26,14 @@ from seti_utils.data.cadence import FREQ, TIME  # noqa: E402
 from seti_utils.data.competition import read_competition  # noqa: E402
 from seti_utils.data.noise import local_sigma
 from seti_utils.data.reading import renormalise_panels  # noqa: E402
-from seti_utils.sky import make_sky
 from seti_utils.data.sources import FileCadences  # noqa: E402
 from seti_utils.files import write_json  # noqa: E402
-from seti_utils.overlap.search import _keys, compare_pairs
 from seti_utils.overlap.clean import clean_panels, rounding_noise
 from seti_utils.overlap.keys import KEY_PANELS, NO_KEY
 from seti_utils.overlap.match import LEAST, match_keys, match_products
 from seti_utils.overlap.panels import CleanedCadences
+from seti_utils.overlap.search import _keys, compare_pairs
+from seti_utils.sky import make_sky
 
 VARIANCE = {1: 1.0, 2: 0.6817, 3: 0.4487, 5: 0.2868}
 """Of the lower median of K normal numbers (``tests/test_overlap_clean.py`` integrates it)."""
@@ -90,14 +90,23 @@ def measure_search(rows: pd.DataFrame, device: torch.device) -> tuple[dict, pd.D
         pairs = compare_pairs(source_of(rows), found, device=device)
     said, truth = set(zip(pairs["a"], pairs["b"], pairs["shift"])), true_pairs(rows)
     column_pairs = (len(rows) * FREQ) ** 2 / 2
-    return {
-        "files": len(rows), "true_pairs": len(truth), "candidates": len(found), "pairs": len(pairs),
-        "recall": len(said & truth) / len(truth), "precision": len(said & truth) / len(said),
-        "keys_ms_per_file": 1e3 * keying.seconds / len(rows), "match_s": matching.seconds,
-        "compare_ms_per_pair": 1e3 * comparing.seconds / max(len(found), 1),
-        "us_per_million_column_pairs": 1e12 * (keying.seconds + matching.seconds) / column_pairs,
-        "least_similarity": float(pairs["similarity"].min()),
-    }, pairs, keys
+    return (
+        {
+            "files": len(rows),
+            "true_pairs": len(truth),
+            "candidates": len(found),
+            "pairs": len(pairs),
+            "recall": len(said & truth) / len(truth),
+            "precision": len(said & truth) / len(said),
+            "keys_ms_per_file": 1e3 * keying.seconds / len(rows),
+            "match_s": matching.seconds,
+            "compare_ms_per_pair": 1e3 * comparing.seconds / max(len(found), 1),
+            "us_per_million_column_pairs": 1e12 * (keying.seconds + matching.seconds) / column_pairs,
+            "least_similarity": float(pairs["similarity"].min()),
+        },
+        pairs,
+        keys,
+    )
 
 
 def measure_exact(rows: pd.DataFrame, device: torch.device) -> tuple[dict, pd.DataFrame]:
@@ -106,8 +115,12 @@ def measure_exact(rows: pd.DataFrame, device: torch.device) -> tuple[dict, pd.Da
         found = match_products(source_of(rows, KEY_PANELS), device=device)
     pairs = compare_pairs(source_of(rows), found, device=device)
     column_pairs = len(KEY_PANELS) * (len(rows) * FREQ) ** 2 / 2
-    return {"files": len(rows), "seconds": clock.seconds, "pairs": len(pairs),
-            "us_per_million_column_pairs": 1e12 * clock.seconds / column_pairs}, pairs
+    return {
+        "files": len(rows),
+        "seconds": clock.seconds,
+        "pairs": len(pairs),
+        "us_per_million_column_pairs": 1e12 * clock.seconds / column_pairs,
+    }, pairs
 
 
 def full_match(keys: np.ndarray, files: int) -> dict:
@@ -149,8 +162,13 @@ def measure_cleaning(rows: pd.DataFrame, pairs: pd.DataFrame, device: torch.devi
     for row in chosen:
         cleaned.source.read_into([row], x)
         rounding.append(float(rounding_noise(x[0], local_sigma(x)[0]).median()))
-    return {"files": len(chosen), "ms_per_file": 1e3 * clock.seconds / max(len(chosen), 1), "noise_sigma": float(np.median(left)),
-            "rounding_sigma": float(np.median(rounding)), "gain": float(1 / np.median(left))}
+    return {
+        "files": len(chosen),
+        "ms_per_file": 1e3 * clock.seconds / max(len(chosen), 1),
+        "noise_sigma": float(np.median(left)),
+        "rounding_sigma": float(np.median(rounding)),
+        "gain": float(1 / np.median(left)),
+    }
 
 
 def main() -> None:
@@ -178,9 +196,19 @@ def main() -> None:
         exact["same_pairs_as_keys"] = bool(reference.equals(fast))
     processor = platform.processor() or platform.machine()
     card = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu, one thread"
-    report = {"command": "python benchmarks/overlap.py " + " ".join(sys.argv[1:]), "device": card, "processor": processor,
-              "python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__, "search": searches,
-              "exact": exact, "full": full_match(keys, args.full), "gains": gains(device), "cleaning": cleaning}
+    report = {
+        "command": "python benchmarks/overlap.py " + " ".join(sys.argv[1:]),
+        "device": card,
+        "processor": processor,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "search": searches,
+        "exact": exact,
+        "full": full_match(keys, args.full),
+        "gains": gains(device),
+        "cleaning": cleaning,
+    }
     write_json(args.out, report)
     print(json.dumps(report, indent=1))
 

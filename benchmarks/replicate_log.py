@@ -31,17 +31,17 @@ sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
 import replicate_log_scale as scale  # noqa: E402
 from replicate_log_remarks import REMARKS  # noqa: E402
 
-from seti_utils.sky.ranges import SKY_VERSION
 from seti_utils.errors import InputError  # noqa: E402
-from seti_utils.log.pages import LOG
 from seti_utils.files import replacing, write_table  # noqa: E402
-from seti_utils.run.artifacts import run_folder
 from seti_utils.learn.survival import DeadRun, Diverged  # noqa: E402
 from seti_utils.log.book import pages
+from seti_utils.log.pages import LOG
+from seti_utils.run.artifacts import run_folder
 from seti_utils.run.infer import fold_scores  # noqa: E402
-from seti_utils.run.train import train  # noqa: E402
 from seti_utils.run.runtime import Runtime
+from seti_utils.run.train import train  # noqa: E402
 from seti_utils.scores.tables import read_scores
+from seti_utils.sky.ranges import SKY_VERSION
 
 RESULTS = Path(__file__).parent / "results" / "replicate_log.csv"
 DRAWS = 1000

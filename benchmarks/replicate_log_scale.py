@@ -19,17 +19,17 @@ from timm.models import generate_default_cfgs, register_model
 from timm.models._efficientnet_builder import decode_arch_def, round_channels
 from timm.models.efficientnet import _cfg, _create_effnet
 
-from seti_utils.log.config import Config
 from seti_utils.data.folds import write_folds
+from seti_utils.files import replacing, write_json, write_table
+from seti_utils.log.config import Config
+from seti_utils.log.pages import LOG
+from seti_utils.log.specs import Resize
+from seti_utils.nets.models import Classifier, build_model
+from seti_utils.progress import progress
 from seti_utils.sky import EndlessSky
 from seti_utils.sky.cadences import Content, standardise
 from seti_utils.sky.chunk import write_array
-from seti_utils.log.pages import LOG
-from seti_utils.files import replacing, write_json, write_table
-from seti_utils.nets.models import Classifier, build_model
 from seti_utils.stats.seeds import seed_of
-from seti_utils.progress import progress
-from seti_utils.log.specs import Resize
 from seti_utils.views.rendering import mirror, render
 from seti_utils.views.whitening import whiten
 

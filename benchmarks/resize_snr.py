@@ -30,9 +30,9 @@ Resizer = Callable[[np.ndarray], np.ndarray]
 
 def ours(freq: int, time: int, kernel: str = "bicubic", antialias: bool = True) -> Resizer:
     """This project's resize of a native (freq, time) image."""
-    return lambda image: resize(
-        torch.from_numpy(image)[None, None], freq=freq, time=time, kernel=kernel, antialias=antialias
-    )[0, 0].numpy()
+    return lambda image: resize(torch.from_numpy(image)[None, None], freq=freq, time=time, kernel=kernel, antialias=antialias)[
+        0, 0
+    ].numpy()
 
 
 def opencv(freq: int, time: int, interpolation: int) -> Resizer:
@@ -81,12 +81,9 @@ def measured_plain(resizer: Resizer, lines: list[np.ndarray], noises: list[np.nd
     variances = []
     for line in lines:
         # The picture of the line: for pooling it depends on the noise under it, hence the mean.
-        picture = np.mean(
-            [resizer(noise + amplitude * line) - image for noise, image in zip(noises[:16], empty)], axis=0
-        )
+        picture = np.mean([resizer(noise + amplitude * line) - image for noise, image in zip(noises[:16], empty)], axis=0)
         answers = [
-            [float((p * image).sum(dtype=np.float64)) for image in images]
-            for p, images in ((line, noises), (picture, empty))
+            [float((p * image).sum(dtype=np.float64)) for image in images] for p, images in ((line, noises), (picture, empty))
         ]
         native, image = (np.var(answer, ddof=1) for answer in answers)
         scale = amplitude * np.square(line).sum(dtype=np.float64)

@@ -75,9 +75,7 @@ def main() -> None:
     gpus = torch.cuda.device_count()
     where = f"{gpus} x {torch.cuda.get_device_name()}" if gpus else f"{platform.machine()} CPU, {os.cpu_count()} cores"
     print(f"{where}, torch {torch.__version__}, timm {timm.__version__}")
-    print(
-        f"{choices.experiment} with {' '.join(choices.set)}, 2 folds, {choices.rows} rows, {choices.turns} turns, seed 2021\n"
-    )
+    print(f"{choices.experiment} with {' '.join(choices.set)}, 2 folds, {choices.rows} rows, {choices.turns} turns, seed 2021\n")
     print(f"{'way':<22}{'seconds in all':>16}{'processor seconds':>19}{'training alone':>16}")
     for way, turns in found.items():
         whole, work, trained = (statistics.median(turn[part] for turn in turns) for part in range(3))

@@ -22,34 +22,66 @@ import torch
 
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
 from shift_table import (  # noqa: E402
-    FOLDS, LIGHT, RUNGS, SKY_SEED, STACK, TEST_ROWS, TRAIN, WHOLE, draw_ladder, home_of, markdown, measured, truth_of,
+    FOLDS,
+    LIGHT,
+    RUNGS,
+    SKY_SEED,
+    STACK,
+    TEST_ROWS,
+    TRAIN,
+    WHOLE,
+    draw_ladder,
+    home_of,
+    markdown,
+    measured,
+    truth_of,
 )
 
 from seti_utils.data.batches import batches  # noqa: E402
 from seti_utils.data.competition import read_competition  # noqa: E402
-from seti_utils.sky import make_sky
-from seti_utils.sky.ranges import OVERLAP, SKY_VERSION
-from seti_utils.log.pages import LOG
 from seti_utils.files import replacing, write_table  # noqa: E402
-from seti_utils.run.artifacts import run_folder
-from seti_utils.stats.auc import auc, bootstrap_auc
-from seti_utils.run.infer import fold_scores  # noqa: E402
-from seti_utils.run.fold_data import cadences, folds_of  # noqa: E402
-from seti_utils.run.train import train  # noqa: E402
-from seti_utils.run.runtime import Runtime
-from seti_utils.scores.classical import light_scores
-from seti_utils.scores.ensemble import blend
-from seti_utils.overlap.search import search
+from seti_utils.log.pages import LOG
 from seti_utils.overlap.folder import read_groups
 from seti_utils.overlap.panels import clean, read_covered
-from seti_utils.scores.stacking import stack
+from seti_utils.overlap.search import search
 from seti_utils.pictures.style import save_picture
+from seti_utils.run.artifacts import run_folder
+from seti_utils.run.fold_data import cadences, folds_of  # noqa: E402
+from seti_utils.run.infer import fold_scores  # noqa: E402
+from seti_utils.run.runtime import Runtime
+from seti_utils.run.train import train  # noqa: E402
+from seti_utils.scores.classical import light_scores
+from seti_utils.scores.ensemble import blend
+from seti_utils.scores.stacking import stack
 from seti_utils.scores.tables import MANY, make_scores, mean_scores, read_scores, write_scores
+from seti_utils.sky import make_sky
+from seti_utils.sky.ranges import OVERLAP, SKY_VERSION
+from seti_utils.stats.auc import auc, bootstrap_auc
 
 RESULTS = Path(__file__).parent / "results" / "shift.csv"
 MARKS = "<!-- ladder begins -->", "<!-- ladder ends -->"
-COLUMNS = ["version", "overlap", "rung", "seed", "fold", "cv", "cv_low", "cv_high", "test", "test_low", "test_high", "gap", "with_neighbour",
-           "without_neighbour", "s_shapes", "seconds", "train_rows", "valid_rows", "test_rows", "fingerprint"]
+COLUMNS = [
+    "version",
+    "overlap",
+    "rung",
+    "seed",
+    "fold",
+    "cv",
+    "cv_low",
+    "cv_high",
+    "test",
+    "test_low",
+    "test_high",
+    "gap",
+    "with_neighbour",
+    "without_neighbour",
+    "s_shapes",
+    "seconds",
+    "train_rows",
+    "valid_rows",
+    "test_rows",
+    "fingerprint",
+]
 
 
 def main() -> None:
@@ -60,7 +92,9 @@ def main() -> None:
     parser.add_argument("--overlap", type=float, default=OVERLAP, help="share of rows that share sky (default: the sky's)")
     parser.add_argument("--rungs", nargs="+", default=list(RUNGS), choices=list(RUNGS))
     parser.add_argument("--table", action="store_true", help="train nothing, print what is there")
-    parser.add_argument("--doc", type=Path, help="write the table into this page, between its two marks, and the picture beside it")
+    parser.add_argument(
+        "--doc", type=Path, help="write the table into this page, between its two marks, and the picture beside it"
+    )
     args = parser.parse_args()
     torch.set_num_threads(1)
     home = home_of(args.out, SKY_VERSION, args.overlap)
@@ -95,7 +129,9 @@ def prepare(home: Path, overlap: float) -> Runtime:
     return Runtime(data=sky, out=home / "runs", overlap=home / "overlap", device="cpu", workers=1)
 
 
-def climb(rung: str, fold: int, seed: int, runtime: Runtime, overlap: float, runs: list[tuple[int, int]] = ()) -> dict[str, object]:
+def climb(
+    rung: str, fold: int, seed: int, runtime: Runtime, overlap: float, runs: list[tuple[int, int]] = ()
+) -> dict[str, object]:
     """Train one rung (or blend its members, of all ``runs`` (fold, seed) for the whole) and measure it."""
     began = time.process_time()
     if rung in ("rung_top", STACK, WHOLE, LIGHT):
@@ -113,10 +149,34 @@ def climb(rung: str, fold: int, seed: int, runtime: Runtime, overlap: float, run
     near, s_shape = truth["near"].to_numpy(bool), (truth["family"] == "sine").to_numpy()
     (cv_low, cv_high), (low, high) = bootstrap_auc(oof["target"], oof["score"]), bootstrap_auc(target, score)
     cv, value = auc(oof["target"], oof["score"]), auc(target, score)
-    return dict(zip(COLUMNS, (
-        SKY_VERSION, overlap, rung, seed, fold, cv, cv_low, cv_high, value, low, high, cv - value, auc(target[near], score[near]),
-        auc(target[~near], score[~near]), auc(target[s_shape | (target == 0)], score[s_shape | (target == 0)]), round(seconds, 1),
-        TRAIN - len(oof) if len(oof) < TRAIN else TRAIN * (FOLDS - 1) // FOLDS, len(oof), len(test), test["fingerprint"].iloc[0]), strict=True))
+    return dict(
+        zip(
+            COLUMNS,
+            (
+                SKY_VERSION,
+                overlap,
+                rung,
+                seed,
+                fold,
+                cv,
+                cv_low,
+                cv_high,
+                value,
+                low,
+                high,
+                cv - value,
+                auc(target[near], score[near]),
+                auc(target[~near], score[~near]),
+                auc(target[s_shape | (target == 0)], score[s_shape | (target == 0)]),
+                round(seconds, 1),
+                TRAIN - len(oof) if len(oof) < TRAIN else TRAIN * (FOLDS - 1) // FOLDS,
+                len(oof),
+                len(test),
+                test["fingerprint"].iloc[0],
+            ),
+            strict=True,
+        )
+    )
 
 
 def light(fold: int, seed: int, runtime: Runtime) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -128,8 +188,9 @@ def light(fold: int, seed: int, runtime: Runtime) -> tuple[pd.DataFrame, pd.Data
         source = cadences(config, competition, name, runtime)
         score, rows = light_scores(batches(source, None, rows, 32, workers=1))
         target = competition.train["target"].to_numpy(float)[rows] if name == "train" else None
-        tables.append(make_scores(source.ids[rows], score, fold=fold, experiment=LIGHT, seed=seed, fingerprint=mark[:12],
-                                  target=target))
+        tables.append(
+            make_scores(source.ids[rows], score, fold=fold, experiment=LIGHT, seed=seed, fingerprint=mark[:12], target=target)
+        )
     return tuple(tables)
 
 
@@ -139,8 +200,10 @@ def joined(rung: str, runs: list[tuple[int, int]], runtime: Runtime) -> tuple[pd
     Of several ``runs`` (fold, seed) the out-of-fold rows are put together, and the test scores are their mean.
     """
     members = LOG.blends["rung_top"].members if rung == "rung_top" else stacked_members()
-    tables = [[[read_scores(run_folder(runtime.out, member, *run) / name) for run in runs] for member in members]
-              for name in ("oof.csv", "test.csv")]
+    tables = [
+        [[read_scores(run_folder(runtime.out, member, *run) / name) for run in runs] for member in members]
+        for name in ("oof.csv", "test.csv")
+    ]
     oofs, tests = [pd.concat(parts, ignore_index=True) for parts in tables[0]], [mean_scores(parts) for parts in tables[1]]
     if rung == "rung_top":
         return tuple(blend(tables, LOG.blends[rung].how, name=rung) for tables in (oofs, tests))

@@ -9,9 +9,9 @@ import pandas as pd
 import torch
 from matplotlib.figure import Figure
 
-from seti_utils.run.artifacts import run_folder
 from seti_utils.overlap.folder import read_pairs
 from seti_utils.pictures.style import INK, NEGATIVE, TEST, new_picture, open_axes, styled
+from seti_utils.run.artifacts import run_folder
 from seti_utils.scores.tables import read_scores
 from seti_utils.scores.weighting import quick_auc as auc
 
@@ -93,8 +93,11 @@ def pooled(folders: list[Path], truth: pd.DataFrame) -> dict[str, float]:
         draws.append((cv, test, cv - test, auc(target[rows], np.mean(tests, axis=0)[rows])))
     names, (values, *others) = ("cv", "test", "gap", "joint"), np.array(draws)
     low, high = np.quantile(others, (0.025, 0.975), axis=0)
-    return {f"{name}{end}": float(x) for end, three in (("", values), ("_low", low), ("_high", high))
-            for name, x in zip(names, three, strict=True)}
+    return {
+        f"{name}{end}": float(x)
+        for end, three in (("", values), ("_low", low), ("_high", high))
+        for name, x in zip(names, three, strict=True)
+    }
 
 
 def bound(folders: list[Path], truth: pd.DataFrame) -> float:
@@ -138,27 +141,43 @@ def markdown(rungs: pd.DataFrame, results: Path) -> str:
     """The ladder as Markdown, with what plain folds flatter and where it was measured."""
     rows, lines = pd.read_csv(results), []
     for (version, overlap), sky in rungs.groupby(["version", "overlap"]):
-        lines += [f"\nSky of version {version} with overlap {overlap:g}: {TRAIN} training and {TEST_ROWS} test cadences, sky seed {SKY_SEED}\n",
-                  "| rung | experiment | seeds | CV | test AUC | gap | test AUC against the rung below "
-                  "| mean of the seeds' scores | with a neighbour | without | S-shapes | core-s a run |",
-                  "|---|---|---|---|---|---|---|---|---|---|---|---|"]
+        lines += [
+            f"\nSky of version {version} with overlap {overlap:g}: {TRAIN} training and {TEST_ROWS} test cadences, sky seed {SKY_SEED}\n",
+            "| rung | experiment | seeds | CV | test AUC | gap | test AUC against the rung below "
+            "| mean of the seeds' scores | with a neighbour | without | S-shapes | core-s a run |",
+            "|---|---|---|---|---|---|---|---|---|---|---|---|",
+        ]
         for _, line in sky.iterrows():
             cells = [interval(line, name) for name in ("cv", "test", "gap")]
-            cells += [f"{interval(line, 'gain', '+.3f')} {verdict(line)}" if pd.notna(line.get("gain_low")) else "–",
-                      interval(line, "joint") if "joint" in line else "–"]
-            cells += [f"{line[name]:.3f}" for name in ("with_neighbour", "without_neighbour", "s_shapes")] + [f"{line['seconds']:.0f}"]
-            lines.append("| " + " | ".join([RUNGS[line["rung"]], line["rung"], str(FOLDS if line["rung"] == WHOLE else line["seeds"]), *cells]) + " |")
+            cells += [
+                f"{interval(line, 'gain', '+.3f')} {verdict(line)}" if pd.notna(line.get("gain_low")) else "–",
+                interval(line, "joint") if "joint" in line else "–",
+            ]
+            cells += [f"{line[name]:.3f}" for name in ("with_neighbour", "without_neighbour", "s_shapes")] + [
+                f"{line['seconds']:.0f}"
+            ]
+            lines.append(
+                "| "
+                + " | ".join([RUNGS[line["rung"]], line["rung"], str(FOLDS if line["rung"] == WHOLE else line["seeds"]), *cells])
+                + " |"
+            )
         last = sky.iloc[-1]
         if pd.notna(last.get("bound")):
-            lines.append(f"\nWere every row that has a neighbour ranked perfectly, `{last['rung']}` would stand at {last['bound']:.3f}.")
+            lines.append(
+                f"\nWere every row that has a neighbour ranked perfectly, `{last['rung']}` would stand at {last['bound']:.3f}."
+            )
         here = rows[(rows["version"] == version) & (rows["overlap"] == overlap)]
         plain, apart = (here[here["rung"] == name].set_index("seed")["cv"] for name in ("rung_family", "rung_apart"))
         if both := sorted(set(plain.index) & set(apart.index)):
             flattery = plain[both].to_numpy() - apart[both].to_numpy()
-            lines.append(f"\nPlain folds flatter the CV of the whole family's rung by {flattery.mean():+.3f} "
-                         f"(by seed: {', '.join(f'{value:+.3f}' for value in flattery)}).")
-    lines.append(f"\n{platform.machine()}, {os.cpu_count()} cores (shared; one thread a run), "
-                 f"Python {platform.python_version()}, torch {torch.__version__}; command: python benchmarks/shift.py")
+            lines.append(
+                f"\nPlain folds flatter the CV of the whole family's rung by {flattery.mean():+.3f} "
+                f"(by seed: {', '.join(f'{value:+.3f}' for value in flattery)})."
+            )
+    lines.append(
+        f"\n{platform.machine()}, {os.cpu_count()} cores (shared; one thread a run), "
+        f"Python {platform.python_version()}, torch {torch.__version__}; command: python benchmarks/shift.py"
+    )
     return "\n".join(lines)
 
 
@@ -180,7 +199,9 @@ def draw_ladder(rungs: pd.DataFrame) -> Figure:
     names = [name for name in RUNGS if name in set(rungs["rung"])]
     with styled():
         figure = new_picture(4.0 + 3.6 * len(skies), 1.4 + 0.36 * len(names))
-        for axes, ((version, overlap), sky) in zip(figure.subplots(1, len(skies), sharex=True, sharey=True, squeeze=False)[0], skies, strict=True):
+        for axes, ((version, overlap), sky) in zip(
+            figure.subplots(1, len(skies), sharex=True, sharey=True, squeeze=False)[0], skies, strict=True
+        ):
             open_axes(axes, f"{overlap:.0%} of the rows share sky (version {version})", "AUC, 95 % interval")
             axes.axvline(AIM, color=INK, linewidth=0.8, linestyle=":")
             for place, colour, name, label in ((-0.14, NEGATIVE, "cv", "validation"), (0.14, TEST, "test", "shifted test")):
@@ -188,7 +209,15 @@ def draw_ladder(rungs: pd.DataFrame) -> Figure:
                 axes.hlines(at, sky[f"{name}_low"], sky[f"{name}_high"], color=colour, linewidth=1.6)
                 axes.plot(sky[name], at, "o", color=colour, markersize=4, label=label)
             at = np.array([names.index(rung) for rung in sky["rung"]]) + 0.14
-            axes.plot(sky["joint"], at, "D", markerfacecolor="white", markeredgecolor=TEST, markersize=4.5, label="… mean of the seeds' scores")
+            axes.plot(
+                sky["joint"],
+                at,
+                "D",
+                markerfacecolor="white",
+                markeredgecolor=TEST,
+                markersize=4.5,
+                label="… mean of the seeds' scores",
+            )
             axes.set_yticks(range(len(names)), [RUNGS[name] for name in names])
             axes.set_ylim(len(names) - 0.4, -0.6)
         figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3)

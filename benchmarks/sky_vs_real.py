@@ -21,10 +21,10 @@ from matplotlib import pyplot as plt  # noqa: E402
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from seti_utils.data.cadence import FREQ, TIME  # noqa: E402
-from seti_utils.sky.dedrift import dedrift, measure, straight_tracks
-from seti_utils.sky.needles import Tracks
 from seti_utils.data.noise import local_sigma
 from seti_utils.sky import EndlessSky
+from seti_utils.sky.dedrift import dedrift, measure, straight_tracks
+from seti_utils.sky.needles import Tracks
 
 REAL_NEEDLE = {"name": "0028a35de92941d", "start": 152.0, "drift": 7.5, "row": 192}
 

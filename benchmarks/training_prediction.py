@@ -34,8 +34,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from seti_utils.data.batches import batches  # noqa: E402
 from seti_utils.data.sources import FileCadences  # noqa: E402
 from seti_utils.learn.memory import keep_memory  # noqa: E402
-from seti_utils.nets.models import build_model
 from seti_utils.learn.predicting import predict, predict_together
+from seti_utils.nets.models import build_model
 from seti_utils.views.rendering import mirror, render  # noqa: E402
 
 VIEWS = ("identity", "freq", "time", "both")

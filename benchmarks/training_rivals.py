@@ -26,12 +26,18 @@ class OnPanels(Dataset):
         return torch.from_numpy(image[None]), torch.tensor(self.targets[row], dtype=torch.float32)
 
 
-def plain_loader(
-    paths: list[str], targets: np.ndarray, size: int, batch: int, *, pin: bool, workers: int = 2
-) -> DataLoader:
+def plain_loader(paths: list[str], targets: np.ndarray, size: int, batch: int, *, pin: bool, workers: int = 2) -> DataLoader:
     """The usual loader; its workers are forks, as in a notebook on Linux, also where the caller itself was spawned."""
-    return DataLoader(OnPanels(paths, targets, size), batch, shuffle=True, num_workers=workers, drop_last=True,
-                      pin_memory=pin, persistent_workers=True, multiprocessing_context="fork")
+    return DataLoader(
+        OnPanels(paths, targets, size),
+        batch,
+        shuffle=True,
+        num_workers=workers,
+        drop_last=True,
+        pin_memory=pin,
+        persistent_workers=True,
+        multiprocessing_context="fork",
+    )
 
 
 def plain_loop(model, optimiser, loader, steps: int, device: torch.device, dtype: torch.dtype | None, tick) -> None:
@@ -59,9 +65,7 @@ def plain_loop(model, optimiser, loader, steps: int, device: torch.device, dtype
                 return
 
 
-def timm_loop(
-    model, optimiser, image, target, steps: int, device: torch.device, dtype: torch.dtype | None, tick
-) -> None:
+def timm_loop(model, optimiser, image, target, steps: int, device: torch.device, dtype: torch.dtype | None, tick) -> None:
     """timm's training task and loss scaler, as its ``train.py`` strings them together, on a resident batch."""
     from timm.task import ClassificationTask
     from timm.utils import NativeScaler

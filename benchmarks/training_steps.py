@@ -16,11 +16,11 @@ from seti_utils.data.batches import Batch, batches, epoch_order, on_device  # no
 from seti_utils.data.sources import FileCadences  # noqa: E402
 from seti_utils.learn.fit import fit  # noqa: E402
 from seti_utils.learn.losses import bce  # noqa: E402
-from seti_utils.nets.models import build_model
 from seti_utils.learn.objectives import Views, during, supervised  # noqa: E402
 from seti_utils.learn.optimisers import make_optimiser  # noqa: E402
 from seti_utils.learn.precision import DTYPES, Precision  # noqa: E402
 from seti_utils.learn.seeding import Randomness  # noqa: E402
+from seti_utils.nets.models import build_model
 from seti_utils.views.mixing import mixup  # noqa: E402
 from seti_utils.views.rendering import render  # noqa: E402
 

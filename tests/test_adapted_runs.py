@@ -8,19 +8,19 @@ import pandas as pd
 import pytest
 import torch
 
-from seti_utils.sky import make_sky
 from seti_utils.errors import InputError
-from seti_utils.log.pages import LOG
 from seti_utils.kaggle.plan import expand, read_plan
 from seti_utils.learn.checkpoint import load
 from seti_utils.learn.survival import Stopped
+from seti_utils.log.pages import LOG
 from seti_utils.log.registry import edit
+from seti_utils.log.specs import AdaBN, Detector, Resize, Reweight, Shot
 from seti_utils.run.chain import steps_of
 from seti_utils.run.infer import fold_scores
 from seti_utils.run.notebooks.session import find_overlap
-from seti_utils.run.train import train, train_fold
 from seti_utils.run.runtime import Runtime
-from seti_utils.log.specs import AdaBN, Detector, Resize, Reweight, Shot
+from seti_utils.run.train import train, train_fold
+from seti_utils.sky import make_sky
 
 PLANS = Path(__file__).parents[1] / "plans"
 TINY = {"backbone": "needle_net", "epochs": 1, "batch": 4, "resize": Resize(32, 12, "area"), "inject": None}
@@ -53,8 +53,10 @@ def test_adapted_weights_make_the_scores_and_the_trained_ones_stay(sky, tmp_path
     assert bool(weights) == isinstance(adapt, Shot), "AdaBN changes statistics alone"
     scores = [pd.read_csv(place / "oof.csv")["score"].to_numpy() for place in (plain, folder)]
     assert not np.array_equal(*scores), "the out-of-fold scores are those of the adapted weights"
-    tests = [fold_scores("sky_demo", 0, 7, runtime(sky, tmp_path / name, **knobs))["score"].to_numpy()
-             for name, knobs in (("plain", {}), ("adapted", {"adapt": adapt}))]
+    tests = [
+        fold_scores("sky_demo", 0, 7, runtime(sky, tmp_path / name, **knobs))["score"].to_numpy()
+        for name, knobs in (("plain", {}), ("adapted", {"adapt": adapt}))
+    ]
     assert not np.array_equal(*tests)
     assert json.loads((folder / "meta.json").read_text())["best_auc"] == json.loads((plain / "meta.json").read_text())["best_auc"]
 
@@ -90,8 +92,14 @@ def test_rows_without_weight_are_never_drawn(sky, tmp_path, monkeypatch):
     from seti_utils.run import fold as fold_run
 
     monkeypatch.setattr(fold_run, "supervised", watched(fold_run.supervised, seen))
-    place = Runtime(data=sky, out=tmp_path / "runs", workers=1, device="cpu", adversarial=tmp_path / "adversarial.csv",
-                    overrides=TINY | {"reweight": Reweight()})
+    place = Runtime(
+        data=sky,
+        out=tmp_path / "runs",
+        workers=1,
+        device="cpu",
+        adversarial=tmp_path / "adversarial.csv",
+        overrides=TINY | {"reweight": Reweight()},
+    )
     train("sky_demo", [0], [7], place, say=lambda line: None)
     assert len(seen) == 32 // 4 * 4 and sum(seen) == 0
 

@@ -10,9 +10,9 @@ from seti_utils.data.batches import Batch, epoch_order
 from seti_utils.errors import InputError
 from seti_utils.learn import adapting
 from seti_utils.learn.losses import bce
-from seti_utils.stats.auc import auc
 from seti_utils.learn.objectives import Views
 from seti_utils.scores.row_weights import drawn_times, row_weights
+from seti_utils.stats.auc import auc
 
 
 class Blobs(nn.Module):

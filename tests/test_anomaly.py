@@ -5,12 +5,12 @@ import pandas as pd
 import pytest
 
 from seti_utils.__main__ import main
-from seti_utils.sky import make_sky
 from seti_utils.errors import InputError
-from seti_utils.stats.auc import auc
 from seti_utils.scores import anomaly
 from seti_utils.scores.ensemble import blend
 from seti_utils.scores.tables import read_scores
+from seti_utils.sky import make_sky
+from seti_utils.stats.auc import auc
 
 HOWS = list(anomaly.DISTANCES)
 
@@ -83,8 +83,26 @@ def test_refusals_name_the_remedy():
 
 def test_the_command_writes_tables_that_blend_with_a_classifiers(tmp_path, capsys):
     sky = make_sky(tmp_path / "sky", train=60, test=12, seed=4, workers=1)
-    common = ["--data", str(sky), "--out", str(tmp_path / "runs"), "--folds", "0,1", "--workers", "1", "--set", "epochs=1",
-              "--set", "batch=4", "--set", "resize.freq=32", "--set", "resize.time=12", "--set", "backbone=needle_net"]
+    common = [
+        "--data",
+        str(sky),
+        "--out",
+        str(tmp_path / "runs"),
+        "--folds",
+        "0,1",
+        "--workers",
+        "1",
+        "--set",
+        "epochs=1",
+        "--set",
+        "batch=4",
+        "--set",
+        "resize.freq=32",
+        "--set",
+        "resize.time=12",
+        "--set",
+        "backbone=needle_net",
+    ]
     assert main(["train", "sky_demo", *common]) == 0 and main(["predict", "sky_demo", *common]) == 0
     assert main(["anomaly", "sky_demo", "--how", "knn", "--neighbours", "3", *common]) == 0
     said = capsys.readouterr().out

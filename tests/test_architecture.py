@@ -47,8 +47,13 @@ def imports(path: Path) -> list[tuple[str, ...]]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
             module = tuple(node.module.split("."))
-            found += [(*module, alias.name) if (PACKAGE.parent / Path(*module, f"{alias.name}.py")).exists() or
-                      (PACKAGE.parent / Path(*module, alias.name)).is_dir() else module for alias in node.names]
+            found += [
+                (*module, alias.name)
+                if (PACKAGE.parent / Path(*module, f"{alias.name}.py")).exists()
+                or (PACKAGE.parent / Path(*module, alias.name)).is_dir()
+                else module
+                for alias in node.names
+            ]
     return found
 
 
@@ -66,7 +71,9 @@ def test_imports_point_down(path):
             if floor(there) == floor(here) > 0:
                 assert room(there) == room(here), f"{'.'.join(here)} imports its neighbour {'.'.join(there)}"
         if room(here) in NO_TORCH:
-            assert module[0] not in {"torch", "timm", "torchvision"}, f"{'.'.join(here)} imports {module[0]}: this room stays free of torch"
+            assert module[0] not in {"torch", "timm", "torchvision"}, (
+                f"{'.'.join(here)} imports {module[0]}: this room stays free of torch"
+            )
 
 
 def test_no_circles():
@@ -77,7 +84,7 @@ def test_no_circles():
     done: set[str] = set()
 
     def walk(module: str, trail: tuple[str, ...]) -> None:
-        assert module not in trail, " -> ".join((*trail[trail.index(module):], module))
+        assert module not in trail, " -> ".join((*trail[trail.index(module) :], module))
         if module not in done:
             for target in graph.get(module, ()):
                 walk(target, (*trail, module))
@@ -95,5 +102,17 @@ def test_a_file_can_be_read_in_one_sitting(path):
 
 def test_only_run_takes_a_config_apart():
     for path in FILES:
-        if room(module_of(path)) in {"stats", "session", "data", "sky", "scores", "views", "overlap", "learn", "pictures", "nets", "shift"}:
+        if room(module_of(path)) in {
+            "stats",
+            "session",
+            "data",
+            "sky",
+            "scores",
+            "views",
+            "overlap",
+            "learn",
+            "pictures",
+            "nets",
+            "shift",
+        }:
             assert ("seti_utils", "log", "config") not in imports(path), f"{path} knows Config: give it plain values"

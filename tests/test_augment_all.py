@@ -37,9 +37,7 @@ def run(name, dtype=torch.float32, seed=0, p=None, y=SOFT):
     """The augmentation of ``name`` on twelve cadences; also asserts that nothing given is touched."""
     knob = name.split()[0]
     panels = knob in PANEL_AUGMENTATIONS
-    x = torch.randn(
-        (len(y), 6, 100, 64) if panels else (len(y), 2, 60, 50), generator=torch.Generator().manual_seed(5)
-    ).to(dtype)
+    x = torch.randn((len(y), 6, 100, 64) if panels else (len(y), 2, 60, 50), generator=torch.Generator().manual_seed(5)).to(dtype)
     kept_x, kept_y = x.clone(), y.clone()
     fields = {key: value for key, value in asdict(SPECS[name]).items() if key != "until"}
     if p is not None:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from seti_utils.sky.needles import FAMILIES
 from seti_utils.errors import InputError
+from seti_utils.sky.needles import FAMILIES
 from seti_utils.views import add_noise, inject, normalise_panels, render
 
 ON, OFF = [0, 2, 4], [1, 3, 5]
@@ -49,9 +49,7 @@ def test_amplitude_is_in_sigma_of_the_local_noise(noise):
     for scale in (1.0, 0.25):
         background = noise * scale
         background[..., 128:] += 4
-        x, _ = inject(
-            background, torch.zeros(40), generator=seeded(), families=("drift",), p=1.0, amplitude=(6.0, 6.0), drop=0.0
-        )
+        x, _ = inject(background, torch.zeros(40), generator=seeded(), families=("drift",), p=1.0, amplitude=(6.0, 6.0), drop=0.0)
         panels = (x != background).flatten(2).any(2)
         after, before = x[panels], background[panels]
         # Undo the normalisation: a fit over all pixels hardly sees the needle.
@@ -66,9 +64,7 @@ def test_amplitude_is_in_sigma_of_the_local_noise(noise):
 
 def test_pixels_are_dropped_at_random(noise):
     def rows_lit(drop):
-        x, _ = inject(
-            noise, torch.zeros(40), generator=seeded(), families=("line",), p=1.0, amplitude=(30.0, 30.0), drop=drop
-        )
+        x, _ = inject(noise, torch.zeros(40), generator=seeded(), families=("line",), p=1.0, amplitude=(30.0, 30.0), drop=drop)
         panels = (x != noise).flatten(2).any(2)
         return (x[panels].amax(2) > 4.5).float().mean()
 
@@ -80,9 +76,7 @@ def test_pixels_are_dropped_at_random(noise):
 @pytest.mark.parametrize("family", [*FAMILIES, "chirp"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
 def test_every_family_of_the_sky_can_be_injected(noise, family, dtype):
-    x, label = inject(
-        noise[:6].to(dtype), torch.zeros(6), generator=seeded(), families=(family,), p=1.0, amplitude=(8.0, 8.0)
-    )
+    x, label = inject(noise[:6].to(dtype), torch.zeros(6), generator=seeded(), families=(family,), p=1.0, amplitude=(8.0, 8.0))
     assert x.dtype == dtype and x.isfinite().all()
     hit = label == 1
     assert hit.sum() >= 4 and torch.equal(x[~hit], noise[:6].to(dtype)[~hit])
@@ -112,9 +106,7 @@ def test_bad_knobs_are_refused(noise):
 
 def test_the_rendered_image_keeps_the_needles_snr(noise):
     """A line of 1 sigma: a matched filter finds it in the 512 x 512 image nearly as well as in the panels."""
-    x, label = inject(
-        noise, torch.zeros(40), generator=seeded(3), families=("line",), p=1.0, amplitude=(1.0, 1.0), drop=0.0
-    )
+    x, label = inject(noise, torch.zeros(40), generator=seeded(3), families=("line",), p=1.0, amplitude=(1.0, 1.0), drop=0.0)
     assert (label == 1).all()
     how = {"freq": 512, "time": 512}
 

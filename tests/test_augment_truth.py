@@ -16,8 +16,7 @@ LAYOUTS += ["AAA,BCD", "aaa,bcd,AAA,BCD"]
 BATCH, TIME, FREQ, CHANNEL = 48, 24, 36, 11
 STAR = torch.arange(BATCH) % 2 == 0
 ON = (0, 2, 4)
-KEEP = {"flip": {"axes": ("freq", "time", "both")}, "distort": {}, "masks": {"freq": 0.2, "time": 0.2},
-        "cutout": {"share": 0.2}}
+KEEP = {"flip": {"axes": ("freq", "time", "both")}, "distort": {}, "masks": {"freq": 0.2, "time": 0.2}, "cutout": {"share": 0.2}}
 MIX = {"mixup": {"label": "or"}, "mixup max": {"label": "max"}, "mixup linear": {"label": "linear"}, "cutmix": {}}
 
 

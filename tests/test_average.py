@@ -57,8 +57,9 @@ def test_swa_is_the_plain_mean_of_the_epochs_from_start_on():
 
 def net(drop=0.0):
     torch.manual_seed(0)
-    return nn.Sequential(nn.Conv2d(1, 3, 3), nn.BatchNorm2d(3, momentum=0.3), nn.Dropout(drop),
-                         nn.Conv2d(3, 2, 1), nn.BatchNorm2d(2))
+    return nn.Sequential(
+        nn.Conv2d(1, 3, 3), nn.BatchNorm2d(3, momentum=0.3), nn.Dropout(drop), nn.Conv2d(3, 2, 1), nn.BatchNorm2d(2)
+    )
 
 
 def images():

@@ -69,8 +69,11 @@ def test_bytes_equal_numpy(shared_competition, panels, workers, ahead):
 
 def test_slow_files_do_not_change_the_order():
     order = epoch_order(40, seed=3, epoch=7)
-    got = [value for batch in batches(Numbered(40, slow=range(0, 40, 7)), None, order, 6, workers=5, ahead=3)
-           for value in values(batch)]
+    got = [
+        value
+        for batch in batches(Numbered(40, slow=range(0, 40, 7)), None, order, 6, workers=5, ahead=3)
+        for value in values(batch)
+    ]
     assert got == order.tolist()
 
 

@@ -51,8 +51,10 @@ class Hostile:
         return os.system, (f"touch {self.path}",)
 
 
-@pytest.mark.parametrize("writer", [lambda content, path: torch.save(content, path),
-                                    lambda content, path: path.write_bytes(pickle.dumps(content, protocol=2))])
+@pytest.mark.parametrize(
+    "writer",
+    [lambda content, path: torch.save(content, path), lambda content, path: path.write_bytes(pickle.dumps(content, protocol=2))],
+)
 def test_a_hostile_checkpoint_cannot_run_code(tmp_path, writer):
     proof, path = tmp_path / "proof", tmp_path / "best.pt"
     writer({"format": 1, "meta": {}, "content": Hostile(proof), "digest": ""}, path)
@@ -129,8 +131,12 @@ def test_a_full_disk_leaves_the_earlier_checkpoint_and_says_so(tmp_path):
 
 
 def test_folds_and_seeds_share_no_path(tmp_path):
-    folders = {checkpoint.run_folder(tmp_path, name, fold, seed)
-               for name in ("exp0001", "exp0002") for fold in range(5) for seed in (2021, 5656)}
+    folders = {
+        checkpoint.run_folder(tmp_path, name, fold, seed)
+        for name in ("exp0001", "exp0002")
+        for fold in range(5)
+        for seed in (2021, 5656)
+    }
     assert len(folders) == 20
 
 

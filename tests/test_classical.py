@@ -4,8 +4,8 @@ import numpy as np
 import torch
 
 from seti_utils.data.batches import Batch
-from seti_utils.stats.auc import auc
 from seti_utils.scores.classical import FLOOR, light_scores, panel_light
+from seti_utils.stats.auc import auc
 from seti_utils.views import inject
 
 
@@ -24,7 +24,9 @@ def test_light_is_the_mean_of_the_brightest_pixels():
 def test_faint_needles_are_found_where_the_background_is_gone_whatever_their_shape():
     options = {"families": ("drift", "sine", "walk"), "p": 0.5, "amplitude": (0.2, 1.0), "drop": 0.0, "cleaned": True}
     x, y = inject(cleaned(200, 1), torch.zeros(200), generator=torch.Generator().manual_seed(2), **options)
-    score, rows = light_scores([Batch(x[:120].half(), y[:120], torch.arange(120)), Batch(x[120:].half(), y[120:], torch.arange(120, 200))])
+    score, rows = light_scores(
+        [Batch(x[:120].half(), y[:120], torch.arange(120)), Batch(x[120:].half(), y[120:], torch.arange(120, 200))]
+    )
     assert (rows == np.arange(200)).all() and ((score > 0) & (score < 1)).all()
     assert auc(y.numpy(), score) > 0.95
 

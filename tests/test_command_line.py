@@ -9,14 +9,24 @@ import pandas as pd
 import pytest
 
 from seti_utils.__main__ import COMMANDS, main, make_parser
-from seti_utils.sky import make_sky
-from seti_utils.log.pages import LOG
 from seti_utils.log.book import experiments_markdown, read_measured
+from seti_utils.log.pages import LOG
+from seti_utils.sky import make_sky
 
 ROOT = Path(__file__).parent.parent
 REAL = ROOT.parent / "shared" / "real"
-TINY = ["--set", "backbone=test_efficientnet", "--set", "epochs=1", "--set", "resize.freq=32", "--set", "resize.time=32",
-        "--set", "batch=8"]
+TINY = [
+    "--set",
+    "backbone=test_efficientnet",
+    "--set",
+    "epochs=1",
+    "--set",
+    "resize.freq=32",
+    "--set",
+    "resize.time=32",
+    "--set",
+    "batch=8",
+]
 
 
 def refused(capsys, *words):
@@ -33,7 +43,9 @@ def test_python_dash_m_works_and_teaches():
         assert name in shown.stdout
 
 
-@pytest.mark.parametrize("command", [command.__name__.rsplit(".", 1)[-1] for command in COMMANDS if "kaggle" not in command.__name__])
+@pytest.mark.parametrize(
+    "command", [command.__name__.rsplit(".", 1)[-1] for command in COMMANDS if "kaggle" not in command.__name__]
+)
 def test_every_command_explains_itself_with_an_example(command, capsys):
     with pytest.raises(SystemExit, match="0"):
         make_parser().parse_args([command, "--help"])
@@ -68,7 +80,9 @@ def test_a_sky_to_a_submission(tmp_path, capsys):
     said = capsys.readouterr().out
     assert "out-of-fold AUC" in said and "hidden test AUC" in said and "untrained" in said
     assert list(pd.read_csv(out / "submission.csv")["id"]) == list(pd.read_csv(sky / "sample_submission.csv")["id"])
-    assert "fingerprint" in refused(capsys, "train", "sky_demo", "--folds", "0", "--data", sky, "--out", out, *TINY, "--set", "lr=0.1")
+    assert "fingerprint" in refused(
+        capsys, "train", "sky_demo", "--folds", "0", "--data", sky, "--out", out, *TINY, "--set", "lr=0.1"
+    )
 
 
 def test_blend_reproduces_the_second_place(tmp_path):
@@ -76,7 +90,12 @@ def test_blend_reproduces_the_second_place(tmp_path):
     if not full.is_dir():
         pytest.skip("the real tables are not here")
     parts = sorted(str(path) for path in full.glob("second_place_2*.csv"))
-    assert main(["blend", *parts, "--how", "plain", "--sample", str(full / "sample_submission.csv"), "--out", str(tmp_path / "b.csv")]) == 0
+    assert (
+        main(
+            ["blend", *parts, "--how", "plain", "--sample", str(full / "sample_submission.csv"), "--out", str(tmp_path / "b.csv")]
+        )
+        == 0
+    )
     ours, his = pd.read_csv(tmp_path / "b.csv"), pd.read_csv(full / "second_place_blend.csv")
     assert list(ours["id"]) == list(his["id"])
     assert np.abs(ours["target"] - his["target"]).max() < 1e-12
@@ -86,7 +105,22 @@ def test_the_five_real_cadences_go_all_the_way(tmp_path, capsys):
     if not REAL.is_dir():
         pytest.skip("the real cadences are not here")
     out = tmp_path / "runs"
-    words = ["sky_demo", "--folds", "0", "--data", str(REAL), "--out", str(out), "--workers", "1", *TINY, "--set", "folds=2", "--set", "batch=2"]
+    words = [
+        "sky_demo",
+        "--folds",
+        "0",
+        "--data",
+        str(REAL),
+        "--out",
+        str(out),
+        "--workers",
+        "1",
+        *TINY,
+        "--set",
+        "folds=2",
+        "--set",
+        "batch=2",
+    ]
     assert main(["train", *words]) == 0, capsys.readouterr()
     assert main(["predict", *words]) == 0
     submission = pd.read_csv(out / "submission.csv")
@@ -121,7 +155,11 @@ def test_a_hostile_folder_is_one_line_naming_the_file(fault, folder, tmp_path, c
     elif fault == "duplicate":
         pd.concat([labels, labels.iloc[[7]]]).to_csv(data / "train_labels.csv", index=False)
     else:
-        pd.concat([labels, pd.DataFrame({"id": ["0123456789abcde"], "target": [0]})]).to_csv(data / "train_labels.csv", index=False)
-    said = refused(capsys, "train", "sky_demo", "--folds", "0", "--data", data, "--out", tmp_path / "runs", "--workers", "1", *TINY)
+        pd.concat([labels, pd.DataFrame({"id": ["0123456789abcde"], "target": [0]})]).to_csv(
+            data / "train_labels.csv", index=False
+        )
+    said = refused(
+        capsys, "train", "sky_demo", "--folds", "0", "--data", data, "--out", tmp_path / "runs", "--workers", "1", *TINY
+    )
     wanted = {"duplicate": labels["id"][7], "unknown": "0123456789abcde"}.get(fault, labels["id"][7])
     assert wanted in said and ";" in said, said

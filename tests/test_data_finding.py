@@ -130,27 +130,31 @@ def test_any_row_of_any_count(tiny_competition):
     assert len(read_competition(tiny_competition).train) == 5
 
 
-@pytest.mark.parametrize("name, text, message", [
-    ("empty", "", "the table is empty"),
-    ("no rows", "id,target\n", "no rows"),
-    ("duplicate", "id,target\na,0\nb,1\na,0\n", "row 4: id 'a' was there already in row 2"),
-    ("unknown column", "id,target,group\na,0,1\n", r"row 1: unknown columns \['group'\]"),
-    ("absent column", "id\na\n", "column 'target' is missing"),
-    ("no id", "target\n0\n", "column 'id' is missing"),
-    ("column twice", "id,target,target\na,0,1\n", "a column is there twice"),
-    ("third class", "id,target\na,0\nb,2\n", "row 3: target '2' is neither 0 nor 1"),
-    ("probability", "id,target\na,0.5\n", "target '0.5' is neither"),
-    ("no target", "id,target\na,\n", "target '' is neither"),
-    ("upwards", "id,target\n../../etc/passwd,0\n", "is no plain name"),
-    ("absolute", "id,target\n/etc/passwd,0\n", "is no plain name"),
-    ("nothing", "id,target\n,0\n", "is no plain name"),
-    ("file ending", "id,target\na.npy,0\n", "is no plain name"),
-    ("option", "id,target\n-rf,0\n", "is no plain name"),
-    ("long line", "id,target\na,0\nb,1,1\n", "row 3: 3 values where the header has 2"),
-    ("short line", "id,target\na\n", "row 2: 1 values"),
-    ("open quote", 'id,target\n"a,0\n', "no CSV"),
-    ("binary", b"\x93NUMPY\xff\xfe", "no CSV"),
-], ids=lambda value: value if isinstance(value, str) and "," not in value and len(value) < 16 else "")
+@pytest.mark.parametrize(
+    "name, text, message",
+    [
+        ("empty", "", "the table is empty"),
+        ("no rows", "id,target\n", "no rows"),
+        ("duplicate", "id,target\na,0\nb,1\na,0\n", "row 4: id 'a' was there already in row 2"),
+        ("unknown column", "id,target,group\na,0,1\n", r"row 1: unknown columns \['group'\]"),
+        ("absent column", "id\na\n", "column 'target' is missing"),
+        ("no id", "target\n0\n", "column 'id' is missing"),
+        ("column twice", "id,target,target\na,0,1\n", "a column is there twice"),
+        ("third class", "id,target\na,0\nb,2\n", "row 3: target '2' is neither 0 nor 1"),
+        ("probability", "id,target\na,0.5\n", "target '0.5' is neither"),
+        ("no target", "id,target\na,\n", "target '' is neither"),
+        ("upwards", "id,target\n../../etc/passwd,0\n", "is no plain name"),
+        ("absolute", "id,target\n/etc/passwd,0\n", "is no plain name"),
+        ("nothing", "id,target\n,0\n", "is no plain name"),
+        ("file ending", "id,target\na.npy,0\n", "is no plain name"),
+        ("option", "id,target\n-rf,0\n", "is no plain name"),
+        ("long line", "id,target\na,0\nb,1,1\n", "row 3: 3 values where the header has 2"),
+        ("short line", "id,target\na\n", "row 2: 1 values"),
+        ("open quote", 'id,target\n"a,0\n', "no CSV"),
+        ("binary", b"\x93NUMPY\xff\xfe", "no CSV"),
+    ],
+    ids=lambda value: value if isinstance(value, str) and "," not in value and len(value) < 16 else "",
+)
 def test_table_faults(tmp_path, name, text, message):
     path = tmp_path / "train_labels.csv"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())

@@ -56,16 +56,20 @@ def test_round_trip_in_any_order(tmp_path):
     assert pd.read_csv(path, comment="#", dtype={"id": str})["fold"].tolist() == fold.tolist()
 
 
-@pytest.mark.parametrize("damage, message", [
-    (lambda text: text.replace("\n000,", "\n0ff,"), "fingerprint"),
-    (lambda text: text.replace(",4\n", ",3\n", 1), "fingerprint"),
-    (lambda text: text[: text.rindex("\n", 0, -1) + 1], "fingerprint"),
-    (lambda text: text + text.splitlines()[-1] + "\n", "fingerprint"),
-    (lambda text: text.partition("\n")[2], "fingerprint"),
-    (lambda text: text.replace("id,fold", "fold,id"), "fingerprint"),
-    (lambda text: text.replace(",4\n", ",four\n"), "no table of folds"),
-    (lambda text: "", "fingerprint|no table"),
-], ids=["id", "fold", "cut", "twice", "no mark", "header", "word", "empty"])
+@pytest.mark.parametrize(
+    "damage, message",
+    [
+        (lambda text: text.replace("\n000,", "\n0ff,"), "fingerprint"),
+        (lambda text: text.replace(",4\n", ",3\n", 1), "fingerprint"),
+        (lambda text: text[: text.rindex("\n", 0, -1) + 1], "fingerprint"),
+        (lambda text: text + text.splitlines()[-1] + "\n", "fingerprint"),
+        (lambda text: text.partition("\n")[2], "fingerprint"),
+        (lambda text: text.replace("id,fold", "fold,id"), "fingerprint"),
+        (lambda text: text.replace(",4\n", ",four\n"), "no table of folds"),
+        (lambda text: "", "fingerprint|no table"),
+    ],
+    ids=["id", "fold", "cut", "twice", "no mark", "header", "word", "empty"],
+)
 def test_an_edited_table_is_refused(tmp_path, damage, message):
     path = tmp_path / "folds.csv"
     write_folds(path, IDS, stratified_folds(TARGETS))

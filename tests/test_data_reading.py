@@ -108,7 +108,7 @@ def test_extreme_finite_values_pass(tmp_path, extreme):
 def test_all_bit_patterns_are_judged_as_numpy_judges_them():
     for bits in range(0, 1 << 16, 256):
         block = np.arange(bits, bits + 256, dtype=np.uint16).view(np.float16)
-        for value in (block, *block[:: 37, None]):
+        for value in (block, *block[::37, None]):
             if np.isfinite(value).all():
                 reading.check_finite(value, "x")
             else:
@@ -118,8 +118,9 @@ def test_all_bit_patterns_are_judged_as_numpy_judges_them():
 
 def test_the_same_array_in_another_dress_is_read(tmp_path):
     array = good()
-    for number, (other, version) in enumerate(((np.asfortranarray(array), (1, 0)), (array.astype(">f2"), (1, 0)),
-                                               (array, (2, 0)))):
+    for number, (other, version) in enumerate(
+        ((np.asfortranarray(array), (1, 0)), (array.astype(">f2"), (1, 0)), (array, (2, 0)))
+    ):
         path = tmp_path / f"{number}.npy"
         with open(path, "wb") as file:
             np.lib.format.write_array(file, other, version=version)
@@ -132,8 +133,7 @@ def test_parts_of_a_read_are_joined(tmp_path, monkeypatch):
     """A network disk gives a read in parts; a system without preadv gives one buffer at a time."""
     path, whole = saved(tmp_path / "a.npy", good()), os.preadv
     monkeypatch.setattr(reading, "_look", lambda path: pytest.fail("taken for a faulty file"))
-    monkeypatch.setattr(os, "preadv", lambda handle, buffers, offset: whole(
-        handle, [memoryview(buffers[0])[:100_001]], offset))
+    monkeypatch.setattr(os, "preadv", lambda handle, buffers, offset: whole(handle, [memoryview(buffers[0])[:100_001]], offset))
     assert (read_cadence(path) == good()).all()
     monkeypatch.delattr(os, "preadv")
     assert (read_cadence(path) == good()).all()
@@ -144,8 +144,11 @@ def test_parts_of_a_read_are_joined(tmp_path, monkeypatch):
 
 def test_only_the_wanted_panels_are_read(tmp_path, monkeypatch):
     path, whole, read = saved(tmp_path / "a.npy", good()), os.preadv, []
-    monkeypatch.setattr(os, "preadv", lambda handle, buffers, offset: read.append(
-        (offset, sum(map(len, buffers)))) or whole(handle, buffers, offset))
+    monkeypatch.setattr(
+        os,
+        "preadv",
+        lambda handle, buffers, offset: read.append((offset, sum(map(len, buffers)))) or whole(handle, buffers, offset),
+    )
     FileCadences(["a"], [path], panels="on").read_into([0], torch.empty(1, 3, 273, 256, dtype=torch.float16))
     panel = 273 * 256 * 2
     assert read == [(0, 128 + panel), (128 + 2 * panel, panel), (128 + 4 * panel, panel)]

@@ -11,18 +11,18 @@ from torch import nn
 
 from seti_utils.data.batches import Batch
 from seti_utils.data.cadence import OFF, ON
-from seti_utils.sky.needles import FAMILIES, Tracks, family_indices
 from seti_utils.errors import InputError
+from seti_utils.learn.objectives import Views, during
 from seti_utils.log.pages import LOG
 from seti_utils.nets.backbones import make_body
 from seti_utils.nets.detector import Detector, detecting
-from seti_utils.stats.auc import auc
 from seti_utils.nets.models import build_model
-from seti_utils.learn.objectives import Views, during
+from seti_utils.sky.needles import FAMILIES, Tracks, family_indices
+from seti_utils.stats.auc import auc
 from seti_utils.views import inject
+from seti_utils.views.masked_injection import CANDIDATES, ECHO, inject_with_mask, mark, random_sources
 from seti_utils.views.pixels import flip
 from seti_utils.views.rendering import render
-from seti_utils.views.masked_injection import CANDIDATES, ECHO, mark, random_sources, inject_with_mask
 
 ALL = ("line", "drift", "sine")
 
@@ -193,8 +193,17 @@ def test_log_amplitudes_are_even_in_the_logarithm():
     x = torch.randn(400, 6, 72, 64, generator=generator)
     heights = {}
     for law in ("even", "log"):
-        changed, y = inject(x, torch.zeros(400), generator=torch.Generator().manual_seed(1), families=("line",), p=1.0,
-                            amplitude=(8.0, 128.0), drop=0.0, law=law, cleaned=True)
+        changed, y = inject(
+            x,
+            torch.zeros(400),
+            generator=torch.Generator().manual_seed(1),
+            families=("line",),
+            p=1.0,
+            amplitude=(8.0, 128.0),
+            drop=0.0,
+            law=law,
+            cleaned=True,
+        )
         peak = (changed - x).amax((1, 2, 3))[y > 0.5]
         heights[law] = float(np.median(peak.numpy()))
     assert heights["even"] == pytest.approx(68, rel=0.15) and heights["log"] == pytest.approx(32, rel=0.25)

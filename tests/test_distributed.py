@@ -21,11 +21,29 @@ TOLERANCE = 2e-5  # float32: the two ranks add the gradients in another order; 3
 
 
 def torchrun(program, *arguments, ranks=2, **environment):
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo", "TINY": "plain",
-                   "PYTHONPATH": f"{PROGRAM.parent.parent}:{PROGRAM.parent}", **environment}
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(ranks),
-               "--master-addr", "127.0.0.1", "--rdzv-backend", "c10d", "--rdzv-endpoint", "127.0.0.1:0",
-               program, *map(str, arguments)]
+    environment = {
+        **os.environ,
+        "OMP_NUM_THREADS": "1",
+        "GLOO_SOCKET_IFNAME": "lo",
+        "TINY": "plain",
+        "PYTHONPATH": f"{PROGRAM.parent.parent}:{PROGRAM.parent}",
+        **environment,
+    }
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--nproc-per-node",
+        str(ranks),
+        "--master-addr",
+        "127.0.0.1",
+        "--rdzv-backend",
+        "c10d",
+        "--rdzv-endpoint",
+        "127.0.0.1:0",
+        program,
+        *map(str, arguments),
+    ]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)
 
 

@@ -8,11 +8,11 @@ from scipy.stats import spearmanr
 
 from seti_utils.__main__ import main
 from seti_utils.errors import InputError
-from seti_utils.stats.auc import auc
 from seti_utils.scores.ensemble import blend, correlations
-from seti_utils.stats.logistic import sigmoid
 from seti_utils.scores.tables import make_scores, read_scores, write_scores
 from seti_utils.scores.weighting import ascend, climb, find_weights, quick_auc
+from seti_utils.stats.auc import auc
+from seti_utils.stats.logistic import sigmoid
 
 FULL = Path(__file__).parents[2] / "shared/real/full"
 
@@ -68,12 +68,15 @@ def test_a_blend_says_where_it_comes_from():
     assert plain["fingerprint"][0] == blend(tables)["fingerprint"][0]
 
 
-@pytest.mark.parametrize(("make", "message"), [
-    (lambda a, b: [a, b.iloc[1:]], r"b.*1 of 3 ids of the first table are missing \(00000\)"),
-    (lambda a, b: [a, b.assign(target=[0, 1, 1])], r"b, row 2: .*have another target than in a \(00002\)"),
-    (lambda a, b: [a, b.assign(score=[0, 1, np.inf])], "not finite"),
-    (lambda a, b: [], "no score tables"),
-])
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda a, b: [a, b.iloc[1:]], r"b.*1 of 3 ids of the first table are missing \(00000\)"),
+        (lambda a, b: [a, b.assign(target=[0, 1, 1])], r"b, row 2: .*have another target than in a \(00002\)"),
+        (lambda a, b: [a, b.assign(score=[0, 1, np.inf])], "not finite"),
+        (lambda a, b: [], "no score tables"),
+    ],
+)
 def test_members_of_other_rows_or_labels_are_refused(make, message):
     target = np.array([0.0, 1.0, 0.0])
     with pytest.raises(InputError, match=message):
@@ -156,7 +159,19 @@ def test_the_command_finds_weights_uses_them_only_if_earned_and_prints_correlati
     for name, table in (("strong", strong), ("weak", weak)):
         write_scores(tmp_path / f"{name}.csv", table)
     paths = [str(tmp_path / "strong.csv"), str(tmp_path / "weak.csv")]
-    words = ["blend", *paths, "--oof", *paths, "--search", "hill", "--draws", "6", "--correlations", "--out", str(tmp_path / "out.csv")]
+    words = [
+        "blend",
+        *paths,
+        "--oof",
+        *paths,
+        "--search",
+        "hill",
+        "--draws",
+        "6",
+        "--correlations",
+        "--out",
+        str(tmp_path / "out.csv"),
+    ]
     assert main(words) == 0
     said = capsys.readouterr().out
     assert "the found weights are used" in said and "rank correlations" in said and "m1" in said

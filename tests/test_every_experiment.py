@@ -7,18 +7,18 @@ import pandas as pd
 import pytest
 
 from seti_utils.data.competition import read_competition
-from seti_utils.sky import make_sky
 from seti_utils.log.pages import LOG
 from seti_utils.log.registry import edit
-from seti_utils.run.chain import run_chain
-from seti_utils.run.infer import predict_test
-from seti_utils.run.fold_data import folds_of
-from seti_utils.run.train import train
-from seti_utils.run.runtime import Runtime
 from seti_utils.log.specs import Resize
-from seti_utils.overlap.search import search
 from seti_utils.overlap.folder import read_pairs
 from seti_utils.overlap.panels import clean
+from seti_utils.overlap.search import search
+from seti_utils.run.chain import run_chain
+from seti_utils.run.fold_data import folds_of
+from seti_utils.run.infer import predict_test
+from seti_utils.run.runtime import Runtime
+from seti_utils.run.train import train
+from seti_utils.sky import make_sky
 
 SMALL = {"backbone": "test_efficientnet", "pretrained": False, "epochs": 1, "batch": 4}
 
@@ -38,7 +38,9 @@ def overlap(sky, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def adversarial(sky, tmp_path_factory):
-    table = pd.read_csv(sky / "train_labels.csv", dtype={"id": str})[["id"]].assign(weight=lambda t: np.linspace(0.2, 1.8, len(t)))
+    table = pd.read_csv(sky / "train_labels.csv", dtype={"id": str})[["id"]].assign(
+        weight=lambda t: np.linspace(0.2, 1.8, len(t))
+    )
     table.to_csv(path := tmp_path_factory.mktemp("weights") / "adversarial.csv", index=False)
     return path
 

@@ -7,13 +7,13 @@ import torch
 
 from seti_utils.data.cadence import OFF, ON, PANELS
 from seti_utils.data.competition import read_competition
-from seti_utils.sky import make_sky
+from seti_utils.log.specs import Compress, Detector, Resize
+from seti_utils.overlap.panels import clean
+from seti_utils.overlap.search import search
+from seti_utils.run.runtime import Runtime
 from seti_utils.run.saliency import HEAT_SIZE, saliency
 from seti_utils.run.train import train
-from seti_utils.run.runtime import Runtime
-from seti_utils.log.specs import Compress, Detector, Resize
-from seti_utils.overlap.search import search
-from seti_utils.overlap.panels import clean
+from seti_utils.sky import make_sky
 
 TINY = {"backbone": "needle_net", "epochs": 1, "batch": 4, "resize": Resize(64, 12, "area"), "inject": None}
 DETECTS = {"detect": Detector(needles=1), "panels": None, "pool": None}
@@ -40,8 +40,11 @@ def sample(competition):
     return pd.DataFrame({"id": ids, "split": ["train"] * 3 + ["test"] * 2, "row": [5, 0, 9, len(test) - 2, len(test) - 1]})
 
 
-@pytest.mark.parametrize("knobs, detects", [(DETECTS, True), ({}, False), (DETECTS | CLEANED, True), (CLEANED, False)],
-                         ids=["detector", "classifier", "cleaned detector", "cleaned classifier"])
+@pytest.mark.parametrize(
+    "knobs, detects",
+    [(DETECTS, True), ({}, False), (DETECTS | CLEANED, True), (CLEANED, False)],
+    ids=["detector", "classifier", "cleaned detector", "cleaned classifier"],
+)
 def test_every_row_has_a_vector_and_heat_on_its_panels(sky, overlap, tmp_path, knobs, detects):
     runtime = Runtime(data=sky, out=tmp_path, overlap=overlap, workers=1, device="cpu", overrides=TINY | knobs)
     train("sky_demo", [0], [7], runtime, say=lambda line: None)

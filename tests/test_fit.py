@@ -16,8 +16,8 @@ from seti_utils.learn.losses import bce
 from seti_utils.learn.objectives import Views, supervised
 from seti_utils.learn.precision import Precision, choose_precision
 from seti_utils.learn.seeding import Randomness
-from seti_utils.stats.seeds import seed_of
 from seti_utils.learn.survival import Diverged
+from seti_utils.stats.seeds import seed_of
 
 
 def objective(**choices):
@@ -27,8 +27,17 @@ def objective(**choices):
 def trained(model, *, batches=tiny_training.stream, rate=0.1, epochs=2, steps=6, optimiser=None, **choices):
     optimiser = optimiser or torch.optim.SGD(model.parameters(), rate)
     chosen = {"objective": objective(), "schedule": lambda done: 1.0, **choices}
-    position = fit(model, batches, chosen.pop("objective"), optimiser, chosen.pop("schedule"), epochs=epochs,
-                   steps=steps, randomness=Randomness(0), **chosen)
+    position = fit(
+        model,
+        batches,
+        chosen.pop("objective"),
+        optimiser,
+        chosen.pop("schedule"),
+        epochs=epochs,
+        steps=steps,
+        randomness=Randomness(0),
+        **chosen,
+    )
     return position, optimiser
 
 
@@ -77,8 +86,12 @@ def test_groups_keep_their_own_rates_under_the_schedule():
 
 def test_best_is_the_highest_auc_and_the_first_among_equals():
     aucs, kept = iter([0.6, 0.8, 0.8, 0.7]), []
-    position, _ = trained(net(), epochs=4, judge=lambda model, epoch: {"auc": next(aucs)},
-                          keep=lambda model, row, better: kept.append((row["epoch"], better)))
+    position, _ = trained(
+        net(),
+        epochs=4,
+        judge=lambda model, epoch: {"auc": next(aucs)},
+        keep=lambda model, row, better: kept.append((row["epoch"], better)),
+    )
     assert kept == [(0, True), (1, True), (2, False), (3, False)]
     assert position.best == 0.8
     assert [row["auc"] for row in position.history] == [0.6, 0.8, 0.8, 0.7]
@@ -124,6 +137,7 @@ def test_the_loss_of_an_epoch_is_the_mean_of_its_steps():
 
 def poisoned(where, what=math.nan):
     """The stream with a non-finite pixel in the batches whose number is in ``where``."""
+
     def batches(epoch, first):
         for number, batch in enumerate(tiny_training.stream(epoch, first), first):
             if epoch * 6 + number in where:
@@ -201,9 +215,17 @@ def test_clipping_bounds_the_whole_gradient():
     assert float(moved.detach().norm()) == pytest.approx(1e-3, rel=1e-2)
 
 
-@pytest.mark.parametrize(("wanted", "device", "emulated", "expected"), [
-    ("fp16", "cpu", False, None), ("bf16", "cpu", False, "bf16"), (None, "cuda", False, None),
-    ("fp16", "cuda", False, "fp16"), ("bf16", "cuda", False, "bf16"), ("bf16", "cuda", True, "fp16")])
+@pytest.mark.parametrize(
+    ("wanted", "device", "emulated", "expected"),
+    [
+        ("fp16", "cpu", False, None),
+        ("bf16", "cpu", False, "bf16"),
+        (None, "cuda", False, None),
+        ("fp16", "cuda", False, "fp16"),
+        ("bf16", "cuda", False, "bf16"),
+        ("bf16", "cuda", True, "fp16"),
+    ],
+)
 def test_precision_is_chosen_for_the_device(monkeypatch, wanted, device, emulated, expected):
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: not emulated)
     assert choose_precision(wanted, device) == expected
@@ -226,8 +248,13 @@ def test_randomness_follows_from_the_position_alone():
 
 
 def test_no_two_places_share_a_stream():
-    places = [Randomness(seed, rank=rank).seeds(stage, step)
-              for seed in (0, 1) for rank in (0, 1) for stage in (0, 1) for step in range(500)]
+    places = [
+        Randomness(seed, rank=rank).seeds(stage, step)
+        for seed in (0, 1)
+        for rank in (0, 1)
+        for stage in (0, 1)
+        for step in range(500)
+    ]
     assert len(set(sum(places, ()))) == 2 * len(places)
     steps = [seed & 0xFFFFFFFF for seed, _ in map(lambda step: Randomness(3).seeds(0, step), range(100_000))]
     assert len(set(steps)) == len(steps), "the CPU's generator keeps 32 bits"
@@ -265,6 +292,7 @@ def test_dropout_of_a_step_does_not_depend_on_the_steps_before():
 def test_a_batch_may_be_anything_the_objective_understands():
     model = net()
     pair = SimpleNamespace(x=torch.zeros(2, 2, 4, 4), y=torch.ones(2))
-    position, _ = trained(model, batches=lambda epoch, first: [(pair, pair)] * 6,
-                          objective=lambda m, b, d: objective()(m, b[0], d))
+    position, _ = trained(
+        model, batches=lambda epoch, first: [(pair, pair)] * 6, objective=lambda m, b, d: objective()(m, b[0], d)
+    )
     assert position.epoch == 2

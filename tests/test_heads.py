@@ -7,15 +7,15 @@ import torch
 import torch.nn.functional as F
 
 from seti_utils.errors import InputError
-from seti_utils.nets.attention import TripletAttention
 from seti_utils.learn.auc_losses import wmw
-from seti_utils.nets.heads import ArcHead, L2Head, OneLogit, TwoClass
 from seti_utils.learn.losses import bce, focal, soft_cross_entropy
-from seti_utils.stats.auc import auc
-from seti_utils.nets.models import build_model
 from seti_utils.learn.optimisers import make_optimiser
+from seti_utils.nets.attention import TripletAttention
+from seti_utils.nets.heads import ArcHead, L2Head, OneLogit, TwoClass
+from seti_utils.nets.models import build_model
 from seti_utils.nets.panel_encoder import PanelEncoder
 from seti_utils.nets.pooling import GeM, PanelPool
+from seti_utils.stats.auc import auc
 
 HEADS = [OneLogit, TwoClass, L2Head, ArcHead]
 
@@ -96,8 +96,12 @@ def test_spheres_are_computed_in_float32_under_autocast(head):
 @pytest.mark.parametrize(
     "wrong",
     [
-        partial(L2Head, 4, scale=0.0), partial(ArcHead, 4, scale=-1.0), partial(ArcHead, 4, margin=3.2),
-        partial(GeM, p=0.0), partial(PanelPool, time=0), partial(TripletAttention, kernel=4),
+        partial(L2Head, 4, scale=0.0),
+        partial(ArcHead, 4, scale=-1.0),
+        partial(ArcHead, 4, margin=3.2),
+        partial(GeM, p=0.0),
+        partial(PanelPool, time=0),
+        partial(TripletAttention, kernel=4),
         partial(PanelEncoder, 4, join="sum"),
     ],
 )

@@ -13,10 +13,10 @@ from local_kaggle.fixtures import ROOT, built, kernel, notebook, repository  # n
 from seti_utils.errors import InputError
 from seti_utils.kaggle.build import build
 from seti_utils.kaggle.check import check_kernel, require_good
-from seti_utils.session.device import require_devices
 from seti_utils.kaggle.embed import package_archive, package_of, stamp
 from seti_utils.kaggle.errors import BadKernel
 from seti_utils.kaggle.metadata import derive, kernel_of, read_metadata, slug_of, title_of
+from seti_utils.session.device import require_devices
 from seti_utils.session.parameters import check_parameters, parse_parameters, read_parameters
 
 
@@ -34,9 +34,7 @@ def test_a_built_kernel_is_good(built):
 
 
 def test_the_same_sources_make_the_same_bytes(built, repository, tmp_path):
-    again = build(
-        "train", owner="tester", experiment="sky_demo", folds=[0], seeds=[2021], root=repository, out=tmp_path
-    )
+    again = build("train", owner="tester", experiment="sky_demo", folds=[0], seeds=[2021], root=repository, out=tmp_path)
     for name in ("notebook.ipynb", "kernel-metadata.json"):
         assert (again.folder / name).read_bytes() == (built.folder / name).read_bytes()
     assert again.package_sha256 == built.package_sha256
@@ -143,16 +141,12 @@ def test_a_stamp_names_the_run(built):
 def test_parameters_are_injected_and_nothing_of_papermill_stays(built):
     text = (built.folder / "notebook.ipynb").read_text()
     sources = [cell["source"] for cell in json.loads(text)["cells"]]
-    assert any(
-        'folds = "0"' in "".join(source) and 'stop_after = "11h15m"' in "".join(source) for source in sources[2:]
-    )
+    assert any('folds = "0"' in "".join(source) and 'stop_after = "11h15m"' in "".join(source) for source in sources[2:])
     assert "start_time" not in text and '"papermill"' not in text
 
 
 def test_an_infer_kernel_mounts_the_train_kernels(repository, tmp_path):
-    made = build(
-        "infer", owner="tester", experiment="sky_demo", folds=[0, 1], seeds=[2021], root=repository, out=tmp_path
-    )
+    made = build("infer", owner="tester", experiment="sky_demo", folds=[0, 1], seeds=[2021], root=repository, out=tmp_path)
     assert read_metadata(made.folder)["kernel_sources"] == [
         kernel_of("tester", "train", "sky_demo", [fold], [2021]) for fold in (0, 1)
     ]
@@ -249,9 +243,7 @@ def test_titles_and_slugs_come_back():
 
 def test_an_image_can_be_pinned_and_a_machine_chosen():
     base = read_metadata(ROOT)
-    made = derive(
-        base, owner="o", title="seti train x", code_file="n.ipynb", docker_image="gcr.io/i@sha256:1", machine="TpuV5E8"
-    )
+    made = derive(base, owner="o", title="seti train x", code_file="n.ipynb", docker_image="gcr.io/i@sha256:1", machine="TpuV5E8")
     assert made["docker_image_pinning_type"] == "original" and made["enable_tpu"] and not made["enable_gpu"]
     assert "machine_shape" not in derive(base, owner="o", title="seti train x", code_file="n.ipynb", machine="")
 
@@ -259,9 +251,7 @@ def test_an_image_can_be_pinned_and_a_machine_chosen():
 def spoil(folder, **changes):
     metadata = read_metadata(folder)
     metadata.update(changes)
-    (folder / "kernel-metadata.json").write_text(
-        json.dumps({key: value for key, value in metadata.items() if value is not None})
-    )
+    (folder / "kernel-metadata.json").write_text(json.dumps({key: value for key, value in metadata.items() if value is not None}))
 
 
 @pytest.mark.parametrize(

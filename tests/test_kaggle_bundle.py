@@ -7,13 +7,13 @@ import tarfile
 import pytest
 
 from seti_utils.errors import InputError
-from seti_utils.log.pages import LOG
-from seti_utils.session import bundle, mounts
-from seti_utils.session.errors import HostileName, Unverified
 from seti_utils.kaggle.fetch import verified
-from seti_utils.session.runfile import read_run, verify_run, write_run
+from seti_utils.log.pages import LOG
 from seti_utils.run.artifacts import trained
 from seti_utils.run.notebooks.session import session
+from seti_utils.session import bundle, mounts
+from seti_utils.session.errors import HostileName, Unverified
+from seti_utils.session.runfile import read_run, verify_run, write_run
 
 FILES = {
     "exp0001/fold0_seed1/best.pt": b"weights",

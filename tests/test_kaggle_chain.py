@@ -164,9 +164,7 @@ def test_a_stop_in_the_middle_of_a_push(world, play, monkeypatch, happened):
 def test_the_time_budget_continues_with_its_own_output(world, play):
     world.unfinished[TRAIN.format(1)] = 2
     entries = play()
-    requests = [
-        request for method, request in world.calls if method == "SaveKernel" and request["slug"] == TRAIN.format(1)
-    ]
+    requests = [request for method, request in world.calls if method == "SaveKernel" and request["slug"] == TRAIN.format(1)]
     assert entries[TRAIN.format(1)]["pushes"] == len(requests) == 3
     assert [request.get("kernelDataSources", []) for request in requests] == [[], [TRAIN.format(1)], [TRAIN.format(1)]]
     assert any("time budget, to be continued" in text for text in play.said)

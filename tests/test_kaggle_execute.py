@@ -13,13 +13,13 @@ from local_kaggle.fixtures import ROOT, kaggle, kaggle_process, notebook, reposi
 
 from seti_utils.errors import InputError
 from seti_utils.kaggle import errors
-from seti_utils.session import mounts
 from seti_utils.kaggle.build import build
 from seti_utils.kaggle.datasets import upload_dataset
 from seti_utils.kaggle.fetch import fetch_pushed
 from seti_utils.kaggle.push import push
-from seti_utils.session.runfile import write_run
 from seti_utils.kaggle.status import status, wait
+from seti_utils.session import mounts
+from seti_utils.session.runfile import write_run
 
 
 @pytest.fixture(scope="module", params=["new", "old"])
@@ -65,15 +65,11 @@ def test_a_failing_notebook_is_told_with_its_traceback(kaggle, repository, tmp_p
     push(infer.folder)
     with pytest.raises(errors.RunFailed) as raised:
         wait([infer.kernel], every=0.2, show=quietly)
-    assert "likely cause: an input is not mounted" in str(raised.value) and "no output of a train run" in str(
-        raised.value
-    )
+    assert "likely cause: an input is not mounted" in str(raised.value) and "no output of a train run" in str(raised.value)
 
 
 def test_a_session_that_is_stopped(kaggle, repository, tmp_path):
-    train = build(
-        "train", owner="tester", experiment="sky_demo", folds=[0], seeds=[2021], root=repository, out=tmp_path
-    )
+    train = build("train", owner="tester", experiment="sky_demo", folds=[0], seeds=[2021], root=repository, out=tmp_path)
     text = json.loads((train.folder / "notebook.ipynb").read_text())
     text["cells"][-1]["source"] = "import time\ntime.sleep(600)"
     (train.folder / "notebook.ipynb").write_text(json.dumps(text))

@@ -12,8 +12,8 @@ from seti_utils.errors import InputError
 from seti_utils.kaggle import errors
 from seti_utils.kaggle.fetch import fetch, fetch_pushed, safe
 from seti_utils.kaggle.push import push
-from seti_utils.session.runfile import read_run, verify_run, write_run
 from seti_utils.kaggle.status import Status, explain, likely_cause, plain_log, status, table, table_writer, wait
+from seti_utils.session.runfile import read_run, verify_run, write_run
 
 KERNEL = "tester/seti-train-sky-demo-fold0-seed2021"
 LOG = json.dumps(
@@ -38,9 +38,7 @@ def output(run_id: str, files: dict[str, bytes] | None = None, **changes: object
         "reason": "done",
         "created": "",
         "extra": {},
-        "files": {
-            name: {"bytes": len(body), "sha256": hashlib.sha256(body).hexdigest()} for name, body in files.items()
-        },
+        "files": {name: {"bytes": len(body), "sha256": hashlib.sha256(body).hexdigest()} for name, body in files.items()},
         **changes,
     }
     return {**files, "run.json": json.dumps(run).encode()}
@@ -68,9 +66,7 @@ def nothing_left(folder) -> bool:
 
 
 def test_output_is_verified_and_whole(finished, tmp_path):
-    run = fetch(
-        KERNEL, tmp_path / "new/out", run_id="right", experiment="sky_demo", folds=[0], seeds=[2021], fingerprint="f"
-    )
+    run = fetch(KERNEL, tmp_path / "new/out", run_id="right", experiment="sky_demo", folds=[0], seeds=[2021], fingerprint="f")
     assert run["run_id"] == "right"
     assert (tmp_path / "new/out/model/best.pt").read_bytes() == b"weights"
     assert (tmp_path / "new/out" / f"{KERNEL.split('/')[1]}.log").read_text() == "epoch 1\ndone\n"
@@ -81,9 +77,7 @@ def test_the_client_itself_fetches(kaggle_process, kernel, tmp_path):
     """As above from push to output, every call a real process."""
     kaggle_process.kernels.scripts[KERNEL] = [Script(files={})]
     pushed = push(kernel, owner="tester")
-    kaggle_process.kernels.versions[KERNEL][-1].script.files = output(
-        pushed.run_id, package_sha256=pushed.package_sha256
-    )
+    kaggle_process.kernels.versions[KERNEL][-1].script.files = output(pushed.run_id, package_sha256=pushed.package_sha256)
     assert fetch_pushed(kernel, tmp_path / "out")["run_id"] == pushed.run_id
     count = len(kaggle_process.calls)
     assert fetch_pushed(kernel, tmp_path / "out")["run_id"] == pushed.run_id and len(kaggle_process.calls) == count
@@ -174,9 +168,7 @@ def test_a_connection_cut_in_a_download(finished, kaggle, tmp_path, monkeypatch)
     assert nothing_left(tmp_path)
 
 
-@pytest.mark.parametrize(
-    "name", ["../evil.txt", "/tmp/seti-evil.txt", "a/../../evil.txt", "..", "a\\..\\evil.txt", "a\nb"]
-)
+@pytest.mark.parametrize("name", ["../evil.txt", "/tmp/seti-evil.txt", "a/../../evil.txt", "..", "a\\..\\evil.txt", "a\nb"])
 def test_hostile_names_are_refused_before_anything_is_downloaded(finished, kaggle, tmp_path, name):
     finished(files={**output("right"), name: b"evil"})
     with pytest.raises(errors.HostileName):
@@ -239,9 +231,7 @@ def test_a_failed_run_is_explained(finished):
         "RUNNING",
         "ERROR",
         failure="Your notebook failed",
-        log=json.dumps(
-            [{"data": f"step {n}\n"} for n in range(50)] + [{"data": "torch.OutOfMemoryError: CUDA out of memory\n"}]
-        ),
+        log=json.dumps([{"data": f"step {n}\n"} for n in range(50)] + [{"data": "torch.OutOfMemoryError: CUDA out of memory\n"}]),
     )
     with pytest.raises(errors.RunFailed) as raised:
         wait([KERNEL], show=[].append, sleep=[].append)

@@ -4,10 +4,10 @@ import pytest
 from local_kaggle.fixtures import ROOT
 
 from seti_utils.errors import InputError
-from seti_utils.log.pages import LOG
 from seti_utils.kaggle.chain import describe
 from seti_utils.kaggle.example import example_plan
 from seti_utils.kaggle.plan import expand, read_plan
+from seti_utils.log.pages import LOG
 
 PLAN = """
 at_once: 2
@@ -77,9 +77,7 @@ def test_every_experiment_has_a_plan(tmp_path, name):
 
 def test_a_plan_may_be_python(tmp_path):
     path = tmp_path / "p.py"
-    path.write_text(
-        "PLAN = {'name': 'mine', 'stages': {'train': {'experiments': ['a', 'b'], 'folds': [0], 'seeds': [1, 2]}}}"
-    )
+    path.write_text("PLAN = {'name': 'mine', 'stages': {'train': {'experiments': ['a', 'b'], 'folds': [0], 'seeds': [1, 2]}}}")
     assert len(expand(read_plan(path), "tester")) == 4 and read_plan(path).name == "mine"
 
 

@@ -9,9 +9,9 @@ from local_kaggle import LocalKaggle
 from local_kaggle.fixtures import kaggle, kaggle_process  # noqa: F401 - fixtures
 
 from seti_utils.__main__ import main
-from seti_utils.sky import make_sky
 from seti_utils.kaggle.metadata import kernel_of
 from seti_utils.session.runfile import read_run
+from seti_utils.sky import make_sky
 
 KNOBS = ("backbone=test_efficientnet", "epochs=1", "resize.freq=32", "resize.time=32", "batch=48")
 PLAN = {

@@ -278,9 +278,7 @@ def test_the_command_line(kaggle, repository, tmp_path, monkeypatch, capsys):
 
     monkeypatch.chdir(tmp_path)
     shutil.copytree(repository, tmp_path, dirs_exist_ok=True)
-    assert "build/seti-train-sky-demo-fold1-seed2021" in run(
-        "build", "train", "sky_demo", "--folds", "0,1", "-p", "rate=1"
-    )
+    assert "build/seti-train-sky-demo-fold1-seed2021" in run("build", "train", "sky_demo", "--folds", "0,1", "-p", "rate=1")
     folders = sorted((tmp_path / "build").iterdir())
     assert run("check", *folders).count("good") == 2
     assert run("push", *folders).count("version 1, run ") == 2

@@ -7,9 +7,9 @@ import pytest
 from seti_utils.commands.options import runtime_of
 from seti_utils.commands.train import add_parser
 from seti_utils.errors import InputError
+from seti_utils.log.overrides import parse_overrides
 from seti_utils.run.launch import command_of, follow
 from seti_utils.run.runtime import Runtime
-from seti_utils.log.overrides import parse_overrides
 
 
 def parsed(words):

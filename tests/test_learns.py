@@ -7,19 +7,19 @@ import numpy as np
 import pytest
 import torch
 
+from seti_utils.learn.fit import fit
+from seti_utils.learn.objectives import Views, distill, fixmatch, paired, supervised
+from seti_utils.learn.predicting import predict
+from seti_utils.learn.seeding import Randomness
 from seti_utils.log import specs
 from seti_utils.log.config import Config
-from seti_utils.sky.background import random_bands
-from seti_utils.sky.cadences import Needle, cut, finish, random_content
-from seti_utils.learn.fit import fit
-from seti_utils.stats.auc import auc
-from seti_utils.learn.objectives import Views, distill, fixmatch, paired, supervised
-from seti_utils.learn.seeding import Randomness
 from seti_utils.run.compose import augments, loss_of, network_of, optimiser_of, schedule_of, view_of
-from seti_utils.learn.predicting import predict
-from seti_utils.stats.logistic import sigmoid
 from seti_utils.scores.pseudo import append_pseudo, select_pseudo
 from seti_utils.scores.tables import make_scores
+from seti_utils.sky.background import random_bands
+from seti_utils.sky.cadences import Needle, cut, finish, random_content
+from seti_utils.stats.auc import auc
+from seti_utils.stats.logistic import sigmoid
 from seti_utils.views import IMAGE_AUGMENTATIONS
 from seti_utils.views.whitening import whiten
 

@@ -2,12 +2,12 @@
 
 import pytest
 
-from seti_utils.log.config import Config, fingerprint
 from seti_utils.errors import InputError
-from seti_utils.log.pages import LOG
 from seti_utils.log.book import lineage_text, log_table
-from seti_utils.log.registry import Log, edit
+from seti_utils.log.config import Config, fingerprint
 from seti_utils.log.overrides import parse_overrides
+from seti_utils.log.pages import LOG
+from seti_utils.log.registry import Log, edit
 from seti_utils.log.specs import AUCMargin, Flip, Mixup, OffMedian, Pseudo, Resize
 
 

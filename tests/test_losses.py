@@ -7,8 +7,8 @@ import torch.nn.functional as F
 from seti_utils.errors import InputError
 from seti_utils.learn.auc_losses import AUCMargin, wmw
 from seti_utils.learn.losses import as_logit, bce, focal, soft_cross_entropy
-from seti_utils.stats.auc import auc
 from seti_utils.learn.optimisers import make_optimiser
+from seti_utils.stats.auc import auc
 
 
 def batch(rows=64, seed=0, outputs=1):
@@ -80,8 +80,7 @@ def test_wmw_is_the_sum_over_pairs_of_yan():
     target = target.round()
     score = torch.sigmoid(logit).tolist()
     pairs = [
-        max(0.7 - (score[i] - score[j]), 0.0) ** 2
-        for i in range(20) for j in range(20) if target[i] == 1 and target[j] == 0
+        max(0.7 - (score[i] - score[j]), 0.0) ** 2 for i in range(20) for j in range(20) if target[i] == 1 and target[j] == 0
     ]
     assert wmw(logit, target).item() == pytest.approx(sum(pairs) / len(pairs), rel=1e-5)
     assert wmw(logit, target, weight=10.0).item() == pytest.approx(10 * sum(pairs) / len(pairs), rel=1e-5)
@@ -90,7 +89,10 @@ def test_wmw_is_the_sum_over_pairs_of_yan():
 def test_wmw_falls_as_the_ranking_improves_and_is_zero_at_the_margin():
     target = torch.tensor([1.0, 1.0, 0.0, 0.0])
     rankings = [
-        [-1.0, 0.0, 1.0, 2.0], [1.0, -1.0, 0.0, 2.0], [2.0, 0.0, 1.0, -1.0], [2.0, 1.0, 0.0, -1.0],
+        [-1.0, 0.0, 1.0, 2.0],
+        [1.0, -1.0, 0.0, 2.0],
+        [2.0, 0.0, 1.0, -1.0],
+        [2.0, 1.0, 0.0, -1.0],
         [9.0, 9.0, -9.0, -9.0],
     ]
     values = [wmw(torch.tensor(logits), target).item() for logits in rankings]

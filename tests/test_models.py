@@ -29,7 +29,10 @@ VARIANTS = {
     "panels": {"panels": PanelEncoder},
     "panels by attention": {"panels": partial(PanelEncoder, join="attention"), "head": TwoClass, "pool": GeM},
     "everything": {
-        "panels": partial(PanelEncoder, join="attention"), "head": ArcHead, "pool": GeM, "attention": TripletAttention
+        "panels": partial(PanelEncoder, join="attention"),
+        "head": ArcHead,
+        "pool": GeM,
+        "attention": TripletAttention,
     },
 }
 
@@ -83,10 +86,16 @@ def test_a_name_like_nothing_is_refused_too():
 @pytest.mark.parametrize(
     ("backbone", "millions"),
     [
-        ("efficientnet_b0", 4.0), ("efficientnet_b3", 10.7), ("tf_efficientnet_b4_ns", 17.5),
-        ("tf_efficientnet_b5_ns", 28.3), ("tf_efficientnet_b6_ns", 40.7), ("tf_efficientnetv2_s_in21ft1k", 20.2),
-        ("tf_efficientnetv2_m_in21ft1k", 52.9), ("tf_efficientnetv2_l_in21ft1k", 117.2),
-        ("ig_resnext101_32x32d", 466.5), ("seresnet18", 11.3),
+        ("efficientnet_b0", 4.0),
+        ("efficientnet_b3", 10.7),
+        ("tf_efficientnet_b4_ns", 17.5),
+        ("tf_efficientnet_b5_ns", 28.3),
+        ("tf_efficientnet_b6_ns", 40.7),
+        ("tf_efficientnetv2_s_in21ft1k", 20.2),
+        ("tf_efficientnetv2_m_in21ft1k", 52.9),
+        ("tf_efficientnetv2_l_in21ft1k", 117.2),
+        ("ig_resnext101_32x32d", 466.5),
+        ("seresnet18", 11.3),
     ],
 )
 def test_every_backbone_of_the_log_has_its_published_size_and_takes_drop_path(backbone, millions):
@@ -191,9 +200,13 @@ def test_a_backbone_that_cannot_says_which_knob(backbone):
 @pytest.mark.parametrize(
     ("channels", "more", "problem"),
     [
-        (0, {}, "0 channels"), (13, {}, "13 channels"), (3, {"panels": PanelEncoder}, "needs 6 channels"),
-        (1, {"drop_rate": 1.0}, "drop_rate=1.0"), (1, {"drop_path_rate": -0.1}, "drop_path_rate=-0.1"),
-        (1, {"stem_stride": (1, 0)}, "stem_stride"), (1, {"stem_stride": (1, 2, 2)}, "stem_stride"),
+        (0, {}, "0 channels"),
+        (13, {}, "13 channels"),
+        (3, {"panels": PanelEncoder}, "needs 6 channels"),
+        (1, {"drop_rate": 1.0}, "drop_rate=1.0"),
+        (1, {"drop_path_rate": -0.1}, "drop_path_rate=-0.1"),
+        (1, {"stem_stride": (1, 0)}, "stem_stride"),
+        (1, {"stem_stride": (1, 2, 2)}, "stem_stride"),
     ],
 )
 def test_settings_without_meaning_are_refused(channels, more, problem):

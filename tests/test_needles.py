@@ -9,6 +9,8 @@ import torch
 from scipy import signal
 
 from seti_utils.data.cadence import FREQ, OFF, ON, PANELS, TIME
+from seti_utils.data.noise import local_sigma
+from seti_utils.errors import InputError
 from seti_utils.sky.dedrift import dedrift, find_drift, measure, straight_tracks
 from seti_utils.sky.needles import (
     ALIASES,
@@ -22,8 +24,6 @@ from seti_utils.sky.needles import (
     random_carriers,
     random_tracks,
 )
-from seti_utils.data.noise import local_sigma
-from seti_utils.errors import InputError
 
 REAL = Path(__file__).parents[2] / "shared/real"
 

@@ -8,13 +8,13 @@ import pandas as pd
 import pytest
 from papermill import inspect_notebook
 
-from seti_utils.sky import make_sky
 from seti_utils.errors import InputError
 from seti_utils.run.notebooks.execute import run_notebook
+from seti_utils.sky import make_sky
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-TINY = 'overrides=backbone=test_efficientnet epochs=2 resize.freq=32 resize.time=32 batch=8'
+TINY = "overrides=backbone=test_efficientnet epochs=2 resize.freq=32 resize.time=32 batch=8"
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,11 @@ def sky(tmp_path_factory):
 
 
 def test_every_source_has_its_notebook():
-    assert {path.stem for path in NOTEBOOKS} == {path.stem for path in (ROOT / "notebooks").glob("*.py")} >= {"look", "train", "infer"}
+    assert (
+        {path.stem for path in NOTEBOOKS}
+        == {path.stem for path in (ROOT / "notebooks").glob("*.py")}
+        >= {"look", "train", "infer"}
+    )
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -31,7 +35,9 @@ def test_notebook_is_thin_clean_and_in_step_with_its_source(path):
     jupytext = pytest.importorskip("jupytext")
     notebook = nbformat.read(path, as_version=4)
     source = jupytext.read(path.with_suffix(".py"))
-    assert [(c.cell_type, c.source) for c in notebook.cells] == [(c.cell_type, c.source) for c in source.cells], "run `make notebooks`"
+    assert [(c.cell_type, c.source) for c in notebook.cells] == [(c.cell_type, c.source) for c in source.cells], (
+        "run `make notebooks`"
+    )
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert all(not cell.outputs and cell.execution_count is None for cell in code)
     assert notebook.metadata.kernelspec.name == "python3"
@@ -43,7 +49,11 @@ def test_notebook_is_thin_clean_and_in_step_with_its_source(path):
 
 @pytest.mark.parametrize(
     ("parameters", "said"),
-    [(["experimen=exp0001"], "did you mean experiment"), (["folds"], "name=value"), (["experiment=exp0001", "sides=3"], "unknown")],
+    [
+        (["experimen=exp0001"], "did you mean experiment"),
+        (["folds"], "name=value"),
+        (["experiment=exp0001", "sides=3"], "unknown"),
+    ],
 )
 def test_a_wrong_parameter_is_refused_before_anything_runs(tmp_path, parameters, said):
     with pytest.raises(InputError, match=said):
@@ -68,7 +78,9 @@ def test_train_then_infer_gives_a_submission_and_pictures(sky, tmp_path):
     run_notebook("train", tmp_path / "train.ipynb", [f"data={sky}", f"out={tmp_path}", TINY, "folds=0,1"])
     said, pictures = texts(tmp_path / "train.ipynb")
     assert "out-of-fold AUC" in said and pictures == 4
-    run_notebook("infer", tmp_path / "infer.ipynb", [f"data={sky}", f"runs={tmp_path}", f"out={tmp_path / 'infer'}", TINY, "folds=0,1"])
+    run_notebook(
+        "infer", tmp_path / "infer.ipynb", [f"data={sky}", f"runs={tmp_path}", f"out={tmp_path / 'infer'}", TINY, "folds=0,1"]
+    )
     said, pictures = texts(tmp_path / "infer.ipynb")
     assert "hidden test labels" in said and pictures == 2
     submission = pd.read_csv(tmp_path / "infer" / "submission.csv")

@@ -12,11 +12,11 @@ from torch import nn
 from seti_utils.learn.auc_losses import wmw
 from seti_utils.learn.fit import fit
 from seti_utils.learn.losses import bce, focal, soft_cross_entropy
-from seti_utils.stats.auc import auc
 from seti_utils.learn.objectives import Views, added, distill, during, fixmatch, paired, supervised
 from seti_utils.learn.precision import Precision
 from seti_utils.learn.schedules import cosine
 from seti_utils.learn.seeding import Randomness
+from seti_utils.stats.auc import auc
 
 
 def batch(n=6, seed=0):
@@ -47,8 +47,12 @@ def test_panels_are_augmented_before_rendering_and_images_after():
     def step(name):
         return lambda x, y, done, generator: (seen.append((name, x.dtype, done)), (x + 1, y / 2))[1]
 
-    made = Views(lambda x: (seen.append(("render", x.dtype, None)), x[:, :1] * 10)[1], torch.Generator(),
-                 panel_augments=[step("panels")], image_augments=[step("image")])
+    made = Views(
+        lambda x: (seen.append(("render", x.dtype, None)), x[:, :1] * 10)[1],
+        torch.Generator(),
+        panel_augments=[step("panels")],
+        image_augments=[step("image")],
+    )
     given = batch()
     image, y = made.training(given, 0.25)
     assert seen == [("panels", torch.float32, 0.25), ("render", torch.float32, None), ("image", torch.float32, 0.25)]
@@ -57,8 +61,7 @@ def test_panels_are_augmented_before_rendering_and_images_after():
     assert torch.equal(given.x, batch().x), "the batch's reused buffer was changed"
 
 
-@pytest.mark.parametrize(("until", "done", "on"),
-                         [(None, 0.99, True), (0.8, 0.79, True), (0.8, 0.8, False), (0.0, 0.0, False)])
+@pytest.mark.parametrize(("until", "done", "on"), [(None, 0.99, True), (0.8, 0.79, True), (0.8, 0.8, False), (0.0, 0.0, False)])
 def test_during_ends_where_it_says(until, done, on):
     x, y = during(lambda x, y, *, generator: (x + 1, y), until)(torch.zeros(1), torch.zeros(1), done, torch.Generator())
     assert bool(x == 1) is on
@@ -147,8 +150,16 @@ class TwoLogits(tiny_training.Net):
 def learned(objective, model, batches=tiny_training.stream, lr=1e-2):
     """AUC on the rows after three epochs of eight short ones."""
     torch.manual_seed(0)
-    fit(model, lambda epoch, first: batches(epoch, first), objective, torch.optim.Adam(model.parameters(), lr), cosine,
-        epochs=8, steps=tiny_training.STEPS, randomness=Randomness(0))
+    fit(
+        model,
+        lambda epoch, first: batches(epoch, first),
+        objective,
+        torch.optim.Adam(model.parameters(), lr),
+        cosine,
+        epochs=8,
+        steps=tiny_training.STEPS,
+        randomness=Randomness(0),
+    )
     x, y = tiny_training.rows()
     with torch.no_grad():
         return auc(y.numpy(), model(x.float()).numpy())
@@ -157,9 +168,16 @@ def learned(objective, model, batches=tiny_training.stream, lr=1e-2):
 mix = during(lambda x, y, *, generator: ((x + x.flip(0)) / 2, y + y.flip(0) - y * y.flip(0)), until=0.8)
 
 
-@pytest.mark.parametrize(("loss", "net"), [
-    (bce, tiny_training.Net), (partial(focal, gamma=2.0), tiny_training.Net), (added(bce, wmw), tiny_training.Net),
-    (soft_cross_entropy, TwoLogits), (bce, TwoLogits)])
+@pytest.mark.parametrize(
+    ("loss", "net"),
+    [
+        (bce, tiny_training.Net),
+        (partial(focal, gamma=2.0), tiny_training.Net),
+        (added(bce, wmw), tiny_training.Net),
+        (soft_cross_entropy, TwoLogits),
+        (bce, TwoLogits),
+    ],
+)
 def test_supervised_learns_an_easy_question(loss, net):
     torch.manual_seed(0)
     assert learned(supervised(loss, views(image_augments=[mix])), net()) > 0.9

@@ -5,8 +5,8 @@ import torch
 
 from seti_utils.errors import InputError
 from seti_utils.learn.auc_losses import AUCMargin
-from seti_utils.nets.models import build_model
 from seti_utils.learn.optimisers import OPTIMISERS, PESG, make_optimiser
+from seti_utils.nets.models import build_model
 from seti_utils.nets.pooling import GeM
 
 
@@ -129,7 +129,7 @@ def test_settings_without_meaning_are_refused(model, arguments, problem):
 
 
 def test_combinations_that_cannot_work_are_refused(model):
-    with pytest.raises(InputError, match="use \"pesg\""):
+    with pytest.raises(InputError, match='use "pesg"'):
         make_optimiser("adam", model, 1e-3, loss=AUCMargin())
     with pytest.raises(InputError, match="pass the model"):
         make_optimiser("adam", model.parameters(), 1e-3, layer_decay=0.8)

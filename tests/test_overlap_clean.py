@@ -11,18 +11,18 @@ from scipy.stats import beta, norm
 from seti_utils.__main__ import main
 from seti_utils.data.cadence import FREQ, TIME
 from seti_utils.data.competition import read_competition
-from seti_utils.sky.needles import Tracks, draw
 from seti_utils.data.noise import local_sigma
 from seti_utils.data.packed import PackedCadences, open_cadences
 from seti_utils.data.reading import renormalise_panels
-from seti_utils.sky import make_sky
 from seti_utils.data.sources import JoinedCadences
 from seti_utils.errors import InputError
 from seti_utils.overlap import panels as overlap_panels
-from seti_utils.overlap.search import search
 from seti_utils.overlap.clean import LIMIT, aligned_to, clean_panels, fit_scale, lower_median, rounding_noise, segments
 from seti_utils.overlap.folder import read_pairs
 from seti_utils.overlap.panels import CleanedCadences, clean, cleaned_stores
+from seti_utils.overlap.search import search
+from seti_utils.sky import make_sky
+from seti_utils.sky.needles import Tracks, draw
 from seti_utils.views import whiten
 
 AGREE = torch.ones(8, 6, dtype=torch.bool)

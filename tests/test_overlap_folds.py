@@ -6,16 +6,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from seti_utils.log.config import Config
 from seti_utils.data.competition import read_competition
-from seti_utils.sky import make_sky
 from seti_utils.errors import InputError
+from seti_utils.log.config import Config
 from seti_utils.log.pages import LOG
 from seti_utils.log.registry import Log
+from seti_utils.overlap.folder import groups_of
+from seti_utils.overlap.search import search
 from seti_utils.run.fold_data import folds_of
 from seti_utils.run.runtime import Runtime
-from seti_utils.overlap.search import search
-from seti_utils.overlap.folder import groups_of
+from seti_utils.sky import make_sky
 
 
 @pytest.fixture(scope="module")
@@ -65,5 +65,11 @@ def test_the_knob_is_part_of_the_experiment():
     log = Log()
     log.base("plain", "plain folds")
     with pytest.raises(InputError, match="plain, which it builds on, has folds"):
-        log.exp("student", "plain", "weights that saw its validation rows", init_from="plain", fold_groups="overlap",
-                because="two changes, to be refused")
+        log.exp(
+            "student",
+            "plain",
+            "weights that saw its validation rows",
+            init_from="plain",
+            fold_groups="overlap",
+            because="two changes, to be refused",
+        )

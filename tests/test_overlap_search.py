@@ -11,15 +11,15 @@ from seti_utils.__main__ import main
 from seti_utils.data.cadence import FREQ, SHAPE
 from seti_utils.data.competition import read_competition
 from seti_utils.data.reading import renormalise_panels
-from seti_utils.sky import make_sky
 from seti_utils.data.store import pack
 from seti_utils.errors import InputError
 from seti_utils.overlap import search as overlap
-from seti_utils.overlap.search import find_pairs, group_rows, search
 from seti_utils.overlap.check import common
 from seti_utils.overlap.folder import groups_of, read_groups, read_pairs
 from seti_utils.overlap.keys import NO_KEY, column_keys
 from seti_utils.overlap.match import match_keys
+from seti_utils.overlap.search import find_pairs, group_rows, search
+from seti_utils.sky import make_sky
 
 
 class Memory:

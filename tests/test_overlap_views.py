@@ -6,19 +6,19 @@ import torch
 
 from seti_utils.data.competition import read_competition
 from seti_utils.data.packed import PackedCadences, open_cadences
-from seti_utils.sky import make_sky
 from seti_utils.errors import InputError
 from seti_utils.log.pages import LOG
+from seti_utils.log.registry import Log
+from seti_utils.log.specs import Distill, SkyFirst
 from seti_utils.nets.models import build_model
 from seti_utils.nets.panel_encoder import PanelEncoder
-from seti_utils.log.registry import Log
+from seti_utils.overlap.panels import clean
+from seti_utils.overlap.search import search
+from seti_utils.pictures.overlap import draw_overlap
 from seti_utils.run.compose import augments, panels_of, view_of
 from seti_utils.run.fold_data import cadences
 from seti_utils.run.runtime import Runtime
-from seti_utils.log.specs import Distill, SkyFirst
-from seti_utils.overlap.search import search
-from seti_utils.overlap.panels import clean
-from seti_utils.pictures.overlap import draw_overlap
+from seti_utils.sky import make_sky
 from seti_utils.views import PANEL_AUGMENTATIONS
 
 
@@ -45,8 +45,12 @@ def test_only_what_the_layout_shows_is_read(competition, overlap):
     raw = read(open_cadences(competition, "train"))
     cleaned = read(PackedCadences(overlap / "cleaned" / "train"))
     for name, layout, wanted in (
-        ("exp011", "abacad", raw), ("exp011", "aaa", raw[:, ::2]), ("exp011", "aaa,AAA", torch.cat([raw, cleaned], 1)),
-        ("exp011", "ABACAD", cleaned), ("exp011", "AAA", cleaned[:, ::2]), ("sky_demo", "A,A,A", cleaned),
+        ("exp011", "abacad", raw),
+        ("exp011", "aaa", raw[:, ::2]),
+        ("exp011", "aaa,AAA", torch.cat([raw, cleaned], 1)),
+        ("exp011", "ABACAD", cleaned),
+        ("exp011", "AAA", cleaned[:, ::2]),
+        ("sky_demo", "A,A,A", cleaned),
     ):
         config = LOG.config(name, {"layout": layout, "panels": None})
         source = cadences(config, competition, "train", runtime)

@@ -13,13 +13,13 @@ from PIL import Image
 
 from seti_utils.data.cadence import DT_S, ON, PANEL_S, SHAPE, TIME
 from seti_utils.errors import InputError
-from seti_utils.stats.auc import auc
 from seti_utils.pictures.curves import GRID, draw_roc, draw_scores, draw_training
 from seti_utils.pictures.emphasis import emphasise, flatten_panels, lone_lines, smooth_along
 from seti_utils.pictures.gallery import draw_gallery
 from seti_utils.pictures.style import new_picture, png_bytes, save_picture
-from seti_utils.scores.tables import make_scores
 from seti_utils.pictures.waterfall import draw_cadence, stack
+from seti_utils.scores.tables import make_scores
+from seti_utils.stats.auc import auc
 
 REAL = Path(__file__).parents[2] / "shared/real/train/0/0028a35de92941d.npy"
 
@@ -188,8 +188,15 @@ def test_gallery_shows_the_best_first_with_ids_scores_and_targets():
         out.copy_(cadences[rows])
 
     source = SimpleNamespace(ids=np.array(["a", "b", "c", "d"]), panels=(0, 1, 2, 3, 4, 5), read_into=read_into)
-    table = make_scores(["d", "c", "b", "a"], np.array([0.2, 0.9, 0.4, 0.7]), fold=0, experiment="e", seed=1,
-                        fingerprint="f" * 12, target=np.array([0, 1, 0, 1]))
+    table = make_scores(
+        ["d", "c", "b", "a"],
+        np.array([0.2, 0.9, 0.4, 0.7]),
+        fold=0,
+        experiment="e",
+        seed=1,
+        fingerprint="f" * 12,
+        target=np.array([0, 1, 0, 1]),
+    )
     figure = draw_gallery(source, table, count=3, columns=2, view="raw")
     assert asked == [2, 0, 1]
     shown = [place for place in figure.axes if place.images]
@@ -204,10 +211,14 @@ def test_gallery_shows_the_best_first_with_ids_scores_and_targets():
 
 
 def test_training_curves_show_the_history():
-    history = pd.DataFrame([
-        {"fold": fold, "stage": stage, "epoch": epoch, "loss": 1 / (1 + fold + 2 * stage + epoch), "auc": 0.6 + epoch / 10}
-        for fold in (0, 2) for stage in (1, 0) for epoch in (1, 0)
-    ])
+    history = pd.DataFrame(
+        [
+            {"fold": fold, "stage": stage, "epoch": epoch, "loss": 1 / (1 + fold + 2 * stage + epoch), "auc": 0.6 + epoch / 10}
+            for fold in (0, 2)
+            for stage in (1, 0)
+            for epoch in (1, 0)
+        ]
+    )
     loss, score = draw_training(history, title="exp011").axes
     np.testing.assert_allclose(loss.lines[0].get_ydata(), [1, 1 / 2, 1 / 3, 1 / 4])
     labels = [text.get_text() for text in score.get_legend().get_texts()]
@@ -235,8 +246,15 @@ def test_roc_is_the_auc_and_lies_in_its_band():
 
 
 def test_histograms_are_shares_of_the_rows():
-    table = make_scores([str(n) for n in range(50)], np.linspace(0, 1, 50), fold=0, experiment="e", seed=1,
-                        fingerprint="f" * 12, target=np.arange(50) >= 40)
+    table = make_scores(
+        [str(n) for n in range(50)],
+        np.linspace(0, 1, 50),
+        fold=0,
+        experiment="e",
+        seed=1,
+        fingerprint="f" * 12,
+        target=np.arange(50) >= 40,
+    )
     by_class, against = draw_scores(table, table.head(10)).axes
     for place, names in ((by_class, ("negative, 40", "positive, 10")), (against, ("out-of-fold, 50", "test, 10"))):
         assert all(patch.get_data().values.sum() == pytest.approx(1) for patch in place.patches)

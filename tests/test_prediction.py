@@ -86,8 +86,12 @@ def test_views_reverse_the_named_axes_of_the_image(x):
 
 def test_render_is_called_once_per_batch(x):
     calls = []
-    predict(Asymmetric(), batches_of(x, np.arange(7), 3), lambda panels: calls.append(len(panels)) or image_of(panels),
-            tta=("identity", "freq", "time", "both"))
+    predict(
+        Asymmetric(),
+        batches_of(x, np.arange(7), 3),
+        lambda panels: calls.append(len(panels)) or image_of(panels),
+        tta=("identity", "freq", "time", "both"),
+    )
     assert calls == [3, 3, 1]
 
 

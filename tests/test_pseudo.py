@@ -18,14 +18,17 @@ def table_of(score=SCORES, fold=2, experiment="exp011"):
     return make_scores(ids, np.array(score), fold=fold, experiment=experiment, seed=1, fingerprint="f" * 12)
 
 
-@pytest.mark.parametrize(("spec", "rows"), [
-    (Pseudo("exp011", above=0.95, below=0.02), [0, 1, 3, 5]),
-    (Pseudo("exp011", above=0.97), [1]),
-    (Pseudo("exp011", top=2, bottom=1), [0, 1, 3]),
-    (Pseudo("exp011", top=99), [0, 1, 2, 3, 4, 5]),
-    (Pseudo("exp011"), [0, 1, 2, 3, 4, 5]),
-    (Pseudo("exp011", below=0.02, top=1), [0, 1]),
-])
+@pytest.mark.parametrize(
+    ("spec", "rows"),
+    [
+        (Pseudo("exp011", above=0.95, below=0.02), [0, 1, 3, 5]),
+        (Pseudo("exp011", above=0.97), [1]),
+        (Pseudo("exp011", top=2, bottom=1), [0, 1, 3]),
+        (Pseudo("exp011", top=99), [0, 1, 2, 3, 4, 5]),
+        (Pseudo("exp011"), [0, 1, 2, 3, 4, 5]),
+        (Pseudo("exp011", below=0.02, top=1), [0, 1]),
+    ],
+)
 def test_rows_are_chosen_as_the_spec_says_and_keep_their_scores(spec, rows):
     chosen = select_pseudo(table_of(), **asdict(spec))
     assert chosen.rows.tolist() == rows and chosen.ids.tolist() == [f"t{row}" for row in rows] and chosen.fold == 2
@@ -37,12 +40,15 @@ def test_hard_targets_are_rounded():
     assert select_pseudo(table_of(), above=0.95, below=0.05, soft=False).targets.tolist() == [0, 1, 1, 0, 1]
 
 
-@pytest.mark.parametrize(("table", "options", "message"), [
-    (table_of(fold=-1), {}, "one fold's teacher"),
-    (table_of(fold=np.array([0, 0, 0, 1, 1, 1])), {}, "one fold's teacher"),
-    (table_of(), {"source": "exp012"}, "should be those of exp012"),
-    (table_of(), {"above": 0.1, "below": 0.9}, "is higher than"),
-])
+@pytest.mark.parametrize(
+    ("table", "options", "message"),
+    [
+        (table_of(fold=-1), {}, "one fold's teacher"),
+        (table_of(fold=np.array([0, 0, 0, 1, 1, 1])), {}, "one fold's teacher"),
+        (table_of(), {"source": "exp012"}, "should be those of exp012"),
+        (table_of(), {"above": 0.1, "below": 0.9}, "is higher than"),
+    ],
+)
 def test_what_would_leak_or_choose_nothing_is_refused(table, options, message):
     with pytest.raises(InputError, match=message):
         select_pseudo(table, **options)

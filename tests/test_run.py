@@ -13,21 +13,35 @@ import pandas as pd
 import pytest
 import torch
 
-from seti_utils.sky import make_sky
-from seti_utils.log.pages import LOG
 from seti_utils.learn.checkpoint import load
 from seti_utils.learn.survival import DeadRun, Diverged, Stopped
+from seti_utils.log.pages import LOG
 from seti_utils.log.registry import edit
 from seti_utils.run.artifacts import read_meta
 from seti_utils.run.compose import CALLER_FIELDS, FUNCTIONS
 from seti_utils.run.infer import all_scores, fold_scores
-from seti_utils.run.train import train, train_fold
 from seti_utils.run.runtime import Runtime
+from seti_utils.run.train import train, train_fold
+from seti_utils.sky import make_sky
 
 ROOT = Path(__file__).parent.parent
 SMALL = {"backbone": "test_efficientnet", "pretrained": False, "epochs": 3, "batch": 8, "resize": edit(freq=32, time=32)}
-WORDS = ["--set", "backbone=test_efficientnet", "--set", "pretrained=False", "--set", "epochs=3", "--set", "batch=8",
-         "--set", "resize.freq=32", "--set", "resize.time=32", "--workers", "1"]
+WORDS = [
+    "--set",
+    "backbone=test_efficientnet",
+    "--set",
+    "pretrained=False",
+    "--set",
+    "epochs=3",
+    "--set",
+    "batch=8",
+    "--set",
+    "resize.freq=32",
+    "--set",
+    "resize.time=32",
+    "--workers",
+    "1",
+]
 
 
 @pytest.fixture(scope="module")
@@ -75,8 +89,22 @@ def test_killed_in_cold_blood_it_goes_on_and_ends_the_same(sky, tmp_path):
     """SIGKILL to the real command, at whatever moment, until it has finished."""
     (whole,) = train("exp0022", [0], [7], runtime(sky, tmp_path / "whole"), say=quiet)
     out = tmp_path / "killed"
-    command = [sys.executable, "-m", "seti_utils", "train", "exp0022", "--folds", "0", "--seeds", "7", "--data", str(sky),
-               "--out", str(out), *WORDS]
+    command = [
+        sys.executable,
+        "-m",
+        "seti_utils",
+        "train",
+        "exp0022",
+        "--folds",
+        "0",
+        "--seeds",
+        "7",
+        "--data",
+        str(sky),
+        "--out",
+        str(out),
+        *WORDS,
+    ]
     environment = os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())}
     folder = out / "exp0022" / "fold0_seed7"
     for kill in range(3):
@@ -97,8 +125,24 @@ def modified(path):
 
 
 def test_the_command_line_stops_in_good_order(sky, tmp_path):
-    command = [sys.executable, "-m", "seti_utils", "train", "exp0022", "--folds", "0", "--data", str(sky), "--out", str(tmp_path),
-               "--stop-after", "1s", *WORDS, "--set", "epochs=500"]
+    command = [
+        sys.executable,
+        "-m",
+        "seti_utils",
+        "train",
+        "exp0022",
+        "--folds",
+        "0",
+        "--data",
+        str(sky),
+        "--out",
+        str(tmp_path),
+        "--stop-after",
+        "1s",
+        *WORDS,
+        "--set",
+        "epochs=500",
+    ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert done.returncode == 75 and "same command goes on" in done.stderr and "Traceback" not in done.stderr
     assert (tmp_path / "exp0022" / "fold0_seed2021" / "resume.pt").exists()
@@ -162,9 +206,30 @@ def test_folds_that_predict_together_score_as_each_alone(sky, tmp_path):
 
 
 def test_two_ranks_train_one_run(sky, tmp_path):
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "seti_utils", "train",
-               "exp0022", "--folds", "0", "--seeds", "7", "--data", str(sky), "--out", str(tmp_path), *WORDS]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        "2",
+        "-m",
+        "seti_utils",
+        "train",
+        "exp0022",
+        "--folds",
+        "0",
+        "--seeds",
+        "7",
+        "--data",
+        str(sky),
+        "--out",
+        str(tmp_path),
+        *WORDS,
+    ]
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=300, env=os.environ | {"OMP_NUM_THREADS": "1"}
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     folder = tmp_path / "exp0022" / "fold0_seed7"
     oof = pd.read_csv(folder / "oof.csv")
@@ -172,17 +237,49 @@ def test_two_ranks_train_one_run(sky, tmp_path):
 
 
 def test_one_fold_per_process(sky, tmp_path):
-    command = [sys.executable, "-m", "seti_utils", "train", "exp0022", "--folds", "0,1", "--launch", "folds", "--data", str(sky),
-               "--out", str(tmp_path), *WORDS]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    command = [
+        sys.executable,
+        "-m",
+        "seti_utils",
+        "train",
+        "exp0022",
+        "--folds",
+        "0,1",
+        "--launch",
+        "folds",
+        "--data",
+        str(sky),
+        "--out",
+        str(tmp_path),
+        *WORDS,
+    ]
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=300, env=os.environ | {"OMP_NUM_THREADS": "1"}
+    )
     assert done.returncode == 0, done.stdout[-2000:]
     assert "[folds 0]" in done.stdout and "[folds 1]" in done.stdout
     assert all((tmp_path / "exp0022" / f"fold{fold}_seed2021" / "meta.json").exists() for fold in (0, 1))
 
 
 def test_a_failing_process_ends_the_launch(sky, tmp_path):
-    command = [sys.executable, "-m", "seti_utils", "train", "exp0022", "--folds", "0,1", "--launch", "folds", "--data", str(sky),
-               "--out", str(tmp_path), *WORDS, "--set", "backbone=no_such_net"]
+    command = [
+        sys.executable,
+        "-m",
+        "seti_utils",
+        "train",
+        "exp0022",
+        "--folds",
+        "0,1",
+        "--launch",
+        "folds",
+        "--data",
+        str(sky),
+        "--out",
+        str(tmp_path),
+        *WORDS,
+        "--set",
+        "backbone=no_such_net",
+    ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert done.returncode == 2 and "no_such_net" in done.stdout + done.stderr and "Traceback" not in done.stderr
 

@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 
 from seti_utils.errors import InputError
-from seti_utils.stats.logistic import sigmoid
+from seti_utils.scores.tables import make_scores
 from seti_utils.shift.calibration import calibration, reliability
 from seti_utils.shift.disagreement import compare_models, correlation_drift, disagreement
 from seti_utils.shift.prior import best_threshold, black_box, calibrated, estimate_priors, saerens
-from seti_utils.scores.tables import make_scores
+from seti_utils.stats.logistic import sigmoid
 
 
 def drawn(rows, prior, seed, strength=2.0):

@@ -9,11 +9,11 @@ import torch
 
 from seti_utils.data.cadence import ON
 from seti_utils.errors import InputError
-from seti_utils.stats.auc import auc
-from seti_utils.stats.intervals import auc_error, auc_interval
 from seti_utils.shift.effects import effect_sizes
 from seti_utils.shift.leaks import check_leaks, leak_sentence, leak_signs
 from seti_utils.shift.statistics import cadence_features, panel_statistics
+from seti_utils.stats.auc import auc
+from seti_utils.stats.intervals import auc_error, auc_interval
 
 F = torch.arange(256).float()
 

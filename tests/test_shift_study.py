@@ -16,17 +16,17 @@ from seti_utils.__main__ import main
 from seti_utils.data.cadence import FREQ, PANELS
 from seti_utils.data.competition import read_competition
 from seti_utils.data.packed import open_cadences
-from seti_utils.sky import make_sky
 from seti_utils.data.sources import JoinedCadences
 from seti_utils.errors import InputError
 from seti_utils.log.layouts import parse_layout
+from seti_utils.pictures.style import new_picture, png_bytes, styled
 from seti_utils.run.notebooks.execute import run_notebook
-from seti_utils.stats.logistic import sigmoid
+from seti_utils.scores.tables import make_scores, write_scores
 from seti_utils.shift.explorer import Explorer, Panel, is_interactive
 from seti_utils.shift.network import heat_on_panels
 from seti_utils.shift.report import Section, table_html, write_report
-from seti_utils.pictures.style import new_picture, png_bytes, styled
-from seti_utils.scores.tables import make_scores, write_scores
+from seti_utils.sky import make_sky
+from seti_utils.stats.logistic import sigmoid
 
 
 @pytest.fixture(scope="module")

@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from seti_utils.data.cadence import FILE_BYTES, PANELS, SHAPE
-from seti_utils.sky.needles import FAMILIES
+from seti_utils.errors import InputError
 from seti_utils.sky import make_sky
 from seti_utils.sky.chunk import write_array
+from seti_utils.sky.needles import FAMILIES
 from seti_utils.sky.plan import plan_rows
 from seti_utils.sky.ranges import KINDS, SHIFTED_FAMILIES, SHIFTED_SNR, SNR, TRAIN_FAMILIES
-from seti_utils.errors import InputError
 
 TEXT = dict.fromkeys(("id", "family", "panels", "terrestrial", "terrestrial_family", "terrestrial_panels"), str)
 
@@ -186,7 +186,9 @@ def test_sines_and_fainter_needles_only_in_the_shifted_test(sky, tmp_path):
     assert not (still[["family", "terrestrial_family"]] == "sine").any().any()
     within = {"train": SNR, "test": SHIFTED_SNR}
     for split, rows in truth.groupby("split"):
-        assert rows["snr"].dropna().between(*within[split]).all() and rows["terrestrial_snr"].dropna().between(*within[split]).all()
+        assert (
+            rows["snr"].dropna().between(*within[split]).all() and rows["terrestrial_snr"].dropna().between(*within[split]).all()
+        )
     faint = truth.loc[truth["split"] == "test", ["snr", "terrestrial_snr"]].stack()
     assert faint.median() < still["terrestrial_snr"].median() and (faint < SNR[0]).any()
     assert still.groupby("split")["target"].sum().to_dict() == {"train": 4, "test": 6}

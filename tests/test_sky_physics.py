@@ -7,14 +7,14 @@ import torch
 
 from seti_utils.data.cadence import FREQ, OFF, ON, PANELS, SHAPE, TIME
 from seti_utils.data.competition import read_competition
-from seti_utils.sky.dedrift import measure
 from seti_utils.data.packed import open_cadences
+from seti_utils.data.store import pack
 from seti_utils.sky import EndlessSky, make_sky
 from seti_utils.sky.background import random_bands
 from seti_utils.sky.cadences import random_content, standardise, visible_tracks
+from seti_utils.sky.dedrift import measure
 from seti_utils.sky.plan import plan_rows, seeded
 from seti_utils.sky.ranges import KINDS, SHIFTED_FAMILIES, TRAIN_FAMILIES
-from seti_utils.data.store import pack
 from seti_utils.stats.auc import auc
 
 

@@ -6,14 +6,14 @@ import pytest
 
 from seti_utils.__main__ import main
 from seti_utils.data.competition import read_competition
-from seti_utils.sky import make_sky
 from seti_utils.errors import InputError
-from seti_utils.stats.auc import auc
-from seti_utils.scores.ensemble import blend
-from seti_utils.overlap.search import search
 from seti_utils.overlap.panels import clean, read_covered
+from seti_utils.overlap.search import search
+from seti_utils.scores.ensemble import blend
 from seti_utils.scores.stacking import stack
 from seti_utils.scores.tables import make_scores, read_scores, write_scores
+from seti_utils.sky import make_sky
+from seti_utils.stats.auc import auc
 
 
 def members(rows, seed, prefix, target=True):
@@ -25,8 +25,17 @@ def members(rows, seed, prefix, target=True):
     tables = []
     for number, right in enumerate((known == 1, known == 0)):
         logit = np.where(right, 4 * y - 2, 0) + 1.5 * rng.standard_normal(rows)
-        tables.append(make_scores(ids, 1 / (1 + np.exp(-logit)), fold=0, experiment=f"m{number}", seed=1, fingerprint="f",
-                                  target=y if target else None))
+        tables.append(
+            make_scores(
+                ids,
+                1 / (1 + np.exp(-logit)),
+                fold=0,
+                experiment=f"m{number}",
+                seed=1,
+                fingerprint="f",
+                target=y if target else None,
+            )
+        )
     return tables, pd.Series(known, ids), y
 
 
@@ -53,8 +62,10 @@ def test_groups_stay_together():
     rng = np.random.default_rng(4)
     y = np.repeat((rng.random(60) < 0.5).astype(float), 2)
     ids = [f"r{row}" for row in range(120)]
-    oofs = [make_scores(ids, np.repeat(rng.random(60), 2), fold=0, experiment=f"m{n}", seed=1, fingerprint="f", target=y)
-            for n in range(15)]
+    oofs = [
+        make_scores(ids, np.repeat(rng.random(60), 2), fold=0, experiment=f"m{n}", seed=1, fingerprint="f", target=y)
+        for n in range(15)
+    ]
     known, groups = pd.Series(0.0, ids), pd.Series(np.repeat(np.arange(60), 2), ids)
     apart, together = (stack(oofs, oofs, known, groups=g)[0]["score"] for g in (None, groups))
     assert auc(y, apart) > auc(y, together) + 0.05
@@ -92,9 +103,18 @@ def test_blend_stacks_by_coverage_where_that_earns_its_place(cleaned_sky, tmp_pa
         for member, right in (("cleaned", near if knows else True), ("raw", ~near if knows else True)):
             logit = np.where(right, 6 * rows["target"] - 3, 0) + 2 * rng.standard_normal(len(rows))
             files[member, split] = tmp_path / f"{member}_{split}.csv"
-            write_scores(files[member, split], make_scores(
-                rows["id"], 1 / (1 + np.exp(-logit)), fold=0, experiment=member, seed=1, fingerprint="f",
-                target=rows["target"].to_numpy(float) if column else None))
+            write_scores(
+                files[member, split],
+                make_scores(
+                    rows["id"],
+                    1 / (1 + np.exp(-logit)),
+                    fold=0,
+                    experiment=member,
+                    seed=1,
+                    fingerprint="f",
+                    target=rows["target"].to_numpy(float) if column else None,
+                ),
+            )
     tests, oofs = ([str(files[member, split]) for member in ("cleaned", "raw")] for split in ("test", "oof"))
     out = tmp_path / "submission.csv"
     assert main(["blend", *tests, "--oof", *oofs, "--stack", str(overlap), "--out", str(out)]) == 0

@@ -56,8 +56,9 @@ def test_a_store_takes_the_place_of_files(shared_competition, tmp_path, era, spl
 
 def test_on_panels_of_a_whole_store(competition, whole, monkeypatch):
     kept, real, read = open_cadences(competition, "train", whole, "on"), os.preadv, []
-    monkeypatch.setattr(os, "preadv", lambda handle, buffers, offset: read.append(
-        sum(map(len, buffers))) or real(handle, buffers, offset))
+    monkeypatch.setattr(
+        os, "preadv", lambda handle, buffers, offset: read.append(sum(map(len, buffers))) or real(handle, buffers, offset)
+    )
     kept.read_into([3], out := torch.empty(1, 3, 273, 256, dtype=torch.float16))
     assert read == [273 * 256 * 2] * 3
     assert (out[0].numpy() == np.load(competition.train["path"][3])[[0, 2, 4]]).all()
@@ -104,20 +105,27 @@ def test_a_killed_run_is_continued(competition, whole, tmp_path, monkeypatch):
     first = os.stat(tmp_path / "train/cadences.npy.part").st_ino
     asked = []
     real = store.batches
-    monkeypatch.setattr(store, "batches", lambda source, targets, order, *rest, **more: asked.append(
-        list(order)) or real(source, targets, order, *rest, **more))
+    monkeypatch.setattr(
+        store,
+        "batches",
+        lambda source, targets, order, *rest, **more: asked.append(list(order)) or real(source, targets, order, *rest, **more),
+    )
     folder = pack(competition, tmp_path, quiet=True)
     assert asked == [[8, 9, 10, 11]] and os.stat(folder / "cadences.npy").st_ino == first
     for name in ("cadences.npy", "index.csv", "store.json"):
         assert (folder / name).read_bytes() == (whole / name).read_bytes()
 
 
-@pytest.mark.parametrize("harm, rows", [
-    (lambda folder: (folder / "crc32.part").write_text((folder / "crc32.part").read_text()[:-3]), 7),
-    (lambda folder: os.truncate(folder / "cadences.npy.part", 128 + 5 * 838_656 + 17), 5),
-    (lambda folder: os.truncate(folder / "cadences.npy.part", 20), 0),
-    (lambda folder: (folder / "crc32.part").unlink(), 0),
-], ids=["torn journal", "shorter array", "no array", "no journal"])
+@pytest.mark.parametrize(
+    "harm, rows",
+    [
+        (lambda folder: (folder / "crc32.part").write_text((folder / "crc32.part").read_text()[:-3]), 7),
+        (lambda folder: os.truncate(folder / "cadences.npy.part", 128 + 5 * 838_656 + 17), 5),
+        (lambda folder: os.truncate(folder / "cadences.npy.part", 20), 0),
+        (lambda folder: (folder / "crc32.part").unlink(), 0),
+    ],
+    ids=["torn journal", "shorter array", "no array", "no journal"],
+)
 def test_continuing_trusts_only_what_reached_the_disk(competition, whole, tmp_path, monkeypatch, harm, rows):
     with monkeypatch.context() as patch:
         killed_after(2, patch)
@@ -215,20 +223,24 @@ def test_one_flipped_bit_is_found(whole, tmp_path):
         verify(folder, quiet=True)
 
 
-@pytest.mark.parametrize("harm, message", [
-    (lambda folder: os.truncate(folder / "cadences.npy", 5_000_000), "array (cannot be read|is)"),
-    (lambda folder: (folder / "cadences.npy").unlink(), "cannot be read"),
-    (lambda folder: (folder / "cadences.npy").write_bytes(b""), "cannot be read"),
-    (lambda folder: np.save(folder / "cadences.npy", np.zeros((12, 3, 273, 256), np.float16)), "not float16"),
-    (lambda folder: np.save(folder / "cadences.npy", np.zeros((12, 6, 273, 256), np.int16)), "not float16"),
-    (lambda folder: open(folder / "cadences.npy", "ab").write(b"\0"), "the store's array"),
-    (lambda folder: (folder / "index.csv").write_text("id,crc32\n"), "index is missing or was changed"),
-    (lambda folder: (folder / "index.csv").unlink(), "index is missing or was changed"),
-    (lambda folder: (folder / "store.json").unlink(), "there is no packed store"),
-    (lambda folder: (folder / "store.json").write_text("{"), "no store of format 1"),
-    (lambda folder: (folder / "store.json").write_text('{"format": 2}'), "no store of format 1"),
-    (lambda folder: (folder / "store.json").write_text("[]"), "no store of format 1"),
-], ids=["cut", "no array", "empty", "shape", "dtype", "longer", "index", "no index", "no json", "half", "other", "[]"])
+@pytest.mark.parametrize(
+    "harm, message",
+    [
+        (lambda folder: os.truncate(folder / "cadences.npy", 5_000_000), "array (cannot be read|is)"),
+        (lambda folder: (folder / "cadences.npy").unlink(), "cannot be read"),
+        (lambda folder: (folder / "cadences.npy").write_bytes(b""), "cannot be read"),
+        (lambda folder: np.save(folder / "cadences.npy", np.zeros((12, 3, 273, 256), np.float16)), "not float16"),
+        (lambda folder: np.save(folder / "cadences.npy", np.zeros((12, 6, 273, 256), np.int16)), "not float16"),
+        (lambda folder: open(folder / "cadences.npy", "ab").write(b"\0"), "the store's array"),
+        (lambda folder: (folder / "index.csv").write_text("id,crc32\n"), "index is missing or was changed"),
+        (lambda folder: (folder / "index.csv").unlink(), "index is missing or was changed"),
+        (lambda folder: (folder / "store.json").unlink(), "there is no packed store"),
+        (lambda folder: (folder / "store.json").write_text("{"), "no store of format 1"),
+        (lambda folder: (folder / "store.json").write_text('{"format": 2}'), "no store of format 1"),
+        (lambda folder: (folder / "store.json").write_text("[]"), "no store of format 1"),
+    ],
+    ids=["cut", "no array", "empty", "shape", "dtype", "longer", "index", "no index", "no json", "half", "other", "[]"],
+)
 def test_a_damaged_store_is_refused(whole, tmp_path, harm, message):
     folder = shutil.copytree(whole, tmp_path / "train")
     harm(folder)

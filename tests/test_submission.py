@@ -30,27 +30,33 @@ def test_rows_are_written_in_the_samples_order(sample, tmp_path):
     assert check_submission(out, sample) == {"rows": 4, "distinct": 4, "most_tied": 0.25, "low": 0.1, "high": 0.4}
 
 
-@pytest.mark.parametrize(("ids", "message"), [
-    (["00", "0a", "0c"], r"1 of 4 ids have no score \(1e3\)"),
-    (["00", "0a", "0c", "1e3", "zz"], r"1 of 5 ids are not in the sample submission \(zz\)"),
-])
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [
+        (["00", "0a", "0c"], r"1 of 4 ids have no score \(1e3\)"),
+        (["00", "0a", "0c", "1e3", "zz"], r"1 of 5 ids are not in the sample submission \(zz\)"),
+    ],
+)
 def test_other_rows_than_the_samples_are_refused_and_nothing_is_written(sample, tmp_path, ids, message):
     with pytest.raises(InputError, match=message):
         write_submission(scores_of(ids, np.linspace(0, 1, len(ids))), sample, tmp_path / "submission.csv")
     assert not (tmp_path / "submission.csv").exists()
 
 
-@pytest.mark.parametrize(("rows", "message"), [
-    ("id,score\n0c,0.1\n", "row header: has the columns id, score"),
-    ("id,target\n0c,0.1\n00,0.2\n1e3,0.3\n", r"row 3: 1 of 4 ids of the sample are missing \(0a\)"),
-    ("id,target\n0c,0.1\n00,0.2\n1e3,0.3\n0a,0.4\n0a,0.4\n", r"row 4: .*appear twice \(0a\)"),
-    ("id,target\n0c,0.1\n00,0.2\n1e3,0.3\n0a,0.4\nzz,0.4\n", r"row 4: .*are not in the sample \(zz\)"),
-    ("id,target\n0c,0.1\n1e3,0.3\n00,0.2\n0a,0.4\n", "row 1: .*are not where the sample has them"),
-    ("id,target\n0c,0.1\n00,nan\n1e3,0.3\n0a,0.4\n", r"row 1: .*not finite \(00\)"),
-    ("id,target\n0c,0.1\n00,0.2\n1e3,-3.5\n0a,0.4\n", r"row 2: .*outside \[0, 1\] \(1e3\)"),
-    ("id,target\n0c,0.1\n00,0.2\n1e3,high\n0a,0.4\n", "row 2: target 'high' of id 1e3 is no number"),
-    ("id,target\n0c,0.5\n00,0.5\n1e3,0.5\n0a,0.4\n", "3 of 4 rows have the same score 0.5"),
-])
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("id,score\n0c,0.1\n", "row header: has the columns id, score"),
+        ("id,target\n0c,0.1\n00,0.2\n1e3,0.3\n", r"row 3: 1 of 4 ids of the sample are missing \(0a\)"),
+        ("id,target\n0c,0.1\n00,0.2\n1e3,0.3\n0a,0.4\n0a,0.4\n", r"row 4: .*appear twice \(0a\)"),
+        ("id,target\n0c,0.1\n00,0.2\n1e3,0.3\n0a,0.4\nzz,0.4\n", r"row 4: .*are not in the sample \(zz\)"),
+        ("id,target\n0c,0.1\n1e3,0.3\n00,0.2\n0a,0.4\n", "row 1: .*are not where the sample has them"),
+        ("id,target\n0c,0.1\n00,nan\n1e3,0.3\n0a,0.4\n", r"row 1: .*not finite \(00\)"),
+        ("id,target\n0c,0.1\n00,0.2\n1e3,-3.5\n0a,0.4\n", r"row 2: .*outside \[0, 1\] \(1e3\)"),
+        ("id,target\n0c,0.1\n00,0.2\n1e3,high\n0a,0.4\n", "row 2: target 'high' of id 1e3 is no number"),
+        ("id,target\n0c,0.5\n00,0.5\n1e3,0.5\n0a,0.4\n", "3 of 4 rows have the same score 0.5"),
+    ],
+)
 def test_every_refusal_names_the_row_and_a_remedy(sample, tmp_path, rows, message):
     path = tmp_path / "submission.csv"
     path.write_text(rows)

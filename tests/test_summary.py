@@ -6,8 +6,8 @@ from functools import partial
 import numpy as np
 import pytest
 
-from seti_utils.stats.auc import auc, bootstrap_auc
 from seti_utils.run.summary import gap, shift_of
+from seti_utils.stats.auc import auc, bootstrap_auc
 
 
 def scored(separation, rows, seed):
@@ -29,8 +29,7 @@ def test_the_gap_is_the_difference_and_its_interval_is_as_wide_as_both():
 def test_the_interval_holds_the_true_gap_as_often_as_it_says(monkeypatch):
     monkeypatch.setattr("seti_utils.run.summary.bootstrap_auc", partial(bootstrap_auc, draws=150))
     # Nothing between the two: 19 times in 20 the interval holds 0.
-    held = [low < 0 < high for _, low, high in
-            (gap(scored(1.0, 240, 2 * i), scored(1.0, 240, 2 * i + 1)) for i in range(40))]
+    held = [low < 0 < high for _, low, high in (gap(scored(1.0, 240, 2 * i), scored(1.0, 240, 2 * i + 1)) for i in range(40))]
     assert np.mean(held) > 0.85
 
 

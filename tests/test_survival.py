@@ -40,13 +40,17 @@ def test_vital_signs_measure_a_prediction():
     assert signs["entropy"] == pytest.approx(-(0.1 * np.log(0.1) + 0.9 * np.log(0.9)))
 
 
-@pytest.mark.parametrize(("signs", "symptom"), [
-    (row(), None),
-    (row(spread=1e-6), "constant"),
-    (row(auc=0.51, auc_low=0.47, auc_high=0.55), "no better than chance"),
-    (row(auc=0.2, auc_low=0.17, auc_high=0.23), "no better than chance"),
-    (row(auc=0.51, auc_low=0.3, auc_high=0.72), None),
-    (row(bce=float("inf"), spread=0.0), "not finite")])
+@pytest.mark.parametrize(
+    ("signs", "symptom"),
+    [
+        (row(), None),
+        (row(spread=1e-6), "constant"),
+        (row(auc=0.51, auc_low=0.47, auc_high=0.55), "no better than chance"),
+        (row(auc=0.2, auc_low=0.17, auc_high=0.23), "no better than chance"),
+        (row(auc=0.51, auc_low=0.3, auc_high=0.72), None),
+        (row(bce=float("inf"), spread=0.0), "not finite"),
+    ],
+)
 def test_the_symptoms_of_a_dead_run(signs, symptom):
     found = symptom_of([signs], 0.5)
     assert found is None if symptom is None else symptom in found
@@ -92,8 +96,7 @@ class Mortal(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.layers = nn.Sequential(nn.Flatten(), nn.Linear(32, 16), nn.ReLU(), nn.Linear(16, 8), nn.ReLU(),
-                                    nn.Linear(8, 1))
+        self.layers = nn.Sequential(nn.Flatten(), nn.Linear(32, 16), nn.ReLU(), nn.Linear(16, 8), nn.ReLU(), nn.Linear(8, 1))
 
     def forward(self, image, target=None):
         return self.layers(image).flatten()
@@ -115,8 +118,17 @@ def course(rate, epochs=8):
         return history[-1]
 
     objective = supervised(bce, Views(lambda x: x.float(), torch.Generator()))
-    return fit(model, tiny_training.stream, objective, torch.optim.SGD(model.parameters(), rate), lambda done: 1.0,
-               epochs=epochs, steps=tiny_training.STEPS, randomness=Randomness(0), judge=judge)
+    return fit(
+        model,
+        tiny_training.stream,
+        objective,
+        torch.optim.SGD(model.parameters(), rate),
+        lambda done: 1.0,
+        epochs=epochs,
+        steps=tiny_training.STEPS,
+        randomness=Randomness(0),
+        judge=judge,
+    )
 
 
 def test_a_run_made_to_die_is_stopped_early_and_its_cure_lets_it_live():
@@ -127,8 +139,10 @@ def test_a_run_made_to_die_is_stopped_early_and_its_cure_lets_it_live():
     assert position.best > 0.9 and len(position.history) == 8
 
 
-@pytest.mark.parametrize(("text", "seconds"), [("11h30m", 41400), ("45m", 2700), ("90s", 90), ("1h5m10s", 3910),
-                                               ("2h", 7200), ("30", 30), (12.5, 12.5), (" 1H ", 3600)])
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("11h30m", 41400), ("45m", 2700), ("90s", 90), ("1h5m10s", 3910), ("2h", 7200), ("30", 30), (12.5, 12.5), (" 1H ", 3600)],
+)
 def test_durations(text, seconds):
     assert survival.parse_duration(text) == seconds
 
@@ -156,7 +170,8 @@ def test_a_deadline_gives_its_reason_once_the_time_is_over():
 
 def test_stopped_says_where_and_how_to_go_on():
     assert str(Stopped("enough", Position(1, 4, 120))) == (
-        "stopped at stage 2, epoch 5, step 120: enough; the state is saved, the same command goes on from there")
+        "stopped at stage 2, epoch 5, step 120: enough; the state is saved, the same command goes on from there"
+    )
 
 
 def test_a_signal_asks_for_an_orderly_end():

@@ -35,15 +35,18 @@ def test_a_submission_is_a_score_table(tmp_path):
     assert "target" not in table and len(table["fingerprint"][0]) == 12
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    ({"score": [0.1, 1.5, 0.3]}, r"1 of 3 ids have a score outside \[0, 1\] \(b\)"),
-    ({"score": [0.1, np.nan, 0.3]}, r"not finite \(b\)"),
-    ({"id": ["a", "b", "a"]}, r"appear twice \(a\)"),
-    ({"id": ["a", " ", "c"]}, "row 1: a row has no id"),
-    ({"target": [0, 1, -1]}, r"a target outside \[0, 1\] \(c\)"),
-    ({"fold": [0, 0.5, 1]}, r"no whole number \(b\)"),
-    ({"score": ["0.1", "0.2", "0,3"]}, "'0,3' of id c is no number"),
-])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"score": [0.1, 1.5, 0.3]}, r"1 of 3 ids have a score outside \[0, 1\] \(b\)"),
+        ({"score": [0.1, np.nan, 0.3]}, r"not finite \(b\)"),
+        ({"id": ["a", "b", "a"]}, r"appear twice \(a\)"),
+        ({"id": ["a", " ", "c"]}, "row 1: a row has no id"),
+        ({"target": [0, 1, -1]}, r"a target outside \[0, 1\] \(c\)"),
+        ({"fold": [0, 0.5, 1]}, r"no whole number \(b\)"),
+        ({"score": ["0.1", "0.2", "0,3"]}, "'0,3' of id c is no number"),
+    ],
+)
 def test_a_bad_row_is_named(change, message):
     table = pd.DataFrame({"id": list("abc"), "score": [0.1, 0.2, 0.3], "fold": 0, **ORIGIN}).assign(**change)
     with pytest.raises(InputError, match=message):
@@ -59,10 +62,17 @@ def test_a_bad_table_leaves_the_file_as_it_was(tmp_path):
     assert path.read_bytes() == before and [file.name for file in tmp_path.iterdir()] == ["oof.csv"]
 
 
-@pytest.mark.parametrize(("content", "message"), [
-    (None, "no such file"), ("", "no CSV table"), ("id,score\na,0.5\n", "no column fold"),
-    ("id,target\n", "no rows"), ("id,target\na,\n", "'' of id a is no number"), ('id,target\n"a,0.5\n', "no CSV table"),
-])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "no such file"),
+        ("", "no CSV table"),
+        ("id,score\na,0.5\n", "no column fold"),
+        ("id,target\n", "no rows"),
+        ("id,target\na,\n", "'' of id a is no number"),
+        ('id,target\n"a,0.5\n', "no CSV table"),
+    ],
+)
 def test_a_bad_file_is_named(tmp_path, content, message):
     path = tmp_path / "scores.csv"
     if content is not None:
@@ -86,16 +96,19 @@ def test_folds_are_gathered_with_every_id_exactly_once():
     pd.testing.assert_frame_equal(oof[oof["fold"] == 3].reset_index(drop=True), folds[3])
 
 
-@pytest.mark.parametrize(("spoil", "message"), [
-    (lambda folds: folds[:1], r"2 of 4 ids are missing \(c, d\)"),
-    (lambda folds: [folds[0], folds[1].iloc[:1]], r"1 of 4 ids are missing \(d\)"),
-    (lambda folds: [*folds, folds[0].assign(fold=2)], r"2 of 6 ids appear twice \(a, b\)"),
-    (lambda folds: [*folds, table_of(["test row"], fold=2)], r"are no training ids \(test row\)"),
-    (lambda folds: [folds[0], folds[1].assign(experiment="exp012")], "mixes the experiments exp011, exp012"),
-    (lambda folds: [folds[0], folds[1].assign(fingerprint="f" * 12)], "mixes the fingerprints"),
-    (lambda folds: [folds[0], folds[1].assign(seed=1)], "mixes the seeds"),
-    (lambda folds: [], "no score tables"),
-])
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda folds: folds[:1], r"2 of 4 ids are missing \(c, d\)"),
+        (lambda folds: [folds[0], folds[1].iloc[:1]], r"1 of 4 ids are missing \(d\)"),
+        (lambda folds: [*folds, folds[0].assign(fold=2)], r"2 of 6 ids appear twice \(a, b\)"),
+        (lambda folds: [*folds, table_of(["test row"], fold=2)], r"are no training ids \(test row\)"),
+        (lambda folds: [folds[0], folds[1].assign(experiment="exp012")], "mixes the experiments exp011, exp012"),
+        (lambda folds: [folds[0], folds[1].assign(fingerprint="f" * 12)], "mixes the fingerprints"),
+        (lambda folds: [folds[0], folds[1].assign(seed=1)], "mixes the seeds"),
+        (lambda folds: [], "no score tables"),
+    ],
+)
 def test_an_out_of_fold_table_with_a_hole_is_refused(spoil, message):
     folds = [table_of(["a", "b"], fold=0), table_of(["c", "d"], fold=1)]
     with pytest.raises(InputError, match=message):

@@ -39,8 +39,9 @@ class Net(nn.Module):
 
     def __init__(self, norm=lambda: nn.BatchNorm2d(4), drop=0.25):
         super().__init__()
-        self.layers = nn.Sequential(nn.Conv2d(2, 4, 3, padding=1), norm(), nn.ReLU(), nn.Flatten(),
-                                    nn.Dropout(drop), nn.Linear(64, 1))
+        self.layers = nn.Sequential(
+            nn.Conv2d(2, 4, 3, padding=1), norm(), nn.ReLU(), nn.Flatten(), nn.Dropout(drop), nn.Linear(64, 1)
+        )
 
     def forward(self, image, target=None):
         return self.layers(image).flatten()
@@ -82,8 +83,19 @@ def parts(team=distributed.Team(), *, norm=lambda: nn.BatchNorm2d(4), drop=0.25,
     return {"model": model, "optimiser": optimiser, "precision": Precision(kind), "average": averaged(model)}
 
 
-def train(folder, team=distributed.Team(), *, stages=STAGES, batch=BATCH, augments=(noisy,), each_step=lambda: None,
-          stop=lambda: None, save_every=1, seed=7, **choices):
+def train(
+    folder,
+    team=distributed.Team(),
+    *,
+    stages=STAGES,
+    batch=BATCH,
+    augments=(noisy,),
+    each_step=lambda: None,
+    stop=lambda: None,
+    save_every=1,
+    seed=7,
+    **choices,
+):
     """Train all stages, going on from ``folder/resume.pt`` where there is one; returns the parts and the position."""
     path, randomness = Path(folder) / "resume.pt", Randomness(seed, rank=team.rank)
     position, states = checkpoint.load_resume(path, **META) if checkpoint.exists(path) else (Position(), None)
@@ -94,18 +106,32 @@ def train(folder, team=distributed.Team(), *, stages=STAGES, batch=BATCH, augmen
             states = None
         if position.epoch < EPOCHS:
             write = partial(checkpoint.save_resume, path, meta=META, **made) if team.leads else lambda position: None
-            views = objectives.Views(lambda x: x.float(), randomness.generator,
-                                     panel_augments=[objectives.during(augment) for augment in augments])
+            views = objectives.Views(
+                lambda x: x.float(), randomness.generator, panel_augments=[objectives.during(augment) for augment in augments]
+            )
             inner = objectives.supervised(bce, views, autocast=made["precision"].autocast)
 
             def objective(model, batch, done):
                 each_step()
                 return inner(model, batch, done)
 
-            fit(made["model"], partial(stream, stage=position.stage, team=team, batch=batch), objective,
-                made["optimiser"], cosine, epochs=EPOCHS, steps=ROWS // batch, randomness=randomness,
-                precision=made["precision"], average=made["average"], save=write, save_every=save_every, stop=stop,
-                clip_norm=1.0, position=position)
+            fit(
+                made["model"],
+                partial(stream, stage=position.stage, team=team, batch=batch),
+                objective,
+                made["optimiser"],
+                cosine,
+                epochs=EPOCHS,
+                steps=ROWS // batch,
+                randomness=randomness,
+                precision=made["precision"],
+                average=made["average"],
+                save=write,
+                save_every=save_every,
+                stop=stop,
+                clip_norm=1.0,
+                position=position,
+            )
         if position.stage + 1 >= stages:
             return made, position
         position.next_stage()
@@ -133,8 +159,11 @@ def killer(team):
 
 def main(folder):
     torch.set_num_threads(1)
-    choices = {"plain": dict(norm=lambda: nn.GroupNorm(2, 4), drop=0.0, augments=()), "full": {},
-               "swa": dict(averaged=partial(swa, images=lambda: [rows()[0].float()]))}[os.environ.get("TINY", "full")]
+    choices = {
+        "plain": dict(norm=lambda: nn.GroupNorm(2, 4), drop=0.0, augments=()),
+        "full": {},
+        "swa": dict(averaged=partial(swa, images=lambda: [rows()[0].float()])),
+    }[os.environ.get("TINY", "full")]
     with distributed.join_team("cpu", timeout_s=120) as team:
         made, position = train(folder, team, each_step=killer(team), save_every=2, **choices)
         if team.leads:

@@ -4,10 +4,10 @@ import argparse
 from pathlib import Path
 
 from seti_utils.commands.options import add_overrides
-from seti_utils.log.pages import LOG
 from seti_utils.files import replacing
 from seti_utils.log.book import experiments_markdown, lineage_text, log_table, read_measured
 from seti_utils.log.overrides import parse_overrides
+from seti_utils.log.pages import LOG
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -29,7 +29,9 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 def handle(args: argparse.Namespace) -> None:
     if args.markdown:
         with replacing(args.markdown) as temporary:
-            temporary.write_text(experiments_markdown(LOG, *(read_measured(args.measured) if args.measured else ())), encoding="utf-8")
+            temporary.write_text(
+                experiments_markdown(LOG, *(read_measured(args.measured) if args.measured else ())), encoding="utf-8"
+            )
         print(f"wrote {args.markdown}")
     elif args.experiment:
         print(lineage_text(LOG, args.experiment, parse_overrides(args.set)))

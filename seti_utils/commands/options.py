@@ -3,15 +3,18 @@
 import argparse
 from pathlib import Path
 
+from seti_utils.log.overrides import parse_overrides
 from seti_utils.log.pages import LOG
 from seti_utils.run.coordinates import parse_folds
 from seti_utils.run.runtime import Runtime
-from seti_utils.log.overrides import parse_overrides
 
 
 def add_overrides(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--set", action="append", default=[], metavar="KNOB=VALUE",
+        "--set",
+        action="append",
+        default=[],
+        metavar="KNOB=VALUE",
         help="replace a knob of the experiment, e.g. epochs=2, backbone=resnet10t, resize.freq=128, mixup=None; "
         "it enters the fingerprint (may be given again)",
     )

@@ -50,9 +50,9 @@ def handle_search(args: argparse.Namespace) -> None:
     import json
 
     from seti_utils.data.competition import read_competition
-    from seti_utils.run.infer import choose_device
-    from seti_utils.overlap.search import search
     from seti_utils.overlap.folder import DONE
+    from seti_utils.overlap.search import search
+    from seti_utils.run.infer import choose_device
 
     competition = read_competition(args.data, args.era)
     device = str(choose_device(args.device))
@@ -60,18 +60,22 @@ def handle_search(args: argparse.Namespace) -> None:
     about = json.loads((args.out / DONE).read_text(encoding="utf-8"))
     counts, total = about["counts"], sum(about["parameters"]["files"].values())
     share = counts["rows_with_neighbour"] / total
-    print(f"{counts['pairs']} pairs; {counts['rows_with_neighbour']} of {total} cadences ({share:.0%}) share sky with another; "
-          f"{counts['groups']} groups, the largest of {counts['largest_group']}; in {args.out}")
+    print(
+        f"{counts['pairs']} pairs; {counts['rows_with_neighbour']} of {total} cadences ({share:.0%}) share sky with another; "
+        f"{counts['groups']} groups, the largest of {counts['largest_group']}; in {args.out}"
+    )
 
 
 def handle_clean(args: argparse.Namespace) -> None:
     from seti_utils.data.competition import read_competition
-    from seti_utils.run.infer import choose_device
     from seti_utils.overlap.panels import COVERED, clean, read_covered
+    from seti_utils.run.infer import choose_device
 
     competition = read_competition(args.data, args.era)
     device = str(choose_device(args.device))
     cleaned = clean(competition, args.out, packed=args.packed, device=device, workers=args.workers)
     covered = read_covered(args.out)
-    print(f"{len(covered)} cadences cleaned, {covered.mean():.0%} of their columns by neighbours, the rest whitened; "
-          f"in {cleaned}, shares in {args.out / COVERED}")
+    print(
+        f"{len(covered)} cadences cleaned, {covered.mean():.0%} of their columns by neighbours, the rest whitened; "
+        f"in {cleaned}, shares in {args.out / COVERED}"
+    )

@@ -45,11 +45,11 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 
 def handle(args: argparse.Namespace) -> None:
+    from seti_utils.log.overrides import parse_overrides
     from seti_utils.log.pages import LOG
     from seti_utils.run.coordinates import parse_folds
-    from seti_utils.run.study import Study, folds_trained
     from seti_utils.run.runtime import Runtime
-    from seti_utils.log.overrides import parse_overrides
+    from seti_utils.run.study import Study, folds_trained
 
     if len(args.oof) != len(args.test):
         raise InputError(f"{len(args.oof)} tables for --oof, {len(args.test)} for --test", remedy="give both of every model")

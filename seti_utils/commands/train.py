@@ -30,7 +30,9 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 def add_budget(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stop-after", metavar="11h30m", help="finish the step, save, and say how to go on")
-    parser.add_argument("--retry", type=int, default=0, metavar="N", help="start a dead run again up to N times, each with one more remedy")
+    parser.add_argument(
+        "--retry", type=int, default=0, metavar="N", help="start a dead run again up to N times, each with one more remedy"
+    )
 
 
 def handle(args: argparse.Namespace) -> None:

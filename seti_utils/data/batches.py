@@ -35,8 +35,16 @@ class Batch(NamedTuple):
     rows: torch.Tensor
 
 
-def batches(source: Source, targets: Sequence[float] | None, order: Sequence[int], batch: int, *,
-            workers: int | None = None, ahead: int | None = None, pin: bool = False) -> Iterator[Batch]:
+def batches(
+    source: Source,
+    targets: Sequence[float] | None,
+    order: Sequence[int],
+    batch: int,
+    *,
+    workers: int | None = None,
+    ahead: int | None = None,
+    pin: bool = False,
+) -> Iterator[Batch]:
     """Read the rows ``order`` of ``source``, ``batch`` at a time, in that order; the last batch may be smaller.
 
     ``targets`` (one per row of the source) become ``y``. ``workers`` threads fill ``ahead`` batches while the caller
@@ -73,8 +81,9 @@ def sizes(batch: int, panels: int, workers: int | None = None, ahead: int | None
     return workers or min(16, max(2, cores())), ahead or max(1, min(2, affordable))
 
 
-def epoch_order(n: int, *, seed: int, epoch: int, rank: int = 0, world: int = 1,
-                repeat: Sequence[int] | None = None) -> np.ndarray:
+def epoch_order(
+    n: int, *, seed: int, epoch: int, rank: int = 0, world: int = 1, repeat: Sequence[int] | None = None
+) -> np.ndarray:
     """The shuffled rows (int64) that ``rank`` of ``world`` sees in ``epoch``.
 
     ``repeat`` (n non-negative integers) shows row i ``repeat[i]`` times. All ranks share one permutation; rank r takes
@@ -113,8 +122,9 @@ def on_device(stream: Iterable[Batch], device: str | torch.device) -> Iterator[B
             copied.synchronize()
 
 
-def _stream(source: Source, y: torch.Tensor, order: np.ndarray, batch: int, workers: int, ahead: int,
-            pin: bool) -> Iterator[Batch]:
+def _stream(
+    source: Source, y: torch.Tensor, order: np.ndarray, batch: int, workers: int, ahead: int, pin: bool
+) -> Iterator[Batch]:
     count, slots = -(-len(order) // batch), ahead + 2
     ring = torch.empty((min(slots, count), batch, len(source.panels), TIME, FREQ), dtype=torch.float16, pin_memory=pin)
     readers = ThreadPoolExecutor(workers, "cadences")
@@ -134,8 +144,7 @@ def _stream(source: Source, y: torch.Tensor, order: np.ndarray, batch: int, work
         x = ring[number % slots][: len(rows)]
         if number < announced_until and number + reach < count:
             announcer.submit(source.will_need, rows_of(number + reach))
-        return rows, x, [readers.submit(read, rows[at : at + part], x[at : at + part])
-                         for at in range(0, len(rows), part)]
+        return rows, x, [readers.submit(read, rows[at : at + part], x[at : at + part]) for at in range(0, len(rows), part)]
 
     try:
         for number in range(min(reach, count)):

@@ -41,8 +41,7 @@ def find_data(
     found = _search([mounts, Path(local)])
     if len(found) == 1:
         return found[0]
-    remedy = (f"give the folder that holds {MARKER}, or set {VARIABLE}; "
-              "make a synthetic one: python -m seti_utils sky data/sky")
+    remedy = f"give the folder that holds {MARKER}, or set {VARIABLE}; make a synthetic one: python -m seti_utils sky data/sky"
     if found:
         raise InputError(f"several folders hold {MARKER}: {', '.join(map(str, found))}", remedy=remedy)
     there = "; ".join(f"{root} {_listing(root)}" for root in (mounts, Path(local)))
@@ -54,8 +53,11 @@ def _named(folder: Path, by: str) -> Path:
         return folder
     below = _search([folder]) if folder.is_dir() else []
     remedy = f"did you mean {below[0]}?" if below else f"point to the folder that holds {MARKER}, train/ and test/"
-    raise InputError(f"{by} {_listing(folder)}, but no {MARKER}" if folder.is_dir() else f"{by} {_listing(folder)}",
-                     where=folder, remedy=remedy)
+    raise InputError(
+        f"{by} {_listing(folder)}, but no {MARKER}" if folder.is_dir() else f"{by} {_listing(folder)}",
+        where=folder,
+        remedy=remedy,
+    )
 
 
 def _search(roots: list[Path]) -> list[Path]:

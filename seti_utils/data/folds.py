@@ -67,18 +67,32 @@ def read_folds(path: str | Path, ids: Sequence[str]) -> np.ndarray:
     except (ValueError, UnicodeDecodeError) as error:
         raise InputError("this is no table of folds", where=path, remedy=anew) from error
     stated = _HEAD.fullmatch(head)
-    if not stated or lines[0] != ["id", "fold"] or stated[3] != fingerprint(table, table.values()) \
-            or len(table) != len(lines) - 1:
+    if (
+        not stated
+        or lines[0] != ["id", "fold"]
+        or stated[3] != fingerprint(table, table.values())
+        or len(table) != len(lines) - 1
+    ):
         raise InputError("the folds do not have the fingerprint they were written with", where=path, remedy=anew)
     if set(table) != set(ids) or len(table) != len(ids):
         other = next(iter(set(table) ^ set(ids)), "one is there twice")
-        raise InputError(f"the folds are of other cadences ({len(table)} there, {len(ids)} here; {other})", where=path,
-                         remedy=f"use the data they were made for, or {anew}")
+        raise InputError(
+            f"the folds are of other cadences ({len(table)} there, {len(ids)} here; {other})",
+            where=path,
+            remedy=f"use the data they were made for, or {anew}",
+        )
     return np.array([table[name] for name in ids], dtype=np.int64)
 
 
-def settled_folds(path: str | Path, ids: Sequence[str], targets: Sequence[int], *, folds: int = 5, seed: int = 2021,
-                  groups: Sequence | None = None) -> np.ndarray:
+def settled_folds(
+    path: str | Path,
+    ids: Sequence[str],
+    targets: Sequence[int],
+    *,
+    folds: int = 5,
+    seed: int = 2021,
+    groups: Sequence | None = None,
+) -> np.ndarray:
     """The folds written at ``path``, or, the first time, drawn and written there.
 
     Raises ``InputError`` when the table has another number of folds, or was drawn for other ``groups`` (one of these
@@ -90,11 +104,17 @@ def settled_folds(path: str | Path, ids: Sequence[str], targets: Sequence[int], 
         write_folds(path, ids, fold)
     fold = read_folds(path, ids)
     if fold.max() + 1 != folds:
-        raise InputError(f"the table has {fold.max() + 1} folds, not {folds}", where=path,
-                         remedy="ask for as many, or delete it to have them drawn anew")
+        raise InputError(
+            f"the table has {fold.max() + 1} folds, not {folds}",
+            where=path,
+            remedy="ask for as many, or delete it to have them drawn anew",
+        )
     if groups is not None and (torn := len(set(zip(groups, fold.tolist()))) - len(set(groups))):
-        raise InputError(f"{torn} groups of rows lie in more than one fold: it was drawn for other groups", where=path,
-                         remedy="give the overlap folder it was drawn with, or delete it to have the folds drawn anew")
+        raise InputError(
+            f"{torn} groups of rows lie in more than one fold: it was drawn for other groups",
+            where=path,
+            remedy="give the overlap folder it was drawn with, or delete it to have the folds drawn anew",
+        )
     return fold
 
 

@@ -64,8 +64,12 @@ class PackedCadences:
             at = place * size
             for offset, length in self._pieces(row):
                 if read_at(self._handle, [memory[at : at + length]], offset) != length:
-                    raise InputError("the store is shorter than it was", where=self.folder / ARRAY, row=int(row),
-                                     remedy="delete the folder and pack again")
+                    raise InputError(
+                        "the store is shorter than it was",
+                        where=self.folder / ARRAY,
+                        row=int(row),
+                        remedy="delete the folder and pack again",
+                    )
                 at += length
 
     def will_need(self, rows: Sequence[int]) -> None:
@@ -84,8 +88,9 @@ class PackedCadences:
         return [(start + first * PANEL_BYTES, count * PANEL_BYTES) for first, count in self._runs]
 
 
-def open_cadences(competition: Competition, split: str, packed: str | Path | None = None,
-                  panels: str | Sequence[int] = "all") -> Source:
+def open_cadences(
+    competition: Competition, split: str, packed: str | Path | None = None, panels: str | Sequence[int] = "all"
+) -> Source:
     """The cadences of ``split`` in the order of the competition's table: from the store ``packed``, or from files.
 
     ``packed`` is the folder given to :func:`seti_utils.data.store.pack`, or the split's own folder in it. Raises
@@ -98,8 +103,11 @@ def open_cadences(competition: Competition, split: str, packed: str | Path | Non
     folder = inside if inside.is_dir() else Path(packed)
     about = read_about(folder)
     if (about["split"], about["era"]) != (split, competition.era):
-        raise InputError(f"the store holds {about['split']} of the {about['era']} data, not {split} of the "
-                         f"{competition.era} data", where=folder, remedy="point to the other store, or pack this one")
+        raise InputError(
+            f"the store holds {about['split']} of the {about['era']} data, not {split} of the {competition.era} data",
+            where=folder,
+            remedy="point to the other store, or pack this one",
+        )
     return PackedCadences(folder, panels, table["id"])
 
 
@@ -109,8 +117,9 @@ def read_about(folder: str | Path) -> dict:
     if not (folder / STORE).is_file():
         half = any(folder.glob("*.part"))
         if half:
-            raise InputError("the store is only half-written", where=folder,
-                             remedy="run the same pack command again, it continues")
+            raise InputError(
+                "the store is only half-written", where=folder, remedy="run the same pack command again, it continues"
+            )
         raise InputError("there is no packed store", where=folder, remedy="make one: python -m seti_utils pack")
     try:
         about = json.loads((folder / STORE).read_text(encoding="utf-8"))
@@ -118,8 +127,7 @@ def read_about(folder: str | Path) -> dict:
     except (ValueError, KeyError, TypeError):
         known = False
     if not known:
-        raise InputError(f"this is no store of format {FORMAT}", where=folder / STORE,
-                         remedy="delete the folder and pack again")
+        raise InputError(f"this is no store of format {FORMAT}", where=folder / STORE, remedy="delete the folder and pack again")
     return about
 
 
@@ -127,8 +135,7 @@ def read_index(folder: Path, about: dict) -> pd.DataFrame:
     """The table id (str), crc32 (int64) of a store, checked against the fingerprint in ``store.json``."""
     path = folder / INDEX
     if not path.is_file() or sha256(path) != about["index"]:
-        raise InputError("the store's index is missing or was changed", where=path,
-                         remedy="delete the folder and pack again")
+        raise InputError("the store's index is missing or was changed", where=path, remedy="delete the folder and pack again")
     return pd.read_csv(path, dtype={"id": str, "crc32": "int64"}, keep_default_na=False)
 
 
@@ -136,8 +143,11 @@ def _places(all_ids: np.ndarray, ids: np.ndarray, folder: Path) -> np.ndarray:
     """The stored row of each of ``ids``."""
     where = {name: place for place, name in enumerate(all_ids)}
     if absent := [name for name in ids if name not in where]:
-        raise InputError(f"{len(absent)} of {len(ids)} cadences are not in the store: {', '.join(absent[:3])}",
-                         where=folder, remedy="pack this data's own store")
+        raise InputError(
+            f"{len(absent)} of {len(ids)} cadences are not in the store: {', '.join(absent[:3])}",
+            where=folder,
+            remedy="pack this data's own store",
+        )
     return np.array([where[name] for name in ids], dtype=np.int64)
 
 
@@ -149,6 +159,5 @@ def _data_start(path: Path, shape: tuple[int, ...]) -> int:
     except Exception as error:  # a damaged header raises errors of every kind
         raise InputError(f"the store's array cannot be read ({error})", where=path, remedy=again) from error
     if mapped.shape != shape or mapped.dtype != np.float16 or mapped.offset + mapped.nbytes != path.stat().st_size:
-        raise InputError(f"the store's array is {mapped.dtype} {mapped.shape}, not float16 {shape}", where=path,
-                         remedy=again)
+        raise InputError(f"the store's array is {mapped.dtype} {mapped.shape}, not float16 {shape}", where=path, remedy=again)
     return mapped.offset

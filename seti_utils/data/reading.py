@@ -16,8 +16,11 @@ from seti_utils.data.cadence import FILE_BYTES, HEADER_BYTES, PANEL_BYTES, PANEL
 from seti_utils.errors import InputError
 
 _MAGIC = b"\x93NUMPY\x01\x00v\x00"
-EXPECTED_HEADER = _MAGIC + f"{{'descr': '<f2', 'fortran_order': False, 'shape': {SHAPE}, }}".ljust(
-    HEADER_BYTES - len(_MAGIC) - 1).encode() + b"\n"
+EXPECTED_HEADER = (
+    _MAGIC
+    + f"{{'descr': '<f2', 'fortran_order': False, 'shape': {SHAPE}, }}".ljust(HEADER_BYTES - len(_MAGIC) - 1).encode()
+    + b"\n"
+)
 """The first 128 bytes of every competition file, as ``numpy.save`` writes them."""
 
 _OPEN = os.O_RDONLY | getattr(os, "O_BINARY", 0)
@@ -73,7 +76,7 @@ def read_at(handle: int, buffers: list, offset: int) -> int:
     """Fill ``buffers`` in turn from ``offset`` of an open file; returns the bytes read, fewer at its end only."""
     done, wanted = _read_once(handle, buffers, offset), sum(map(len, buffers))
     while 0 < done < wanted:  # network disks may give a part at a time
-        left = [memoryview(buffer)[max(0, done - before):] for buffer, before in zip(buffers, _starts(buffers))]
+        left = [memoryview(buffer)[max(0, done - before) :] for buffer, before in zip(buffers, _starts(buffers))]
         if not (more := _read_once(handle, [buffer for buffer in left if len(buffer)], offset + done)):
             break
         done += more
@@ -113,8 +116,11 @@ def check_finite(x: np.ndarray, path: str | Path) -> None:
     """
     if x.view(np.int16).max() >= 31744 or x.view(np.uint16).max() >= 64512:
         bad = ~np.isfinite(x)
-        raise InputError(f"{int(bad.sum())} of {x.size} values are NaN or infinite", where=path,
-                         remedy="download the file again, or remove its row from the table")
+        raise InputError(
+            f"{int(bad.sum())} of {x.size} values are NaN or infinite",
+            where=path,
+            remedy="download the file again, or remove its row from the table",
+        )
 
 
 def renormalise_panels(x: torch.Tensor) -> None:
@@ -146,14 +152,21 @@ def _look(path: str | Path) -> np.ndarray:
             raise InputError(f"the .npy header is damaged ({error})", where=path, remedy=again) from error
         wanted = file.tell() + math.prod(shape) * dtype.itemsize
     if dtype.hasobject:
-        raise InputError("the file holds pickled objects, which are never loaded", where=path,
-                         remedy="save a plain float16 array with numpy.save(..., allow_pickle=False)")
+        raise InputError(
+            "the file holds pickled objects, which are never loaded",
+            where=path,
+            remedy="save a plain float16 array with numpy.save(..., allow_pickle=False)",
+        )
     if dtype.newbyteorder("=") != np.float16:
-        raise InputError(f"the array is {dtype}, not float16", where=path,
-                         remedy="save it with numpy.save(path, array.astype(numpy.float16))")
+        raise InputError(
+            f"the array is {dtype}, not float16", where=path, remedy="save it with numpy.save(path, array.astype(numpy.float16))"
+        )
     if tuple(shape) != SHAPE:
-        raise InputError(f"the array has shape {tuple(shape)}, not {SHAPE}", where=path,
-                         remedy="a cadence is (6 panels, 273 time bins, 256 frequency channels)")
+        raise InputError(
+            f"the array has shape {tuple(shape)}, not {SHAPE}",
+            where=path,
+            remedy="a cadence is (6 panels, 273 time bins, 256 frequency channels)",
+        )
     if size != wanted:
         kind = "truncated" if size < wanted else "too long"
         raise InputError(f"the file is {kind}: {size:,} bytes instead of {wanted:,}", where=path, remedy=again)

@@ -38,8 +38,9 @@ class FileCadences:
     ``panels`` are searched for NaN and infinity the first time only (a third of the time to read a cached file).
     """
 
-    def __init__(self, ids: Sequence[str], paths: Sequence[str | Path], renormalise: bool = False,
-                 panels: str | Sequence[int] = "all"):
+    def __init__(
+        self, ids: Sequence[str], paths: Sequence[str | Path], renormalise: bool = False, panels: str | Sequence[int] = "all"
+    ):
         self.ids = np.asarray(ids, dtype=object)
         self.paths = [os.fspath(path) for path in paths]
         self.panels = panel_numbers(panels)
@@ -112,8 +113,9 @@ class JoinedCadences:
         rows = np.asarray(rows, dtype=np.int64)
         owner = np.searchsorted(self.ends, rows, side="right")
         starts = self.ends - [len(source) for source in self.sources]
-        return [(self.sources[one], places := np.flatnonzero(owner == one), rows[places] - starts[one])
-                for one in np.unique(owner)]
+        return [
+            (self.sources[one], places := np.flatnonzero(owner == one), rows[places] - starts[one]) for one in np.unique(owner)
+        ]
 
 
 class BesideCadences:
@@ -148,8 +150,9 @@ def buffer_of(out: torch.Tensor, rows: Sequence[int], panels: tuple[int, ...]) -
     """``out`` as an array, as writable bytes, and the bytes of one cadence. Refuses a buffer of another form."""
     wanted = (len(rows), len(panels), TIME, FREQ)
     if tuple(out.shape) != wanted or out.dtype != torch.float16 or not out.is_contiguous() or out.device.type != "cpu":
-        raise ValueError(f"the buffer is {out.dtype} {tuple(out.shape)} on {out.device}, "
-                         f"not contiguous float16 {wanted} on the CPU")
+        raise ValueError(
+            f"the buffer is {out.dtype} {tuple(out.shape)} on {out.device}, not contiguous float16 {wanted} on the CPU"
+        )
     x_BPTF = out.numpy()
     return x_BPTF, memoryview(x_BPTF.reshape(-1).view(np.uint8)), len(panels) * PANEL_BYTES
 
@@ -157,5 +160,8 @@ def buffer_of(out: torch.Tensor, rows: Sequence[int], panels: tuple[int, ...]) -
 def check_rows(order: np.ndarray, source: Source) -> None:
     """Refuse row numbers that the source does not have."""
     if len(order) and (order.min() < 0 or order.max() >= len(source)):
-        raise InputError(f"row {int(order.max())} is asked for", where=f"a source of {len(source)} cadences",
-                         remedy="make the order for this table's number of rows")
+        raise InputError(
+            f"row {int(order.max())} is asked for",
+            where=f"a source of {len(source)} cadences",
+            remedy="make the order for this table's number of rows",
+        )

@@ -33,8 +33,15 @@ SPARE = 64 << 20
 BATCH = 32
 
 
-def pack(competition: Competition, out: str | Path, split: str = "train", panels: str | Sequence[int] = "all", *,
-         workers: int | None = None, quiet: bool = False) -> Path:
+def pack(
+    competition: Competition,
+    out: str | Path,
+    split: str = "train",
+    panels: str | Sequence[int] = "all",
+    *,
+    workers: int | None = None,
+    quiet: bool = False,
+) -> Path:
     """Pack ``split`` of the competition into the folder ``out``/``split``, which is returned.
 
     ``panels="on"`` keeps the ON panels only, half the bytes. Old data are re-normalised on the way. Running it again
@@ -55,8 +62,13 @@ def pack_source(source: Source, folder: str | Path, about: dict, *, workers: int
     ``about``: ``split``, ``era`` and whatever else makes the store what it is; one with other content is refused.
     """
     folder = Path(folder)
-    plan = {"format": FORMAT, **about, "panels": list(source.panels), "rows": len(source),
-            "ids": hashlib.sha256("\n".join(source.ids).encode()).hexdigest()}
+    plan = {
+        "format": FORMAT,
+        **about,
+        "panels": list(source.panels),
+        "rows": len(source),
+        "ids": hashlib.sha256("\n".join(source.ids).encode()).hexdigest(),
+    }
     if _settle(folder, plan):
         PackedCadences(folder)
         return folder
@@ -70,8 +82,11 @@ def pack_source(source: Source, folder: str | Path, about: dict, *, workers: int
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise
-            raise InputError("the disk is full; what was packed stays", where=folder,
-                             remedy="make room and run the same command again, it continues") from error
+            raise InputError(
+                "the disk is full; what was packed stays",
+                where=folder,
+                remedy="make room and run the same command again, it continues",
+            ) from error
         os.replace(folder / PART, folder / ARRAY)
         sync_folder(folder)
     _finish(folder, plan, source.ids)
@@ -90,8 +105,12 @@ def verify(folder: str | Path, quiet: bool = False) -> int:
     for batch in _shown(stream, len(store), f"verifying {folder}", quiet):
         bad += [int(row) for row, one in zip(batch.rows, batch.x.numpy()) if zlib.crc32(one) != wanted[row]]
     if bad:
-        raise InputError(f"{len(bad)} of {len(store)} cadences are damaged: {', '.join(store.ids[bad[:3]])}",
-                         where=store.folder, row=bad[0], remedy="delete the folder and pack again")
+        raise InputError(
+            f"{len(bad)} of {len(store)} cadences are damaged: {', '.join(store.ids[bad[:3]])}",
+            where=store.folder,
+            row=bad[0],
+            remedy="delete the folder and pack again",
+        )
     return len(store)
 
 
@@ -108,8 +127,9 @@ def _settle(folder: Path, plan: dict) -> bool:
             except ValueError:
                 there = None
             if not isinstance(there, dict) or {key: there.get(key) for key in plan} != plan:
-                raise InputError("the folder holds another store", where=folder,
-                                 remedy="choose another folder, or delete this one")
+                raise InputError(
+                    "the folder holds another store", where=folder, remedy="choose another folder, or delete this one"
+                )
             return name == STORE
     return False
 
@@ -137,12 +157,14 @@ def _check_room(folder: Path, total: int) -> None:
     part = folder / PART
     needed = total - (part.stat().st_size if part.is_file() else 0) + SPARE
     if (free := shutil.disk_usage(folder).free) < needed:
-        raise InputError(f"the disk has {free / 1e9:,.2f} GB free, the store needs {needed / 1e9:,.2f} GB",
-                         where=folder, remedy="choose another disk, or pack the ON panels only (half the size)")
+        raise InputError(
+            f"the disk has {free / 1e9:,.2f} GB free, the store needs {needed / 1e9:,.2f} GB",
+            where=folder,
+            remedy="choose another disk, or pack the ON panels only (half the size)",
+        )
 
 
-def _write(folder: Path, source: Source, header: bytes, size: int, done: int, workers: int | None,
-           quiet: bool) -> None:
+def _write(folder: Path, source: Source, header: bytes, size: int, done: int, workers: int | None, quiet: bool) -> None:
     stream = batches(source, None, np.arange(done, len(source)), BATCH, workers=workers)
     with open(folder / PART, "r+b" if done else "wb") as array, open(folder / JOURNAL, "a" if done else "w") as journal:
         array.write(header)

@@ -26,15 +26,24 @@ def read_targets(path: str | Path, labelled: bool = True) -> pd.DataFrame:
     at_id, at_target = header.index("id"), header.index("target") if labelled else None
     for number, line in lines:
         if len(line) != len(header):
-            raise InputError(f"{len(line)} values where the header has {len(header)}", where=path, row=number,
-                             remedy="write one value per column")
+            raise InputError(
+                f"{len(line)} values where the header has {len(header)}",
+                where=path,
+                row=number,
+                remedy="write one value per column",
+            )
         name = line[at_id]
         if not SAFE_ID.fullmatch(name):
-            raise InputError(f"id {name!r} is no plain name", where=path, row=number,
-                             remedy="ids are letters, digits, _ and -, without folders or file endings")
+            raise InputError(
+                f"id {name!r} is no plain name",
+                where=path,
+                row=number,
+                remedy="ids are letters, digits, _ and -, without folders or file endings",
+            )
         if (first := seen.setdefault(name, number)) != number:
-            raise InputError(f"id {name!r} was there already in row {first}", where=path, row=number,
-                             remedy="keep one row per id")
+            raise InputError(
+                f"id {name!r} was there already in row {first}", where=path, row=number, remedy="keep one row per id"
+            )
         ids.append(name)
         if labelled:
             targets.append(_target(line[at_target], path, number))
@@ -65,8 +74,7 @@ def _check_header(header: list[str], path: str | Path, labelled: bool) -> None:
     if unknown := [name for name in header if name not in wanted]:
         raise InputError(f"unknown columns {unknown}", where=path, row=1, remedy="the columns are id and target")
     if len(set(header)) != len(header):
-        raise InputError(f"a column is there twice: {header}", where=path, row=1,
-                         remedy="the columns are id and target")
+        raise InputError(f"a column is there twice: {header}", where=path, row=1, remedy="the columns are id and target")
     if absent := [name for name in wanted[: 2 if labelled else 1] if name not in header]:
         raise InputError(f"column {absent[0]!r} is missing", where=path, row=1, remedy="the columns are id and target")
 
@@ -74,6 +82,10 @@ def _check_header(header: list[str], path: str | Path, labelled: bool) -> None:
 def _target(text: str, path: str | Path, number: int) -> int:
     known = {"0": 0, "1": 1, "0.0": 0, "1.0": 1}
     if text.strip() not in known:
-        raise InputError(f"target {text!r} is neither 0 nor 1", where=path, row=number,
-                         remedy="write 1 for a cadence with a candidate signal, 0 for one without")
+        raise InputError(
+            f"target {text!r} is neither 0 nor 1",
+            where=path,
+            row=number,
+            remedy="write 1 for a cadence with a candidate signal, 0 for one without",
+        )
     return known[text.strip()]

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import seti_utils
 from seti_utils.errors import InputError
-from seti_utils.log.pages import LOG
 from seti_utils.files import replacing, write_json
 from seti_utils.kaggle.datasets import write_dataset_metadata
 from seti_utils.kaggle.embed import PACK, TAG, compress, first_cell, package_archive
@@ -26,8 +25,9 @@ from seti_utils.kaggle.metadata import (
     slug_of,
     title_of,
 )
-from seti_utils.session.parameters import check_parameters, read_parameters
 from seti_utils.log.overrides import parse_overrides
+from seti_utils.log.pages import LOG
+from seti_utils.session.parameters import check_parameters, read_parameters
 
 LARGEST_EMBEDDED = 700_000
 NOTEBOOK = "notebook.ipynb"
@@ -50,9 +50,7 @@ def repository() -> Path:
     places = [Path.cwd(), Path(seti_utils.__file__).resolve().parent.parent]
     found = next((place for place in places if (place / NAME).is_file() and (place / "notebooks").is_dir()), None)
     if found is None:
-        raise InputError(
-            f"no {NAME} with notebooks beside it", where=places[0], remedy="run from the repository's root"
-        )
+        raise InputError(f"no {NAME} with notebooks beside it", where=places[0], remedy="run from the repository's root")
     return found
 
 
@@ -88,9 +86,7 @@ def build(
     root = root or repository()
     notebook = root / "notebooks" / f"{stage}.ipynb"
     if owner == PLACEHOLDER:
-        raise InputError(
-            "the owner is still the placeholder", where=NAME, remedy="log in or give your name with --owner"
-        )
+        raise InputError("the owner is still the placeholder", where=NAME, remedy="log in or give your name with --owner")
     chosen = {"experiment": experiment, "folds": join(folds), "seeds": join(seeds), **(parameters or {})}
     if stage == "train" and "stop_after" in read_parameters(notebook):
         chosen = {"stop_after": budget, **chosen}

@@ -12,15 +12,15 @@ from seti_utils.kaggle.build import build, repository
 from seti_utils.kaggle.cli import ask, user
 from seti_utils.kaggle.datasets import upload_dataset
 from seti_utils.kaggle.errors import Capacity, NotFound, RunActive, RunFailed, StillRunning, Throttled
-from seti_utils.session.errors import HostileName, Unverified
 from seti_utils.kaggle.fetch import fetch
 from seti_utils.kaggle.journal import DONE, FAILED, PUSHING, RUNNING, WAITING, Journal, held
 from seti_utils.kaggle.metadata import read_metadata
 from seti_utils.kaggle.plan import Plan, Task, expand
 from seti_utils.kaggle.push import arrived, new_run_id, push
 from seti_utils.kaggle.quota import need
-from seti_utils.session.runfile import NAME, verify_run
 from seti_utils.kaggle.status import PASSING, explain, status
+from seti_utils.session.errors import HostileName, Unverified
+from seti_utils.session.runfile import NAME, verify_run
 
 DOUBTS = 3
 """Looks at a wrong-looking output before it counts as wrong: the client may have saved an error page in its place."""

@@ -67,9 +67,7 @@ def check_metadata(metadata: dict, owner: str | None) -> list[Finding]:
         if key not in KEYS
     ]
     found += [
-        Finding(f"{key} is missing", "say it: the client's own default may differ")
-        for key in REQUIRED
-        if key not in metadata
+        Finding(f"{key} is missing", "say it: the client's own default may differ") for key in REQUIRED if key not in metadata
     ]
     wrong = [key for key in metadata if key in KEYS and type(metadata[key]) is not KEYS[key]]
     found += [Finding(f"{key} is {metadata[key]!r}", f"write a JSON {KEYS[key].__name__}") for key in wrong]
@@ -84,9 +82,7 @@ def check_metadata(metadata: dict, owner: str | None) -> list[Finding]:
             )
         )
     elif owner and name_owner.lower() != owner.lower():
-        found.append(
-            Finding(f"the owner is {name_owner}, but {owner} is logged in", "build it again or log in as the owner")
-        )
+        found.append(Finding(f"the owner is {name_owner}, but {owner} is logged in", "build it again or log in as the owner"))
     if not 5 <= len(metadata["title"]) <= LONGEST_TITLE:
         found.append(Finding(f"the title has {len(metadata['title'])} characters", f"5 to {LONGEST_TITLE} are allowed"))
     if slug_of(metadata["title"]) != slug:
@@ -143,18 +139,12 @@ def check_notebook(folder: Path, metadata: dict) -> list[Finding]:
             )
         )
     if kernelspec.get("name") != "python3":
-        found.append(
-            Finding(f"the kernelspec is {kernelspec.get('name')!r}", "set metadata.kernelspec.name to python3")
-        )
+        found.append(Finding(f"the kernelspec is {kernelspec.get('name')!r}", "set metadata.kernelspec.name to python3"))
     if any(cell.get("outputs") for cell in cells):
-        found.append(
-            Finding("cells have outputs", "clear them: they are pushed with the code and may show private paths")
-        )
+        found.append(Finding("cells have outputs", "clear them: they are pushed with the code and may show private paths"))
     for number, cell in enumerate(cells):
         if has_secret(source_of(cell)):
-            found.append(
-                Finding(f"cell {number} holds something like a credential", "remove it and renew that credential")
-            )
+            found.append(Finding(f"cell {number} holds something like a credential", "remove it and renew that credential"))
     return found
 
 

@@ -10,10 +10,10 @@ from seti_utils.data.cadence import FILE_BYTES
 from seti_utils.data.competition import read_competition
 from seti_utils.errors import InputError
 from seti_utils.kaggle.cli import ask
-from seti_utils.session.errors import HostileName, Unverified
 from seti_utils.kaggle.errors import NoSpace
 from seti_utils.kaggle.submit import COMPETITION
 from seti_utils.progress import progress
+from seti_utils.session.errors import HostileName, Unverified
 
 GB = 10**9
 CURRENT_BYTES, OLD_BYTES = 84 * GB, 72 * GB
@@ -42,9 +42,7 @@ def download(
     if not complete(archive):
         ask("competitions", "download", competition, "-p", out, timeout=7 * 24 * 3600)
     if not complete(archive):
-        raise Unverified(
-            "the archive is not a whole zip file", where=archive, remedy="run the same command again to resume"
-        )
+        raise Unverified("the archive is not a whole zip file", where=archive, remedy="run the same command again to resume")
     unpack(archive, out, old)
     counts = verify(out)
     if not keep_archive:
@@ -112,8 +110,6 @@ def verify(folder: str | Path) -> dict[str, int]:
     for path in progress([*found.train["path"], *found.test["path"]], desc="verifying", unit="file"):
         size = os.stat(path).st_size
         if size != FILE_BYTES:
-            raise Unverified(
-                f"{size} bytes, not {FILE_BYTES}", where=path, remedy="delete it and run the same command again"
-            )
+            raise Unverified(f"{size} bytes, not {FILE_BYTES}", where=path, remedy="delete it and run the same command again")
     print(f"{len(found.train)} train and {len(found.test)} test cadences in {folder}", file=sys.stderr)
     return {"train": len(found.train), "test": len(found.test)}

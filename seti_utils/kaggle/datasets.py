@@ -10,8 +10,8 @@ from pathlib import Path
 from seti_utils.files import write_json
 from seti_utils.kaggle.cli import ask
 from seti_utils.kaggle.errors import Conflict, ConnectionLost, Forbidden, NotFound, ServerTrouble
-from seti_utils.session.errors import KaggleError
 from seti_utils.kaggle.metadata import slug_of
+from seti_utils.session.errors import KaggleError
 
 METADATA = "dataset-metadata.json"
 

@@ -47,9 +47,7 @@ def package_archive(package: Path | None = None) -> bytes:
     """
     package = package or Path(seti_utils.__file__).parent
     files = sorted(
-        path
-        for path in package.rglob("*")
-        if path.is_file() and path.suffix in (".py", ".json", ".csv", ".yaml", ".txt")
+        path for path in package.rglob("*") if path.is_file() and path.suffix in (".py", ".json", ".csv", ".yaml", ".txt")
     )
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:

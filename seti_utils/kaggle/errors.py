@@ -18,9 +18,7 @@ class Unauthorized(KaggleError):
 class Forbidden(KaggleError):
     """The user may not do this (403; the client tells of a refused login, 401, in the same words for some calls)."""
 
-    standard = (
-        "compare owner/slug with its page, accept the competition's rules on theirs, and log in again if the token is old"
-    )
+    standard = "compare owner/slug with its page, accept the competition's rules on theirs, and log in again if the token is old"
 
 
 class NotFound(KaggleError):

@@ -9,13 +9,13 @@ import tempfile
 from pathlib import Path, PurePosixPath
 
 from seti_utils.errors import InputError
-from seti_utils.session import bundle
 from seti_utils.kaggle.cli import ask
-from seti_utils.session.errors import HostileName, Unverified
 from seti_utils.kaggle.errors import RunFailed, StillRunning
 from seti_utils.kaggle.push import read_pushes
-from seti_utils.session.runfile import NAME, listed, read_run, verify_run
 from seti_utils.kaggle.status import plain_log, status
+from seti_utils.session import bundle
+from seti_utils.session.errors import HostileName, Unverified
+from seti_utils.session.runfile import NAME, listed, read_run, verify_run
 
 # The client (2.2.4) joins served names to the folder unchecked; what does not match this it never downloads.
 SAFE = r"^(?!/)(?!.*(^|/)\.\.?(/|$))(?!.*[\\:\x00-\x1f])[^/].*$"

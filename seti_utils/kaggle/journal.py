@@ -7,9 +7,9 @@ from pathlib import Path
 
 from seti_utils.errors import InputError
 from seti_utils.files import write_json
-from seti_utils.session.errors import KaggleError
 from seti_utils.kaggle.errors import RunActive
 from seti_utils.kaggle.plan import Task
+from seti_utils.session.errors import KaggleError
 
 PATIENCE = 60
 """Questions in a row that may go unanswered: with two runs and two minutes a round, an hour."""

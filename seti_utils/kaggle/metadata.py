@@ -41,9 +41,7 @@ def read_metadata(folder: str | Path) -> dict:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as missing:
-        raise InputError(
-            "no kernel here", where=path, remedy="make one with `python -m seti_utils kaggle build`"
-        ) from missing
+        raise InputError("no kernel here", where=path, remedy="make one with `python -m seti_utils kaggle build`") from missing
     except ValueError as broken:
         raise InputError(f"not JSON ({broken})", where=path, remedy="correct it or build the kernel again") from broken
     if not isinstance(content, dict):

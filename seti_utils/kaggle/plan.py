@@ -137,7 +137,5 @@ def expand(plan: Plan, owner: str) -> list[Task]:
     names = [task.kernel for task in tasks]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
-        raise InputError(
-            f"{twice} appears twice", where=plan.name, remedy="let two stages differ in experiment, fold or seed"
-        )
+        raise InputError(f"{twice} appears twice", where=plan.name, remedy="let two stages differ in experiment, fold or seed")
     return tasks

@@ -25,9 +25,9 @@ from seti_utils.kaggle.errors import (
     Throttled,
     UnknownAnswer,
 )
-from seti_utils.session.errors import KaggleError
 from seti_utils.kaggle.metadata import NAME
 from seti_utils.kaggle.status import status
+from seti_utils.session.errors import KaggleError
 
 JOURNAL = "pushed.json"
 UNCERTAIN = (ConnectionLost, ServerTrouble)

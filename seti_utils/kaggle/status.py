@@ -138,9 +138,7 @@ def explain(state: Status, lines: int = 15) -> str:
         log = f"(no log: {error.problem})"
     cause = "cancelled" if state.state.startswith("CANCEL") else likely_cause(f"{state.message}\n{log}")
     tail = "\n".join(f"    {line}" for line in log.splitlines()[-lines:])
-    return (
-        f"{state.kernel}: {state.state}{': ' + state.message if state.message else ''}; likely cause: {cause}\n{tail}"
-    )
+    return f"{state.kernel}: {state.state}{': ' + state.message if state.message else ''}; likely cause: {cause}\n{tail}"
 
 
 def likely_cause(text: str) -> str:

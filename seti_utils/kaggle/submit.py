@@ -27,9 +27,7 @@ def check_submission(path: str | Path, sample: str | Path) -> dict[str, float]:
     if list(table.columns) != ["id", "target"]:
         raise InputError(f"columns {list(table.columns)}", where=path, remedy="write id,target")
     if len(table) != len(wanted):
-        raise InputError(
-            f"{len(table)} rows, the sample has {len(wanted)}", where=path, remedy="predict the whole test set"
-        )
+        raise InputError(f"{len(table)} rows, the sample has {len(wanted)}", where=path, remedy="predict the whole test set")
     different = np.flatnonzero(table["id"].to_numpy() != wanted["id"].to_numpy())
     if len(different):
         row = int(different[0])
@@ -107,19 +105,13 @@ def submit(
     mark = f"[{sha256(path)[:10]}]"
     before = [row["ref"] for row in submissions(competition) if mark in row["description"]]
     if before and not again:
-        raise Conflict(
-            f"this very file was submitted as {before[0]}", where=path, remedy="submit it again with --again"
-        )
+        raise Conflict(f"this very file was submitted as {before[0]}", where=path, remedy="submit it again with --again")
     send(path, f"{message} {mark}".strip(), competition, mark, before)
     waited = 0.0
     while True:
-        row = next(
-            (row for row in submissions(competition) if mark in row["description"] and row["ref"] not in before), None
-        )
+        row = next((row for row in submissions(competition) if mark in row["description"] and row["ref"] not in before), None)
         if row and row["status"] == "ERROR":
-            raise RunFailed(
-                "the site rejected the submission", where=path, remedy="compare it with the sample on its page"
-            )
+            raise RunFailed("the site rejected the submission", where=path, remedy="compare it with the sample on its page")
         if row and row["status"] == "COMPLETE":
             return row
         if waited >= wait:
@@ -137,9 +129,7 @@ def send(path: str | Path, message: str, competition: str, mark: str, before: li
     try:
         answer = ask("competitions", "submit", competition, "-f", path, "-m", message, timeout=1800)
         if "Successfully submitted" not in answer.text:
-            raise KaggleError(
-                f"not submitted: {answer.text[-300:]}", where=path, remedy="look at the competition's page"
-            )
+            raise KaggleError(f"not submitted: {answer.text[-300:]}", where=path, remedy="look at the competition's page")
     except (ConnectionLost, ServerTrouble, UnknownAnswer):
         if not any(mark in row["description"] and row["ref"] not in before for row in submissions(competition)):
             raise

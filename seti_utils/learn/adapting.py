@@ -22,14 +22,16 @@ def adapt_batchnorm(model: nn.Module, images: Iterable[Tensor]) -> None:
     Raises ``InputError`` for a network without BatchNorm, on which this would do nothing.
     """
     if not any(isinstance(module, _BatchNorm) for module in model.modules()):
-        raise InputError("this network has no BatchNorm, so there are no statistics to adapt",
-                         where=type(bare(model)).__name__, remedy="leave adapt off, or take Shot")
+        raise InputError(
+            "this network has no BatchNorm, so there are no statistics to adapt",
+            where=type(bare(model)).__name__,
+            remedy="leave adapt off, or take Shot",
+        )
     recompute_batchnorm(model, images)
 
 
 def information_maximisation(
-    views: Views, *, diversity: float = 1.0, positive: float = 0.2, pseudo: float | None = None,
-    autocast: Context = nullcontext
+    views: Views, *, diversity: float = 1.0, positive: float = 0.2, pseudo: float | None = None, autocast: Context = nullcontext
 ) -> Callable[..., Tensor]:
     """Objective of unlabelled batches: be sure of each cadence, and not of the same answer for all (SHOT, Liang 2020).
 

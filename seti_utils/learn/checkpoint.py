@@ -35,16 +35,34 @@ class Stateful(Protocol):
 
 
 def describe(
-    *, experiment: str, fold: int, seed: int, fingerprint: str, folds: str,
-    normalisation: str = "mean 0, std 1 per panel", df_hz: float = DF_HZ, dt_s: float = DT_S, **more: object
+    *,
+    experiment: str,
+    fold: int,
+    seed: int,
+    fingerprint: str,
+    folds: str,
+    normalisation: str = "mean 0, std 1 per panel",
+    df_hz: float = DF_HZ,
+    dt_s: float = DT_S,
+    **more: object,
 ) -> dict[str, object]:
     """The provenance that travels with weights.
 
     ``fingerprint`` is the experiment's, ``folds`` that of the fold file. Resolution and normalisation of the panels
     are part of it, because weights mean nothing on data of another resolution. ``more``: score, epoch, layout ...
     """
-    return {"experiment": experiment, "fold": fold, "seed": seed, "fingerprint": fingerprint, "folds": folds,
-            "normalisation": normalisation, "df_hz": df_hz, "dt_s": dt_s, "versions": versions(), **more}
+    return {
+        "experiment": experiment,
+        "fold": fold,
+        "seed": seed,
+        "fingerprint": fingerprint,
+        "folds": folds,
+        "normalisation": normalisation,
+        "df_hz": df_hz,
+        "dt_s": dt_s,
+        "versions": versions(),
+        **more,
+    }
 
 
 def save(path: str | Path, content: dict[str, object], meta: dict[str, object]) -> None:
@@ -67,8 +85,11 @@ def save(path: str | Path, content: dict[str, object], meta: dict[str, object]) 
     except OSError as error:
         if error.errno not in FULL:
             raise
-        raise InputError(f"no room for a checkpoint of {buffer.getbuffer().nbytes / 1e6:.1f} MB ({error.strerror})",
-                         where=path, remedy="free some space and run again; the earlier one is intact") from error
+        raise InputError(
+            f"no room for a checkpoint of {buffer.getbuffer().nbytes / 1e6:.1f} MB ({error.strerror})",
+            where=path,
+            remedy="free some space and run again; the earlier one is intact",
+        ) from error
 
 
 def previous(path: Path) -> Path:
@@ -117,13 +138,19 @@ def read(path: Path) -> tuple[dict[str, object], dict[str, object]]:
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        raise InputError("this is no checkpoint of tensors and plain values, and nothing in it was run", where=path,
-                         remedy="delete it unless you know where it comes from") from error
+        raise InputError(
+            "this is no checkpoint of tensors and plain values, and nothing in it was run",
+            where=path,
+            remedy="delete it unless you know where it comes from",
+        ) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         raise InputError(f"the checkpoint is damaged ({first_line(error)})", where=path, remedy=COPY) from error
     if not isinstance(found, dict) or not {"meta", "content", "digest"} <= set(found):
-        raise InputError("these weights were not written by this project", where=path,
-                         remedy="pretrained weights go in by weights=, checkpoints are written by training")
+        raise InputError(
+            "these weights were not written by this project",
+            where=path,
+            remedy="pretrained weights go in by weights=, checkpoints are written by training",
+        )
     if found["format"] != FORMAT:
         raise InputError(f"checkpoint format {found['format']}, this version reads {FORMAT}", where=path)
     if digest([found["meta"], found["content"]]) != found["digest"]:
@@ -176,8 +203,9 @@ def save_weights(path: str | Path, model: torch.nn.Module, meta: dict[str, objec
 
 def save_resume(path: str | Path, position: Position, meta: dict[str, object], **parts: Stateful) -> None:
     """Write what exact resume needs: the position and the state of every part (model, optimiser, precision ...)."""
-    states = {name: dict((bare(part) if isinstance(part, torch.nn.Module) else part).state_dict())
-              for name, part in parts.items()}
+    states = {
+        name: dict((bare(part) if isinstance(part, torch.nn.Module) else part).state_dict()) for name, part in parts.items()
+    }
     save(path, {"position": asdict(position), "parts": states}, meta)
 
 
@@ -190,7 +218,9 @@ def load_resume(path: str | Path, **expected: object) -> tuple[Position, dict[st
 def restore(states: dict[str, dict[str, object]], **parts: Stateful) -> None:
     """Load every part's state. Raises ``InputError`` when a part has no state or a state no part."""
     if states.keys() != parts.keys():
-        raise InputError(f"the resume state holds {sorted(states)}, this run needs {sorted(parts)}",
-                         remedy="it belongs to another stage or experiment: delete it to train from the start")
+        raise InputError(
+            f"the resume state holds {sorted(states)}, this run needs {sorted(parts)}",
+            remedy="it belongs to another stage or experiment: delete it to train from the start",
+        )
     for name, part in parts.items():
         (bare(part) if isinstance(part, torch.nn.Module) else part).load_state_dict(states[name])

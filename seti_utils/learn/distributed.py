@@ -60,8 +60,10 @@ def join_team(device: str | None = None, *, timeout_s: float = 600.0) -> Iterato
         return
     if kind == "cuda":
         if local >= torch.cuda.device_count():
-            raise InputError(f"process {local} of this machine has no GPU of its own",
-                             remedy=f"start at most {torch.cuda.device_count()} processes (--nproc-per-node)")
+            raise InputError(
+                f"process {local} of this machine has no GPU of its own",
+                remedy=f"start at most {torch.cuda.device_count()} processes (--nproc-per-node)",
+            )
         torch.cuda.set_device(local)
     place = torch.device(kind, local) if kind == "cuda" else torch.device("cpu")
     backend, own = ("nccl", place) if kind == "cuda" else ("gloo", None)
@@ -75,8 +77,10 @@ def join_team(device: str | None = None, *, timeout_s: float = 600.0) -> Iterato
     except (dist.DistError, RuntimeError) as error:
         if not lost(error):
             raise
-        raise RankLost(f"rank {rank} of {world} lost another rank ({str(error).splitlines()[0][:120]}); see "
-                       "that rank's own message; the same command goes on from the last saved state") from error
+        raise RankLost(
+            f"rank {rank} of {world} lost another rank ({str(error).splitlines()[0][:120]}); see "
+            "that rank's own message; the same command goes on from the last saved state"
+        ) from error
     finally:
         dist.destroy_process_group()
 
@@ -111,8 +115,9 @@ def part_of(batch: int, team: Team) -> int:
     """
     part, rest = divmod(batch, team.world)
     if rest:
-        raise InputError(f"a batch of {batch} does not divide among {team.world} ranks",
-                         remedy=f"take batch={max(part, 1) * team.world}")
+        raise InputError(
+            f"a batch of {batch} does not divide among {team.world} ranks", remedy=f"take batch={max(part, 1) * team.world}"
+        )
     return part
 
 

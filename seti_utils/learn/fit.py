@@ -113,8 +113,14 @@ def fit(
         measured = judge(network, epoch)
         better = measured.get("auc", math.inf) > position.best or "auc" not in measured
         mean = position.loss_sum / position.counted if position.counted else None
-        row = {"stage": stage, "epoch": epoch, "loss": mean, "lr": optimiser.param_groups[0]["lr"],
-               "skipped": precision.skipped, **measured}
+        row = {
+            "stage": stage,
+            "epoch": epoch,
+            "loss": mean,
+            "lr": optimiser.param_groups[0]["lr"],
+            "skipped": precision.skipped,
+            **measured,
+        }
         position.history.append(row)
         position.best = measured.get("auc", position.best) if better else position.best
         keep(network, row, better)
@@ -127,6 +133,9 @@ def taken(stream: Iterable[object], epoch: int, step: int, steps: int) -> object
     """The next batch of ``stream``; an epoch that ends early is refused, naming where."""
     batch = next(stream, None)
     if batch is None:
-        raise InputError(f"the batches ended in step {step + 1} of {steps}", where=f"epoch {epoch + 1}",
-                         remedy="steps times accumulate must not exceed the batches of an epoch")
+        raise InputError(
+            f"the batches ended in step {step + 1} of {steps}",
+            where=f"epoch {epoch + 1}",
+            remedy="steps times accumulate must not exceed the batches of an epoch",
+        )
     return batch

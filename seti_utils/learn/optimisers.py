@@ -100,9 +100,7 @@ def _groups(model, lr: float, weight_decay: float, layer_decay: float | None) ->
         raise InputError(f"layer_decay {layer_decay}", where="make_optimiser", remedy="give 0 < layer_decay <= 1")
     if not hasattr(model, "body"):
         raise InputError("layer_decay needs a model of build_model", where="make_optimiser", remedy="leave it None")
-    scaled = param_groups_layer_decay(
-        model.body, weight_decay=weight_decay, no_weight_decay_list=spared, layer_decay=layer_decay
-    )
+    scaled = param_groups_layer_decay(model.body, weight_decay=weight_decay, no_weight_decay_list=spared, layer_decay=layer_decay)
     # A learned pooling sits inside the body, yet is new: it goes with the head, at the full rate.
     new = {id(parameter) for parameter in model.head_parameters()}
     groups = [

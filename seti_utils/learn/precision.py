@@ -101,8 +101,7 @@ class Precision:
 
     def state_dict(self) -> dict[str, object]:
         """What a resumed run needs: the kind in use, the loss scale and the counts."""
-        return {"kind": self.kind, "scaler": self.scaler.state_dict(),
-                "skipped": self.skipped, "in_a_row": self.in_a_row}
+        return {"kind": self.kind, "scaler": self.scaler.state_dict(), "skipped": self.skipped, "in_a_row": self.in_a_row}
 
     def load_state_dict(self, state: dict[str, object]) -> None:
         """Go on as ``state`` says, including in float32 after a fallback."""
@@ -111,9 +110,7 @@ class Precision:
         self.skipped, self.in_a_row = state["skipped"], state["in_a_row"]
 
 
-def bounded(
-    optimiser: torch.optim.Optimizer, gradients: Iterable[torch.Tensor], clip_norm: float | None
-) -> torch.Tensor:
+def bounded(optimiser: torch.optim.Optimizer, gradients: Iterable[torch.Tensor], clip_norm: float | None) -> torch.Tensor:
     """The 2-norm of the gradient before it is clipped to ``clip_norm``, a scalar on the device."""
     if clip_norm is None:
         return get_total_norm(gradients)

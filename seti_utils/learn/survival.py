@@ -50,8 +50,10 @@ class Diverged(UserError, RuntimeError):
 
     def __init__(self, steps: int):
         self.steps = steps
-        super().__init__(f"{steps} steps in a row had a non-finite loss or gradient in float32; {CURES['lr']} or "
-                         f"{CURES['clip_norm']}, and check the input for non-finite values")
+        super().__init__(
+            f"{steps} steps in a row had a non-finite loss or gradient in float32; {CURES['lr']} or "
+            f"{CURES['clip_norm']}, and check the input for non-finite values"
+        )
 
 
 class DeadRun(UserError, RuntimeError):
@@ -114,9 +116,7 @@ def symptom_of(history: Sequence[dict[str, float]], done: float, *, after: float
     return None
 
 
-def check_alive(
-    history: Sequence[dict[str, float]], done: float, *, after: float = 0.25, tried: Sequence[str] = ()
-) -> None:
+def check_alive(history: Sequence[dict[str, float]], done: float, *, after: float = 0.25, tried: Sequence[str] = ()) -> None:
     """Raise ``DeadRun`` when ``symptom_of`` finds one; the cures leave out the knobs already ``tried``."""
     if symptom := symptom_of(history, done, after=after):
         raise DeadRun(symptom, [knob for knob in CURES if knob not in tried])

@@ -79,21 +79,29 @@ def experiments_markdown(log: Log, measured: pd.DataFrame | None = None, budget:
     cells = {} if measured is None else {row.experiment: row for row in measured.itertuples()}
     parts = [HEADER]
     for page in pages(log):
-        parts.append(f"## {page}\n\n| name | = parent | + change | the author's verdict | conf. | measured here |\n|---|---|---|---|---|---|")
+        parts.append(
+            f"## {page}\n\n| name | = parent | + change | the author's verdict | conf. | measured here |\n|---|---|---|---|---|---|"
+        )
         for entry in (e for e in log.experiments.values() if e.page == page):
             row = cells.get(entry.name)
             parts.append(
-                "| " + " | ".join((
-                    f"`{entry.name}`",
-                    f"`{entry.parent}`" if entry.parent else "",
-                    f"{entry.title}: `{change_of(entry)}`" if entry.changes else entry.title,
-                    " ".join(filter(None, (entry.verdict, f"*{entry.note}*" if entry.note else None))),
-                    entry.confidence or "",
-                    f"{row.cell} {row.remark}".strip() if row else "",
-                )) + " |"
+                "| "
+                + " | ".join(
+                    (
+                        f"`{entry.name}`",
+                        f"`{entry.parent}`" if entry.parent else "",
+                        f"{entry.title}: `{change_of(entry)}`" if entry.changes else entry.title,
+                        " ".join(filter(None, (entry.verdict, f"*{entry.note}*" if entry.note else None))),
+                        entry.confidence or "",
+                        f"{row.cell} {row.remark}".strip() if row else "",
+                    )
+                )
+                + " |"
             )
         for entry in (b for b in log.blends.values() if b.page == page):
-            parts.append(f"| `{entry.name}` | | {entry.title}: {entry.how} mean of {', '.join(f'`{m}`' for m in entry.members)} | *{entry.note}* | | |")
+            parts.append(
+                f"| `{entry.name}` | | {entry.title}: {entry.how} mean of {', '.join(f'`{m}`' for m in entry.members)} | *{entry.note}* | | |"
+            )
         parts.append("")
     if budget:
         parts.append(f"## How it was measured\n\n{budget}\n")

@@ -117,7 +117,9 @@ class Config:
         if self.fold_groups not in (None, "overlap"):
             raise ValueError(f"fold_groups={self.fold_groups!r}: expected 'overlap' (rows that share sky in one fold) or None")
 
-        if self.detect and (mute := [knob for knob in ("pool", "attention", "head", "panels", "fixmatch") if getattr(self, knob)]):
+        if self.detect and (
+            mute := [knob for knob in ("pool", "attention", "head", "panels", "fixmatch") if getattr(self, knob)]
+        ):
             raise ValueError(f"detect: a detector has its own network and lesson, so {', '.join(mute)} would do nothing")
 
     def departures(self) -> dict[str, object]:

@@ -3,8 +3,8 @@
 import difflib
 from dataclasses import dataclass, field, fields, replace
 
-from seti_utils.log.config import Config, fingerprint
 from seti_utils.errors import InputError
+from seti_utils.log.config import Config, fingerprint
 from seti_utils.log.layouts import RAW, panels_shown, parse_layout
 
 KNOBS = tuple(f.name for f in fields(Config))
@@ -154,16 +154,24 @@ class Log:
         """Refuse labels or weights of networks whose folds are others: they have seen this one's validation rows."""
         mine, theirs = ((c.folds, c.fold_seed, c.fold_groups) for c in (config, self.experiments[source].config))
         if mine != theirs:
-            raise InputError(f"{source}, which it builds on, has folds {theirs}, not {mine}", where=name,
-                             remedy="give both the same folds, fold_seed and fold_groups")
+            raise InputError(
+                f"{source}, which it builds on, has folds {theirs}, not {mine}",
+                where=name,
+                remedy="give both the same folds, fold_seed and fold_groups",
+            )
 
     def refuse_other_panels(self, name: str, config: Config, teacher: str) -> None:
         """Refuse a teacher that looks at a kind of panels (raw, cleaned) that its student does not read."""
-        mine, theirs = ({panel < RAW for panel in panels_shown(parse_layout(layout))}
-                        for layout in (config.layout, self.experiments[teacher].config.layout))
+        mine, theirs = (
+            {panel < RAW for panel in panels_shown(parse_layout(layout))}
+            for layout in (config.layout, self.experiments[teacher].config.layout)
+        )
         if not theirs <= mine:
-            raise InputError(f"its teacher {teacher} looks at {'raw' if True in theirs - mine else 'cleaned'} panels, it does not",
-                             where=name, remedy="show both kinds, or take a teacher of its own kind")
+            raise InputError(
+                f"its teacher {teacher} looks at {'raw' if True in theirs - mine else 'cleaned'} panels, it does not",
+                where=name,
+                remedy="show both kinds, or take a teacher of its own kind",
+            )
 
     def refuse_unless_known(self, name: str, problem: str) -> None:
         if name not in self.experiments:

@@ -60,8 +60,11 @@ class Detector(nn.Module):
         if channels != PANELS:
             raise InputError(f"a detector looks at {PANELS} panels, not {channels} channels", remedy="use layout a,b,a,c,a,d")
         if pooling_layer(body) is None:
-            raise InputError("detect: this backbone has no (channel, freq, time) map", where=type(body).__name__,
-                             remedy="take needle_net, or another convolutional backbone")
+            raise InputError(
+                "detect: this backbone has no (channel, freq, time) map",
+                where=type(body).__name__,
+                remedy="take needle_net, or another convolutional backbone",
+            )
         self.top, self.body = top, body
         width = max(WIDTH, body.num_features // 8)
         self.exchange = Exchange(body.num_features, width)
@@ -109,7 +112,9 @@ class Detector(nn.Module):
         return self.body.forward_features(image.flatten(0, 1).unsqueeze(1)).unflatten(0, (-1, PANELS))
 
 
-def detecting(views: Views, inject_with_mask: Callable[..., tuple[Tensor, Tensor]], *, autocast: Context) -> Callable[..., Tensor]:
+def detecting(
+    views: Views, inject_with_mask: Callable[..., tuple[Tensor, Tensor]], *, autocast: Context
+) -> Callable[..., Tensor]:
     """Objective: needles are sown into the batch, and the heat map is to be hot where they are, and nowhere else.
 
     ``inject_with_mask(x, generator=, freq=, time=)`` gives panels and places (:func:`seti_utils.views.masked_injection.inject_with_mask`). The places go

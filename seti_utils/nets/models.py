@@ -41,7 +41,9 @@ def build_model(
     or of another network (see :func:`seti_utils.nets.backbones.make_body`).
     """
     if not 1 <= channels <= 2 * len(ROLES):
-        raise InputError(f"{channels} channels", where=backbone, remedy=f"a cadence gives images of 1 to {2 * len(ROLES)} channels")
+        raise InputError(
+            f"{channels} channels", where=backbone, remedy=f"a cadence gives images of 1 to {2 * len(ROLES)} channels"
+        )
     if panels is not None and channels % len(ROLES):
         problem = f"a panel encoder needs {len(ROLES)} channels, or twice as many, not {channels}"
         raise InputError(problem, where=backbone, remedy="use layout a,b,a,c,a,d or a,b,a,c,a,d,A,B,A,C,A,D")

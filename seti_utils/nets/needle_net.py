@@ -34,13 +34,20 @@ class NeedleNet(nn.Module):
         channels = in_chans
         for number, (width, stride) in enumerate(zip(WIDTHS, STRIDES, strict=True)):
             kernel = (5 if number else 7, stride[1])
-            self.levels.append(nn.Sequential(
-                nn.Conv2d(channels, width, kernel, stride, (kernel[0] // 2, 0), bias=False), nn.BatchNorm2d(width), nn.SiLU(),
-            ))
+            self.levels.append(
+                nn.Sequential(
+                    nn.Conv2d(channels, width, kernel, stride, (kernel[0] // 2, 0), bias=False),
+                    nn.BatchNorm2d(width),
+                    nn.SiLU(),
+                )
+            )
             channels = width
         self.wider = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(channels, channels, (5, 3), padding=(2 * by, 1), dilation=(by, 1), bias=False),
-                          nn.BatchNorm2d(channels), nn.SiLU())
+            nn.Sequential(
+                nn.Conv2d(channels, channels, (5, 3), padding=(2 * by, 1), dilation=(by, 1), bias=False),
+                nn.BatchNorm2d(channels),
+                nn.SiLU(),
+            )
             for by in DILATIONS
         )
         self.last = nn.Identity()

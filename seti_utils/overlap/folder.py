@@ -81,8 +81,11 @@ def groups_of(folder: str | Path, ids: Sequence[str]) -> np.ndarray:
     """The group (int64) of every id. Raises ``InputError`` when the search does not know one of them."""
     groups = read_groups(folder).set_index("id")["group"]
     if absent := [name for name in ids if name not in groups.index]:
-        raise InputError(f"{len(absent)} of {len(ids)} cadences are not in it: {', '.join(absent[:3])}",
-                         where=Path(folder) / GROUPS, remedy="give the overlap search of this data")
+        raise InputError(
+            f"{len(absent)} of {len(ids)} cadences are not in it: {', '.join(absent[:3])}",
+            where=Path(folder) / GROUPS,
+            remedy="give the overlap search of this data",
+        )
     return groups.loc[list(ids)].to_numpy(np.int64)
 
 

@@ -61,8 +61,9 @@ def runs_of(key: np.ndarray) -> Iterator[tuple[np.ndarray, int]]:
         yield first, lag
 
 
-def match_products(source: Source, *, device: str | torch.device = "cpu", least: int = LEAST, votes: int = VOTES,
-                   blocks: range | None = None) -> pd.DataFrame:
+def match_products(
+    source: Source, *, device: str | torch.device = "cpu", least: int = LEAST, votes: int = VOTES, blocks: range | None = None
+) -> pd.DataFrame:
     """The same from all columns x all columns of ``source``: exact, and quadratic. A vote is a cosine above ``SAME``.
 
     Matrix products of whitened unit columns, in half precision on a GPU and in float32 on a CPU; blocks of

@@ -72,8 +72,15 @@ class CleanedCadences:
         return float(seen.float().mean())
 
 
-def clean(competition: Competition, folder: str | Path, *, packed: str | Path | None = None, device: str = "cpu",
-          workers: int | None = None, quiet: bool = False) -> Path:
+def clean(
+    competition: Competition,
+    folder: str | Path,
+    *,
+    packed: str | Path | None = None,
+    device: str = "cpu",
+    workers: int | None = None,
+    quiet: bool = False,
+) -> Path:
     """Write ``folder``/cleaned/{train,test}, packed stores of cleaned panels, and ``covered.csv`` (id, covered, neighbours).
 
     ``folder`` holds the finished search of this data. Goes on where it was interrupted. Raises ``InputError`` without
@@ -92,8 +99,15 @@ def clean(competition: Competition, folder: str | Path, *, packed: str | Path | 
         rows = range(start, start := start + len(competition.split(split)))
         cleaned = CleanedCadences(source, rows, pairs, device)
         pack_source(cleaned, folder / CLEANED / split, {"split": split, **about}, workers=workers, quiet=quiet)
-        tables.append(pd.DataFrame({"id": cleaned.ids, "covered": [round(cleaned.covered(row), 6) for row in range(len(rows))],
-                                    "neighbours": [len(cleaned.of(row)[0]) for row in rows]}))
+        tables.append(
+            pd.DataFrame(
+                {
+                    "id": cleaned.ids,
+                    "covered": [round(cleaned.covered(row), 6) for row in range(len(rows))],
+                    "neighbours": [len(cleaned.of(row)[0]) for row in rows],
+                }
+            )
+        )
     write_table(folder / COVERED, pd.concat(tables))
     return folder / CLEANED
 
@@ -108,6 +122,9 @@ def cleaned_stores(folder: str | Path | None, data: object = "DATA") -> Path:
     folder = finished_search(folder, data)
     if not (folder / COVERED).is_file():
         half = (folder / CLEANED).is_dir()
-        raise InputError("the cleaned panels are not finished" if half else "there are no cleaned panels", where=folder,
-                         remedy=f"make them: python -m seti_utils overlap clean {data} {folder}")
+        raise InputError(
+            "the cleaned panels are not finished" if half else "there are no cleaned panels",
+            where=folder,
+            remedy=f"make them: python -m seti_utils overlap clean {data} {folder}",
+        )
     return folder / CLEANED

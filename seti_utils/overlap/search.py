@@ -22,12 +22,12 @@ from seti_utils.data.packed import open_cadences
 from seti_utils.data.sources import JoinedCadences, Source
 from seti_utils.errors import InputError
 from seti_utils.files import replacing, sha256, write_json, write_table
-from seti_utils.progress import progress
 from seti_utils.machine import versions
 from seti_utils.overlap.check import Reader, in_reading_order, likeness
 from seti_utils.overlap.folder import DONE, GROUPS, PAIR_COLUMNS, PAIRS, UNFINISHED, WORK, claim, fingerprint_of
 from seti_utils.overlap.keys import KEY_PANELS, column_keys
 from seti_utils.overlap.match import EXACT_FILES, LEAST, match_keys, match_products
+from seti_utils.progress import progress
 
 FORMAT = 1
 FILES_A_PART, PAIRS_A_PART, BATCH = 64, 64, 8
@@ -36,8 +36,17 @@ FILES_A_PART, PAIRS_A_PART, BATCH = 64, 64, 8
 Show = Callable[..., Iterable]
 
 
-def search(competition: Competition, out: str | Path, *, packed: str | Path | None = None, device: str = "cpu",
-           exact: bool = False, least: int = LEAST, workers: int | None = None, quiet: bool = False) -> Path:
+def search(
+    competition: Competition,
+    out: str | Path,
+    *,
+    packed: str | Path | None = None,
+    device: str = "cpu",
+    exact: bool = False,
+    least: int = LEAST,
+    workers: int | None = None,
+    quiet: bool = False,
+) -> Path:
     """Search all cadences of a competition, train and test together, and write the folder ``out``, which is returned.
 
     A pair counts from ``least`` common columns on. ``exact`` compares all columns with all columns instead of their
@@ -53,8 +62,14 @@ def search(competition: Competition, out: str | Path, *, packed: str | Path | No
     if len(set(ids)) != len(ids):
         raise InputError("an id is in train and in test", where=competition.root, remedy="give every cadence its own id")
     files = {split: len(competition.split(split)) for split in splits}
-    wanted = {"format": FORMAT, "era": competition.era, "files": files, "ids": fingerprint_of(ids), "least": least,
-              "how": "all columns" if exact else "keys"}
+    wanted = {
+        "format": FORMAT,
+        "era": competition.era,
+        "files": files,
+        "ids": fingerprint_of(ids),
+        "least": least,
+        "how": "all columns" if exact else "keys",
+    }
     if not claim(out, wanted):
         return out
 
@@ -78,8 +93,9 @@ def find_pairs(source: Source, *, device: str | torch.device = "cpu", least: int
     return compare_pairs(source, found, device=device)
 
 
-def compare_pairs(source: Source, found: pd.DataFrame, *, device: str | torch.device = "cpu",
-                  show: Show = lambda items, *_: items) -> pd.DataFrame:
+def compare_pairs(
+    source: Source, found: pd.DataFrame, *, device: str | torch.device = "cpu", show: Show = lambda items, *_: items
+) -> pd.DataFrame:
     """Those of the candidates ``found`` (a, b, shift) that are the same sky, each pair once, in the order of a and b."""
     read, rows = Reader(source, device), []
     for a, b, shift in show(list(zip(found["a"], found["b"], found["shift"])), len(found), "comparing", "pair"):
@@ -126,8 +142,9 @@ def _keys(source: Source, rows: Iterable[int], device: torch.device, workers: in
     return np.concatenate([column_keys(batch.x.to(device)).cpu().numpy() for batch in stream])
 
 
-def _candidates(source: Source, work: Path, device: torch.device, exact: bool, least: int, workers: int | None,
-                show: Show) -> pd.DataFrame:
+def _candidates(
+    source: Source, work: Path, device: torch.device, exact: bool, least: int, workers: int | None, show: Show
+) -> pd.DataFrame:
     """Candidate pairs of the whole source, kept in ``work`` part by part."""
     size = EXACT_FILES if exact else FILES_A_PART
     starts = range(0, len(source), size)
@@ -171,8 +188,13 @@ def _finish(out: Path, wanted: dict, pairs: pd.DataFrame, ids: np.ndarray, files
     write_table(out / GROUPS, pd.DataFrame({"id": ids, "split": split, "group": group}))
     write_table(out / PAIRS, pairs.assign(a=ids[pairs["a"].to_numpy(np.int64)], b=ids[pairs["b"].to_numpy(np.int64)]))
     sizes = np.bincount(group)
-    counts = {"candidates": candidates, "pairs": len(pairs), "groups": len(sizes), "largest_group": int(sizes.max()),
-              "rows_with_neighbour": int((sizes[group] > 1).sum())}
+    counts = {
+        "candidates": candidates,
+        "pairs": len(pairs),
+        "groups": len(sizes),
+        "largest_group": int(sizes.max()),
+        "rows_with_neighbour": int((sizes[group] > 1).sum()),
+    }
     tables = {name: sha256(out / name) for name in (PAIRS, GROUPS)}
     write_json(out / DONE, {"parameters": wanted, "counts": counts, "tables": tables, "versions": versions()})
     shutil.rmtree(out / WORK, ignore_errors=True)

@@ -7,8 +7,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from seti_utils.errors import InputError
-from seti_utils.stats.auc import auc, bootstrap_auc, roc_points
 from seti_utils.pictures.style import FAINT, FOLDS, INK, NEGATIVE, POSITIVE, TEST, new_picture, open_axes, styled
+from seti_utils.stats.auc import auc, bootstrap_auc, roc_points
 
 GRID = np.linspace(0, 1, 201)
 
@@ -22,8 +22,11 @@ def draw_training(history: pd.DataFrame, *, title: str = "") -> Figure:
     """
     missing = {"fold", "stage", "epoch", "loss"} - set(history.columns)
     if missing or history.empty:
-        raise InputError("has no rows" if history.empty else f"has no column {', '.join(sorted(missing))}",
-                         where="training history", remedy="give the history that fit returned, with the fold added")
+        raise InputError(
+            "has no rows" if history.empty else f"has no column {', '.join(sorted(missing))}",
+            where="training history",
+            remedy="give the history that fit returned, with the fold added",
+        )
     measured = "auc" in history and history["auc"].notna().any()
     with styled():
         figure = new_picture(9.6 if measured else 5.2, 3.6)
@@ -38,10 +41,10 @@ def draw_training(history: pd.DataFrame, *, title: str = "") -> Figure:
             if measured:
                 values = rows["auc"].to_numpy(np.float64)
                 best = int(np.nanargmax(values)) if np.isfinite(values).any() else 0
-                places[1].plot(epoch, values, color=colour, marker="o", markersize=3,
-                               label=f"fold {fold}: best {values[best]:.4f}")
-                places[1].plot(epoch[best], values[best], "o", markersize=9, markerfacecolor="none",
-                               markeredgecolor=colour)
+                places[1].plot(
+                    epoch, values, color=colour, marker="o", markersize=3, label=f"fold {fold}: best {values[best]:.4f}"
+                )
+                places[1].plot(epoch[best], values[best], "o", markersize=9, markerfacecolor="none", markeredgecolor=colour)
             ends = np.flatnonzero(np.diff(rows["stage"].to_numpy())) + 1.5
             for place in places if number == 0 else ():
                 for end in ends:
@@ -54,8 +57,9 @@ def draw_training(history: pd.DataFrame, *, title: str = "") -> Figure:
     return figure
 
 
-def draw_roc(curves: dict[str, tuple[Sequence[float], Sequence[float]]], *, draws: int = 200, seed: int = 0,
-             title: str = "ROC") -> Figure:
+def draw_roc(
+    curves: dict[str, tuple[Sequence[float], Sequence[float]]], *, draws: int = 200, seed: int = 0, title: str = "ROC"
+) -> Figure:
     """ROC curves with 95 % bootstrap bands; ``curves`` maps a name to (target, score).
 
     The band is pointwise, over ``draws`` samples of the rows (positives and negatives apart); the AUC's interval in
@@ -100,11 +104,16 @@ def draw_scores(oof: pd.DataFrame, test: pd.DataFrame | None = None, *, bins: in
     if "target" not in oof:
         raise InputError("has no targets", where="draw_scores", remedy="give an out-of-fold table")
     high = oof["target"] > 0.5
-    groups = [("Out-of-fold scores by class", [("negative", oof.loc[~high, "score"], NEGATIVE, "-"),
-                                               ("positive", oof.loc[high, "score"], POSITIVE, "--")])]
+    groups = [
+        (
+            "Out-of-fold scores by class",
+            [("negative", oof.loc[~high, "score"], NEGATIVE, "-"), ("positive", oof.loc[high, "score"], POSITIVE, "--")],
+        )
+    ]
     if test is not None:
-        groups.append(("Out-of-fold against test", [("out-of-fold", oof["score"], INK, "-"),
-                                                    ("test", test["score"], TEST, "--")]))
+        groups.append(
+            ("Out-of-fold against test", [("out-of-fold", oof["score"], INK, "-"), ("test", test["score"], TEST, "--")])
+        )
     with styled():
         figure = new_picture(4.9 * len(groups), 3.6)
         for place, (heading, parts) in zip(figure.subplots(1, len(groups), squeeze=False)[0], groups, strict=True):

@@ -7,8 +7,8 @@ import torch
 from scipy.ndimage import median_filter
 
 from seti_utils.data.cadence import FREQ, OFF, ON, PANELS, SHAPE, TIME
-from seti_utils.sky.dedrift import find_drift
 from seti_utils.errors import InputError
+from seti_utils.sky.dedrift import find_drift
 
 NARROW = 13
 """Structures wider than about half of this many channels are background; a needle is one channel wide."""
@@ -59,8 +59,7 @@ def flatten_panels(cadence: np.ndarray) -> np.ndarray:
     """
     cadence = np.asarray(cadence, dtype=np.float32)
     if cadence.shape != SHAPE:
-        raise InputError(f"a cadence of shape {cadence.shape}, expected {SHAPE}", where="emphasis",
-                         remedy="read all six panels")
+        raise InputError(f"a cadence of shape {cadence.shape}, expected {SHAPE}", where="emphasis", remedy="read all six panels")
     panels = cadence
     for axis in (1, 2, 1):
         panels = standardise(panels, axis, 1e-3)

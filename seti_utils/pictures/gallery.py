@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from seti_utils.data.cadence import PANELS, SHAPE
 from seti_utils.errors import InputError
 from seti_utils.pictures.style import INK, NEGATIVE, OFF_COLOUR, ON_COLOUR, POSITIVE, new_picture, styled
-from seti_utils.scores.tables import refuse
 from seti_utils.pictures.waterfall import draw_stack
+from seti_utils.scores.tables import refuse
 
 WORDS = {1.0: ("positive", POSITIVE), 0.0: ("negative", NEGATIVE)}
 
@@ -35,8 +35,11 @@ def draw_gallery(
     Raises ``InputError`` when an id is not in the source, or the source lacks panels.
     """
     if view not in ("raw", "cleaned") or count < 1 or columns < 1:
-        raise InputError(f"view={view!r}, count={count}, columns={columns}", where="draw_gallery",
-                         remedy="view raw or cleaned, count and columns at least 1")
+        raise InputError(
+            f"view={view!r}, count={count}, columns={columns}",
+            where="draw_gallery",
+            remedy="view raw or cleaned, count and columns at least 1",
+        )
     chosen = scores.sort_values("score", ascending=lowest, kind="stable").head(count)
     cadences = read_cadences(source if less_sky is None else less_sky, chosen["id"])
     view = view if less_sky is None else "less sky"
@@ -50,24 +53,36 @@ def draw_gallery(
             word, colour = WORDS.get(row.get("target"), ("", INK))
             place.set_title(f"{rank}. {row['id']}", fontsize=8, pad=13)
             place.text(0, 1.015, f"{label} {row['score']:.4f}", transform=place.transAxes, fontsize=8, va="bottom")
-            place.text(1, 1.015, word, transform=place.transAxes, fontsize=8, va="bottom", ha="right", color=colour,
-                       fontweight="bold")
-        for place in places[len(chosen):]:
+            place.text(
+                1, 1.015, word, transform=place.transAxes, fontsize=8, va="bottom", ha="right", color=colour, fontweight="bold"
+            )
+        for place in places[len(chosen) :]:
             place.set_axis_off()
         if title:
             figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
         figure.supxlabel("frequency →   time ↓   panels A B A C A D", fontsize=8)
         for word, colour, inches in (("▮ ON", ON_COLOUR, 0.1), ("▮ OFF", OFF_COLOUR, 0.6)):
-            figure.text(1 - inches / figure.get_figwidth(), 0.04 / figure.get_figheight(), word, color=colour,
-                        fontsize=8, ha="right", va="bottom", fontweight="bold")
+            figure.text(
+                1 - inches / figure.get_figwidth(),
+                0.04 / figure.get_figheight(),
+                word,
+                color=colour,
+                fontsize=8,
+                ha="right",
+                va="bottom",
+                fontweight="bold",
+            )
     return figure
 
 
 def read_cadences(source: object, ids: pd.Series) -> np.ndarray:
     """The cadences of ``ids``, float16 ``(N, 6, 273, 256)``, from a source that holds them."""
     if tuple(source.panels) != tuple(range(PANELS)):
-        raise InputError(f"the source holds the panels {tuple(source.panels)}", where="gallery",
-                         remedy="open the files, or a store packed with all six panels")
+        raise InputError(
+            f"the source holds the panels {tuple(source.panels)}",
+            where="gallery",
+            remedy="open the files, or a store packed with all six panels",
+        )
     rows = pd.Index(np.asarray(source.ids, dtype=str)).get_indexer(ids.astype(str))
     refuse(rows < 0, ids, "are not among the files", "gallery", "give the table and the files of one data set")
     out = torch.empty((len(rows), *SHAPE), dtype=torch.float16)

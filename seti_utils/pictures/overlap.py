@@ -20,8 +20,11 @@ def draw_overlap(cadence: np.ndarray, cleaned: np.ndarray, *, title: str = "", l
     """
     raw = np.asarray(cadence, np.float32)
     white = whiten(torch.from_numpy(raw)[None])[0].numpy()
-    columns = {"as it is (contrast per panel)": raw, f"whitened (0 to {limit:g} σ)": white,
-               f"less its neighbours' sky (0 to {limit:g} σ)": np.asarray(cleaned, np.float32)}
+    columns = {
+        "as it is (contrast per panel)": raw,
+        f"whitened (0 to {limit:g} σ)": white,
+        f"less its neighbours' sky (0 to {limit:g} σ)": np.asarray(cleaned, np.float32),
+    }
     with styled():
         figure = new_picture(10.5, 6.4)
         figure.suptitle(title)

@@ -22,11 +22,28 @@ WATERFALL = "inferno"
 """Dark noise, bright signal, monotonous in lightness: readable in grey and by colour-blind people."""
 
 LOOK = {
-    "font.family": "DejaVu Sans", "font.size": 9, "axes.titlesize": 10.5, "axes.labelsize": 9,
-    "axes.titlelocation": "left", "axes.titleweight": "bold", "text.color": INK, "axes.labelcolor": INK,
-    "axes.titlecolor": INK, "axes.edgecolor": INK, "xtick.color": INK, "ytick.color": INK, "axes.linewidth": 0.7,
-    "xtick.major.width": 0.7, "ytick.major.width": 0.7, "xtick.labelsize": 8, "ytick.labelsize": 8,
-    "legend.frameon": False, "legend.fontsize": 8, "lines.linewidth": 1.6, "figure.dpi": 100, "savefig.dpi": 100,
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.titlesize": 10.5,
+    "axes.labelsize": 9,
+    "axes.titlelocation": "left",
+    "axes.titleweight": "bold",
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.titlecolor": INK,
+    "axes.edgecolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.linewidth": 0.7,
+    "xtick.major.width": 0.7,
+    "ytick.major.width": 0.7,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "lines.linewidth": 1.6,
+    "figure.dpi": 100,
+    "savefig.dpi": 100,
 }
 
 
@@ -87,8 +104,9 @@ def reduce_colours(image: Image.Image, colours: int) -> Image.Image:
     the nearest entry is approximate, so this uses a tree.
     """
     pixels = np.asarray(image).astype(np.uint32)
-    packed, where, counts = np.unique(pixels[..., 0] << 16 | pixels[..., 1] << 8 | pixels[..., 2],
-                                      return_inverse=True, return_counts=True)
+    packed, where, counts = np.unique(
+        pixels[..., 0] << 16 | pixels[..., 1] << 8 | pixels[..., 2], return_inverse=True, return_counts=True
+    )
     found = np.stack([packed >> 16, packed >> 8 & 255, packed & 255], -1).astype(np.uint8)
     flat = found[np.argsort(-counts, kind="stable")[: colours // 8]]
     sample = np.repeat(found, np.ceil(np.sqrt(counts)).astype(int), axis=0)[None]

@@ -49,7 +49,9 @@ def draw_cadence(
         figure.get_layout_engine().set(hspace=0, wspace=0.03, h_pad=0.03, rect=(0, 0, 1, 0.995))
         axes = figure.subplots(PANELS, len(views), sharex=True, squeeze=False)
         for column, view in enumerate(views):
-            panels = emphasised.panels if view == "cleaned" else np.asarray(less_sky if view == "less sky" else cadence, np.float32)
+            panels = (
+                emphasised.panels if view == "cleaned" else np.asarray(less_sky if view == "less sky" else cadence, np.float32)
+            )
             scale = sky_range(panels) if view == "less sky" else CLEANED_RANGE if view == "cleaned" else None
             for panel, place in enumerate(axes[:, column]):
                 limits = scale or contrast(panels[panel])
@@ -79,9 +81,16 @@ def sky_range(panels: np.ndarray) -> tuple[float, float]:
 def draw_panel(axes: Axes, panel: np.ndarray, number: int, limits: tuple[float, float]) -> object:
     """One panel ``(273, 256)`` at its place in frequency [channels] and time [s]."""
     start = number * PANEL_S
-    image = axes.imshow(panel, aspect="auto", cmap=WATERFALL, vmin=limits[0], vmax=limits[1],
-                        extent=(0, FREQ, start + PANEL_S, start), interpolation="antialiased",
-                        interpolation_stage="data")
+    image = axes.imshow(
+        panel,
+        aspect="auto",
+        cmap=WATERFALL,
+        vmin=limits[0],
+        vmax=limits[1],
+        extent=(0, FREQ, start + PANEL_S, start),
+        interpolation="antialiased",
+        interpolation_stage="data",
+    )
     ticks = np.arange(0, PANELS * PANEL_S, 100)
     axes.set_yticks(ticks[(ticks >= start) & (ticks < start + PANEL_S)])
     axes.set_xticks(range(0, FREQ + 1, 32))
@@ -93,17 +102,35 @@ def draw_panel(axes: Axes, panel: np.ndarray, number: int, limits: tuple[float, 
 def draw_heat(axes: Axes, heat: np.ndarray, number: int) -> None:
     """Heat ``(time, freq)`` in [0, 1] of one panel over what is drawn there; nothing where it is 0."""
     start = number * PANEL_S
-    axes.imshow(heat, aspect="auto", cmap=WATERFALL, vmin=0, vmax=1, alpha=0.7 * np.clip(heat, 0, 1) ** 0.7,
-                extent=(0, FREQ, start + PANEL_S, start), interpolation="bilinear")
+    axes.imshow(
+        heat,
+        aspect="auto",
+        cmap=WATERFALL,
+        vmin=0,
+        vmax=1,
+        alpha=0.7 * np.clip(heat, 0, 1) ** 0.7,
+        extent=(0, FREQ, start + PANEL_S, start),
+        interpolation="bilinear",
+    )
 
 
 def tag_panel(axes: Axes, number: int) -> None:
     """Star and ON or OFF at the left of a panel, in colour and in words; above the first, what its numbers are."""
     on = number in ON
     colour = ON_COLOUR if on else OFF_COLOUR
-    axes.text(-0.165, 0.5, f"{STARS[number]} {'ON' if on else 'OFF'}", transform=axes.transAxes, rotation=90,
-              ha="center", va="center", color="white", fontsize=9, fontweight="bold",
-              bbox={"boxstyle": "round,pad=0.35", "facecolor": colour, "edgecolor": "none"})
+    axes.text(
+        -0.165,
+        0.5,
+        f"{STARS[number]} {'ON' if on else 'OFF'}",
+        transform=axes.transAxes,
+        rotation=90,
+        ha="center",
+        va="center",
+        color="white",
+        fontsize=9,
+        fontweight="bold",
+        bbox={"boxstyle": "round,pad=0.35", "facecolor": colour, "edgecolor": "none"},
+    )
     if number == 0:
         axes.annotate("time [s]", (0, 1), (-4, 5), "axes fraction", textcoords="offset points", ha="right", fontsize=8)
 
@@ -114,14 +141,19 @@ def finish_column(axes: Sequence[Axes], view: str, emphasised: Emphasised | None
     for place in axes[:-1]:
         place.tick_params(bottom=False)
     centre = FREQ / 2
-    top = axes[0].secondary_xaxis("top", functions=(lambda channel: (channel - centre) * DF_HZ / 1e6,
-                                                    lambda mhz: mhz * 1e6 / DF_HZ + centre))
+    top = axes[0].secondary_xaxis(
+        "top", functions=(lambda channel: (channel - centre) * DF_HZ / 1e6, lambda mhz: mhz * 1e6 / DF_HZ + centre)
+    )
     top.set_xticks([-0.3, -0.2, -0.1, 0, 0.1, 0.2, 0.3])
     top.set_xlabel("MHz from the centre", labelpad=4)
     top.spines[:].set_visible(False)
     top.tick_params(length=2.5)
-    words = {"raw": "raw · contrast per panel", "cleaned": "cleaned", "heat": "where the network looks",
-             "less sky": "less its neighbours' sky"}[view]
+    words = {
+        "raw": "raw · contrast per panel",
+        "cleaned": "cleaned",
+        "heat": "where the network looks",
+        "less sky": "less its neighbours' sky",
+    }[view]
     if view == "cleaned" and emphasised is not None and not emphasised.sure:
         words += " · no track stands out"
     if emphasised is not None and emphasised.sure:
@@ -131,8 +163,18 @@ def finish_column(axes: Sequence[Axes], view: str, emphasised: Emphasised | None
         for place, row, shape, edge in ((axes[0], 0, "v", 1), (axes[-1], PANELS * TIME, "^", 0)):
             channel = emphasised.channel(row)
             if 0 <= channel <= FREQ:
-                place.plot([channel / FREQ], [edge], shape, transform=place.transAxes, color=ARROW, markersize=7,
-                           markeredgecolor="white", markeredgewidth=0.8, clip_on=False, zorder=5)
+                place.plot(
+                    [channel / FREQ],
+                    [edge],
+                    shape,
+                    transform=place.transAxes,
+                    color=ARROW,
+                    markersize=7,
+                    markeredgecolor="white",
+                    markeredgewidth=0.8,
+                    clip_on=False,
+                    zorder=5,
+                )
     axes[0].set_title(words, fontsize=9, pad=6)
 
 
@@ -156,11 +198,24 @@ def stack(cadence: np.ndarray, view: str = "cleaned") -> np.ndarray:
 
 def draw_stack(axes: Axes, cadence: np.ndarray, view: str = "cleaned") -> None:
     """A compact cadence on one axes: the panels below each other, a coloured bar for ON and OFF, no numbers."""
-    axes.imshow(stack(cadence, view), aspect="auto", cmap=WATERFALL, vmin=0, vmax=1, interpolation="antialiased",
-                extent=(0, FREQ, PANELS, 0))
+    axes.imshow(
+        stack(cadence, view),
+        aspect="auto",
+        cmap=WATERFALL,
+        vmin=0,
+        vmax=1,
+        interpolation="antialiased",
+        extent=(0, FREQ, PANELS, 0),
+    )
     for panel in range(PANELS):
-        axes.plot([-5, -5], [panel + 0.04, panel + 0.96], color=ON_COLOUR if panel in ON else OFF_COLOUR, linewidth=4,
-                  solid_capstyle="butt", clip_on=False)
+        axes.plot(
+            [-5, -5],
+            [panel + 0.04, panel + 0.96],
+            color=ON_COLOUR if panel in ON else OFF_COLOUR,
+            linewidth=4,
+            solid_capstyle="butt",
+            clip_on=False,
+        )
         if panel:
             axes.axhline(panel, color=FAINT, linewidth=0.6)
     axes.set(xticks=[], yticks=[], xlim=(0, FREQ))

@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterator, Sequence
 
 import torch
 
-from seti_utils.log import specs
 from seti_utils.data.batches import Batch, batches, epoch_order
 from seti_utils.data.sources import Source
 from seti_utils.errors import InputError
 from seti_utils.learn.adapting import centre_labels, describe_rows
 from seti_utils.learn.distributed import Team, part_of
+from seti_utils.log import specs
 from seti_utils.stats.seeds import seed_of
 
 ADAPTED = "adapted.pt"
@@ -29,8 +29,17 @@ def plain_images(
 
 
 def test_batches(
-    source: Source, model: torch.nn.Module, images: Iterator[torch.Tensor], *, batch: int, seed: int, team: Team,
-    workers: int | None, pin: bool, autocast: Callable, guess: bool,
+    source: Source,
+    model: torch.nn.Module,
+    images: Iterator[torch.Tensor],
+    *,
+    batch: int,
+    seed: int,
+    team: Team,
+    workers: int | None,
+    pin: bool,
+    autocast: Callable,
+    guess: bool,
 ) -> tuple[Callable[[int, int], Iterator[Batch]], int]:
     """``(epoch, first) -> batches`` of test cadences and the steps of an epoch, for SHOT.
 
@@ -38,8 +47,11 @@ def test_batches(
     the same; without ``guess`` it holds nothing.
     """
     if len(source) < batch:
-        raise InputError(f"{len(source)} test cadences do not fill one batch of {batch}", where="adapt=Shot",
-                         remedy="take a smaller batch, for example --set batch=4")
+        raise InputError(
+            f"{len(source)} test cadences do not fill one batch of {batch}",
+            where="adapt=Shot",
+            remedy="take a smaller batch, for example --set batch=4",
+        )
     labels = centre_labels(*describe_rows(model, images, autocast)).numpy() if guess else None
     own_seed, part = seed_of(seed, "adapt"), part_of(batch, team)
     steps = len(source) // batch

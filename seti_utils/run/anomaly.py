@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from seti_utils.log.pages import LOG
 from seti_utils.files import write_table
 from seti_utils.learn.adapting import describe_rows
+from seti_utils.log.pages import LOG
 from seti_utils.run.adapting import kept_weights, plain_images
 from seti_utils.run.artifacts import load_network, trained
 from seti_utils.run.compose import bare_network, view_of
-from seti_utils.run.infer import choose_device
 from seti_utils.run.fold_data import cadences, folds_of, open_competition
+from seti_utils.run.infer import choose_device
 from seti_utils.run.runtime import Runtime
 from seti_utils.scores.anomaly import as_score, measure, measure_others, reject
 from seti_utils.scores.tables import gather_folds, make_scores, mean_scores, write_scores
@@ -43,8 +43,15 @@ def fold_features(name: str, fold: int, seed: int, runtime: Runtime) -> tuple[np
 
 
 def anomaly_scores(
-    name: str, folds: Sequence[int], seeds: Sequence[int], runtime: Runtime, *, how: str = "knn", neighbours: int = 10,
-    level: float = 0.01, say: Callable[[str], None] = print,
+    name: str,
+    folds: Sequence[int],
+    seeds: Sequence[int],
+    runtime: Runtime,
+    *,
+    how: str = "knn",
+    neighbours: int = 10,
+    level: float = 0.01,
+    say: Callable[[str], None] = print,
 ) -> tuple[pd.DataFrame, pd.DataFrame, Path]:
     """Out-of-fold and test tables of anomaly scores, written with a list of outliers below ``out``, and their folder.
 
@@ -80,7 +87,12 @@ def anomaly_scores(
     folder = runtime.out / name / f"anomaly_{how}"
     write_scores(folder / "oof.csv", oof)
     write_scores(folder / "test.csv", test)
-    outliers = pd.DataFrame({"id": test_ids, "strangeness": np.mean([score for score, _ in strange], axis=0),
-                             "rejected": np.mean([out for _, out in strange], axis=0) > 0.5})
+    outliers = pd.DataFrame(
+        {
+            "id": test_ids,
+            "strangeness": np.mean([score for score, _ in strange], axis=0),
+            "rejected": np.mean([out for _, out in strange], axis=0) > 0.5,
+        }
+    )
     write_table(folder / "outliers.csv", outliers.sort_values("strangeness", ascending=False, kind="stable"))
     return oof, test, folder

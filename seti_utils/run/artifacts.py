@@ -17,8 +17,10 @@ def trained(name: str, fold: int, seed: int, runtime: Runtime) -> Path:
     for place in places:
         if (place / "best.pt").exists():
             return place
-    raise InputError(f"{name} fold {fold} seed {seed} was not trained: no best.pt in {', '.join(map(str, places))}",
-                     remedy=f"train it: python -m seti_utils train {name} --folds {fold} --seeds {seed}")
+    raise InputError(
+        f"{name} fold {fold} seed {seed} was not trained: no best.pt in {', '.join(map(str, places))}",
+        remedy=f"train it: python -m seti_utils train {name} --folds {fold} --seeds {seed}",
+    )
 
 
 def read_meta(folder: Path) -> dict[str, object] | None:
@@ -38,7 +40,8 @@ def finished(folder: Path, fingerprint: str) -> bool:
         return False
     if meta.get("fingerprint") != fingerprint:
         raise InputError(
-            f"holds a run with fingerprint {meta.get('fingerprint')}, this one has {fingerprint}", where=folder,
+            f"holds a run with fingerprint {meta.get('fingerprint')}, this one has {fingerprint}",
+            where=folder,
             remedy="other overrides or another version of the log made it: give another --out, or delete the folder",
         )
     return bool(meta.get("finished"))
@@ -61,8 +64,11 @@ def load_network(model: torch.nn.Module, path: Path, team: Team = Team(), **expe
     try:
         model.load_state_dict(content)
     except RuntimeError as error:
-        raise InputError(f"these weights are of another network ({meta.get('backbone')}): {str(error).splitlines()[1].strip()}",
-                         where=path, remedy="weights start an experiment of the same architecture only") from None
+        raise InputError(
+            f"these weights are of another network ({meta.get('backbone')}): {str(error).splitlines()[1].strip()}",
+            where=path,
+            remedy="weights start an experiment of the same architecture only",
+        ) from None
 
 
 def load_body(model: torch.nn.Module, path: Path, team: Team = Team(), **expected: object) -> None:
@@ -76,8 +82,11 @@ def load_body(model: torch.nn.Module, path: Path, team: Team = Team(), **expecte
     lacking = [name for name in own if name not in found and "pool" not in name]
     unlike = [name for name in own if name in found and own[name].shape != found[name].shape]
     if lacking or unlike:
-        raise InputError(f"these weights are of another backbone ({meta.get('backbone')}): {(lacking + unlike)[0]}", where=path,
-                         remedy="begin with an experiment of the same backbone and channels a panel")
+        raise InputError(
+            f"these weights are of another backbone ({meta.get('backbone')}): {(lacking + unlike)[0]}",
+            where=path,
+            remedy="begin with an experiment of the same backbone and channels a panel",
+        )
     model.body.load_state_dict(own | {name: value for name, value in found.items() if name in own})
 
 

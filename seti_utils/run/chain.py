@@ -8,10 +8,10 @@ import pandas as pd
 from seti_utils.errors import InputError
 from seti_utils.log.pages import LOG
 from seti_utils.log.registry import nearest
-from seti_utils.run.infer import out_of_fold, predict_test
 from seti_utils.run.fold_data import open_competition
-from seti_utils.run.train import train
+from seti_utils.run.infer import out_of_fold, predict_test
 from seti_utils.run.runtime import Runtime
+from seti_utils.run.train import train
 from seti_utils.scores.ensemble import blend
 from seti_utils.scores.submission import write_submission
 from seti_utils.scores.tables import write_scores

@@ -8,19 +8,19 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from seti_utils.log import specs
-from seti_utils.log.config import Config
 from seti_utils.data.cadence import ON
-from seti_utils.log.layouts import RAW, panels_shown, parse_layout
-from seti_utils.nets import heads, pooling
 from seti_utils.learn import losses, optimisers, schedules
-from seti_utils.nets.attention import TripletAttention
 from seti_utils.learn.auc_losses import AUCMargin, wmw
 from seti_utils.learn.average import Average, Images, NoAverage, ema, swa
+from seti_utils.learn.objectives import Augment, added, during
+from seti_utils.log import specs
+from seti_utils.log.config import Config
+from seti_utils.log.layouts import RAW, panels_shown, parse_layout
+from seti_utils.nets import heads, pooling
+from seti_utils.nets.attention import TripletAttention
 from seti_utils.nets.backbones import make_body, timm_name
 from seti_utils.nets.detector import Detector
 from seti_utils.nets.models import Classifier, build_model
-from seti_utils.learn.objectives import Augment, added, during
 from seti_utils.nets.panel_encoder import PanelEncoder
 from seti_utils.nets.weights import find_weights
 from seti_utils.views import CLEANING, PANEL_AUGMENTATIONS

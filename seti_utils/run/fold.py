@@ -10,25 +10,20 @@ import numpy as np
 import pandas as pd
 import torch
 
-from seti_utils.log import specs
-from seti_utils.log.config import Config, plain
 from seti_utils.data.batches import Batch
 from seti_utils.data.cadence import FREQ, TIME
 from seti_utils.data.competition import Competition
 from seti_utils.data.sources import Source
-from seti_utils.log.pages import LOG
 from seti_utils.files import write_json, write_table
-from seti_utils.log.layouts import RAW
 from seti_utils.learn.adapting import adapt_batchnorm, information_maximisation
 from seti_utils.learn.average import NoAverage
 from seti_utils.learn.checkpoint import exists, load_resume, restore, save_resume, save_weights
-from seti_utils.nets.detector import detecting
 from seti_utils.learn.distributed import Team, agreed, gather, parallel, shared, split
 from seti_utils.learn.fit import Position, fit
 from seti_utils.learn.objectives import Augment, Views, distill, fixmatch, paired, supervised
 from seti_utils.learn.precision import Precision, choose_precision
+from seti_utils.learn.predicting import predict
 from seti_utils.learn.seeding import Randomness
-from seti_utils.stats.seeds import seed_of
 from seti_utils.learn.survival import (
     CURES,
     DeadRun,
@@ -38,6 +33,12 @@ from seti_utils.learn.survival import (
     stop_on_signal,
     vital_signs,
 )
+from seti_utils.log import specs
+from seti_utils.log.config import Config, plain
+from seti_utils.log.layouts import RAW
+from seti_utils.log.pages import LOG
+from seti_utils.machine import versions
+from seti_utils.nets.detector import detecting
 from seti_utils.progress import progress
 from seti_utils.run.adapting import ADAPTED, kept_weights, plain_images, test_batches
 from seti_utils.run.artifacts import load_body, load_network, tidy, trained
@@ -53,13 +54,12 @@ from seti_utils.run.compose import (
     schedule_of,
     view_of,
 )
-from seti_utils.run.phases import Phase, phases_of
 from seti_utils.run.fold_data import FoldData, cadences, epoch_batches, sky_batches, unlabelled_batches
+from seti_utils.run.phases import Phase, phases_of
 from seti_utils.run.runtime import Runtime
-from seti_utils.machine import versions
-from seti_utils.learn.predicting import predict
-from seti_utils.stats.logistic import sigmoid
 from seti_utils.scores.tables import make_scores, write_scores
+from seti_utils.stats.logistic import sigmoid
+from seti_utils.stats.seeds import seed_of
 from seti_utils.views import IMAGE_AUGMENTATIONS, PANEL_AUGMENTATIONS
 from seti_utils.views.layout import rows_of
 from seti_utils.views.masked_injection import inject_with_mask
@@ -78,8 +78,16 @@ class FoldRun:
     """A run under way: what its phases share."""
 
     def __init__(
-        self, config: Config, fold: int, seed: int, runtime: Runtime, team: Team, rows: FoldData, folder: Path,
-        meta: dict[str, object], competition: Competition,
+        self,
+        config: Config,
+        fold: int,
+        seed: int,
+        runtime: Runtime,
+        team: Team,
+        rows: FoldData,
+        folder: Path,
+        meta: dict[str, object],
+        competition: Competition,
     ):
         self.config, self.fold, self.seed, self.runtime, self.team = config, fold, seed, runtime, team
         self.rows, self.folder, self.meta, self.competition = rows, folder, meta, competition
@@ -97,8 +105,13 @@ class FoldRun:
         if self.loss_module is not None:
             self.loss_module.to(team.device)
         self.phases = phases_of(config)
-        self.views = Views(self.view, self.randomness.generator, panel_augments=self.panel_augments(),
-                           image_augments=augments(config, IMAGE_AUGMENTATIONS), channels_last=True)
+        self.views = Views(
+            self.view,
+            self.randomness.generator,
+            panel_augments=self.panel_augments(),
+            image_augments=augments(config, IMAGE_AUGMENTATIONS),
+            channels_last=True,
+        )
 
     def panel_augments(self) -> tuple[Augment, ...]:
         """Augmentations of panels; a teacher's opinion comes last, on what the student will see."""
@@ -108,8 +121,13 @@ class FoldRun:
         name = self.config.distill.source
         config = LOG.config(name, self.runtime.overrides)
         teacher = bare_network(config).to(self.team.device)
-        load_network(teacher, trained(name, self.fold, self.seed, self.runtime) / "best.pt", self.team,
-                     fingerprint=LOG.fingerprint(name, self.runtime.overrides), folds=self.meta["folds"])
+        load_network(
+            teacher,
+            trained(name, self.fold, self.seed, self.runtime) / "best.pt",
+            self.team,
+            fingerprint=LOG.fingerprint(name, self.runtime.overrides),
+            folds=self.meta["folds"],
+        )
         return (*steps, distill(teacher, view_of(config), weight=self.config.distill.weight, autocast=self.precision.autocast))
 
     def now_and_then(self, reason: Callable[[], str | None]) -> Callable[[], str | None]:
@@ -124,9 +142,18 @@ class FoldRun:
             steps = config.sky_first.steps // (config.accumulate or 1)
             return sky_batches(config.sky_first, config.batch, seed, phase.before, team), steps
         if phase.kind == "adapt":
-            return test_batches(self.test_source(), self.model, self.test_images(), batch=config.batch, seed=seed, team=team,
-                                workers=self.rows.workers, pin=self.rows.pin, autocast=self.precision.autocast,
-                                guess=bool(config.adapt.pseudo))
+            return test_batches(
+                self.test_source(),
+                self.model,
+                self.test_images(),
+                batch=config.batch,
+                seed=seed,
+                team=team,
+                workers=self.rows.workers,
+                pin=self.rows.pin,
+                autocast=self.precision.autocast,
+                guess=bool(config.adapt.pseudo),
+            )
         stream, steps = epoch_batches(self.rows, config, seed, phase.before, team)
         if config.fixmatch:
             stream = paired(stream, unlabelled_batches(self.test_source(), self.rows, config, seed, phase.before, team))
@@ -143,14 +170,19 @@ class FoldRun:
 
     def load_best(self) -> None:
         """Put the weights of the best epoch into the network."""
-        load_network(self.model, self.folder / "best.pt", self.team,
-                     fingerprint=self.meta["fingerprint"], folds=self.meta["folds"])
+        load_network(
+            self.model, self.folder / "best.pt", self.team, fingerprint=self.meta["fingerprint"], folds=self.meta["folds"]
+        )
 
     def objective(self, phase: Phase) -> Callable:
         """What a step minimises."""
         if phase.kind == "adapt":
-            flips = Views(self.view, self.randomness.generator, channels_last=True,
-                          image_augments=augments(self.config, {"flip": IMAGE_AUGMENTATIONS["flip"]}))
+            flips = Views(
+                self.view,
+                self.randomness.generator,
+                channels_last=True,
+                image_augments=augments(self.config, {"flip": IMAGE_AUGMENTATIONS["flip"]}),
+            )
             return bound(self.config.adapt, information_maximisation)(flips, autocast=self.precision.autocast)
         if self.config.detect:
             needles = partial(bound(self.config.detect, inject_with_mask), cleaned=min(panels_of(self.config)) >= RAW)
@@ -203,13 +235,25 @@ class FoldRun:
         objective = self.objective(phase)
         with explain_memory(config.batch // team.world, partial(self.attempt, model, objective, phase)):
             return fit(
-                model, stream, objective, optimiser, schedule_of(config, phase.epochs),
-                epochs=phase.epochs, steps=steps, randomness=self.randomness, precision=self.precision, average=average,
+                model,
+                stream,
+                objective,
+                optimiser,
+                schedule_of(config, phase.epochs),
+                epochs=phase.epochs,
+                steps=steps,
+                randomness=self.randomness,
+                precision=self.precision,
+                average=average,
                 judge=partial(self.judge, phase, position),
                 keep=partial(self.keep, position, say),
                 save=lambda at: self.save(at, parts),
-                save_every=SAVE_EVERY, stop=stop, show=progress if team.leads else lambda steps, **words: steps,
-                clip_norm=config.clip_norm, accumulate=config.accumulate or 1, position=position,
+                save_every=SAVE_EVERY,
+                stop=stop,
+                show=progress if team.leads else lambda steps, **words: steps,
+                clip_norm=config.clip_norm,
+                accumulate=config.accumulate or 1,
+                position=position,
             )
 
     def attempt(self, model, objective, phase: Phase, batch: int) -> None:
@@ -232,8 +276,16 @@ class FoldRun:
         """Logits of the validation rows, in their order, on every rank."""
         kind = self.precision.kind
         stream = self.rows.stream(split(self.rows.valid, self.team), self.config.batch)
-        logit, _ = predict(network, stream, self.view, tta=tta, device=self.team.device, autocast=kind,
-                           mosaic=rows_of(self.config.layout), finite=finite)
+        logit, _ = predict(
+            network,
+            stream,
+            self.view,
+            tta=tta,
+            device=self.team.device,
+            autocast=kind,
+            mosaic=rows_of(self.config.layout),
+            finite=finite,
+        )
         return gather(logit, self.team)
 
     def judge(self, phase: Phase, position: Position, network: torch.nn.Module, epoch: int) -> dict[str, object]:
@@ -266,8 +318,10 @@ class FoldRun:
             save_weights(self.folder / name, network, meta)
         write_table(self.folder / "history.csv", pd.DataFrame(position.history))
         auc = f"AUC {row['auc']:.4f} [{row['auc_low']:.3f}, {row['auc_high']:.3f}]" if "auc" in row else "AUC undefined"
-        say(f"fold {self.fold} seed {self.seed} stage {row['stage'] + 1}/{len(self.phases)} epoch {row['epoch'] + 1}: "
-            f"loss {row['loss']:.4f}  {auc}" + ("  best" if better else ""))
+        say(
+            f"fold {self.fold} seed {self.seed} stage {row['stage'] + 1}/{len(self.phases)} epoch {row['epoch'] + 1}: "
+            f"loss {row['loss']:.4f}  {auc}" + ("  best" if better else "")
+        )
 
     def save(self, position: Position, parts: dict) -> None:
         """The resume state."""
@@ -277,23 +331,43 @@ class FoldRun:
 
     def finish(self, position: Position, seconds: float) -> None:
         """Scores of the validation rows by the best weights, and the card of the run."""
-        load_network(self.model, self.folder / kept_weights(self.config.adapt), self.team,
-                     fingerprint=self.meta["fingerprint"], folds=self.meta["folds"])
+        load_network(
+            self.model,
+            self.folder / kept_weights(self.config.adapt),
+            self.team,
+            fingerprint=self.meta["fingerprint"],
+            folds=self.meta["folds"],
+        )
         logit = self.logits(self.model, self.config.tta)
         if not self.team.leads:
             return
         table = make_scores(
-            self.rows.source.ids[self.rows.valid], sigmoid(logit), target=self.rows.targets[self.rows.valid], fold=self.fold,
-            experiment=self.meta["experiment"], seed=self.seed, fingerprint=self.meta["fingerprint"],
+            self.rows.source.ids[self.rows.valid],
+            sigmoid(logit),
+            target=self.rows.targets[self.rows.valid],
+            fold=self.fold,
+            experiment=self.meta["experiment"],
+            seed=self.seed,
+            fingerprint=self.meta["fingerprint"],
         )
         write_scores(self.folder / "oof.csv", table)
         device = torch.cuda.get_device_name(self.team.device) if self.team.device.type == "cuda" else "cpu"
-        write_json(self.folder / "meta.json", self.meta | {
-            "finished": True,
-            "recipe": {knob: plain(value) for knob, value in self.config.departures().items()},
-            "best_auc": position.best if np.isfinite(position.best) else None,
-            "train_rows": len(self.rows.train), "valid_rows": len(self.rows.valid), "seconds": round(seconds, 1),
-            "device": device, "ranks": self.team.world, "precision": self.precision.kind or "fp32",
-            "skipped_steps": self.precision.skipped, "data": self.competition.name, "versions": versions(),
-        })
+        write_json(
+            self.folder / "meta.json",
+            self.meta
+            | {
+                "finished": True,
+                "recipe": {knob: plain(value) for knob, value in self.config.departures().items()},
+                "best_auc": position.best if np.isfinite(position.best) else None,
+                "train_rows": len(self.rows.train),
+                "valid_rows": len(self.rows.valid),
+                "seconds": round(seconds, 1),
+                "device": device,
+                "ranks": self.team.world,
+                "precision": self.precision.kind or "fp32",
+                "skipped_steps": self.precision.skipped,
+                "data": self.competition.name,
+                "versions": versions(),
+            },
+        )
         tidy(self.folder)

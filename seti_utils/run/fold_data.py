@@ -6,24 +6,24 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from seti_utils.log.config import Config
 from seti_utils.data.batches import Batch, batches, epoch_order
 from seti_utils.data.competition import Competition, find_data, read_competition
 from seti_utils.data.folds import fingerprint, settled_folds
 from seti_utils.data.packed import open_cadences
-from seti_utils.sky import EndlessSky
 from seti_utils.data.sources import BesideCadences, JoinedCadences, Source
 from seti_utils.errors import InputError
-from seti_utils.log.layouts import RAW
 from seti_utils.learn.distributed import Team, part_of
-from seti_utils.stats.seeds import seed_of
-from seti_utils.run.compose import panels_of
-from seti_utils.run.runtime import Runtime
+from seti_utils.log.config import Config
+from seti_utils.log.layouts import RAW
 from seti_utils.log.specs import SkyFirst
-from seti_utils.scores.row_weights import drawn_times, row_weights
 from seti_utils.overlap.folder import finished_search, groups_of
 from seti_utils.overlap.panels import cleaned_stores
+from seti_utils.run.compose import panels_of
+from seti_utils.run.runtime import Runtime
 from seti_utils.scores.pseudo import PseudoRows, append_pseudo
+from seti_utils.scores.row_weights import drawn_times, row_weights
+from seti_utils.sky import EndlessSky
+from seti_utils.stats.seeds import seed_of
 
 
 @dataclass(frozen=True)
@@ -89,8 +89,11 @@ def fold_rows(
     if config.detect:
         train = train[targets[train] < 0.5]
     if len(train) < config.batch * (config.accumulate or 1):
-        raise InputError(f"{len(train)} training rows do not fill one step of {config.batch * (config.accumulate or 1)}",
-                         where=f"fold {fold}", remedy="take a smaller batch, for example --set batch=4")
+        raise InputError(
+            f"{len(train)} training rows do not fill one step of {config.batch * (config.accumulate or 1)}",
+            where=f"fold {fold}",
+            remedy="take a smaller batch, for example --set batch=4",
+        )
     weights = None
     if config.reweight:
         own = train < len(split)
@@ -99,7 +102,9 @@ def fold_rows(
     return FoldData(source, targets, train, valid, runtime.workers, pin, weights)
 
 
-def epoch_batches(rows: FoldData, config: Config, seed: int, before: int, team: Team) -> tuple[Callable[[int, int], Iterator[Batch]], int]:
+def epoch_batches(
+    rows: FoldData, config: Config, seed: int, before: int, team: Team
+) -> tuple[Callable[[int, int], Iterator[Batch]], int]:
     """``(epoch, first) -> batches`` for ``fit``, and the optimisation steps of an epoch.
 
     ``before`` epochs of earlier stages went before; each epoch of a run has an order of its own. With ``oversample``
@@ -114,9 +119,7 @@ def epoch_batches(rows: FoldData, config: Config, seed: int, before: int, team: 
 
     def stream(epoch: int, first: int) -> Iterator[Batch]:
         often = repeat if rows.weights is None else drawn_times(rows.weights, repeat, seed, before + epoch)
-        order = epoch_order(
-            len(rows.train), seed=seed, epoch=before + epoch, rank=team.rank, world=team.world, repeat=often
-        )
+        order = epoch_order(len(rows.train), seed=seed, epoch=before + epoch, rank=team.rank, world=team.world, repeat=often)
         return rows.stream(rows.train[order[first * part : steps * accumulate * part]], part)
 
     return stream, steps
@@ -142,7 +145,9 @@ def unlabelled_batches(
 def sky_batches(spec: SkyFirst, batch: int, seed: int, before: int, team: Team) -> Callable[[int, int], Iterator[Batch]]:
     """Batches of an endless sky, made on the device; every epoch, step and rank has cadences of its own."""
     part = part_of(batch, team)
-    sky = EndlessSky(part, seed_of(seed, "sky first"), "test" if spec.shift else "train", positive=spec.positive, device=str(team.device))
+    sky = EndlessSky(
+        part, seed_of(seed, "sky first"), "test" if spec.shift else "train", positive=spec.positive, device=str(team.device)
+    )
 
     def stream(epoch: int, first: int) -> Iterator[Batch]:
         for step in range(first, spec.steps):

@@ -8,20 +8,19 @@ import torch
 
 from seti_utils.data.batches import batches
 from seti_utils.errors import InputError
-from seti_utils.log.pages import LOG
-from seti_utils.run.artifacts import run_folder
 from seti_utils.learn.memory import keep_memory
 from seti_utils.learn.precision import choose_precision
+from seti_utils.learn.predicting import predict_together
+from seti_utils.log.pages import LOG
 from seti_utils.progress import progress
 from seti_utils.run.adapting import kept_weights
-from seti_utils.run.artifacts import load_network, trained
+from seti_utils.run.artifacts import load_network, run_folder, trained
 from seti_utils.run.compose import bare_network, view_of
 from seti_utils.run.fold_data import cadences, open_competition
 from seti_utils.run.runtime import Runtime
-from seti_utils.learn.predicting import predict_together
-from seti_utils.stats.logistic import sigmoid
 from seti_utils.scores.submission import write_submission
 from seti_utils.scores.tables import gather_folds, make_scores, mean_scores, read_scores, write_scores
+from seti_utils.stats.logistic import sigmoid
 from seti_utils.views.layout import rows_of
 
 TOGETHER = 5
@@ -78,8 +77,9 @@ def predicted(
     stream = batches(source, None, range(len(source)), config.batch, workers=runtime.workers, pin=device.type == "cuda")
     said = ", ".join(f"fold {fold} seed {seed}" for fold, seed in runs)
     bar = progress(stream, -(-len(source) // config.batch), f"{name} {said}: test", "batch")
-    logits, rows = predict_together(models, bar, view_of(config), tta=config.tta, device=device, autocast=kind,
-                                    mosaic=rows_of(config.layout))
+    logits, rows = predict_together(
+        models, bar, view_of(config), tta=config.tta, device=device, autocast=kind, mosaic=rows_of(config.layout)
+    )
     tables = {}
     for (fold, seed), logit in zip(runs, logits):
         table = make_scores(source.ids[rows], sigmoid(logit), fold=fold, experiment=name, seed=seed, fingerprint=mark)

@@ -19,8 +19,20 @@ def command_of(
     name: str, folds: Sequence[int], seeds: Sequence[int], runtime: Runtime, retry: int, overrides: Sequence[str]
 ) -> list[str]:
     """The words of ``python -m seti_utils train`` for these folds."""
-    words = ["-m", "seti_utils", "train", name, "--folds", ",".join(map(str, folds)), "--seeds", *map(str, seeds),
-             "--out", str(runtime.out), "--retry", str(retry)]
+    words = [
+        "-m",
+        "seti_utils",
+        "train",
+        name,
+        "--folds",
+        ",".join(map(str, folds)),
+        "--seeds",
+        *map(str, seeds),
+        "--out",
+        str(runtime.out),
+        "--retry",
+        str(retry),
+    ]
     for option in ("data", "weights", "packed", "overlap", "adversarial", "workers"):
         if (value := getattr(runtime, option)) is not None:
             words += [f"--{option}", str(value)]
@@ -86,8 +98,14 @@ def follow(jobs: dict[str, tuple[list[str], dict[str, str]]], say: Callable[[str
     readers = {}
     try:
         for label, (words, extra) in jobs.items():
-            running[label] = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, bufsize=1,
-                                              env=os.environ | {"PYTHONUNBUFFERED": "1", "PYTHONPATH": path} | extra)
+            running[label] = subprocess.Popen(
+                words,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                bufsize=1,
+                env=os.environ | {"PYTHONUNBUFFERED": "1", "PYTHONPATH": path} | extra,
+            )
             readers[label] = threading.Thread(target=stream, args=(label, running[label]), daemon=True)
             readers[label].start()
         waiting = dict(running)
@@ -100,8 +118,11 @@ def follow(jobs: dict[str, tuple[list[str], dict[str, str]]], say: Callable[[str
                 del waiting[label]
                 readers[label].join(timeout=5)
                 if code and label not in paused:
-                    raise InputError(f"ended with exit code {code}: {last.get(label, 'no output')}", where=label,
-                                     remedy="see its lines above; the same command goes on from the last saved step")
+                    raise InputError(
+                        f"ended with exit code {code}: {last.get(label, 'no output')}",
+                        where=label,
+                        remedy="see its lines above; the same command goes on from the last saved step",
+                    )
     finally:
         for process in running.values():
             if process.poll() is None:

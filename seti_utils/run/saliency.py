@@ -11,8 +11,8 @@ from seti_utils.data.batches import batches
 from seti_utils.data.cadence import FREQ, ON, PANELS, TIME
 from seti_utils.data.competition import Competition
 from seti_utils.data.sources import JoinedCadences
-from seti_utils.log.pages import LOG
 from seti_utils.log.layouts import parse_layout
+from seti_utils.log.pages import LOG
 from seti_utils.nets.detector import Detector
 from seti_utils.progress import progress
 from seti_utils.run.adapting import kept_weights
@@ -38,16 +38,22 @@ def saliency(
     if max(panels_of(config)) >= PANELS and runtime.overlap is None:
         return None, None
     model, view = bare_network(config), view_of(config)
-    load_network(model, trained(name, fold, seed, runtime) / kept_weights(config.adapt),
-                 fingerprint=LOG.fingerprint(name, runtime.overrides))
+    load_network(
+        model,
+        trained(name, fold, seed, runtime) / kept_weights(config.adapt),
+        fingerprint=LOG.fingerprint(name, runtime.overrides),
+    )
     model = model.to(device).eval()
     parts = [cadences(config, competition, split, runtime) for split in ("train", "test")]
     source = JoinedCadences(parts)
     rows = (table["row"] + np.where(table["split"] == "test", len(parts[0]), 0)).to_list()
     with torch.inference_mode():
-        found = [model.features(view(batch.x.to(device))).float().cpu()
-                 for batch in progress(batches(source, None, rows, 32, workers=runtime.workers), -(-len(rows) // 32),
-                                       f"features of {name}", "batch")]
+        found = [
+            model.features(view(batch.x.to(device))).float().cpu()
+            for batch in progress(
+                batches(source, None, rows, 32, workers=runtime.workers), -(-len(rows) // 32), f"features of {name}", "batch"
+            )
+        ]
     if isinstance(model, Detector):
         look = own_heat(model, view)
     elif getattr(model.body, "feature_info", None):

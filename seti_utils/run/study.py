@@ -11,23 +11,23 @@ from seti_utils.data.competition import Competition, find_data, read_competition
 from seti_utils.data.packed import open_cadences
 from seti_utils.data.sources import JoinedCadences
 from seti_utils.errors import InputError
-from seti_utils.log.pages import LOG
 from seti_utils.files import write_table
-from seti_utils.run.artifacts import run_folder
-from seti_utils.run.saliency import saliency
-from seti_utils.run.infer import choose_device, fold_scores, out_of_fold
-from seti_utils.run.summary import hidden_labels
-from seti_utils.run.runtime import Runtime
+from seti_utils.log.pages import LOG
 from seti_utils.machine import versions
 from seti_utils.overlap.folder import groups_of
 from seti_utils.overlap.panels import COVERED, cleaned_stores, read_covered
+from seti_utils.run.artifacts import run_folder
+from seti_utils.run.infer import choose_device, fold_scores, out_of_fold
+from seti_utils.run.runtime import Runtime
+from seti_utils.run.saliency import saliency
+from seti_utils.run.summary import hidden_labels
+from seti_utils.scores.tables import mean_scores, read_scores
 from seti_utils.shift.adversary import choose_validation
 from seti_utils.shift.drift import calibration_section, models_section, scores_section
 from seti_utils.shift.explorer import Explorer
 from seti_utils.shift.report import Section, write_report
 from seti_utils.shift.sample import Sample, read_sample
 from seti_utils.shift.study import Adversarial, adversarial_section, leaks_section, statistics_section
-from seti_utils.scores.tables import mean_scores, read_scores
 
 
 @dataclass(frozen=True)
@@ -226,8 +226,9 @@ class Study:
             table["covered"] = table["id"].map(read_covered(self.runtime.overlap))
         embedding = heat = None
         if self.names:
-            embedding, heat = saliency(self.names[0], self.folds[0], self.seeds[0], self.competition, self.sample.table,
-                                      self.runtime, self.device)
+            embedding, heat = saliency(
+                self.names[0], self.folds[0], self.seeds[0], self.competition, self.sample.table, self.runtime, self.device
+            )
         embedding = self.sample.features.to_numpy() if embedding is None else embedding
         return Explorer(self.source, table, embedding, heat, self.less_sky)
 

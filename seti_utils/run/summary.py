@@ -10,14 +10,14 @@ import pandas as pd
 import torch
 
 from seti_utils.data.batches import batches
+from seti_utils.learn.predicting import predict
 from seti_utils.log.pages import LOG
+from seti_utils.run.compose import bare_network, view_of
+from seti_utils.run.fold_data import cadences, open_competition
+from seti_utils.run.infer import choose_device, out_of_fold, predict_test
+from seti_utils.run.runtime import Runtime
 from seti_utils.stats.auc import auc, bootstrap_auc
 from seti_utils.stats.seeds import seed_of
-from seti_utils.run.compose import bare_network, view_of
-from seti_utils.run.infer import choose_device, out_of_fold, predict_test
-from seti_utils.run.fold_data import cadences, open_competition
-from seti_utils.run.runtime import Runtime
-from seti_utils.learn.predicting import predict
 
 
 def worded(target: Sequence[float], score: Sequence[float]) -> str:
@@ -89,9 +89,13 @@ def summary(name: str, folds: Sequence[int], seeds: Sequence[int], runtime: Runt
         lines.append("  CV less test     {:+.4f} [{:+.4f}, {:+.4f}]   ".format(*between) + shift_of(competition.root))
         lines.append(f"  same net, untrained {untrained}")
     lines += ["", f"  submission   {path}"]
-    lines += [f"  {label:12} {place}" for label, place in (
-        ("notebooks", ", ".join(str(p) for p in sorted(runtime.out.glob("*.ipynb")))),
-        ("pictures", runtime.out / "pictures"),
-        ("weights", runtime.out / name),
-    ) if str(place)]
+    lines += [
+        f"  {label:12} {place}"
+        for label, place in (
+            ("notebooks", ", ".join(str(p) for p in sorted(runtime.out.glob("*.ipynb")))),
+            ("pictures", runtime.out / "pictures"),
+            ("weights", runtime.out / name),
+        )
+        if str(place)
+    ]
     return "\n".join(lines)

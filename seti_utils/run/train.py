@@ -10,20 +10,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from seti_utils.log.config import Config
-from seti_utils.log.pages import LOG
 from seti_utils.files import write_json
 from seti_utils.learn.checkpoint import describe
-from seti_utils.run.artifacts import run_folder
-from seti_utils.learn.distributed import Team, shared, join_team
+from seti_utils.learn.distributed import Team, join_team, shared
 from seti_utils.learn.memory import keep_memory
 from seti_utils.learn.survival import DeadRun, deadline
-from seti_utils.run.artifacts import finished, refuse_foreign
-from seti_utils.run.infer import fold_scores
-from seti_utils.run.fold_data import fold_rows, folds_of, open_competition
-from seti_utils.run.fold import FoldRun
-from seti_utils.run.runtime import Runtime
+from seti_utils.log.config import Config
+from seti_utils.log.pages import LOG
 from seti_utils.log.specs import HeadFirst
+from seti_utils.run.artifacts import finished, refuse_foreign, run_folder
+from seti_utils.run.fold import FoldRun
+from seti_utils.run.fold_data import fold_rows, folds_of, open_competition
+from seti_utils.run.infer import fold_scores
+from seti_utils.run.runtime import Runtime
 from seti_utils.scores.pseudo import select_pseudo
 
 REMEDIES: dict[str, Callable[[Config], object]] = {
@@ -105,8 +104,15 @@ def train_fold(
         return folder
     competition = open_competition(runtime)
     split_of, split_mark = shared(folds_of(config, competition, runtime) if team.leads else None, team)
-    meta = describe(experiment=name, fold=fold, seed=seed, fingerprint=mark, folds=split_mark, backbone=config.backbone,
-                    remedies=list(remedies))
+    meta = describe(
+        experiment=name,
+        fold=fold,
+        seed=seed,
+        fingerprint=mark,
+        folds=split_mark,
+        backbone=config.backbone,
+        remedies=list(remedies),
+    )
     pseudo = None
     if config.pseudo:
         scores = fold_scores(config.pseudo.source, fold, seed, runtime, team.device) if team.leads else None

@@ -10,8 +10,8 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from seti_utils.errors import InputError
-from seti_utils.stats.logistic import sigmoid
 from seti_utils.scores.tables import MANY, align, check_scores, refuse
+from seti_utils.stats.logistic import sigmoid
 
 CLIP = 1e-7
 """Scores are kept this far from 0 and 1 before the logit: about what float32, the type of many tables, holds."""
@@ -56,11 +56,16 @@ def blend(
     folds = np.stack([table["fold"] for table in tables])
     origins = [table[["experiment", "seed", "fingerprint"]].drop_duplicates().values.tolist() for table in tables]
     recipe = [how, power if how == "power" else None, None if weights is None else weights.tolist(), origins]
-    return check_scores(tables[0].assign(
-        score=np.clip(back(mean), 0, 1), experiment=name, seed=MANY,
-        fold=np.where((folds == folds[0]).all(0), folds[0], MANY),
-        fingerprint=hashlib.sha256(json.dumps(recipe).encode()).hexdigest()[:12],
-    ), where=name)
+    return check_scores(
+        tables[0].assign(
+            score=np.clip(back(mean), 0, 1),
+            experiment=name,
+            seed=MANY,
+            fold=np.where((folds == folds[0]).all(0), folds[0], MANY),
+            fingerprint=hashlib.sha256(json.dumps(recipe).encode()).hexdigest()[:12],
+        ),
+        where=name,
+    )
 
 
 def transforms(how: str, power: float = 2.0) -> tuple[Callable, Callable]:
@@ -82,8 +87,10 @@ def check_weights(weights: Sequence[float], members: int) -> np.ndarray:
     """``weights`` divided by their sum. Raises ``InputError`` for a wrong number of them, or negative or no weight."""
     weights = np.asarray(weights, dtype=np.float64)
     if weights.shape != (members,) or not np.isfinite(weights).all() or (weights < 0).any() or weights.sum() <= 0:
-        raise InputError(f"weights {weights.tolist()} do not fit {members} tables",
-                         remedy="give one weight per table, none negative, not all zero")
+        raise InputError(
+            f"weights {weights.tolist()} do not fit {members} tables",
+            remedy="give one weight per table, none negative, not all zero",
+        )
     return weights / weights.sum()
 
 
@@ -101,17 +108,24 @@ def check_comparable(tables: Sequence[pd.DataFrame], oof: bool = False) -> list[
     labelled = [number for number, table in enumerate(tables) if "target" in table]
     if oof and len(labelled) < len(tables):
         without = [name for number, name in enumerate(names) if number not in labelled]
-        raise InputError("has no targets, so it is no out-of-fold table", where=", ".join(without),
-                         remedy="give the tables of the training rows")
+        raise InputError(
+            "has no targets, so it is no out-of-fold table",
+            where=", ".join(without),
+            remedy="give the tables of the training rows",
+        )
     for number in labelled[1:]:
         first = tables[labelled[0]]
         differs = tables[number]["target"].to_numpy() != first["target"].to_numpy()
-        refuse(differs, first["id"], f"have another target than in {names[labelled[0]]}", names[number],
-               "blend tables of the same labels")
+        refuse(
+            differs,
+            first["id"],
+            f"have another target than in {names[labelled[0]]}",
+            names[number],
+            "blend tables of the same labels",
+        )
     for number in range(1, len(tables) if oof else 0):
         differs = tables[number]["fold"].to_numpy() != tables[0]["fold"].to_numpy()
-        refuse(differs, tables[0]["id"], f"are in another fold than in {names[0]}", names[number],
-               "train both on one fold file")
+        refuse(differs, tables[0]["id"], f"are in another fold than in {names[0]}", names[number], "train both on one fold file")
     return tables
 
 
@@ -129,7 +143,10 @@ def member_names(tables: Sequence[pd.DataFrame]) -> list[str]:
     """A short, unique name for each table: its experiment, then seed, fold or number where that is not enough."""
     names = [str(table["experiment"].iloc[0]) for table in tables]
     seeds, numbers = [f" seed {table['seed'].iloc[0]}" for table in tables], [f" #{n + 1}" for n in range(len(tables))]
-    folds = [f" fold {table['fold'].iloc[0]}" if table["fold"].nunique() == 1 and table["fold"].iloc[0] != MANY else "" for table in tables]
+    folds = [
+        f" fold {table['fold'].iloc[0]}" if table["fold"].nunique() == 1 and table["fold"].iloc[0] != MANY else ""
+        for table in tables
+    ]
     for extra in (seeds, folds, numbers):
         seen = Counter(names)
         names = [name + more if seen[name] > 1 else name for name, more in zip(names, extra, strict=True)]

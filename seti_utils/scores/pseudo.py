@@ -45,11 +45,13 @@ def select_pseudo(
     experiment, fold = origin["experiment"].iloc[0], int(origin["fold"].iloc[0])
     where = f"test scores of {experiment}, fold {fold}"
     if len(origin) > 1 or fold == MANY:
-        raise InputError("pseudo labels come from one fold's teacher, not from a mean or a mixture", where=where,
-                         remedy="give the test table of the fold that is trained")
+        raise InputError(
+            "pseudo labels come from one fold's teacher, not from a mean or a mixture",
+            where=where,
+            remedy="give the test table of the fold that is trained",
+        )
     if source is not None and experiment != source:
-        raise InputError(f"the labels should be those of {source}", where=where,
-                         remedy=f"give the test table of {source}")
+        raise InputError(f"the labels should be those of {source}", where=where, remedy=f"give the test table of {source}")
     if above is not None and below is not None and below > above:
         raise InputError(f"below={below} is higher than above={above}", where=where, remedy="swap the two")
     score = test["score"].to_numpy()
@@ -86,10 +88,18 @@ def append_pseudo(
     Raises ``InputError`` when the teacher is of another fold, a pseudo row is a training row, or is no test file.
     """
     if pseudo.fold != fold:
-        raise InputError(f"the pseudo labels are of fold {pseudo.fold}, the training is of fold {fold}",
-                         where="pseudo labels", remedy="take the teacher fold to fold")
-    refuse(np.isin(pseudo.ids.astype(str), np.asarray(train_ids, dtype=str)), pseudo.ids, "are training rows",
-           "pseudo labels", "choose from the test table, not from an out-of-fold table")
+        raise InputError(
+            f"the pseudo labels are of fold {pseudo.fold}, the training is of fold {fold}",
+            where="pseudo labels",
+            remedy="take the teacher fold to fold",
+        )
+    refuse(
+        np.isin(pseudo.ids.astype(str), np.asarray(train_ids, dtype=str)),
+        pseudo.ids,
+        "are training rows",
+        "pseudo labels",
+        "choose from the test table, not from an out-of-fold table",
+    )
     places = pd.Index(np.asarray(test_ids, dtype=str)).get_indexer(pseudo.ids.astype(str))
     refuse(places < 0, pseudo.ids, "are no test files", "pseudo labels", "use the teacher's scores of this test set")
     count = len(train_ids)

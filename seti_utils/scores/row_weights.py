@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from seti_utils.errors import InputError
-from seti_utils.stats.seeds import seed_of
 from seti_utils.scores.tables import as_numbers, read_text_table, refuse
+from seti_utils.stats.seeds import seed_of
 
 COMMAND = "python -m seti_utils shift DATA --out FOLDER --rows all"
 """What writes the table."""

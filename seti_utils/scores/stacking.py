@@ -20,8 +20,13 @@ STRENGTH = 0.3
 
 
 def stack(
-    oofs: Sequence[pd.DataFrame], tests: Sequence[pd.DataFrame], known: pd.Series, *, groups: pd.Series | None = None,
-    name: str = "stack", seed: int = 0,
+    oofs: Sequence[pd.DataFrame],
+    tests: Sequence[pd.DataFrame],
+    known: pd.Series,
+    *,
+    groups: pd.Series | None = None,
+    name: str = "stack",
+    seed: int = 0,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Logistic regression on the members' logits, each alone and times ``known``: out-of-fold and test table.
 
@@ -31,8 +36,9 @@ def stack(
     out-of-fold rows. Raises ``InputError`` for tables that are not comparable, and for ids that ``known`` lacks.
     """
     if len(oofs) != len(tests):
-        raise InputError(f"{len(oofs)} out-of-fold tables, {len(tests)} test tables", where=name,
-                         remedy="give one of each a member")
+        raise InputError(
+            f"{len(oofs)} out-of-fold tables, {len(tests)} test tables", where=name, remedy="give one of each a member"
+        )
     oofs, tests = check_comparable(oofs, oof=True), check_comparable(tests)
     target = oofs[0]["target"].to_numpy() > 0.5
     own, other = features(oofs, known), features(tests, known)
@@ -45,17 +51,23 @@ def stack(
     origins = [table[["experiment", "seed", "fingerprint"]].drop_duplicates().values.tolist() for table in oofs]
     mark = hashlib.sha256(json.dumps(["stack", STRENGTH, origins]).encode()).hexdigest()[:12]
     origin = {"experiment": name, "fingerprint": mark, "seed": oofs[0]["seed"].iloc[0] if same_seed(oofs) else MANY}
-    return (check_scores(oofs[0].assign(score=score, **origin), name),
-            check_scores(tests[0].assign(score=fitted(own, target).predict_proba(other)[:, 1], **origin), name))
+    return (
+        check_scores(oofs[0].assign(score=score, **origin), name),
+        check_scores(tests[0].assign(score=fitted(own, target).predict_proba(other)[:, 1], **origin), name),
+    )
 
 
-def gain_of(stacked: pd.DataFrame, oofs: Sequence[pd.DataFrame], *, draws: int = 500, seed: int = 0) -> tuple[float, float, float]:
+def gain_of(
+    stacked: pd.DataFrame, oofs: Sequence[pd.DataFrame], *, draws: int = 500, seed: int = 0
+) -> tuple[float, float, float]:
     """Out-of-fold AUC of a stack less that of the mean of its members' logits: value and 95 % bootstrap interval over rows."""
     target = stacked["target"].to_numpy()
     ours, mean = (table.set_index("id").loc[stacked["id"], "score"].to_numpy() for table in (stacked, blend(oofs, "logit")))
     parts, rng = [np.flatnonzero((target > 0.5) == label) for label in (False, True)], np.random.default_rng(seed)
     rows = [np.concatenate([rng.choice(part, len(part)) for part in parts]) for _ in range(draws)]
-    gains = [quick_auc(target[part], ours[part]) - quick_auc(target[part], mean[part]) for part in (np.arange(len(target)), *rows)]
+    gains = [
+        quick_auc(target[part], ours[part]) - quick_auc(target[part], mean[part]) for part in (np.arange(len(target)), *rows)
+    ]
     return gains[0], *(float(bound) for bound in np.quantile(gains[1:], (0.025, 0.975)))
 
 
@@ -63,8 +75,11 @@ def features(tables: Sequence[pd.DataFrame], known: pd.Series) -> np.ndarray:
     """(N, 2 M + 1): the members' logits, the same times ``known``, and ``known``."""
     ids = tables[0]["id"]
     if absent := [row for row in ids if row not in known.index]:
-        raise InputError(f"{len(absent)} of {len(ids)} ids are not known: {', '.join(absent[:3])}", where="stack",
-                         remedy="give the table of this data")
+        raise InputError(
+            f"{len(absent)} of {len(ids)} ids are not known: {', '.join(absent[:3])}",
+            where="stack",
+            remedy="give the table of this data",
+        )
     share = known.loc[ids].to_numpy(np.float64)[:, None]
     values = np.stack([logits(table["score"].to_numpy()) for table in tables], axis=1)
     return np.concatenate([values, values * share, share], axis=1)

@@ -35,8 +35,12 @@ def check_submission(path: str | Path, sample: str | Path, *, most_tied: float =
     """
     table, ids = read_text_table(path), sample_ids(sample)
     if list(table.columns) != ["id", "target"]:
-        raise InputError(f"has the columns {', '.join(table.columns)}; expected id, target", where=path, row="header",
-                         remedy="write it with write_submission")
+        raise InputError(
+            f"has the columns {', '.join(table.columns)}; expected id, target",
+            where=path,
+            row="header",
+            remedy="write it with write_submission",
+        )
     refuse(table["id"].duplicated(), table["id"], "appear twice", path, "keep one row per id")
     refuse(~ids.isin(table["id"]), ids, "of the sample are missing", path, "predict every test row")
     refuse(~table["id"].isin(ids), table["id"], "are not in the sample", path, "remove these rows")
@@ -47,10 +51,13 @@ def check_submission(path: str | Path, sample: str | Path, *, most_tied: float =
     tied = float(counts.max() / len(target))
     if len(target) > 1 and tied > most_tied:
         value = values[counts.argmax()]
-        raise InputError(f"{counts.max()} of {len(target)} rows have the same score {value:.6g}, not ranked",
-                         where=path, row=int(np.argmax(target == value)), remedy="look for a run that did not learn")
-    return {"rows": len(target), "distinct": len(values), "most_tied": tied,
-            "low": float(values[0]), "high": float(values[-1])}
+        raise InputError(
+            f"{counts.max()} of {len(target)} rows have the same score {value:.6g}, not ranked",
+            where=path,
+            row=int(np.argmax(target == value)),
+            remedy="look for a run that did not learn",
+        )
+    return {"rows": len(target), "distinct": len(values), "most_tied": tied, "low": float(values[0]), "high": float(values[-1])}
 
 
 def sample_ids(sample: str | Path) -> pd.Series:

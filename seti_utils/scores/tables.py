@@ -75,8 +75,12 @@ def as_numbers(column: pd.Series, kind: type, ids: pd.Series, where: object) -> 
     except (ValueError, TypeError):
         bad = pd.to_numeric(column, errors="coerce").isna()
         row = int(np.argmax(bad))
-        raise InputError(f"{column.name} {column.iloc[row]!r} of id {ids.iloc[row]} is no number", where=where, row=row,
-                         remedy="the table was edited or cut short: write it again") from None
+        raise InputError(
+            f"{column.name} {column.iloc[row]!r} of id {ids.iloc[row]} is no number",
+            where=where,
+            row=row,
+            remedy="the table was edited or cut short: write it again",
+        ) from None
     refuse(~np.isfinite(values), ids, f"have a {column.name} that is not finite", where, "predict these rows again")
     if kind is np.int64:
         refuse(values % 1 != 0, ids, f"have a {column.name} that is no whole number", where, "write it again")
@@ -88,8 +92,12 @@ def refuse(bad: object, ids: Sequence[str], what: str, where: object, remedy: st
     rows = np.flatnonzero(bad)
     if len(rows):
         names = ", ".join(str(np.asarray(ids, dtype=object)[row]) for row in rows[:3])
-        raise InputError(f"{len(rows)} of {len(ids)} ids {what} ({names}{', …' if len(rows) > 3 else ''})",
-                         where=where, row=int(rows[0]), remedy=remedy)
+        raise InputError(
+            f"{len(rows)} of {len(ids)} ids {what} ({names}{', …' if len(rows) > 3 else ''})",
+            where=where,
+            row=int(rows[0]),
+            remedy=remedy,
+        )
 
 
 def write_scores(path: str | Path, table: pd.DataFrame) -> None:
@@ -120,9 +128,7 @@ def read_scores(path: str | Path) -> pd.DataFrame:
     return check_scores(table, path)
 
 
-def gather_folds(
-    tables: Sequence[pd.DataFrame], ids: Sequence[str], where: object = "out-of-fold table"
-) -> pd.DataFrame:
+def gather_folds(tables: Sequence[pd.DataFrame], ids: Sequence[str], where: object = "out-of-fold table") -> pd.DataFrame:
     """Out-of-fold table: the folds' validation tables as one, with exactly one row for each of ``ids``, in their order.
 
     ``ids`` are the training ids (or those of the folds that were run). Raises ``InputError``, with counts and the
@@ -130,10 +136,20 @@ def gather_folds(
     experiments, seeds or fingerprints.
     """
     gathered = check_one_origin(tables, ("experiment", "seed", "fingerprint"), where)
-    refuse(gathered["id"].duplicated(), gathered["id"], "appear twice", where,
-           "each training row is validated in exactly one fold: use one fold file for all folds")
-    refuse(~gathered["id"].isin(ids), gathered["id"], "are no training ids", where,
-           "unlabelled or pseudo-labelled rows never enter the out-of-fold table")
+    refuse(
+        gathered["id"].duplicated(),
+        gathered["id"],
+        "appear twice",
+        where,
+        "each training row is validated in exactly one fold: use one fold file for all folds",
+    )
+    refuse(
+        ~gathered["id"].isin(ids),
+        gathered["id"],
+        "are no training ids",
+        where,
+        "unlabelled or pseudo-labelled rows never enter the out-of-fold table",
+    )
     ids = pd.Index(np.asarray(ids, dtype=object))
     refuse(~ids.isin(gathered["id"]), ids, "are missing", where, "run the folds that hold them, last batch included")
     return gathered.set_index("id").loc[ids].rename_axis("id").reset_index()
@@ -172,6 +188,7 @@ def check_one_origin(tables: Sequence[pd.DataFrame], names: Sequence[str], where
     for name in names:
         found = stacked[name].unique()
         if len(found) > 1:
-            raise InputError(f"mixes the {name}s {', '.join(map(str, found[:3]))}", where=where,
-                             remedy="give tables of one run, or use blend")
+            raise InputError(
+                f"mixes the {name}s {', '.join(map(str, found[:3]))}", where=where, remedy="give tables of one run, or use blend"
+            )
     return stacked

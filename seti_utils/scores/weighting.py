@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 
 from seti_utils.errors import InputError
-from seti_utils.stats.auc import auc
 from seti_utils.progress import progress
 from seti_utils.scores.ensemble import check_comparable, member_names, transforms
+from seti_utils.stats.auc import auc
 
 LEAST_GAIN = 1e-5
 """A step that raises the AUC by less than this ends a search: on 60,000 rows it is far below the noise."""
@@ -76,8 +76,10 @@ def find_weights(
 
     def gain(rows: np.ndarray) -> float:
         parts = [(rows[fold[rows] == number], weights) for number, weights in held_out.items()]
-        gains = [quick_auc(target[part], weights @ values[:, part]) - quick_auc(target[part], equal @ values[:, part])
-                 for part, weights in parts]
+        gains = [
+            quick_auc(target[part], weights @ values[:, part]) - quick_auc(target[part], equal @ values[:, part])
+            for part, weights in parts
+        ]
         return float(np.average(gains, weights=[len(part) for part, _ in parts]))
 
     generator = np.random.default_rng(seed)
@@ -87,13 +89,19 @@ def find_weights(
         rows = np.concatenate([generator.choice(part, len(part)) for part in strata])
         samples.append(find(values[:, rows], target[rows]))
         gains.append(gain(rows))
-    members = pd.DataFrame({
-        "member": member_names(tables), "auc": [auc(target, row) for row in values], "weight": found,
-        "low": np.quantile(samples, 0.025, axis=0), "high": np.quantile(samples, 0.975, axis=0),
-    })
+    members = pd.DataFrame(
+        {
+            "member": member_names(tables),
+            "auc": [auc(target, row) for row in values],
+            "weight": found,
+            "low": np.quantile(samples, 0.025, axis=0),
+            "high": np.quantile(samples, 0.975, axis=0),
+        }
+    )
     low, high = np.quantile(gains, [0.025, 0.975])
-    return Weighting(members, auc(target, found @ values), auc(target, equal @ values),
-                     gain(np.arange(len(target))), float(low), float(high))
+    return Weighting(
+        members, auc(target, found @ values), auc(target, equal @ values), gain(np.arange(len(target))), float(low), float(high)
+    )
 
 
 def quick_auc(target: np.ndarray, score: np.ndarray) -> float:
@@ -153,8 +161,11 @@ def check_folds(target: np.ndarray, fold: np.ndarray) -> None:
         raise InputError("targets other than 0 and 1 have no AUC", where="out-of-fold tables", remedy="use hard labels")
     numbers = np.unique(fold)
     if len(numbers) < 2:
-        raise InputError("weights cannot be checked on one fold only", where="out-of-fold tables",
-                         remedy="run at least two folds, or blend without weights")
+        raise InputError(
+            "weights cannot be checked on one fold only",
+            where="out-of-fold tables",
+            remedy="run at least two folds, or blend without weights",
+        )
     for number in numbers:
         if len(np.unique(target[fold == number])) < 2:
             raise InputError("has rows of one class only, so no AUC", where=f"fold {number}", remedy="use fewer folds")

@@ -17,9 +17,7 @@ def input_root() -> Path:
 def mounted() -> list[str]:
     """What is mounted, two levels deep, for an error that helps."""
     root = input_root()
-    return sorted(
-        path.relative_to(root).as_posix() for depth in ("*", "*/*") for path in root.glob(depth) if path.is_dir()
-    )
+    return sorted(path.relative_to(root).as_posix() for depth in ("*", "*/*") for path in root.glob(depth) if path.is_dir())
 
 
 def outputs() -> list[Path]:

@@ -19,9 +19,7 @@ def read_parameters(notebook: str | Path) -> dict[str, object]:
     except FileNotFoundError as missing:
         raise InputError("no such notebook", where=path, remedy="run from the repository's root") from missing
     except (ValueError, KeyError, TypeError) as broken:
-        raise InputError(
-            "not a notebook", where=path, remedy="write it again from its .py source with jupytext"
-        ) from broken
+        raise InputError("not a notebook", where=path, remedy="write it again from its .py source with jupytext") from broken
     tagged = [cell for cell in cells if "parameters" in cell.get("metadata", {}).get("tags", [])]
     if len(tagged) != 1:
         raise InputError(f"{len(tagged)} cells are tagged parameters", where=path, remedy="tag exactly one")
@@ -31,9 +29,7 @@ def read_parameters(notebook: str | Path) -> dict[str, object]:
             (target,) = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
             defaults[target.id] = ast.literal_eval(statement.value)
     except (SyntaxError, ValueError, AttributeError, TypeError) as broken:
-        raise InputError(
-            "a parameter is no plain literal", where=path, remedy="one `name = literal` per line"
-        ) from broken
+        raise InputError("a parameter is no plain literal", where=path, remedy="one `name = literal` per line") from broken
     return defaults
 
 

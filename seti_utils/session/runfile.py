@@ -97,9 +97,7 @@ def read_run(folder: str | Path) -> dict:
         raise Unverified("the output has no run.json", where=folder) from missing
     except ValueError as broken:
         raise Unverified("not JSON: perhaps an error page was saved in its place", where=path) from broken
-    wrong = [
-        key for key, kind in KEYS.items() if not isinstance(content, dict) or not isinstance(content.get(key), kind)
-    ]
+    wrong = [key for key, kind in KEYS.items() if not isinstance(content, dict) or not isinstance(content.get(key), kind)]
     entries = [] if wrong else content["files"].values()
     if not all(isinstance(entry, dict) and {"bytes", "sha256"} <= set(entry) for entry in entries):
         wrong = ["files"]

@@ -10,10 +10,10 @@ from sklearn.linear_model import LogisticRegression
 
 from seti_utils.data.folds import grouped_folds, stratified_folds
 from seti_utils.errors import InputError
-from seti_utils.stats.auc import auc
 from seti_utils.scores.ensemble import logits
-from seti_utils.stats.logistic import sigmoid
+from seti_utils.stats.auc import auc
 from seti_utils.stats.intervals import auc_interval
+from seti_utils.stats.logistic import sigmoid
 
 FEWEST = 50
 """Rows of each split below which nobody can tell a shift from chance."""

@@ -7,8 +7,8 @@ import pandas as pd
 
 from seti_utils.errors import InputError
 from seti_utils.scores.ensemble import check_comparable, correlations, member_names, ranks
-from seti_utils.stats.intervals import auc_error
 from seti_utils.scores.weighting import quick_auc
+from seti_utils.stats.intervals import auc_error
 
 
 def disagreement(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:

@@ -8,15 +8,15 @@ from scipy.stats import ks_2samp
 
 from seti_utils.data.sources import Source
 from seti_utils.errors import InputError
-from seti_utils.stats.auc import auc
 from seti_utils.pictures.curves import draw_scores
-from seti_utils.scores.ensemble import correlations, member_names
 from seti_utils.pictures.gallery import draw_gallery
+from seti_utils.scores.ensemble import correlations, member_names
 from seti_utils.shift import pictures
 from seti_utils.shift.calibration import FEWEST, calibration
 from seti_utils.shift.disagreement import compare_models, correlation_drift, disagreement
 from seti_utils.shift.prior import estimate_priors
 from seti_utils.shift.report import Section
+from seti_utils.stats.auc import auc
 
 BLIND = 0.5
 """Intervals of a share that are wider than this say nothing: the model hardly tells the classes apart."""

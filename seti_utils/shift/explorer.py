@@ -42,8 +42,9 @@ class Explorer:
     overlaps were cleaned: the panels of every id less what its neighbours show of the same sky.
     """
 
-    def __init__(self, source: Source, table: pd.DataFrame, embedding: np.ndarray, heat: Heat | None = None,
-                 less_sky: Source | None = None):
+    def __init__(
+        self, source: Source, table: pd.DataFrame, embedding: np.ndarray, heat: Heat | None = None, less_sky: Source | None = None
+    ):
         if len(embedding) != len(table):
             raise InputError(f"{len(table)} rows, {len(embedding)} vectors", where="explorer", remedy="give one vector per row")
         self.source, self.table, self.heat, self.less_sky = source, table.reset_index(drop=True), heat, less_sky
@@ -80,8 +81,7 @@ class Explorer:
         parts = [one, row["split"]]
         if pd.notna(row.get("target")):
             parts.append("positive" if row["target"] > 0.5 else "negative")
-        names = {"score": "score", "spread": "dispute", "adversarial": "probability of test",
-                 "covered": "covered by neighbours"}
+        names = {"score": "score", "spread": "dispute", "adversarial": "probability of test", "covered": "covered by neighbours"}
         return " · ".join(parts + [f"{name} {row[column]:.3f}" for column, name in names.items() if pd.notna(row.get(column))])
 
     def picture(self, one: str, heat: bool = False) -> Figure:

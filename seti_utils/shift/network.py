@@ -10,16 +10,16 @@ from seti_utils.data.batches import Batch, epoch_order
 from seti_utils.data.cadence import PANELS
 from seti_utils.learn.fit import fit
 from seti_utils.learn.losses import bce
-from seti_utils.nets.models import Classifier, build_model
 from seti_utils.learn.objectives import Views, supervised
 from seti_utils.learn.optimisers import make_optimiser
+from seti_utils.learn.predicting import predict
 from seti_utils.learn.schedules import one_cycle
 from seti_utils.learn.seeding import Randomness
-from seti_utils.stats.seeds import seed_of
+from seti_utils.nets.models import Classifier, build_model
 from seti_utils.progress import progress
-from seti_utils.learn.predicting import predict
-from seti_utils.stats.logistic import sigmoid
 from seti_utils.shift.adversary import Adversary, judged
+from seti_utils.stats.logistic import sigmoid
+from seti_utils.stats.seeds import seed_of
 from seti_utils.views.rendering import render
 
 BACKBONE = "test_efficientnet"

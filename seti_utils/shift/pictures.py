@@ -7,11 +7,11 @@ import pandas as pd
 import torch
 from matplotlib.figure import Figure
 
-from seti_utils.stats.auc import roc_points
+from seti_utils.pictures.style import FAINT, FOLDS, INK, NEGATIVE, TEST, WATERFALL, new_picture, open_axes, styled
 from seti_utils.shift.adversary import Adversary
 from seti_utils.shift.calibration import Calibration
 from seti_utils.shift.prior import Prior
-from seti_utils.pictures.style import FAINT, FOLDS, INK, NEGATIVE, TEST, WATERFALL, new_picture, open_axes, styled
+from seti_utils.stats.auc import roc_points
 
 TRAIN = NEGATIVE
 

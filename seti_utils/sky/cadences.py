@@ -102,9 +102,7 @@ def visible_tracks(
     )
 
 
-def cut(
-    bands: torch.Tensor, band: Sequence[int], offset: Sequence[int], room: torch.Tensor | None = None
-) -> torch.Tensor:
+def cut(bands: torch.Tensor, band: Sequence[int], offset: Sequence[int], room: torch.Tensor | None = None) -> torch.Tensor:
     """Windows (B, 6, TIME, FREQ) of ``bands`` (n, 6, TIME, wide): row i is ``FREQ`` channels from ``offset[i]`` on.
 
     ``room`` float32 (at least B, 6, TIME, FREQ) takes them, instead of fresh memory.

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import torch
 
 from seti_utils.data.cadence import ON, TIME
-from seti_utils.sky.needles import PROFILE_SIGMA, Tracks
 from seti_utils.data.noise import local_sigma
+from seti_utils.sky.needles import PROFILE_SIGMA, Tracks
 
 SIDE = (3, 8)
 """The local level of a row is the mean of the channels at these distances on both sides of the track."""

@@ -12,13 +12,13 @@ import pandas as pd
 import torch
 
 from seti_utils.data.cadence import FILE_BYTES
+from seti_utils.errors import InputError
+from seti_utils.files import write_json, write_table
+from seti_utils.machine import cores
+from seti_utils.progress import progress
 from seti_utils.sky.chunk import CHUNK_BANDS, Task, split_needles, write_chunk
 from seti_utils.sky.plan import plan_rows
 from seti_utils.sky.ranges import OVERLAP, SKY_VERSION
-from seti_utils.errors import InputError
-from seti_utils.files import write_json, write_table
-from seti_utils.progress import progress
-from seti_utils.machine import cores
 
 MANIFEST, UNFINISHED, PARTS = "sky.json", "sky.unfinished.json", ".truth"
 ERAS = ("current", "old")

@@ -93,9 +93,7 @@ def coin(share: float | torch.Tensor, shape: Sequence[int], *, generator: torch.
     return torch.rand(tuple(shape), generator=generator, device=generator.device) < share
 
 
-def random_carriers(
-    batch: int, *, generator: torch.Generator, panels: Sequence[int] = ON, every: float = 0.7
-) -> torch.Tensor:
+def random_carriers(batch: int, *, generator: torch.Generator, panels: Sequence[int] = ON, every: float = 0.7) -> torch.Tensor:
     """Bool (B, 6): which of ``panels`` carry the needle: all with probability ``every``, else all but one or more."""
     order = torch.rand(batch, len(panels), generator=generator, device=generator.device).argsort(1)
     most = len(panels)

@@ -4,8 +4,8 @@ import torch
 from torch import Generator, Tensor
 
 from seti_utils.data.cadence import ON, PANELS
-from seti_utils.sky.needles import Tracks, draw, log_uniform, random_tracks
 from seti_utils.errors import InputError
+from seti_utils.sky.needles import Tracks, draw, log_uniform, random_tracks
 from seti_utils.views.draws import chosen, uniform, whole_numbers
 from seti_utils.views.layout import held_panels
 from seti_utils.views.normalising import normalise_panels

@@ -32,12 +32,12 @@ def places(count: int, needed: tuple[int, ...] = tuple(range(PANELS))) -> tuple[
     if count <= PANELS and min(needed) >= PANELS:
         held = tuple(PANELS + panel for panel in held)
     if count <= PANELS and len({panel < PANELS for panel in needed}) == 2:
-        raise InputError(f"raw and cleaned panels are needed, but only {count} panels are there",
-                         remedy=f"read both kinds, {2 * PANELS} panels")
-    if missing := sorted(set(needed) - set(held)):
         raise InputError(
-            f"panels {missing} are needed, but only the ON panels {ON} are there", remedy="read all six panels"
+            f"raw and cleaned panels are needed, but only {count} panels are there",
+            remedy=f"read both kinds, {2 * PANELS} panels",
         )
+    if missing := sorted(set(needed) - set(held)):
+        raise InputError(f"panels {missing} are needed, but only the ON panels {ON} are there", remedy="read all six panels")
     return tuple(held.index(panel) for panel in needed)
 
 
@@ -46,9 +46,7 @@ def rows_of(layout: str | Layout) -> int:
     channels = parse_layout(layout) if isinstance(layout, str) else layout
     counts = {len(channel) for channel in channels}
     if len(counts) != 1:
-        raise InputError(
-            f"layout {layout!r}: its channels have {sorted(counts)} rows", remedy="give every channel as many rows"
-        )
+        raise InputError(f"layout {layout!r}: its channels have {sorted(counts)} rows", remedy="give every channel as many rows")
     return counts.pop()
 
 
@@ -76,9 +74,7 @@ def arrange(x_BPTF: Tensor, channels: str | Layout) -> Tensor:
     images = arrange_channels(x_BPTF, channels)
     if len({image.shape for image in images}) > 1:
         sizes = [f"{image.shape[1]} x {image.shape[2]}" for image in images]
-        raise InputError(
-            f"layout {channels!r}: its channels are {', '.join(sizes)} pixels", remedy="switch on a resize"
-        )
+        raise InputError(f"layout {channels!r}: its channels are {', '.join(sizes)} pixels", remedy="switch on a resize")
     return images[0].unsqueeze(1) if len(images) == 1 else torch.stack(images, dim=1)
 
 

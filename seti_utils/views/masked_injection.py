@@ -4,9 +4,9 @@ import torch
 from torch import Generator, Tensor
 
 from seti_utils.data.cadence import OFF, ON, PANELS
-from seti_utils.sky.needles import Tracks, coin, draw, log_uniform, random_carriers, random_tracks, uniform
 from seti_utils.data.noise import local_sigma
 from seti_utils.errors import InputError
+from seti_utils.sky.needles import Tracks, coin, draw, log_uniform, random_carriers, random_tracks, uniform
 from seti_utils.views.normalising import normalise_panels
 
 SHARE = 0.8
@@ -21,8 +21,15 @@ ECHO = (0.3, 1.0)
 
 
 def inject_with_mask(
-    x_BPTF: Tensor, *, generator: Generator, families: tuple[str, ...], amplitude: tuple[float, float], needles: int,
-    freq: int, time: int, cleaned: bool = False,
+    x_BPTF: Tensor,
+    *,
+    generator: Generator,
+    families: tuple[str, ...],
+    amplitude: tuple[float, float],
+    needles: int,
+    freq: int,
+    time: int,
+    cleaned: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Draw up to ``needles`` needles, candidates and terrestrial ones, into every cadence, and say where candidates are.
 
@@ -47,7 +54,9 @@ def inject_with_mask(
         peak = log_uniform(*amplitude, (batch,), generator=generator) * there
         draw(x, tracks, peak[:, None] * share, sigma=sigma, inplace=True)
         candidate = there & ~carriers[:, OFF].any(1)
-        mark(places, tracks, torch.cat([there[:, None].expand(-1, PANELS), candidate[:, None].expand(-1, len(ON))], 1), x.shape[3])
+        mark(
+            places, tracks, torch.cat([there[:, None].expand(-1, PANELS), candidate[:, None].expand(-1, len(ON))], 1), x.shape[3]
+        )
     return x if cleaned else normalise_panels(x), places
 
 

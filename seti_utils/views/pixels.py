@@ -42,9 +42,7 @@ def flip(
     return image, y.clone()
 
 
-def cutout(
-    image_BCFT: Tensor, y: Tensor, *, generator: Generator, holes: int = 5, share: float = 0.1, p: float = 0.5
-) -> Pair:
+def cutout(image_BCFT: Tensor, y: Tensor, *, generator: Generator, holes: int = 5, share: float = 0.1, p: float = 0.5) -> Pair:
     """Zero ``holes`` rectangles, each ``share`` of the image's sides and wholly inside it.
 
     They may overlap. The label is kept.
@@ -57,9 +55,7 @@ def cutout(
     return image_BCFT.masked_fill((cut & hit[:, None, None]).unsqueeze(1), 0), y.clone()
 
 
-def mask(
-    image_BCFT: Tensor, y: Tensor, *, generator: Generator, freq: float = 0.1, time: float = 0.1, p: float = 0.5
-) -> Pair:
+def mask(image_BCFT: Tensor, y: Tensor, *, generator: Generator, freq: float = 0.1, time: float = 0.1, p: float = 0.5) -> Pair:
     """Zero one band of frequencies and one span of time, each up to its share of the axis (uniform).
 
     The label is kept, although the band now and then hides a needle that stays in one channel: keep ``freq`` small.
@@ -67,32 +63,25 @@ def mask(
     batch, _, size_f, size_t = image_BCFT.shape
     hit = chosen(batch, p, generator)
     widths = [
-        (uniform(0, share, (batch, 1), generator) * size).round().long()
-        for share, size in ((freq, size_f), (time, size_t))
+        (uniform(0, share, (batch, 1), generator) * size).round().long() for share, size in ((freq, size_f), (time, size_t))
     ]
     band, span = (spans(size, width, (batch, 1), generator)[:, 0] for size, width in zip((size_f, size_t), widths))
     cut = (band[:, :, None] | span[:, None, :]) & hit[:, None, None]
     return image_BCFT.masked_fill(cut.unsqueeze(1), 0), y.clone()
 
 
-def distort(
-    image_BCFT: Tensor, y: Tensor, *, generator: Generator, steps: int = 6, limit: float = 0.3, p: float = 0.5
-) -> Pair:
+def distort(image_BCFT: Tensor, y: Tensor, *, generator: Generator, steps: int = 6, limit: float = 0.3, p: float = 0.5) -> Pair:
     """Stretch and shrink the cells of a ``steps`` x ``steps`` grid by up to ``limit`` of a cell (exp0004).
 
     The label is kept. Frequency and time are stretched independently of each other, the image's edges stay, pixels are
     interpolated linearly in float32. Raises ``InputError`` unless ``steps`` is positive and ``limit`` in [0, 1).
     """
     if steps < 1 or not 0 <= limit < 1:
-        raise InputError(
-            f"grid distortion with {steps} steps and limit {limit}", remedy="steps >= 1 and 0 <= limit < 1"
-        )
+        raise InputError(f"grid distortion with {steps} steps and limit {limit}", remedy="steps >= 1 and 0 <= limit < 1")
     batch, _, freq, time = image_BCFT.shape
     hit = chosen(batch, p, generator)
     along_f, along_t = (stretched(size, steps, limit, batch, generator) for size in (freq, time))
-    grid = torch.stack(
-        [along_t[:, None, :].expand(batch, freq, time), along_f[:, :, None].expand(batch, freq, time)], dim=-1
-    )
+    grid = torch.stack([along_t[:, None, :].expand(batch, freq, time), along_f[:, :, None].expand(batch, freq, time)], dim=-1)
     moved = nn.grid_sample(image_BCFT.float(), grid, padding_mode="border", align_corners=True).to(image_BCFT.dtype)
     return torch.where(per_cadence(hit, image_BCFT), moved, image_BCFT), y.clone()
 

@@ -85,7 +85,5 @@ def mirror(image_BCFT: Tensor, axis: str, *, rows: int = 1) -> Tensor:
         raise InputError(f"axis {axis!r}", remedy=f"expected one of {', '.join(AXES)}")
     freq = image_BCFT.shape[-2]
     if freq % rows:
-        raise InputError(
-            f"{freq} frequency pixels do not split into {rows} rows", remedy="choose a multiple in resize.freq"
-        )
+        raise InputError(f"{freq} frequency pixels do not split into {rows} rows", remedy="choose a multiple in resize.freq")
     return image_BCFT.unflatten(-2, (rows, freq // rows)).flip(AXES[axis]).flatten(-3, -2)

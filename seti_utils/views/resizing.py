@@ -94,8 +94,9 @@ def resize_sparse(image: Tensor, freq: int, time: int, kernel: str, antialias: b
 
 def weighted_sums(rows: Tensor, matrix: Taps) -> Tensor:
     """``matrix`` times float32 ``rows`` (size_in, n) -> (size_out, n)."""
-    return nn.embedding_bag(matrix.source, rows.contiguous(), matrix.start, mode="sum", per_sample_weights=matrix.weight,
-                            include_last_offset=True)
+    return nn.embedding_bag(
+        matrix.source, rows.contiguous(), matrix.start, mode="sum", per_sample_weights=matrix.weight, include_last_offset=True
+    )
 
 
 def pool_time(image: Tensor, time: int, kernel: str) -> Tensor:
@@ -117,9 +118,7 @@ def mean_time(rows: Tensor, time: int) -> Tensor:
     return torch.stack([weighted_sums(plane, taps(rows.shape[1], time, "area", True)) for plane in rows])
 
 
-def reduce_spans(
-    rows: Tensor, start: Tensor, last: Tensor, longest: int, reduce: Callable[[Tensor, Tensor], Tensor]
-) -> Tensor:
+def reduce_spans(rows: Tensor, start: Tensor, last: Tensor, longest: int, reduce: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
     """``reduce`` over rows ``start[i]`` to ``last[i]`` of (N, T, F), for every i."""
     result = rows.index_select(1, start)
     for step in range(1, longest):

@@ -38,9 +38,7 @@ class Execution:
 
     longest, patience, lingered = LONGEST_RUN, 10, False
 
-    def __init__(
-        self, folder: Path, notebook: dict, layout: str, mounts: dict, sources: dict, machine: threading.Semaphore
-    ):
+    def __init__(self, folder: Path, notebook: dict, layout: str, mounts: dict, sources: dict, machine: threading.Semaphore):
         self.folder, self.work = folder, folder / "working"
         self.status, self.failure, self.process = "QUEUED", "", None
         shutil.rmtree(folder, ignore_errors=True)

@@ -102,12 +102,8 @@ class Kernels:
             "invalidCompetitionSources": [
                 name for name in request.get("competitionDataSources", []) if name != self.site.competitions.slug
             ],
-            "invalidDatasetSources": [
-                name for name in request.get("datasetDataSources", []) if name in self.unknown_sources
-            ],
-            "invalidModelSources": [
-                name for name in request.get("modelDataSources", []) if name in self.unknown_sources
-            ],
+            "invalidDatasetSources": [name for name in request.get("datasetDataSources", []) if name in self.unknown_sources],
+            "invalidModelSources": [name for name in request.get("modelDataSources", []) if name in self.unknown_sources],
         }
         if self.execute:
             folder = self.site.folder / "sessions" / landed / str(version.number)

@@ -26,9 +26,7 @@ PUSHES = {
     "invalid kernel": Fault("SaveKernel", body="answer", answer={"invalidKernelSources": ["tester/nothing"]}),
     "invalid competition": Fault("SaveKernel", body="answer", answer={"invalidCompetitionSources": ["nothing"]}),
     "invalid dataset": Fault("SaveKernel", body="answer", answer={"invalidDatasetSources": ["tester/nothing"]}),
-    "landed elsewhere": Fault(
-        "SaveKernel", body="answer", answer={"url": "https://www.kaggle.com/code/tester/other-place"}
-    ),
+    "landed elsewhere": Fault("SaveKernel", body="answer", answer={"url": "https://www.kaggle.com/code/tester/other-place"}),
     "no version": Fault("SaveKernel", body="answer", answer={"versionNumber": 0}),
     "cut": Fault("SaveKernel", body="cut"),
     **{
@@ -58,12 +56,8 @@ def record(client: str) -> tuple[str, dict]:
         environment = {"PATH": os.environ["PATH"], "COLUMNS": "200", **site.environment(home)}
 
         def ask(name: str, *arguments: str) -> None:
-            done = subprocess.run(
-                [client, "-W", *arguments], env=environment, capture_output=True, text=True, timeout=120
-            )
-            texts = [
-                text.replace(place, "PLACE").replace(str(site.port), "PORT") for text in (done.stdout, done.stderr)
-            ]
+            done = subprocess.run([client, "-W", *arguments], env=environment, capture_output=True, text=True, timeout=120)
+            texts = [text.replace(place, "PLACE").replace(str(site.port), "PORT") for text in (done.stdout, done.stderr)]
             answers[name] = {"code": done.returncode, "out": texts[0], "err": texts[1]}
 
         folder = Path(place) / "kernel"
@@ -84,9 +78,7 @@ def record(client: str) -> tuple[str, dict]:
             ask(f"push: {name}", "kernels", "push", "-p", str(folder))
         site.faults.clear()
         for state in ("QUEUED", "RUNNING", "COMPLETE", "ERROR", "CANCEL_ACKNOWLEDGED"):
-            site.kernels.versions[KERNEL][-1].script = Script(
-                (state,), {"a.txt": b"a", "b/c.txt": b"c"}, failure="It failed"
-            )
+            site.kernels.versions[KERNEL][-1].script = Script((state,), {"a.txt": b"a", "b/c.txt": b"c"}, failure="It failed")
             ask(f"status: {state}", "kernels", "status", KERNEL)
         ask("files", "kernels", "files", KERNEL, "--csv", "--page-size", "1")
         ask("quota", "quota", "--csv")

@@ -115,9 +115,7 @@ def handler_of(site: LocalKaggle) -> type[BaseHTTPRequestHandler]:
         def log_message(self, *_arguments) -> None:
             """Say nothing: the recorded calls tell more."""
 
-        def send(
-            self, status: int, kind: str, body: bytes, headers: dict[str, str] | None = None, cut: bool = False
-        ) -> None:
+        def send(self, status: int, kind: str, body: bytes, headers: dict[str, str] | None = None, cut: bool = False) -> None:
             self.send_response(status)
             for name, value in {"Content-Type": kind, "Content-Length": str(len(body)), **(headers or {})}.items():
                 self.send_header(name, value)

@@ -4,19 +4,19 @@ import argparse
 import sys
 from pathlib import Path
 
+from seti_utils.commands.kaggle.naming import add_step, kernel_named, numbers
+from seti_utils.commands.kaggle.transfers import add_chain, add_data, add_fetch, add_submit, add_weights
 from seti_utils.kaggle import build as building
 from seti_utils.kaggle.cancel import cancel
 from seti_utils.kaggle.check import check_kernel, require_good
 from seti_utils.kaggle.cli import user
 from seti_utils.kaggle.datasets import upload_dataset
 from seti_utils.kaggle.errors import BadKernel, RunActive
-from seti_utils.session.errors import KaggleError
-from seti_utils.commands.kaggle.naming import add_step, kernel_named, numbers
-from seti_utils.session.parameters import parse_parameters
 from seti_utils.kaggle.push import push
 from seti_utils.kaggle.quota import need, quota
 from seti_utils.kaggle.status import status, table, wait
-from seti_utils.commands.kaggle.transfers import add_chain, add_data, add_fetch, add_submit, add_weights
+from seti_utils.session.errors import KaggleError
+from seti_utils.session.parameters import parse_parameters
 
 STORY = """The whole story, one command a step:
   kaggle data data/                          the competition's files (156 GB pass, 84 GB stay)
@@ -51,22 +51,14 @@ def add_build(steps: argparse._SubParsersAction) -> None:
     parser.add_argument("--folds", default="0,1,2,3,4", help="numbers, e.g. 0,1")
     parser.add_argument("--seeds", default="2021", help="numbers, e.g. 2021,2022")
     parser.add_argument("--together", action="store_true", help="train all folds and seeds in one kernel")
-    parser.add_argument(
-        "-p", "--parameter", action="append", default=[], metavar="NAME=VALUE", help="a notebook parameter"
-    )
-    parser.add_argument(
-        "--kernel", action="append", metavar="OWNER/SLUG", help="mount this kernel's output (again for more)"
-    )
+    parser.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE", help="a notebook parameter")
+    parser.add_argument("--kernel", action="append", metavar="OWNER/SLUG", help="mount this kernel's output (again for more)")
     parser.add_argument("--dataset", action="append", default=[], metavar="OWNER/SLUG", help="mount this dataset")
-    parser.add_argument(
-        "--model", action="append", default=[], metavar="O/M/FRAMEWORK/VARIATION/N", help="mount this model"
-    )
+    parser.add_argument("--model", action="append", default=[], metavar="O/M/FRAMEWORK/VARIATION/N", help="mount this model")
     parser.add_argument("--machine", help="accelerator, e.g. NvidiaTeslaT4 (two of them), TpuV5E8, '' for none")
     parser.add_argument("--image", help="docker image to pin")
     parser.add_argument("--budget", default="11h15m", help="time budget of a training session")
-    parser.add_argument(
-        "--transport", choices=("auto", "embed", "dataset"), default="auto", help="how the package travels"
-    )
+    parser.add_argument("--transport", choices=("auto", "embed", "dataset"), default="auto", help="how the package travels")
     parser.add_argument("--owner", help="the kernels' owner (default: who is logged in)")
     parser.add_argument("--out", type=Path, default=Path("build"), help="where the folders go")
     parser.add_argument("--push", action="store_true", help="push them at once")
@@ -190,6 +182,4 @@ def do_cancel(args: argparse.Namespace) -> None:
 
 def do_quota(_args: argparse.Namespace) -> None:
     for entry in quota().values():
-        print(
-            f"{entry.resource}: {entry.remaining:.1f} of {entry.total:.1f} h left, renewed {entry.refresh[:10] or '?'}"
-        )
+        print(f"{entry.resource}: {entry.remaining:.1f} of {entry.total:.1f} h left, renewed {entry.refresh[:10] or '?'}")

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from seti_utils.commands.kaggle.naming import add_step, kernel_named
 from seti_utils.errors import InputError
 from seti_utils.kaggle.chain import describe, run_chain
 from seti_utils.kaggle.cli import user
@@ -10,7 +11,6 @@ from seti_utils.kaggle.data import download
 from seti_utils.kaggle.example import example_plan
 from seti_utils.kaggle.fetch import fetch, fetch_pushed, files_below
 from seti_utils.kaggle.metadata import NAME
-from seti_utils.commands.kaggle.naming import add_step, kernel_named
 from seti_utils.kaggle.plan import read_plan
 from seti_utils.kaggle.submit import COMPETITION, submissions, submit
 from seti_utils.kaggle.weights import gather_weights, upload_weights
@@ -18,9 +18,7 @@ from seti_utils.kaggle.weights import gather_weights, upload_weights
 
 def add_data(steps: argparse._SubParsersAction) -> None:
     parser = add_step(steps, "data", do_data, "download, unpack and verify the competition; run it again to resume")
-    parser.add_argument(
-        "out", type=Path, nargs="?", default=Path("data/seti-breakthrough-listen"), help="folder to fill"
-    )
+    parser.add_argument("out", type=Path, nargs="?", default=Path("data/seti-breakthrough-listen"), help="folder to fill")
     parser.add_argument("--old", action="store_true", help="also unpack the old leaky data (72 GB more)")
     parser.add_argument("--keep-archive", action="store_true", help="keep the zip file")
 
@@ -108,7 +106,5 @@ def do_submit(args: argparse.Namespace) -> None:
             print(f"{row['ref']}  {row['date'][:16]}  {row['status']:8}  {score:8}  {row['description']}")
         return
     sample = args.sample or find_data() / "sample_submission.csv"
-    row = submit(
-        args.file, args.message, sample=sample, competition=args.competition, again=args.again, every=args.every
-    )
+    row = submit(args.file, args.message, sample=sample, competition=args.competition, again=args.again, every=args.every)
     print(f"submission {row['ref']}: public {row['publicScore'] or '-'}, private {row['privateScore'] or '-'}")

@@ -4,7 +4,9 @@ Every line is one change. Where the author's code did more than his log says, th
 ``note=`` tells what else the code did. Source: github.com/hirune924/kaggle-SETI and its log.
 """
 
-from seti_utils.log.pages import ladder, new as new_log, old as old_log, ours, solution
+from seti_utils.log.pages import ladder, ours, solution
+from seti_utils.log.pages import new as new_log
+from seti_utils.log.pages import old as old_log
 from seti_utils.log.registry import Log
 
 LOG = Log()

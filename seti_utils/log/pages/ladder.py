@@ -12,43 +12,140 @@ SHAPES = ("line", "drift", "chirp", "sine")
 def write(log: Log) -> None:
     """Write down the ladder, each rung one change above another."""
     exp = log.exp
-    log.base("rung_plain", "a net for one core, as trained by everyone", backbone="needle_net", pretrained=False,
-             precision="bf16", layout="a,b,a,c,a,d", clean=(Whiten(),), resize=Resize(256, 24, "area"),
-             panels=PanelEncoder("attention"), pool=GeM(4.0), flip=Flip(), cutout=None, epochs=4, batch=32, optimiser="adamw",
-             lr=3e-3, clip_norm=1.0, schedule=OneCycle(), folds=3, tta=("identity",),
-             because="native frequency, and seconds a pass: what three seeds of every rung can afford")
-    exp("rung_inject", "rung_plain", "S-shapes and drifts drawn into the negatives",
+    log.base(
+        "rung_plain",
+        "a net for one core, as trained by everyone",
+        backbone="needle_net",
+        pretrained=False,
+        precision="bf16",
+        layout="a,b,a,c,a,d",
+        clean=(Whiten(),),
+        resize=Resize(256, 24, "area"),
+        panels=PanelEncoder("attention"),
+        pool=GeM(4.0),
+        flip=Flip(),
+        cutout=None,
+        epochs=4,
+        batch=32,
+        optimiser="adamw",
+        lr=3e-3,
+        clip_norm=1.0,
+        schedule=OneCycle(),
+        folds=3,
+        tta=("identity",),
+        because="native frequency, and seconds a pass: what three seeds of every rung can afford",
+    )
+    exp(
+        "rung_inject",
+        "rung_plain",
+        "S-shapes and drifts drawn into the negatives",
         inject=Injection(SHAPES, p=0.4, amplitude=(1.0, 15.0), drop=0.0, law="log"),
-        note="From a sigma on: fainter ones nobody could see, and what nobody sees teaches nothing.")
+        note="From a sigma on: fainter ones nobody could see, and what nobody sees teaches nothing.",
+    )
     exp("rung_family", "rung_inject", "the whole family of needles", inject=edit(families=FAMILIES))
-    exp("rung_student", "rung_family", "a noisy student of the test rows", init_from="rung_family",
-        pseudo=Pseudo("rung_family"), drop_rate=0.3, epochs=1,
-        because="it goes on from its teacher's weights, with noise the teacher did not have")
+    exp(
+        "rung_student",
+        "rung_family",
+        "a noisy student of the test rows",
+        init_from="rung_family",
+        pseudo=Pseudo("rung_family"),
+        drop_rate=0.3,
+        epochs=1,
+        because="it goes on from its teacher's weights, with noise the teacher did not have",
+    )
     exp("rung_apart", "rung_family", "cadences that share sky in one fold", fold_groups="overlap")
-    exp("rung_student_apart", "rung_student", "cadences that share sky in one fold", fold_groups="overlap",
-        init_from="rung_apart", pseudo=Pseudo("rung_apart"), because="a student has the folds of its teacher")
-    exp("rung_detector", "rung_apart", "a heat map of needles, taught by drawn needles alone", detect=Detector(FAMILIES),
-        inject=None, panels=None, pool=None, epochs=16, batch=16,
-        because="a detector has its own network and its own needles, no labels to learn by heart, and wants many steps")
-    exp("rung_cleaned", "rung_apart", "panels less the sky that other files show too", layout="A,B,A,C,A,D",
-        clean=(Compress(0.1),), inject=edit(p=0.5, amplitude=(0.1, 10.0)), epochs=8, batch=16,
-        because="what is left of the noise is a thousandth of a needle: only logarithms show both, and the faint can be learned")
-    exp("rung_cleaned_detector", "rung_detector", "panels less the sky that other files show too", layout="A,B,A,C,A,D",
-        clean=(Compress(0.1),), detect=edit(amplitude=(0.1, 5.0)), epochs=8, because="as for the classifier")
-    log.blend("rung_top", "the student, the detector, and both on cleaned panels",
-              ("rung_student_apart", "rung_detector", "rung_cleaned", "rung_cleaned_detector"), how="logit")
+    exp(
+        "rung_student_apart",
+        "rung_student",
+        "cadences that share sky in one fold",
+        fold_groups="overlap",
+        init_from="rung_apart",
+        pseudo=Pseudo("rung_apart"),
+        because="a student has the folds of its teacher",
+    )
+    exp(
+        "rung_detector",
+        "rung_apart",
+        "a heat map of needles, taught by drawn needles alone",
+        detect=Detector(FAMILIES),
+        inject=None,
+        panels=None,
+        pool=None,
+        epochs=16,
+        batch=16,
+        because="a detector has its own network and its own needles, no labels to learn by heart, and wants many steps",
+    )
+    exp(
+        "rung_cleaned",
+        "rung_apart",
+        "panels less the sky that other files show too",
+        layout="A,B,A,C,A,D",
+        clean=(Compress(0.1),),
+        inject=edit(p=0.5, amplitude=(0.1, 10.0)),
+        epochs=8,
+        batch=16,
+        because="what is left of the noise is a thousandth of a needle: only logarithms show both, and the faint can be learned",
+    )
+    exp(
+        "rung_cleaned_detector",
+        "rung_detector",
+        "panels less the sky that other files show too",
+        layout="A,B,A,C,A,D",
+        clean=(Compress(0.1),),
+        detect=edit(amplitude=(0.1, 5.0)),
+        epochs=8,
+        because="as for the classifier",
+    )
+    log.blend(
+        "rung_top",
+        "the student, the detector, and both on cleaned panels",
+        ("rung_student_apart", "rung_detector", "rung_cleaned", "rung_cleaned_detector"),
+        how="logit",
+    )
 
-    exp("full_needles", "exp011", "the whole family of needles, at the competition's size",
-        inject=Injection(FAMILIES, p=0.3, amplitude=(0.5, 15.0), drop=0.0, law="log"), note="rung_family for the author's B5.")
+    exp(
+        "full_needles",
+        "exp011",
+        "the whole family of needles, at the competition's size",
+        inject=Injection(FAMILIES, p=0.3, amplitude=(0.5, 15.0), drop=0.0, law="log"),
+        note="rung_family for the author's B5.",
+    )
     exp("full_apart", "full_needles", "cadences that share sky in one fold", fold_groups="overlap")
-    exp("full_cleaned", "full_apart", "panels less the sky that other files show too", layout="ABACAD",
-        clean=(Compress(0.1),), because="what is left of the noise is a thousandth of a needle: only logarithms show both",
-        note="rung_cleaned for the B5.")
-    exp("full_student", "full_cleaned", "a noisy student of the test rows", init_from="full_cleaned",
-        pseudo=Pseudo("full_cleaned"), stages=1, head_first=None, drop_rate=0.5, drop_path_rate=0.3,
-        because="as the 2nd place's students, on cleaned panels")
+    exp(
+        "full_cleaned",
+        "full_apart",
+        "panels less the sky that other files show too",
+        layout="ABACAD",
+        clean=(Compress(0.1),),
+        because="what is left of the noise is a thousandth of a needle: only logarithms show both",
+        note="rung_cleaned for the B5.",
+    )
+    exp(
+        "full_student",
+        "full_cleaned",
+        "a noisy student of the test rows",
+        init_from="full_cleaned",
+        pseudo=Pseudo("full_cleaned"),
+        stages=1,
+        head_first=None,
+        drop_rate=0.5,
+        drop_path_rate=0.3,
+        because="as the 2nd place's students, on cleaned panels",
+    )
     for name in ("detector", "cleaned_detector"):
-        exp(f"full_{name}", f"rung_{name}", "at the competition's size", folds=5, resize=edit(time=48), epochs=4, batch=64,
-            because="25 times the rows; a GPU has time for finer bins, which steep S-shapes want")
-    log.blend("full_top", "raw panels, cleaned panels, the student and both detectors",
-              ("full_apart", "full_cleaned", "full_student", "full_detector", "full_cleaned_detector"), how="rank")
+        exp(
+            f"full_{name}",
+            f"rung_{name}",
+            "at the competition's size",
+            folds=5,
+            resize=edit(time=48),
+            epochs=4,
+            batch=64,
+            because="25 times the rows; a GPU has time for finer bins, which steep S-shapes want",
+        )
+    log.blend(
+        "full_top",
+        "raw panels, cleaned panels, the student and both detectors",
+        ("full_apart", "full_cleaned", "full_student", "full_detector", "full_cleaned_detector"),
+        how="rank",
+    )

@@ -36,8 +36,19 @@ def run_notebook(name: str, out: Path, parameters: list[str]) -> None:
     package = str(Path(__file__).parent.parent.parent)
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
     try:
-        papermill.execute_notebook(source, out, values, kernel_name="python3", progress_bar=False,
-                                   stdout_file=sys.stdout, stderr_file=sys.stderr, extra_arguments=QUIET)
+        papermill.execute_notebook(
+            source,
+            out,
+            values,
+            kernel_name="python3",
+            progress_bar=False,
+            stdout_file=sys.stdout,
+            stderr_file=sys.stderr,
+            extra_arguments=QUIET,
+        )
     except PapermillExecutionError as error:
-        raise InputError(f"cell {error.exec_count} failed: {error.ename}: {error.evalue}", where=out,
-                         remedy="the notebook up to there is in that file") from None
+        raise InputError(
+            f"cell {error.exec_count} failed: {error.ename}: {error.evalue}",
+            where=out,
+            remedy="the notebook up to there is in that file",
+        ) from None

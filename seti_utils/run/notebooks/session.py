@@ -15,25 +15,24 @@ from matplotlib.figure import Figure
 from seti_utils.data.competition import find_data, read_competition
 from seti_utils.data.packed import open_cadences
 from seti_utils.errors import InputError, Paused
-from seti_utils.log.pages import LOG
-from seti_utils.session.mounts import find_previous, find_runs, input_root
-from seti_utils.session.runfile import write_run
-from seti_utils.run.artifacts import run_folder
 from seti_utils.learn.survival import parse_duration, spelled
 from seti_utils.log.book import lineage_text
-from seti_utils.run.artifacts import trained
-from seti_utils.run.coordinates import parse_folds, parse_seeds
-from seti_utils.run.infer import out_of_fold, predict_test
-from seti_utils.run.launch import launch
-from seti_utils.run.fold_data import open_competition
-from seti_utils.run.summary import hidden_labels, targets_for, worded
-from seti_utils.run.train import train
-from seti_utils.run.runtime import Runtime
-from seti_utils.machine import cores, versions
 from seti_utils.log.overrides import parse_overrides
+from seti_utils.log.pages import LOG
+from seti_utils.machine import cores, versions
 from seti_utils.pictures.curves import draw_roc, draw_scores, draw_training
 from seti_utils.pictures.gallery import draw_gallery
 from seti_utils.pictures.style import save_picture
+from seti_utils.run.artifacts import run_folder, trained
+from seti_utils.run.coordinates import parse_folds, parse_seeds
+from seti_utils.run.fold_data import open_competition
+from seti_utils.run.infer import out_of_fold, predict_test
+from seti_utils.run.launch import launch
+from seti_utils.run.runtime import Runtime
+from seti_utils.run.summary import hidden_labels, targets_for, worded
+from seti_utils.run.train import train
+from seti_utils.session.mounts import find_previous, find_runs, input_root
+from seti_utils.session.runfile import write_run
 
 STRUCTURED = 0.2
 """Noise in units of a panel's standard deviation where the background is five times as strong: there is much to clean."""
@@ -63,8 +62,18 @@ def find_overlap() -> Path | None:
 
 
 def session(
-    experiment: str, *, folds: str, seeds: str, data: str, out: str, overrides: str = "", weights: str = "", runs: str = "",
-    overlap: str = "", adversarial: str = "", stop_after: str = "",
+    experiment: str,
+    *,
+    folds: str,
+    seeds: str,
+    data: str,
+    out: str,
+    overrides: str = "",
+    weights: str = "",
+    runs: str = "",
+    overlap: str = "",
+    adversarial: str = "",
+    stop_after: str = "",
 ) -> "Session":
     """The notebook's parameters, checked, as a :class:`Session`. Empty strings mean: find it."""
     name = LOG.find(experiment).name
@@ -99,10 +108,15 @@ class Session:
         free = shutil.disk_usage(self.runtime.out if self.runtime.out.is_dir() else ".").free / 1e9
         print(f"machine   {cores()} cores, {memory_gib():.0f} GiB of memory, {free:.0f} GB of disk free; {cards}")
         print("software  " + ", ".join(f"{name} {number}" for name, number in versions().items() if name != "platform"))
-        print(f"data      {competition.name}: {len(competition.train)} training cadences "
-              f"({int(competition.train['target'].sum())} positive), {len(competition.test)} test cadences")
-        print(f"run       {self.name}, fingerprint {self.fingerprint}, folds {self.folds}, seeds {self.seeds}"
-              + (f", at most {spelled(budget)}" if budget else "") + "\n")
+        print(
+            f"data      {competition.name}: {len(competition.train)} training cadences "
+            f"({int(competition.train['target'].sum())} positive), {len(competition.test)} test cadences"
+        )
+        print(
+            f"run       {self.name}, fingerprint {self.fingerprint}, folds {self.folds}, seeds {self.seeds}"
+            + (f", at most {spelled(budget)}" if budget else "")
+            + "\n"
+        )
         print(lineage_text(LOG, self.name, self.runtime.overrides))
 
     def train(self) -> None:
@@ -174,8 +188,10 @@ class Session:
             self.runtime = replace(self.runtime, runs=tuple(found))
         mean, _ = predict_test(self.name, self.folds, self.seeds, self.runtime)
         score = mean["score"]
-        print(f"scores from {score.min():.4f} to {score.max():.4f}, half of them below {score.median():.4f}; "
-              f"{int((score > 0.5).sum())} of {len(score)} above 0.5")
+        print(
+            f"scores from {score.min():.4f} to {score.max():.4f}, half of them below {score.median():.4f}; "
+            f"{int((score > 0.5).sum())} of {len(score)} above 0.5"
+        )
         if (labels := hidden_labels(open_competition(self.runtime).root)) is not None:
             print(f"AUC on the sky's hidden test labels: {worded(targets_for(mean, labels), mean['score'])}")
 
@@ -209,9 +225,18 @@ class Session:
 
     def finish(self) -> None:
         """Write ``run.json``, by which whoever fetches this output knows which run it was."""
-        write_run(self.runtime.out, stage=self.stage, experiment=self.name, fingerprint=self.fingerprint, folds=self.folds,
-                  seeds=self.seeds, finished=not self.stopped, reason=self.stopped or "done", versions=versions(),
-                  session_seconds=round(time.monotonic() - self.started, 1))
+        write_run(
+            self.runtime.out,
+            stage=self.stage,
+            experiment=self.name,
+            fingerprint=self.fingerprint,
+            folds=self.folds,
+            seeds=self.seeds,
+            finished=not self.stopped,
+            reason=self.stopped or "done",
+            versions=versions(),
+            session_seconds=round(time.monotonic() - self.started, 1),
+        )
         print(f"{'stopped' if self.stopped else 'done'}; artifacts in {self.runtime.out.resolve()}")
 
 
@@ -234,8 +259,10 @@ class Look:
     def describe(self) -> None:
         """How many cadences there are."""
         train = self.competition.train
-        print(f"{self.competition.name}: {len(train)} training cadences, {int(train['target'].sum())} positive; "
-              f"{len(self.competition.test)} test cadences")
+        print(
+            f"{self.competition.name}: {len(train)} training cadences, {int(train['target'].sum())} positive; "
+            f"{len(self.competition.test)} test cadences"
+        )
 
     def positives(self) -> None:
         """Positive cadences; or the chosen ones."""

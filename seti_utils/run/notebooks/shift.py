@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from seti_utils.log.overrides import parse_overrides
 from seti_utils.log.pages import LOG
 from seti_utils.run.coordinates import parse_folds, parse_seeds
-from seti_utils.run.study import Study, folds_trained
 from seti_utils.run.runtime import Runtime
-from seti_utils.log.overrides import parse_overrides
+from seti_utils.run.study import Study, folds_trained
 from seti_utils.shift.explorer import Explorer, is_interactive
 from seti_utils.shift.report import Section, table_html
 
