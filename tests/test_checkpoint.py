@@ -11,6 +11,7 @@ import torch
 from seti_utils.errors import InputError
 from seti_utils.learn import checkpoint
 from seti_utils.learn.fit import Position
+from seti_utils.run.artifacts import run_folder
 
 META = checkpoint.describe(experiment="exp0001", fold=0, seed=2021, fingerprint="f00d", folds="beef", score=0.9)
 
@@ -132,10 +133,7 @@ def test_a_full_disk_leaves_the_earlier_checkpoint_and_says_so(tmp_path):
 
 def test_folds_and_seeds_share_no_path(tmp_path):
     folders = {
-        checkpoint.run_folder(tmp_path, name, fold, seed)
-        for name in ("exp0001", "exp0002")
-        for fold in range(5)
-        for seed in (2021, 5656)
+        run_folder(tmp_path, name, fold, seed) for name in ("exp0001", "exp0002") for fold in range(5) for seed in (2021, 5656)
     }
     assert len(folders) == 20
 

@@ -9,6 +9,7 @@ from seti_utils.kaggle import errors
 from seti_utils.kaggle.answers import canonical, error_of, read_push, read_status
 from seti_utils.kaggle.fetch import read_names
 from seti_utils.kaggle.quota import read_quota
+from seti_utils.session.errors import KaggleError
 
 RECORDED = json.loads((Path(__file__).parent / "local_kaggle/recorded_answers.json").read_text())
 KERNEL = "tester/seti-record"
@@ -51,7 +52,7 @@ def test_pushes(version):
             number, address = read_push(text(version, name), KERNEL)
             assert number == (1 if name == "push: pushed" else 0) and address.endswith(KERNEL)
         else:
-            with pytest.raises(errors.KaggleError) as raised:
+            with pytest.raises(KaggleError) as raised:
                 read_push(text(version, name), KERNEL)
             assert type(raised.value) is kind, name
             assert KERNEL in str(raised.value) and raised.value.remedy

@@ -17,6 +17,7 @@ from seti_utils.kaggle.push import push
 from seti_utils.kaggle.quota import quota
 from seti_utils.kaggle.status import status
 from seti_utils.kaggle.submit import submissions, submit
+from seti_utils.session.errors import KaggleError, Unverified
 
 KERNEL = "tester/seti-train-sky-demo-fold0-seed2021"
 FAULTS = {
@@ -112,7 +113,7 @@ def test_a_fault_is_told_by_its_name_and_leaves_nothing(world, tmp_path, step, f
     if expected is None:
         step.do(tmp_path)
         return
-    with pytest.raises(errors.KaggleError) as raised:
+    with pytest.raises(KaggleError) as raised:
         step.do(tmp_path)
     assert type(raised.value) is expected, f"{type(raised.value).__name__}: {raised.value}"
     assert raised.value.remedy
@@ -126,7 +127,7 @@ def test_a_fault_is_told_by_its_name_and_leaves_nothing(world, tmp_path, step, f
 def test_an_upload_that_breaks_is_told(world, tmp_path, step, body):
     """Client 2.2.4 makes a dataset without the file that was lost, and ends with exit code 0; 2.2.5 gives up."""
     world.faults.append(Fault("PUT", 503, body, times=99))
-    with pytest.raises((errors.ConnectionLost, errors.ServerTrouble) if step == "dataset" else errors.KaggleError) as raised:
+    with pytest.raises((errors.ConnectionLost, errors.ServerTrouble) if step == "dataset" else KaggleError) as raised:
         STEPS[step].do(tmp_path)
     if world.datasets.known:
         assert "net.safetensors did not arrive, and the dataset was made without" in str(raised.value)
@@ -135,6 +136,6 @@ def test_an_upload_that_breaks_is_told(world, tmp_path, step, body):
 
 def test_a_card_that_lists_nonsense_is_refused(world, tmp_path):
     world.kernels.versions[KERNEL][-1].script = Script(files={"run.json": json.dumps({"schema": "x"}).encode()})
-    with pytest.raises(errors.Unverified, match="no valid"):
+    with pytest.raises(Unverified, match="no valid"):
         fetch(KERNEL, tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -13,6 +13,7 @@ from seti_utils.kaggle import errors
 from seti_utils.kaggle.fetch import fetch, fetch_pushed, safe
 from seti_utils.kaggle.push import push
 from seti_utils.kaggle.status import Status, explain, likely_cause, plain_log, status, table, table_writer, wait
+from seti_utils.session.errors import HostileName, KaggleError, Unverified
 from seti_utils.session.runfile import read_run, verify_run, write_run
 
 KERNEL = "tester/seti-train-sky-demo-fold0-seed2021"
@@ -82,7 +83,7 @@ def test_the_client_itself_fetches(kaggle_process, kernel, tmp_path):
     count = len(kaggle_process.calls)
     assert fetch_pushed(kernel, tmp_path / "out")["run_id"] == pushed.run_id and len(kaggle_process.calls) == count
     (tmp_path / "out/scores.csv").write_text("changed")
-    with pytest.raises(errors.Unverified, match="scores.csv is not the file"):
+    with pytest.raises(Unverified, match="scores.csv is not the file"):
         fetch_pushed(kernel, tmp_path / "out")
 
 
@@ -90,7 +91,7 @@ def test_output_of_an_older_version_is_refused(kaggle, kernel, tmp_path):
     kaggle.kernels.scripts[KERNEL] = [Script(files=output("older")), Script(files=output("older"))]
     push(kernel, owner="tester")
     push(kernel, owner="tester")
-    with pytest.raises(errors.Unverified, match="run_id is 'older'"):
+    with pytest.raises(Unverified, match="run_id is 'older'"):
         fetch_pushed(kernel, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -129,7 +130,7 @@ def test_partial_output_of_a_failed_run(finished, tmp_path):
     ],
 )
 def test_another_runs_output_is_refused(finished, tmp_path, expected, message):
-    with pytest.raises(errors.Unverified, match=f"{message} is .*another run"):
+    with pytest.raises(Unverified, match=f"{message} is .*another run"):
         fetch(KERNEL, tmp_path / "out", **expected)
     assert nothing_left(tmp_path)
 
@@ -146,7 +147,7 @@ def test_another_runs_output_is_refused(finished, tmp_path, expected, message):
 )
 def test_damaged_output_is_refused(finished, tmp_path, files, message):
     finished(files=files)
-    with pytest.raises(errors.Unverified, match=message) as raised:
+    with pytest.raises(Unverified, match=message) as raised:
         fetch(KERNEL, tmp_path / "out")
     assert nothing_left(tmp_path)
     assert str(raised.value).startswith(KERNEL) and str(tmp_path) not in str(raised.value)
@@ -154,7 +155,7 @@ def test_damaged_output_is_refused(finished, tmp_path, files, message):
 
 def test_an_error_page_saved_as_a_file_is_refused(finished, kaggle, tmp_path):
     kaggle.faults.append(Fault("GET", 503, "html", skip=1))
-    with pytest.raises(errors.KaggleError):
+    with pytest.raises(KaggleError):
         fetch(KERNEL, tmp_path / "out")
     assert nothing_left(tmp_path)
 
@@ -163,7 +164,7 @@ def test_a_connection_cut_in_a_download(finished, kaggle, tmp_path, monkeypatch)
     """Again and again: client 2.2.5 takes up a download that was cut once."""
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     kaggle.faults.append(Fault("GET", body="cut", skip=1, times=99))
-    with pytest.raises(errors.KaggleError):
+    with pytest.raises(KaggleError):
         fetch(KERNEL, tmp_path / "out")
     assert nothing_left(tmp_path)
 
@@ -171,7 +172,7 @@ def test_a_connection_cut_in_a_download(finished, kaggle, tmp_path, monkeypatch)
 @pytest.mark.parametrize("name", ["../evil.txt", "/tmp/seti-evil.txt", "a/../../evil.txt", "..", "a\\..\\evil.txt", "a\nb"])
 def test_hostile_names_are_refused_before_anything_is_downloaded(finished, kaggle, tmp_path, name):
     finished(files={**output("right"), name: b"evil"})
-    with pytest.raises(errors.HostileName):
+    with pytest.raises(HostileName):
         fetch(KERNEL, tmp_path / "out")
     assert nothing_left(tmp_path) and not (tmp_path / "evil.txt").exists() and kaggle.count("GET") == 0
 

@@ -18,6 +18,7 @@ from seti_utils.kaggle.push import push
 from seti_utils.kaggle.quota import need, quota
 from seti_utils.kaggle.submit import check_submission, submissions, submit
 from seti_utils.kaggle.weights import gather_weights
+from seti_utils.session.errors import HostileName, KaggleError, Unverified
 
 KERNEL = "tester/seti-train-sky-demo-fold0-seed2021"
 IDS = [f"{number:015x}" for number in range(40)]
@@ -94,7 +95,7 @@ def test_a_lost_answer_is_looked_up(solution, tmp_path, sample, fault):
     ("fault", "kind"),
     [
         (Fault("CreateSubmission", body="cut"), errors.ConnectionLost),
-        (Fault("PUT", 403, "html", times=99), errors.KaggleError),
+        (Fault("PUT", 403, "html", times=99), KaggleError),
         (Fault("StartSubmissionUpload", 429, "html"), errors.Throttled),
     ],
 )
@@ -165,7 +166,7 @@ def test_a_full_disk_is_told_before_the_first_byte(kaggle, tmp_path, monkeypatch
 
 def test_an_archive_that_is_an_error_page(kaggle, tmp_path):
     kaggle.competitions.archive = b"<html>sorry</html>"
-    with pytest.raises(errors.Unverified, match="not a whole zip"):
+    with pytest.raises(Unverified, match="not a whole zip"):
         get(tmp_path / "data")
 
 
@@ -174,7 +175,7 @@ def test_an_archive_that_would_escape(kaggle, tmp_path):
     with zipfile.ZipFile(path, "w") as packed:
         packed.writestr("../evil.txt", "x")
     kaggle.competitions.archive = path
-    with pytest.raises(errors.HostileName):
+    with pytest.raises(HostileName):
         get(tmp_path / "data")
     assert not (tmp_path / "evil.txt").exists()
 
@@ -187,7 +188,7 @@ def test_an_incomplete_archive_is_named(kaggle, archive, tmp_path):
             if name != names[0]:
                 packed.writestr(name, full.read(name))
     kaggle.competitions.archive = short
-    with pytest.raises(errors.Unverified, match="1 of 12 files"):
+    with pytest.raises(Unverified, match="1 of 12 files"):
         get(tmp_path / "data")
 
 
@@ -290,7 +291,7 @@ def test_the_command_line(kaggle, repository, tmp_path, monkeypatch, capsys):
     kaggle.kernels.versions[KERNEL][-1].script = Script()
     assert "GPU: 29.0 of 30.0 h left" in run("quota")
     assert "version 1" in run("build", "infer", "sky_demo", "--folds", "0,1", "--push")
-    with pytest.raises(errors.Unverified, match="no run.json"):
+    with pytest.raises(Unverified, match="no run.json"):
         run("fetch", folders[0])
     (tmp_path / "plan.yaml").write_text(json.dumps({"stages": {"train": {"experiments": ["sky_demo"], "folds": [0]}}}))
     assert KERNEL in run("chain", "plan.yaml", "--dry-run")

@@ -4,12 +4,13 @@ import os
 import sys
 from pathlib import Path
 
+import seti_utils
 from seti_utils.errors import InputError
 from seti_utils.session.parameters import parse_parameters
 
 QUIET = ["--IPKernelApp.log_level=40"]
 """Without it a kernel warns at every start that its sockets, which only this machine reaches, are not encrypted."""
-NOTEBOOKS = Path(__file__).parent.parent.parent / "notebooks"
+NOTEBOOKS = Path(seti_utils.__file__).parent.parent / "notebooks"
 
 
 def find_notebook(name: str) -> Path:
@@ -33,7 +34,7 @@ def run_notebook(name: str, out: Path, parameters: list[str]) -> None:
     source = find_notebook(name)
     values = parse_parameters(source, parameters)
     out.parent.mkdir(parents=True, exist_ok=True)
-    package = str(Path(__file__).parent.parent.parent)
+    package = str(Path(seti_utils.__file__).parent.parent)
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
     try:
         papermill.execute_notebook(
