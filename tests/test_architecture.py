@@ -26,7 +26,7 @@ FLOORS = {
     for room in rooms
 }
 """A room imports from the floors below it and from itself; files of the package's own folder stand on the ground."""
-NO_TORCH = {"errors", "files", "progress", "machine", "log"}
+NO_TORCH = {"errors", "files", "progress", "machine", "durations", "log"}
 FILES = sorted(path for path in PACKAGE.rglob("*.py"))
 
 

@@ -139,26 +139,6 @@ def test_a_run_made_to_die_is_stopped_early_and_its_cure_lets_it_live():
     assert position.best > 0.9 and len(position.history) == 8
 
 
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [("11h30m", 41400), ("45m", 2700), ("90s", 90), ("1h5m10s", 3910), ("2h", 7200), ("30", 30), (12.5, 12.5), (" 1H ", 3600)],
-)
-def test_durations(text, seconds):
-    assert survival.parse_duration(text) == seconds
-
-
-@pytest.mark.parametrize("text", ["", "soon", "11:30", "h", "-5m", "5m3h"])
-def test_what_is_no_duration_is_refused(text):
-    with pytest.raises(InputError, match="11h30m"):
-        survival.parse_duration(text)
-
-
-def test_durations_are_spelled_as_they_are_read():
-    assert survival.spelled(41400) == "11h30m"
-    assert survival.parse_duration(survival.spelled(3910)) == 3910
-    assert survival.spelled(0) == "0s"
-
-
 def test_a_deadline_gives_its_reason_once_the_time_is_over():
     now = [100.0]
     stop = survival.first_reason(lambda: None, survival.deadline(5400, clock=lambda: now[0]))

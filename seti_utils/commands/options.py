@@ -45,7 +45,7 @@ def add_runtime(parser: argparse.ArgumentParser) -> None:
 
 def runtime_of(args: argparse.Namespace) -> Runtime:
     """The ``Runtime`` that the shared options describe."""
-    from seti_utils.learn.survival import parse_duration
+    from seti_utils.durations import parse_duration
 
     return Runtime(
         data=args.data,

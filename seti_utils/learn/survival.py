@@ -1,7 +1,6 @@
 """What ends a run early, each with its cure: a dead run, divergence, a spent time budget, full memory."""
 
 import math
-import re
 import signal
 import time
 import traceback
@@ -12,6 +11,7 @@ from types import FrameType
 import numpy as np
 import torch
 
+from seti_utils.durations import spelled
 from seti_utils.errors import InputError, Paused, UserError
 from seti_utils.stats.auc import auc, bootstrap_auc
 
@@ -122,28 +122,10 @@ def check_alive(history: Sequence[dict[str, float]], done: float, *, after: floa
         raise DeadRun(symptom, [knob for knob in CURES if knob not in tried])
 
 
-def parse_duration(text: str | float) -> float:
-    """Seconds of ``"11h30m"``, ``"45m"``, ``"90s"``, ``"1h5m10s"`` or a plain number of seconds."""
-    if isinstance(text, (int, float)) or re.fullmatch(r"\d+(\.\d+)?", text.strip()):
-        return float(text)
-    found = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", text.strip().lower())
-    if not found or not any(found.groups()):
-        raise InputError(f"{text!r} is no duration", remedy="write it as 11h30m, 45m or 90s")
-    hours, minutes, seconds = (int(part or 0) for part in found.groups())
-    return 3600.0 * hours + 60.0 * minutes + seconds
-
-
 def deadline(seconds: float, *, clock: Callable[[], float] = time.monotonic) -> Callable[[], str | None]:
     """A ``stop`` for ``fit`` that gives its reason once ``seconds`` have passed since this call."""
     end = clock() + seconds
     return lambda: f"the time budget of {spelled(seconds)} is spent" if clock() >= end else None
-
-
-def spelled(seconds: float) -> str:
-    """Seconds as ``11h30m``, the form that ``parse_duration`` reads."""
-    minutes, rest = divmod(round(seconds), 60)
-    parts = zip((minutes // 60, minutes % 60, rest), "hms", strict=True)
-    return "".join(f"{value}{unit}" for value, unit in parts if value) or "0s"
 
 
 def first_reason(*stops: Callable[[], str | None]) -> Callable[[], str | None]:

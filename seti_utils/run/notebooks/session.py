@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 
 from seti_utils.data.competition import find_data, read_competition
 from seti_utils.data.packed import open_cadences
+from seti_utils.durations import parse_duration, spelled
 from seti_utils.errors import InputError, Paused
-from seti_utils.learn.survival import parse_duration, spelled
 from seti_utils.log.book import lineage_text
 from seti_utils.log.overrides import parse_overrides
 from seti_utils.log.pages import LOG
