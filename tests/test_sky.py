@@ -192,3 +192,15 @@ def test_sines_and_fainter_needles_only_in_the_shifted_test(sky, tmp_path):
     faint = truth.loc[truth["split"] == "test", ["snr", "terrestrial_snr"]].stack()
     assert faint.median() < still["terrestrial_snr"].median() and (faint < SNR[0]).any()
     assert still.groupby("split")["target"].sum().to_dict() == {"train": 4, "test": 6}
+
+
+@pytest.mark.parametrize("option", [{"overlap": 0.9}, {"receiver": True}, {"shift": False}, {"era": "old"}, {"train": 41}])
+def test_skies_of_other_options_share_no_id(option, tmp_path, monkeypatch):
+    """Ids are what stores, searches and scores are matched by, so one id must not stand for two arrays."""
+    planned = []
+    monkeypatch.setattr("seti_utils.sky.folder.run_tasks", lambda tasks, workers: planned.append(tasks) or iter(()))
+    for number, choice in enumerate(({}, option)):
+        with pytest.raises(RuntimeError, match="0 of"):  # nothing is drawn: ids are decided before any pixel
+            make_sky(tmp_path / str(number), **({"train": 40, "test": 20, "seed": 5} | choice))
+    first, second = ({name for task in tasks for name in task.rows["id"]} for tasks in planned)
+    assert len(first) == 60 and not first & second

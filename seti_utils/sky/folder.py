@@ -55,7 +55,8 @@ def make_sky(
     wanted = checked_parameters(train, test, seed, shift, overlap, era) | ({"receiver": True} if receiver else {})
     if not claim(out, wanted):
         return out
-    rows = plan_rows(train, test, seed=seed, shift=shift, overlap=overlap)
+    mark = json.dumps(wanted, sort_keys=True)
+    rows = plan_rows(train, test, seed=seed, shift=shift, overlap=overlap, mark=mark)
     chunks = [chunk for _, chunk in rows.groupby(rows["band"] // CHUNK_BANDS)]
     tasks = [Task(str(out), i, seed, shift, era, chunk, receiver) for i, chunk in enumerate(chunks)]
     (out / PARTS).mkdir(exist_ok=True)

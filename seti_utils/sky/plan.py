@@ -24,16 +24,17 @@ def seeded(*parts: object, device: str | torch.device = "cpu") -> torch.Generato
     return torch.Generator(device).manual_seed(int.from_bytes(digest, "little") >> 1)
 
 
-def plan_rows(train: int, test: int, *, seed: int, shift: bool, overlap: float) -> pd.DataFrame:
+def plan_rows(train: int, test: int, *, seed: int, shift: bool, overlap: float, mark: str = "") -> pd.DataFrame:
     """One row per cadence: ``id`` (15 hex digits), ``split``, ``target``, ``band``, ``offset`` (channels), ``kind``.
 
+    ``mark`` is everything that shapes the arrays, in words: it goes into every id, so that no two skies share one.
     ``kind`` is the band's index into ``ranges.KINDS``. Bands come one after another; each has a home split, whose
     background mix it follows, and a share of windows of the other split. A crowded band's windows overlap, a sparse
     one's do not. Targets are exact in number: 10 % of train; of test 25 % with ``shift``, else 10 %.
     """
     generator = seeded(seed, "plan")
-    rows = {"train": split_rows("train", train, POSITIVE_TRAIN, seed)}
-    rows["test"] = split_rows("test", test, POSITIVE_TEST if shift else POSITIVE_TRAIN, seed)
+    rows = {"train": split_rows("train", train, POSITIVE_TRAIN, seed, mark)}
+    rows["test"] = split_rows("test", test, POSITIVE_TEST if shift else POSITIVE_TRAIN, seed, mark)
     left = {"train": train, "test": test}
     mixes = {"train": torch.tensor(TRAIN_MIX), "test": torch.tensor(SHIFTED_MIX if shift else TRAIN_MIX)}
     plan, band, crowded_rows, total = [], 0, 0, 0
@@ -60,9 +61,9 @@ def chance(generator: torch.Generator) -> float:
     return float(torch.rand((), generator=generator))
 
 
-def split_rows(split: str, count: int, positive: float, seed: int) -> list[tuple[str, int]]:
+def split_rows(split: str, count: int, positive: float, seed: int, mark: str) -> list[tuple[str, int]]:
     """Ids and targets of one split: ids look like the competition's, and say nothing about the target."""
-    ids = [hashlib.blake2b(f"{seed}/{split}/{i}".encode(), digest_size=8).hexdigest()[:15] for i in range(count)]
+    ids = [hashlib.blake2b(f"{mark}/{seed}/{split}/{i}".encode(), digest_size=8).hexdigest()[:15] for i in range(count)]
     order = torch.randperm(count, generator=seeded(seed, split, "targets")).tolist()
     positives = set(order[: round(positive * count)])
     return [(row_id, int(i in positives)) for i, row_id in enumerate(ids)]
