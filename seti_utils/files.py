@@ -4,10 +4,12 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pandas as pd
+
+from seti_utils.errors import InputError
 
 
 @contextmanager
@@ -26,8 +28,26 @@ def replacing(path: str | Path) -> Iterator[Path]:
             os.fsync(file.fileno())
         os.replace(temporary, path)
         sync_folder(path.parent)
+    except OSError as error:
+        if error.filename == str(temporary):  # nobody knows that name
+            error.filename = str(path)
+        raise
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def require_writable(folder: str | Path, remedy: str = "choose another place (--out)") -> None:
+    """Raise ``InputError`` unless files can be written in ``folder``, or it can be made; writes nothing.
+
+    A command that works for an hour before it writes asks first.
+    """
+    folder = Path(folder)
+    nearest = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not nearest.is_dir():
+        raise InputError("is a file, where a folder is needed", where=nearest, remedy="give the name of a folder")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise InputError("cannot be written to", where=nearest, remedy=remedy)
 
 
 def sync_folder(folder: Path) -> None:

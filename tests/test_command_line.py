@@ -1,5 +1,7 @@
 """The command line: what it says, what it refuses, and that it refuses in one line."""
 
+import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +11,7 @@ import pandas as pd
 import pytest
 
 from seti_utils.__main__ import COMMANDS, main, make_parser
+from seti_utils.errors import explained
 from seti_utils.log.book import experiments_markdown, read_measured
 from seti_utils.log.pages import LOG
 from seti_utils.sky import make_sky
@@ -50,6 +53,46 @@ def test_every_command_explains_itself_with_an_example(command, capsys):
     with pytest.raises(SystemExit, match="0"):
         make_parser().parse_args([command, "--help"])
     assert "example" in capsys.readouterr().out
+
+
+def test_a_reader_that_leaves_early_is_no_mishap(tmp_path):
+    """`… log | head -1`: no traceback, and the exit code that the shell has for it."""
+    command = f'"{sys.executable}" -m seti_utils log exp0023'
+    ended = subprocess.run(["bash", "-c", f"set -o pipefail; {command} | true"], cwd=ROOT, capture_output=True, text=True)
+    assert ended.returncode == 141 and ended.stderr == ""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["sky", "OUT", "--train", "4", "--test", "2", "--workers", "1"],
+        ["train", "sky_demo", "--data", "DATA", "--out", "OUT", *TINY],
+        ["blend", "DATA/sample_submission.csv", "--out", "OUT/submission.csv"],
+        ["pack", "DATA", "OUT"],
+        ["overlap", "search", "DATA", "OUT", "--workers", "1"],
+        ["shift", "DATA", "--out", "OUT", "--rows", "4", "--no-net"],
+        ["notebook", "look", "OUT/look.ipynb", "-p", "data=DATA"],
+        ["log", "--markdown", "OUT/log.md"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_file_in_the_way_of_the_output_is_one_line(words, shared_competition, tmp_path, capsys):
+    """Whatever the system refuses – a full or read-only disk, a file where a folder should be – ends like this."""
+    blocked = tmp_path / "blocked"
+    blocked.write_text("a file")
+    places = {"OUT": str(blocked / "out"), "DATA": str(shared_competition)}
+    for short, place in places.items():
+        words = [word.replace(short, place) for word in words]
+    said = refused(capsys, *words)
+    assert str(blocked) in said and "is a file, where a folder is needed; give the name of a folder" in said
+    assert blocked.read_text() == "a file"
+
+
+def test_a_full_disk_and_a_read_only_one_are_named_with_a_remedy():
+    for number, words in ((errno.ENOSPC, "the disk is full; free some space"), (errno.EROFS, "read-only; choose another place")):
+        said = explained(OSError(number, os.strerror(number), "out/oof.csv"))
+        assert str(said).startswith("out/oof.csv: ") and words in str(said) and said.exit_code == 2
+    assert str(explained(OSError("Unable to open the file"))) == "Unable to open the file"
 
 
 def test_experiments_md_is_not_stale():

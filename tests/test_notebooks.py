@@ -9,7 +9,9 @@ import pytest
 from papermill import inspect_notebook
 
 from seti_utils.errors import InputError
+from seti_utils.log.pages import LOG
 from seti_utils.run.notebooks.execute import run_notebook
+from seti_utils.run.notebooks.session import session
 from seti_utils.sky import make_sky
 
 ROOT = Path(__file__).parent.parent
@@ -64,6 +66,19 @@ def test_a_wrong_parameter_is_refused_before_anything_runs(tmp_path, parameters,
 def test_a_value_of_the_wrong_type_is_refused(tmp_path):
     with pytest.raises(InputError, match="rows"):
         run_notebook("look", tmp_path / "look.ipynb", ["rows=many"])
+
+
+def test_a_session_takes_features_with_settings_and_random_weights(sky, tmp_path):
+    overrides = "epochs=2 resize=Resize(64, 64) head_first.epochs=1"
+    now = session("exp0001", folds="0", seeds="1", data=str(sky), out=str(tmp_path), overrides=overrides, weights="none")
+    config = LOG.config("exp0001", now.runtime.overrides)
+    assert not config.pretrained and config.head_first.epochs == 1 and config.resize.time == 64
+    assert now.pairs == [
+        "epochs=2",
+        "resize=Resize(64, 64)",
+        "head_first.epochs=1",
+        "pretrained=False",
+    ]  # what --launch passes on
 
 
 def texts(path):

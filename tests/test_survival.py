@@ -81,7 +81,7 @@ def test_a_validation_of_one_class_or_few_rows_proves_nothing():
 
 
 def test_the_cure_is_the_first_that_was_not_tried():
-    with pytest.raises(DeadRun, match=r"this run is dead: .*constant.*head_first=HeadFirst\(1\)") as dead:
+    with pytest.raises(DeadRun, match=r"this run is dead: .*constant.*--set head_first.epochs=1") as dead:
         survival.check_alive([row(spread=0.0)], 0.5)
     assert dead.value.cures == ("head_first", "lr", "clip_norm", "precision")
     with pytest.raises(DeadRun, match=r"clip_norm=1.0") as dead:

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from seti_utils.log.overrides import parse_overrides
+from seti_utils.log.overrides import NO_WEIGHTS, RANDOM_START, parse_overrides
 from seti_utils.log.pages import LOG
 from seti_utils.run.coordinates import parse_folds
 from seti_utils.run.runtime import Runtime
@@ -15,8 +15,8 @@ def add_overrides(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="KNOB=VALUE",
-        help="replace a knob of the experiment, e.g. epochs=2, backbone=resnet10t, resize.freq=128, mixup=None; "
-        "it enters the fingerprint (may be given again)",
+        help="replace a knob of the experiment: epochs=2, backbone=resnet10t, resize.freq=128, mixup=None, "
+        "'mixup=Mixup(alpha=5)'; it enters the fingerprint (may be given again)",
     )
 
 
@@ -30,11 +30,24 @@ def add_runs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--runs", type=Path, nargs="+", default=[], help="further folders with trained weights (besides --out)")
 
 
+class WeightsAction(argparse.Action):
+    """``--weights FOLDER``; ``--weights none`` is ``--set pretrained=False``, so that it enters the fingerprint."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        if values == NO_WEIGHTS:
+            namespace.set = [*namespace.set, *RANDOM_START]
+        namespace.weights = None if values == NO_WEIGHTS else Path(values)
+
+
 def add_runtime(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("where and how")
     group.add_argument("--data", type=Path, help="the competition folder (default: $SETI_DATA, Kaggle's mounts, ./data)")
     group.add_argument("--out", type=Path, default=Path("runs"), help="where artifacts go (default: runs)")
-    group.add_argument("--weights", type=Path, help="folder with pretrained weights; 'none' starts from random weights")
+    group.add_argument(
+        "--weights",
+        action=WeightsAction,
+        help="folder with pretrained weights; 'none' starts from random ones (--set pretrained=False)",
+    )
     group.add_argument("--packed", type=Path, help="folder with packed stores (see: python -m seti_utils pack)")
     group.add_argument("--overlap", type=Path, help="folder of an overlap search (see: python -m seti_utils overlap)")
     group.add_argument("--adversarial", type=Path, help="table of weights for training rows (see: python -m seti_utils shift)")

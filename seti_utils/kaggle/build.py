@@ -25,7 +25,7 @@ from seti_utils.kaggle.metadata import (
     slug_of,
     title_of,
 )
-from seti_utils.log.overrides import parse_overrides
+from seti_utils.log.overrides import parse_overrides, split_overrides
 from seti_utils.log.pages import LOG
 from seti_utils.session.parameters import check_parameters, read_parameters
 
@@ -129,7 +129,7 @@ def build(
 
 def check_experiment(stage: str, experiment: str, folds: list[int], overrides: str, mounted: list[str]) -> None:
     """Raise ``InputError`` for what the run would stumble over: see :func:`build`."""
-    config = LOG.config(LOG.find(experiment).name, parse_overrides(overrides.split()))
+    config = LOG.config(LOG.find(experiment).name, parse_overrides(split_overrides(overrides)))
     if wrong := [fold for fold in folds if not 0 <= fold < config.folds]:
         raise InputError(f"there is no fold {wrong[0]}", where=experiment, remedy=f"it has folds 0 to {config.folds - 1}")
     if stage == "train" and config.pretrained and not mounted:

@@ -27,10 +27,10 @@ TELLING = 0.2
 SMALLER = "not even one cadence fits: take smaller images or a smaller network"
 
 CURES = {
-    "head_first": "train the classifier first (head_first=HeadFirst(1)): random gradients wreck a pretrained body",
-    "lr": "lower the learning rate (lr / 3)",
-    "clip_norm": "clip the gradient (clip_norm=1.0)",
-    "precision": "compute in float32 (precision=None)",
+    "head_first": "train the classifier first (--set head_first.epochs=1): random gradients wreck a pretrained body",
+    "lr": "lower the learning rate to a third (--set lr=…)",
+    "clip_norm": "clip the gradient (--set clip_norm=1.0)",
+    "precision": "compute in float32 (--set precision=None)",
 }
 
 

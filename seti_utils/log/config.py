@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import types
 import typing
 from collections.abc import Callable
@@ -149,7 +150,9 @@ def matches(value: object, hint: object) -> bool:
 
 def spelled(hint: object) -> str:
     """A type hint as a person writes it."""
-    return getattr(hint, "__name__", None) if isinstance(hint, type) else str(hint).replace("seti_utils.log.specs.", "")
+    return (
+        getattr(hint, "__name__", None) if isinstance(hint, type) else re.sub(r"seti_utils\.log\.specs\.(\w+\.)?", "", str(hint))
+    )
 
 
 def plain(value: object, name_of: Callable[[str], str] = str) -> object:

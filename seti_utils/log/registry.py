@@ -1,10 +1,11 @@
 """The executable log: experiments by name, each one change away from its parent."""
 
 import difflib
-from dataclasses import dataclass, field, fields, replace
+import typing
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 
 from seti_utils.errors import InputError
-from seti_utils.log.config import Config, fingerprint
+from seti_utils.log.config import HINTS, Config, fingerprint
 from seti_utils.log.layouts import RAW, panels_shown, parse_layout
 
 KNOBS = tuple(f.name for f in fields(Config))
@@ -179,13 +180,21 @@ class Log:
 
 
 def changed(before: Config, changes: dict[str, object], name: str, must_change: bool = True) -> Config:
-    """``before`` with ``changes`` made; each is checked where it is written."""
+    """``before`` with ``changes`` made; each is checked where it is written.
+
+    The log writes history, so there a change must change something, and :func:`edit` a feature that is on
+    (``must_change``); a run's overrides may do either, and an edit switches a feature on.
+    """
     values = {}
     for knob, value in changes.items():
         if knob not in KNOBS:
             raise InputError(f"unknown knob {knob!r}", where=name, remedy=nearest(knob, KNOBS))
         old = getattr(before, knob)
-        values[knob] = edited(old, value, f"{name}: {knob}") if isinstance(value, Edit) else value
+        if isinstance(value, Edit):
+            on = old if old is not None or must_change else switched_on(knob, name)
+            values[knob] = edited(on, value, f"{name}: {knob}")
+        else:
+            values[knob] = value
         if must_change and values[knob] == old:
             raise InputError(f"{knob}={old!r} is what its parent has already", where=name, remedy="leave it out")
     try:
@@ -194,14 +203,39 @@ def changed(before: Config, changes: dict[str, object], name: str, must_change: 
         raise InputError(str(error), where=name) from None
 
 
+def switched_on(knob: str, where: str) -> object:
+    """The feature that ``knob`` switches on, with its own defaults: what a run's edit of a feature that is off begins with.
+
+    Raises ``InputError`` where that is not told by the knob alone: several features to choose from, or settings without a
+    default.
+    """
+    features = features_of(knob)
+    shown = [f"{kind.__name__}({', '.join(f.name for f in fields(kind))})" for kind in features]
+    if len(features) == 1 and all(f.default is not MISSING for f in fields(features[0])):
+        return features[0]()
+    raise InputError(
+        f"{knob} is off" if features else f"{knob} has no settings",
+        where=where,
+        remedy=f"switch it on as a whole: {knob}={' or '.join(shown)}" if features else "give its value without a dot",
+    )
+
+
+def features_of(knob: str) -> list[type]:
+    """The features that ``knob`` may hold."""
+    hint = HINTS[knob]
+    return [kind for kind in typing.get_args(hint) or (hint,) if is_dataclass(kind)]
+
+
 def edited(old: object, change: Edit, where: str) -> object:
     """The parent's spec with some fields changed."""
     if old is None:
         raise InputError("edit() of a feature that is off", where=where, remedy="write the whole spec instead")
+    if not is_dataclass(old):
+        raise InputError(f"its value {old!r} has no settings", where=where, remedy="give its value without a dot")
     known = tuple(f.name for f in fields(old))
     for key, _ in change.fields:
         if key not in known:
-            raise InputError(f"{type(old).__name__} has no field {key!r}", where=where, remedy=nearest(key, known))
+            raise InputError(f"{type(old).__name__} has no setting {key!r}", where=where, remedy=nearest(key, known))
     return replace(old, **dict(change.fields))
 
 

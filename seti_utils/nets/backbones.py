@@ -122,11 +122,11 @@ def _download_or_refuse(name: str, backbone: str) -> Path:
         raise InputError(
             "nobody published weights for this network",
             where=backbone,
-            remedy="train it from scratch (pretrained=False)" + (f" or take {', '.join(others)}" if others else ""),
+            remedy="start from random weights with --weights none" + (f", or take {', '.join(others)}" if others else ""),
         )
     remedy = (
-        f"give pretrained_file=, or put {name}.safetensors (or .bin, .pth) into the weights folder; "
-        f"with internet: huggingface.co/{config.hf_hub_id or 'timm'}"
+        f"put {name}.safetensors (or .bin, .pth) into a folder and give it with --weights "
+        f"(the file: huggingface.co/{config.hf_hub_id or 'timm'}), or start from random weights with --weights none"
     )
     if config.hf_hub_id is None:
         raise InputError("the hub has no copy of these weights", where=backbone, remedy=f"{remedy} ({config.url})")

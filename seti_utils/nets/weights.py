@@ -34,7 +34,7 @@ def find_weights(folder: str | Path, *names: str) -> Path:
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise InputError("this folder does not exist", where=folder, remedy="give the folder that holds the weights")
+        raise InputError("this folder does not exist", where=folder, remedy="give the folder that holds the weights, or none")
     files = sorted(_weight_files(folder, DEPTH), key=lambda file: (SUFFIXES.index(file.suffix), str(file)))
     for name in names:
         for file in files:
@@ -45,7 +45,7 @@ def find_weights(folder: str | Path, *names: str) -> Path:
     raise InputError(
         f"no weights for {' or '.join(names)}; weights there: {there}",
         where=folder,
-        remedy=f"put them there as {names[0]}.safetensors (or .bin, .pth)",
+        remedy=f"put them there as {names[0]}.safetensors (or .bin, .pth), or start from random weights with --weights none",
     )
 
 

@@ -17,7 +17,7 @@ from seti_utils.data.packed import open_cadences
 from seti_utils.durations import parse_duration, spelled
 from seti_utils.errors import InputError, Paused
 from seti_utils.log.book import lineage_text
-from seti_utils.log.overrides import parse_overrides
+from seti_utils.log.overrides import NO_WEIGHTS, RANDOM_START, parse_overrides, split_overrides
 from seti_utils.log.pages import LOG
 from seti_utils.machine import cores, versions
 from seti_utils.pictures.curves import draw_roc, draw_scores, draw_training
@@ -77,7 +77,9 @@ def session(
 ) -> "Session":
     """The notebook's parameters, checked, as a :class:`Session`. Empty strings mean: find it."""
     name = LOG.find(experiment).name
-    pairs = overrides.split()
+    pairs = split_overrides(overrides)
+    if weights == NO_WEIGHTS:
+        pairs, weights = [*pairs, *RANDOM_START], ""
     base = Runtime(
         data=Path(data) if data else None,
         out=Path(out),

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from seti_utils.log.overrides import parse_overrides
+from seti_utils.log.overrides import parse_overrides, split_overrides
 from seti_utils.log.pages import LOG
 from seti_utils.run.coordinates import parse_folds, parse_seeds
 from seti_utils.run.runtime import Runtime
@@ -20,7 +20,7 @@ def shift_study(
         data=Path(data) if data else None,
         out=Path(runs),
         overlap=Path(overlap) if overlap else None,
-        overrides=parse_overrides(overrides.split()),
+        overrides=parse_overrides(split_overrides(overrides)),
     )
     names, numbers = [LOG.find(name).name for name in experiment.replace(",", " ").split()], []
     if names:
