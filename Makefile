@@ -37,6 +37,14 @@ run: venv  ## the main job: a synthetic sky, train, predict, submission.csv, pic
 test: venv  ## every test
 	OMP_NUM_THREADS=1 $(PY) -m pytest -q -n 2 --dist loadfile
 
+.PHONY: check
+check: venv  ## what a reviewer would ask first: lint, format, types, dead code, dependencies
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m pyright --pythonpath $(PY)
+	$(PY) -m vulture
+	$(PY) -m deptry .
+
 .PHONY: test-setigen
 test-setigen: venv  ## our needles against setigen's, both ways; setigen gets an environment of its own
 	$(PYTHON) -m venv $(VENV)/setigen

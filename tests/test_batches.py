@@ -128,9 +128,9 @@ def test_closing_early_ends_the_threads_and_the_reading():
 
 
 def test_dropping_the_iterator_ends_the_threads_too():
-    for batch in batches(Numbered(400), None, np.arange(400), 4):
-        break
-    del batch
+    stream = batches(Numbered(400), None, np.arange(400), 4)
+    next(stream)
+    del stream
 
 
 def test_everything_is_announced_before_it_is_read():

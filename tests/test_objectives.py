@@ -131,7 +131,9 @@ def test_distill_moves_the_label_towards_the_teachers_score():
 
 
 def test_paired_streams_resume_at_the_same_number():
-    numbers = lambda offset, n: lambda epoch, first: iter(range(offset + first, offset + n))
+    def numbers(offset, n):
+        return lambda epoch, first: iter(range(offset + first, offset + n))
+
     assert list(paired(numbers(0, 4), numbers(100, 9))(0, 2)) == [(2, 102), (3, 103)]
 
 

@@ -107,7 +107,7 @@ def test_killed_in_cold_blood_it_goes_on_and_ends_the_same(sky, tmp_path):
     ]
     environment = os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())}
     folder = out / "exp0022" / "fold0_seed7"
-    for kill in range(3):
+    for _ in range(3):
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         before = modified(folder / "resume.pt")
         deadline = time.monotonic() + 120

@@ -109,7 +109,7 @@ def settled_folds(
             where=path,
             remedy="ask for as many, or delete it to have them drawn anew",
         )
-    if groups is not None and (torn := len(set(zip(groups, fold.tolist()))) - len(set(groups))):
+    if groups is not None and (torn := len(set(zip(groups, fold.tolist(), strict=True))) - len(set(groups))):
         raise InputError(
             f"{torn} groups of rows lie in more than one fold: it was drawn for other groups",
             where=path,

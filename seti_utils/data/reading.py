@@ -76,7 +76,7 @@ def read_at(handle: int, buffers: list, offset: int) -> int:
     """Fill ``buffers`` in turn from ``offset`` of an open file; returns the bytes read, fewer at its end only."""
     done, wanted = _read_once(handle, buffers, offset), sum(map(len, buffers))
     while 0 < done < wanted:  # network disks may give a part at a time
-        left = [memoryview(buffer)[max(0, done - before) :] for buffer, before in zip(buffers, _starts(buffers))]
+        left = [memoryview(buffer)[max(0, done - before) :] for buffer, before in zip(buffers, _starts(buffers), strict=True)]
         if not (more := _read_once(handle, [buffer for buffer in left if len(buffer)], offset + done)):
             break
         done += more

@@ -100,7 +100,7 @@ class JoinedCadences:
             if len(places) == places[-1] - places[0] + 1:
                 source.read_into(inside, out[places[0] : places[-1] + 1])
             else:
-                for place, row in zip(places, inside):
+                for place, row in zip(places, inside, strict=True):
                     source.read_into([row], out[place : place + 1])
 
     def will_need(self, rows: Sequence[int]) -> None:

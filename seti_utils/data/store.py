@@ -103,7 +103,7 @@ def verify(folder: str | Path, quiet: bool = False) -> int:
     stream = batches(store, None, np.arange(len(store)), BATCH)
     bad = []
     for batch in _shown(stream, len(store), f"verifying {folder}", quiet):
-        bad += [int(row) for row, one in zip(batch.rows, batch.x.numpy()) if zlib.crc32(one) != wanted[row]]
+        bad += [int(row) for row, one in zip(batch.rows, batch.x.numpy(), strict=True) if zlib.crc32(one) != wanted[row]]
     if bad:
         raise InputError(
             f"{len(bad)} of {len(store)} cadences are damaged: {', '.join(store.ids[bad[:3]])}",

@@ -17,7 +17,7 @@ def gather_weights(backbones: list[str], folder: str | Path) -> list[Path]:
     the hub. Raises ``InputError`` for a backbone whose weights cannot be had.
     """
     paths = [Path(folder) / f"{backbone}.safetensors" for backbone in backbones]
-    for backbone, path in zip(backbones, paths):
+    for backbone, path in zip(backbones, paths, strict=True):
         if not path.is_file():
             gather(backbone, path)
     return paths

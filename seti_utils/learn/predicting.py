@@ -74,12 +74,12 @@ def predict_together(
                 with torch.autocast(device.type, dtype=DTYPES[kind], enabled=kind is not None):
                     for view in tta:
                         mirrored = mirror(image, view, rows=mosaic)
-                        for model, seen in zip(models, views):
+                        for model, seen in zip(models, views, strict=True):
                             seen.append(model(mirrored))
                 logits.append(np.stack([mean_logit(seen, numbers, finite) for seen in views]))
                 rows.append(numbers)
     finally:
-        for model, mode in zip(models, modes):
+        for model, mode in zip(models, modes, strict=True):
             model.train(mode)
     return np.concatenate(logits, axis=1), np.concatenate(rows)
 

@@ -10,6 +10,7 @@ neighbour its needle stays, as a negative shadow.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -65,7 +66,7 @@ def clean_panels(own: Tensor, others: Tensor, shifts: Sequence[int], agree: Tens
 def segments(shifts: Sequence[int]) -> list[tuple[int, int]]:
     """The window's channels cut where a neighbour begins or ends: (start, end) of each piece."""
     edges = sorted({0, FREQ, *(edge for shift in shifts for edge in (common(shift)[0].start, common(shift)[0].stop))})
-    return list(zip(edges, edges[1:]))
+    return list(pairwise(edges))
 
 
 def lower_median(values: Sequence[Tensor]) -> Tensor:

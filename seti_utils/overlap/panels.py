@@ -67,7 +67,7 @@ class CleanedCadences:
         """Share of the row's columns, over its six panels, that a neighbour shows too."""
         _, shifts, agree = self.of(int(self.rows[row]))
         seen = torch.zeros(PANELS, FREQ, dtype=torch.bool)
-        for shift, panels in zip(shifts, agree):
+        for shift, panels in zip(shifts, agree, strict=True):
             seen[panels, common(shift)[0]] = True
         return float(seen.float().mean())
 

@@ -98,7 +98,7 @@ def compare_pairs(
 ) -> pd.DataFrame:
     """Those of the candidates ``found`` (a, b, shift) that are the same sky, each pair once, in the order of a and b."""
     read, rows = Reader(source, device), []
-    for a, b, shift in show(list(zip(found["a"], found["b"], found["shift"])), len(found), "comparing", "pair"):
+    for a, b, shift in show(list(zip(found["a"], found["b"], found["shift"], strict=True)), len(found), "comparing", "pair"):
         like = likeness(read(a), read(b), int(shift))
         if like.same:
             which = "".join(map(str, like.panels))

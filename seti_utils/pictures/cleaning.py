@@ -38,7 +38,7 @@ def draw_cleaning(cadence: np.ndarray, *, title: str = "") -> Figure:
         places = list(figure.subplots(-(-len(STEPS) // COLUMNS), COLUMNS).flat)
         for spare in places[len(STEPS) :]:
             spare.set_axis_off()
-        for axes, (name, step) in zip(places, STEPS.items()):
+        for axes, (name, step) in zip(places, STEPS.items(), strict=False):
             draw_stack(axes, step(x_BPTF)[0].numpy(), view="raw")
             axes.set_title(name)
     return figure

@@ -81,7 +81,7 @@ def predicted(
         models, bar, view_of(config), tta=config.tta, device=device, autocast=kind, mosaic=rows_of(config.layout)
     )
     tables = {}
-    for (fold, seed), logit in zip(runs, logits):
+    for (fold, seed), logit in zip(runs, logits, strict=True):
         table = make_scores(source.ids[rows], sigmoid(logit), fold=fold, experiment=name, seed=seed, fingerprint=mark)
         write_scores(run_folder(runtime.out, name, fold, seed) / "test.csv", table)
         tables[fold, seed] = table

@@ -203,7 +203,7 @@ class Study:
                 " "
                 + "; ".join(
                     f"{name} (fingerprint {model.oof['fingerprint'].iloc[0]}), folds {self.folds}, seeds {self.seeds}"
-                    for name, model in zip(self.names, self.models)
+                    for name, model in zip(self.names, self.models, strict=False)  # tables that were given have no name
                 )
                 + "."
             )

@@ -1,17 +1,17 @@
 """Adversarial validation: can a model tell a row's split, by what, and how much should each training row weigh?"""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.inspection import permutation_importance
 from sklearn.linear_model import LogisticRegression
 
 from seti_utils.data.folds import grouped_folds, stratified_folds
 from seti_utils.errors import InputError
 from seti_utils.scores.ensemble import logits
-from seti_utils.stats.auc import auc
 from seti_utils.stats.intervals import auc_interval
 from seti_utils.stats.logistic import sigmoid
 
@@ -74,8 +74,7 @@ def boosted(
     ``repeats`` shuffles of every column in every fold give the importances; 0 gives none.
     """
     value, is_test = features.to_numpy(np.float32), np.asarray(is_test, np.float64)
-    generator, losses = np.random.default_rng(seed), []
-    raw = np.empty(len(is_test))
+    raw, losses = np.empty(len(is_test)), []
     for fold in np.unique(folds):
         seen, held = folds != fold, np.flatnonzero(folds == fold)
         model = HistGradientBoostingClassifier(
@@ -90,29 +89,15 @@ def boosted(
         model.fit(value[seen], is_test[seen])
         raw[held] = model.predict_proba(value[held])[:, 1]
         if repeats and 0 < is_test[held].sum() < len(held):
-            losses.append(shuffled_losses(lambda x: model.predict_proba(x)[:, 1], value[held], is_test[held], repeats, generator))
+            lost = permutation_importance(
+                model, value[held], is_test[held], scoring="roc_auc", n_repeats=repeats, random_state=seed
+            )
+            losses.append(lost.importances_mean)
     importance = None
     if losses:
         table = pd.DataFrame({"feature": features.columns, "importance": np.mean(losses, 0), "scatter": np.std(losses, 0)})
         importance = table.sort_values("importance", ascending=False, kind="stable", ignore_index=True)
     return judged("boosting on statistics", raw, is_test, folds, groups, importance)
-
-
-def shuffled_losses(
-    predict: Callable[[np.ndarray], np.ndarray],
-    value: np.ndarray,
-    target: np.ndarray,
-    repeats: int,
-    generator: np.random.Generator,
-) -> np.ndarray:
-    """By column, how much AUC is lost when it is shuffled among the rows; the mean over ``repeats``."""
-    whole, losses = auc(target, predict(value)), np.zeros(value.shape[1])
-    for column in range(value.shape[1]):
-        stacked = np.concatenate([value] * repeats)
-        stacked[:, column] = np.concatenate([generator.permutation(value[:, column]) for _ in range(repeats)])
-        scores = predict(stacked).reshape(repeats, -1)
-        losses[column] = whole - np.mean([auc(target, score) for score in scores])
-    return losses
 
 
 def judged(

@@ -1,5 +1,7 @@
 """From six panels to an image: the layout notation put into effect."""
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor
 
@@ -80,7 +82,7 @@ def arrange(x_BPTF: Tensor, channels: str | Layout) -> Tensor:
 
 def take(x_BPTF: Tensor, panels: tuple[int, ...]) -> Tensor:
     """The panels at these places: a slice (no copy) when they are evenly spaced, a copy otherwise."""
-    steps = {b - a for a, b in zip(panels, panels[1:])}
+    steps = {b - a for a, b in pairwise(panels)}
     step = steps.pop() if steps else 1
     if not steps and step > 0:
         return x_BPTF[:, panels[0] : panels[-1] + 1 : step]

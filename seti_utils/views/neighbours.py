@@ -40,7 +40,7 @@ def by_panel(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """
     planes = x.flatten(0, -3) if x.device.type == "cpu" else x.reshape(1, -1, x.shape[-1])
     out = torch.empty_like(planes)
-    for plane, target in zip(planes, out):
+    for plane, target in zip(planes, out, strict=True):
         target.copy_(function(plane))
     return out.view(x.shape)
 

@@ -63,7 +63,7 @@ def swap_on_off(x_BPTF: Tensor, y: Tensor, *, generator: Generator, p: float = 0
     batch = len(x_BPTF)
     places(x_BPTF.shape[1], SIX)
     hit = chosen(batch, p, generator)
-    order = torch.tensor([slot for pair in zip(OFF, ON) for slot in pair], device=x_BPTF.device)
+    order = torch.tensor([slot for pair in zip(OFF, ON, strict=True) for slot in pair], device=x_BPTF.device)
     return reorder(x_BPTF, order.repeat(batch, 1), hit), torch.where(hit, 0, y)
 
 

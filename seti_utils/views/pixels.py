@@ -65,7 +65,7 @@ def mask(image_BCFT: Tensor, y: Tensor, *, generator: Generator, freq: float = 0
     widths = [
         (uniform(0, share, (batch, 1), generator) * size).round().long() for share, size in ((freq, size_f), (time, size_t))
     ]
-    band, span = (spans(size, width, (batch, 1), generator)[:, 0] for size, width in zip((size_f, size_t), widths))
+    band, span = (spans(size, width, (batch, 1), generator)[:, 0] for size, width in zip((size_f, size_t), widths, strict=True))
     cut = (band[:, :, None] | span[:, None, :]) & hit[:, None, None]
     return image_BCFT.masked_fill(cut.unsqueeze(1), 0), y.clone()
 

@@ -45,7 +45,7 @@ def render(
     # A CPU takes one cadence at a time: what the layout copies then stays in the cache, in half the time.
     cpu = x_BPTF.device.type == "cpu"
     step = 1 if cpu else max(1, len(x_BPTF))
-    for x, image in zip(x_BPTF.split(step), out.split(step)):
+    for x, image in zip(x_BPTF.split(step), out.split(step), strict=True):
         for channel, plane in enumerate(arrange_channels(x.float() if cpu else x, channels)):
             resize_into(plane, image[:, channel], **how)
     return out

@@ -51,7 +51,7 @@ def resize_into(planes: Tensor, out: Tensor, *, kernel: str = "bicubic", antiali
             return
         check(kernel, freq, time)
         # One image at a time: what is between the two sums then stays in the cache.
-        for plane, target in zip(planes, out):
+        for plane, target in zip(planes, out, strict=True):
             target.copy_(resize_sparse(plane.float(), freq, time, kernel, antialias))
 
 

@@ -34,7 +34,7 @@ def whiten(x_BPTF: Tensor, freq: int = 15, limit: float = 6.0) -> Tensor:
             flat = x @ without_level(x.shape[-1], freq, x.device)
             return flat.mul_(scale).clamp_(-limit, limit).to(x_BPTF.dtype)
         # One cadence at a time stays in the cache, and of the matrix only the band around its diagonal is multiplied.
-        for rows, by in zip(x.flatten(1, 2), scale.expand_as(x[..., :1]).flatten(1, 2)):
+        for rows, by in zip(x.flatten(1, 2), scale.expand_as(x[..., :1]).flatten(1, 2), strict=True):
             level = rows.clone()
             for start in range(0, rows.shape[-1], BLOCK):
                 first, last = max(start - freq // 2, 0), start + BLOCK + freq // 2
