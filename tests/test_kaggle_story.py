@@ -23,7 +23,7 @@ PLAN = {
     },
 }
 """Fold 1 has no time at all: a session makes its one step, and the next goes on from that session's output."""
-PLAN["stages"]["train1"]["parameters"] = PLAN["parameters"] | {"stop_after": "0.001"}
+PLAN["stages"]["train1"]["parameters"] = PLAN["parameters"] | {"stop_after": "0.001s"}
 
 
 @pytest.fixture(scope="module")

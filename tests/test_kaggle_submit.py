@@ -266,14 +266,10 @@ def test_cancelling_says_what_it_costs(kaggle, kernel):
 
 def test_the_command_line(kaggle, repository, tmp_path, monkeypatch, capsys):
     """The story of the help text, by the commands themselves."""
-    import argparse
-
-    from seti_utils.commands.kaggle.kernels import add_kaggle_parser
+    from seti_utils.commands.parsing import make_parser
 
     def run(*words: object) -> str:
-        parser = argparse.ArgumentParser()
-        add_kaggle_parser(parser.add_subparsers())
-        args = parser.parse_args(["kaggle", *map(str, words)])
+        args = make_parser(["kaggle"]).parse_args(["kaggle", *map(str, words)])
         args.handle(args)
         return capsys.readouterr().out
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from seti_utils.commands.options import runtime_of
-from seti_utils.commands.train import add_parser
+from seti_utils.commands.parsing import make_parser
 from seti_utils.errors import InputError
 from seti_utils.log.overrides import parse_overrides
 from seti_utils.run.launch import command_of, follow
@@ -14,11 +14,7 @@ from seti_utils.run.runtime import Runtime
 
 def parsed(words):
     """The arguments of ``python -m seti_utils`` as the command line reads them."""
-    import argparse
-
-    parser = argparse.ArgumentParser()
-    add_parser(parser.add_subparsers())
-    return parser.parse_args(words)
+    return make_parser(words).parse_args(words)
 
 
 def test_every_option_of_a_run_reaches_the_processes():

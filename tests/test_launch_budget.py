@@ -31,7 +31,7 @@ def test_a_failure_ends_all_at_once():
 def test_processes_find_the_runs_that_they_build_on(tmp_path):
     words = command_of("exp0019", [0], [1], Runtime(runs=(tmp_path / "a", tmp_path / "b")), 0, ["epochs=1"])
     assert words[words.index("--runs") + 1 :][:2] == [str(tmp_path / "a"), str(tmp_path / "b")]
-    from seti_utils.__main__ import make_parser
+    from seti_utils.commands.parsing import make_parser
 
     args = make_parser().parse_args(words[2:])
     assert args.runs == [tmp_path / "a", tmp_path / "b"] and args.set == ["epochs=1"]

@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 
-from seti_utils.__main__ import make_parser
 from seti_utils.commands.options import run_of
+from seti_utils.commands.parsing import make_parser
 from seti_utils.errors import InputError
 from seti_utils.learn.survival import CURES
 from seti_utils.log import specs

@@ -1,1 +1,1 @@
-"""The command line: one module a command, each with its parser and what it does."""
+"""The command line: a file is a command, a folder a group of commands; see :mod:`seti_utils.commands.parsing`."""

@@ -1,28 +1,29 @@
-"""``anomaly``: how far every cadence lies from the ordinary ones, in the features of a trained network."""
+"""Score how far every cadence lies from the ordinary ones, for blending and for rejecting outliers.
+
+Measures how far every cadence's features lie from those of negatives that the network was not trained on. Writes
+OUT/EXPERIMENT/anomaly_HOW: oof.csv and test.csv, which the command blend takes beside a classifier's, and outliers.csv, test
+cadences unlike anything the network was judged on. No row is ever its own neighbour.
+"""
 
 import argparse
 
-from seti_utils.commands.options import add_coordinates, add_runs, add_runtime, run_of
+from seti_utils.commands.options import add_coordinates, add_runs, add_runtime, count, run_of
+
+EXAMPLES = ("seti anomaly sky_demo --folds 0 --how lof --data DATA",)
 
 
-def add_parser(commands: argparse._SubParsersAction) -> None:
-    parser = commands.add_parser(
-        "anomaly",
-        help="anomaly scores from a trained network's features, for blending and for rejecting outliers",
-        description="Measure how far every cadence's features lie from those of negatives that the network was not trained "
-        "on: mean distance to the nearest ones (knn), Mahalanobis distance, or local outlier factor (lof). Writes "
-        "OUT/EXPERIMENT/anomaly_HOW: oof.csv and test.csv, which blend takes beside a classifier's, and outliers.csv, test "
-        "cadences unlike anything the network was judged on. No row is ever its own neighbour.",
-        epilog="example: python -m seti_utils anomaly idea_arcface --folds all --how lof --data DATA",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_coordinates(parser)
-    parser.add_argument("--how", choices=("knn", "mahalanobis", "lof"), default="knn")
-    parser.add_argument("--neighbours", type=int, default=10, help="for knn and lof (default: 10)")
+    parser.add_argument(
+        "--how",
+        choices=("knn", "mahalanobis", "lof"),
+        default="knn",
+        help="mean distance to the nearest negatives, Mahalanobis distance, or local outlier factor (default: knn)",
+    )
+    parser.add_argument("--neighbours", type=count, default=10, metavar="N", help="for knn and lof (default: 10)")
     parser.add_argument("--level", type=float, default=0.01, help="share of ordinary rows that may be rejected (default: 0.01)")
     add_runs(parser)
     add_runtime(parser)
-    parser.set_defaults(handle=handle)
 
 
 def handle(args: argparse.Namespace) -> None:

@@ -1,41 +1,50 @@
-"""``blend``: one submission out of several score tables, weighted by hand or by what their out-of-fold tables say."""
+"""Average several submissions or score tables.
+
+Submissions have the columns id,target; score tables are what the command predict writes. plain: the mean of the scores; rank:
+the mean of rank / highest rank; logit: the mean of the logits; power: the power mean.
+
+With --oof the weights are found on the out-of-fold tables, by coordinate ascent or hill climbing, and used only if they beat
+equal weights on folds that the search did not see. Tables of other rows, labels or folds are refused.
+
+--stack OVERLAP (with --oof) is a logistic regression on the members' logits and on how much of a row its neighbours cover, so
+that networks for cleaned panels are believed where there are neighbours, and others elsewhere. It is used only if it beats the
+mean of the logits on rows it did not see.
+"""
 
 import argparse
 from pathlib import Path
 
+from seti_utils.commands.options import count
 from seti_utils.errors import InputError
 
+EXAMPLES = (
+    "seti blend a.csv b.csv c.csv --how rank --out submission.csv",
+    "seti blend a.csv b.csv --oof a_oof.csv b_oof.csv --search hill --correlations --out submission.csv",
+    "seti blend a.csv b.csv --oof a_oof.csv b_oof.csv --stack OVERLAP --out submission.csv",
+)
 
-def add_parser(commands: argparse._SubParsersAction) -> None:
-    parser = commands.add_parser(
-        "blend",
-        help="average several submissions or score tables",
-        description="Average submissions (id,target) or score tables of the same ids. plain: mean of scores; rank: mean of "
-        "rank / highest rank; logit: mean of logits; power: power mean.\n"
-        "With --oof weights are found on the out-of-fold tables, by coordinate ascent or hill climbing, and used only if "
-        "they beat "
-        "equal weights on folds that the search did not see. Tables of other rows, labels or folds are refused.\n"
-        "--stack OVERLAP (with --oof): logistic regression on the members' logits and on how much of a row its neighbours "
-        "cover, so that networks for cleaned panels are believed where there are neighbours, and others elsewhere; used only "
-        "if it beats the mean of logits on rows it did not see.",
-        epilog="examples:\n"
-        "  python -m seti_utils blend a.csv b.csv c.csv --how rank --out submission.csv\n"
-        "  python -m seti_utils blend a.csv b.csv --oof a_oof.csv b_oof.csv --search hill --correlations --out submission.csv\n"
-        "  python -m seti_utils blend raw.csv cleaned.csv --oof raw_oof.csv cleaned_oof.csv --stack OVERLAP --out submission.csv",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("tables", type=Path, nargs="+", help="submissions or score tables (CSV)")
+    parser.add_argument(
+        "--how",
+        default="plain",
+        choices=("plain", "rank", "logit", "power"),
+        help="what is averaged (default: plain, the scores)",
     )
-    parser.add_argument("tables", type=Path, nargs="+", help="CSV files")
-    parser.add_argument("--how", default="plain", choices=("plain", "rank", "logit", "power"))
     parser.add_argument("--power", type=float, default=2.0, help="exponent of the power mean (default: 2)")
-    parser.add_argument("--weights", type=float, nargs="+", help="one per table (default: all alike)")
-    parser.add_argument("--oof", type=Path, nargs="+", help="out-of-fold table of each, in the same order: find the weights")
+    parser.add_argument("--weights", type=float, nargs="+", metavar="W", help="one per table (default: all alike)")
+    parser.add_argument(
+        "--oof", type=Path, nargs="+", metavar="CSV", help="each one's out-of-fold table, in the same order: find the weights"
+    )
     parser.add_argument("--search", default="ascent", choices=("ascent", "hill"), help="how to find them (default: ascent)")
     parser.add_argument("--stack", type=Path, metavar="OVERLAP", help="stack by coverage: folder of a cleaned overlap search")
-    parser.add_argument("--draws", type=int, default=50, help="bootstrap samples for the weights' intervals (default: 50)")
+    parser.add_argument(
+        "--draws", type=count, default=50, metavar="N", help="bootstrap samples for the weights' intervals (default: 50)"
+    )
     parser.add_argument("--correlations", action="store_true", help="print how alike the members are (Spearman's)")
-    parser.add_argument("--sample", type=Path, help="write the rows in this sample submission's order")
+    parser.add_argument("--sample", type=Path, metavar="CSV", help="write the rows in this sample submission's order")
     parser.add_argument("--out", type=Path, required=True, help="the submission to write")
-    parser.set_defaults(handle=handle)
 
 
 def handle(args: argparse.Namespace) -> None:
@@ -76,7 +85,8 @@ def stacked(args: argparse.Namespace, tables: list) -> None:
     own, test = stack(oofs, tables, read_covered(args.stack), groups=read_groups(args.stack).set_index("id")["group"])
     found, (gain, low, high) = auc(own["target"], own["score"]), gain_of(own, oofs)
     print(
-        f"AUC out of fold: mean of logits {found - gain:.4f}, stacked by coverage {found:.4f} (each row by parts that did not see it)\n"
+        f"AUC out of fold: mean of logits {found - gain:.4f}, stacked by coverage {found:.4f} "
+        "(each row by parts that did not see it)\n"
         f"gain: {gain:+.4f} [{low:+.4f}, {high:+.4f}]: "
         + ("the stack is used" if low > 0 else "not beyond chance, the mean of logits is used")
     )

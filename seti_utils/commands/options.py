@@ -3,9 +3,12 @@
 import argparse
 from pathlib import Path
 
+from seti_utils.durations import parse_duration
+from seti_utils.errors import InputError
+from seti_utils.files import require_writable
 from seti_utils.log.overrides import NO_WEIGHTS, RANDOM_START, parse_overrides
 from seti_utils.log.pages import LOG
-from seti_utils.run.coordinates import parse_folds
+from seti_utils.run.coordinates import parse_folds, parse_seeds
 from seti_utils.run.runtime import Runtime
 
 
@@ -21,13 +24,72 @@ def add_overrides(parser: argparse.ArgumentParser) -> None:
 
 
 def add_coordinates(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("experiment", help="a name of the log (see: python -m seti_utils log)")
+    parser.add_argument("experiment", help="a name from the log (the command log lists them)")
     parser.add_argument("--folds", default="all", help="'all' or numbers, e.g. 0 or 0,1,2 (default: all)")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[2021], help="one run a fold and seed (default: 2021)")
+    add_seeds(parser)
+
+
+def add_seeds(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--seeds", action=SeedsAction, nargs="+", default=[2021], metavar="N", help="one run per fold and seed (default: 2021)"
+    )
 
 
 def add_runs(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--runs", type=Path, nargs="+", default=[], help="further folders with trained weights (besides --out)")
+    parser.add_argument(
+        "--runs", type=Path, nargs="+", default=[], metavar="FOLDER", help="more folders with trained weights, besides --out"
+    )
+
+
+def add_budget(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--stop-after",
+        metavar="11h30m",
+        help="time budget: finish the step, save, and exit with code 75; the same command resumes",
+    )
+    parser.add_argument(
+        "--retry",
+        type=int,
+        default=0,
+        metavar="N",
+        help="restart a dead run up to N times, each with one more remedy (default: 0)",
+    )
+
+
+def add_era(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--era",
+        choices=("current", "old"),
+        default="current",
+        help="old: the leaky first data (old_leaky_data/), every panel normalised again on reading (default: current)",
+    )
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--device", default="auto", help="auto, cpu, cuda or cuda:1 (default: auto, the first GPU if there is one)"
+    )
+
+
+def add_workers(parser: argparse.ArgumentParser, what: str = "reading threads (default: chosen for this machine)") -> None:
+    parser.add_argument("--workers", type=count, metavar="N", help=what)
+
+
+def count(text: str) -> int:
+    """A whole number from 1 up, for argparse."""
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1 up")
+    return int(text)
+
+
+class SeedsAction(argparse.Action):
+    """``--seeds 2021 5656`` or ``--seeds 2021,5656``."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        try:
+            namespace.seeds = parse_seeds(" ".join(values))
+        except InputError as error:
+            raise argparse.ArgumentError(self, str(error)) from None
 
 
 class WeightsAction(argparse.Action):
@@ -41,25 +103,30 @@ class WeightsAction(argparse.Action):
 
 def add_runtime(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("where and how")
-    group.add_argument("--data", type=Path, help="the competition folder (default: $SETI_DATA, Kaggle's mounts, ./data)")
+    group.add_argument("--data", type=Path, help="the competition folder (default: $SETI_DATA, Kaggle's mounts, or ./data)")
     group.add_argument("--out", type=Path, default=Path("runs"), help="where artifacts go (default: runs)")
     group.add_argument(
         "--weights",
         action=WeightsAction,
-        help="folder with pretrained weights; 'none' starts from random ones (--set pretrained=False)",
+        metavar="FOLDER",
+        help="folder with pretrained weights; 'none' starts from random ones, as --set pretrained=False does",
     )
-    group.add_argument("--packed", type=Path, help="folder with packed stores (see: python -m seti_utils pack)")
-    group.add_argument("--overlap", type=Path, help="folder of an overlap search (see: python -m seti_utils overlap)")
-    group.add_argument("--adversarial", type=Path, help="table of weights for training rows (see: python -m seti_utils shift)")
-    group.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:1 (default: auto)")
-    group.add_argument("--workers", type=int, help="reading threads (default: from the machine)")
+    group.add_argument("--packed", type=Path, metavar="FOLDER", help="folder with packed stores, made by the command pack")
+    group.add_argument("--overlap", type=Path, metavar="FOLDER", help="folder of an overlap search, made by the command overlap")
+    group.add_argument(
+        "--adversarial",
+        type=Path,
+        metavar="CSV",
+        help="weights of the training rows, written by the command shift (adversarial.csv)",
+    )
+    add_device(group)
+    add_workers(group)
     add_overrides(group)
 
 
 def runtime_of(args: argparse.Namespace) -> Runtime:
-    """The ``Runtime`` that the shared options describe."""
-    from seti_utils.durations import parse_duration
-
+    """The ``Runtime`` that the shared options describe; refuses an ``--out`` that cannot be written to."""
+    require_writable(args.out)
     return Runtime(
         data=args.data,
         out=args.out,

@@ -1,32 +1,37 @@
-"""``pack``: all cadences of a split in one file, for reading at the speed of the disk."""
+"""Pack a competition folder into one memory-mapped file per split.
+
+Copies the cadences into OUT/train and OUT/test, one float16 file each with ids and checksums, for reading at the speed of the
+disk. Interrupted, the same command resumes. A store that the disk will not hold is refused, with its size, before the first
+byte: the whole competition takes 84 GB, its ON panels 42 GB.
+"""
 
 import argparse
 from pathlib import Path
 
+from seti_utils.commands.options import add_era, add_workers
 
-def add_parser(commands: argparse._SubParsersAction) -> None:
-    parser = commands.add_parser(
-        "pack",
-        help="pack a competition folder into one memory-mapped file a split",
-        description="Copy the cadences into OUT/train and OUT/test, one float16 file each with ids and checksums. It goes on "
-        "where it was interrupted and refuses, naming the size, when the disk will not hold the store.",
-        epilog="example: python -m seti_utils pack DATA store --panels on; then: train ... --packed store",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+EXAMPLES = (
+    "seti pack DATA STORE --panels on",
+    "seti train sky_demo --folds 0 --data DATA --packed STORE",
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("data", type=Path, help="the competition folder")
     parser.add_argument("out", type=Path, help="folder of the store")
-    parser.add_argument("--split", choices=("train", "test", "both"), default="both")
+    parser.add_argument("--split", choices=("train", "test", "both"), default="both", help="which part to pack (default: both)")
     parser.add_argument("--panels", choices=("all", "on"), default="all", help="on: the ON panels only, half the size")
-    parser.add_argument("--era", choices=("current", "old"), default="current")
-    parser.add_argument("--workers", type=int, help="reading threads (default: from the machine)")
+    add_era(parser)
+    add_workers(parser)
     parser.add_argument("--verify", action="store_true", help="read the store back and compare every checksum")
-    parser.set_defaults(handle=handle)
 
 
 def handle(args: argparse.Namespace) -> None:
     from seti_utils.data.competition import read_competition
     from seti_utils.data.store import pack, verify
+    from seti_utils.files import require_writable
 
+    require_writable(args.out)
     competition = read_competition(args.data, args.era)
     for split in ("train", "test") if args.split == "both" else (args.split,):
         if args.split == "both" and not len(competition.split(split)):

@@ -1,24 +1,23 @@
-"""``predict``: the mean test scores over folds and seeds, and the submission."""
+"""Score the test cadences and write submission.csv.
+
+The scores are the mean over the best weights of every fold and seed. OUT/submission.csv has the order of
+sample_submission.csv; OUT/EXPERIMENT/test.csv and oof.csv (the folds' validation rows) are what the command blend takes.
+"""
 
 import argparse
 
 from seti_utils.commands.options import add_coordinates, add_runs, add_runtime, run_of
 
+EXAMPLES = (
+    "seti predict sky_demo --folds 0 --data DATA",
+    "seti predict exp0023 --folds all --seeds 2021 5656 --data DATA",
+)
 
-def add_parser(commands: argparse._SubParsersAction) -> None:
-    parser = commands.add_parser(
-        "predict",
-        help="score the test cadences and write submission.csv",
-        description="Score the test cadences with the best weights of every fold and seed, average, and write "
-        "OUT/submission.csv in the order of sample_submission.csv. OUT/EXPERIMENT/test.csv and oof.csv (the folds' validation "
-        "rows) are what blend takes.",
-        epilog="example: python -m seti_utils predict exp0023 --folds all --data DATA",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_coordinates(parser)
     add_runs(parser)
     add_runtime(parser)
-    parser.set_defaults(handle=handle)
 
 
 def handle(args: argparse.Namespace) -> None:

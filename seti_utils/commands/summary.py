@@ -1,23 +1,20 @@
-"""``summary``: what a trained experiment is worth, and where everything lies."""
+"""Say what a trained experiment is worth, and where everything lies.
+
+Prints the out-of-fold AUC with a bootstrap interval; on a synthetic sky also the AUC on the hidden test labels, and that of
+the same network untrained.
+"""
 
 import argparse
 
 from seti_utils.commands.options import add_coordinates, add_runs, add_runtime, run_of
 
+EXAMPLES = ("seti summary sky_demo --folds 0 --data DATA",)
 
-def add_parser(commands: argparse._SubParsersAction) -> None:
-    parser = commands.add_parser(
-        "summary",
-        help="out-of-fold AUC, test AUC where the answers are known, and where everything lies",
-        description="Print the out-of-fold AUC with a bootstrap interval; on a synthetic sky also the AUC on the hidden test "
-        "labels, and that of the same network untrained.",
-        epilog="example: python -m seti_utils summary sky_demo --folds 0 --data out/sky --out out",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_coordinates(parser)
     add_runs(parser)
     add_runtime(parser)
-    parser.set_defaults(handle=handle)
 
 
 def handle(args: argparse.Namespace) -> None:

@@ -1,38 +1,30 @@
-"""``train``: an experiment of the log, on some folds, with some seeds."""
+"""Train an experiment of the log.
+
+Finished runs are skipped; unfinished ones resume from the last saved step. Artifacts go to OUT/EXPERIMENT/fold<f>_seed<s>:
+best.pt, last.pt, history.csv, oof.csv, meta.json.
+"""
 
 import argparse
 
-from seti_utils.commands.options import add_coordinates, add_runs, add_runtime, run_of
+from seti_utils.commands.options import add_budget, add_coordinates, add_runs, add_runtime, run_of
+
+EXAMPLES = (
+    "seti train sky_demo --folds 0 --data DATA",
+    "seti train exp0023 --folds all --seeds 2021 5656 --data DATA --weights WEIGHTS",
+    "seti train exp0012 --folds 0 --data DATA --weights none --stop-after 11h30m",
+    "seti train exp0007 --folds 0 --data DATA --weights none --set backbone=resnet10t --set 'mixup=Mixup(alpha=5)'",
+    "seti train exp0012 --folds all --data DATA --weights WEIGHTS --launch folds    # one fold per GPU",
+    "torchrun --nproc-per-node 2 -m seti_utils train exp0012 --folds 0              # two GPUs share every batch",
+)
 
 
-def add_parser(commands: argparse._SubParsersAction) -> None:
-    parser = commands.add_parser(
-        "train",
-        help="train an experiment of the log",
-        description="Train an experiment; go on where an earlier run stopped; leave a finished one alone. Artifacts go to "
-        "OUT/EXPERIMENT/fold<f>_seed<s>: best.pt, last.pt, history.csv, oof.csv, meta.json.",
-        epilog="examples:\n"
-        "  python -m seti_utils train exp0023 --folds all --seeds 2021 5656 --data DATA --weights WEIGHTS\n"
-        "  python -m seti_utils train exp011 --folds 0 --stop-after 11h30m\n"
-        "  torchrun --nproc-per-node 2 -m seti_utils train exp011 --folds 0      (two GPUs share every batch)\n"
-        "  python -m seti_utils train exp011 --folds all --launch folds          (one fold per GPU)\n"
-        "  python -m seti_utils train exp0007 --set backbone=resnet10t --set epochs=2 --set pretrained=False",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_coordinates(parser)
     add_budget(parser)
     add_runs(parser)
     parser.add_argument("--launch", choices=("folds", "ranks"), help="use every GPU: one fold each, or together on one batch")
     parser.add_argument("--sync-bn", action="store_true", help="several GPUs on one batch: BatchNorm over the whole of it")
     add_runtime(parser)
-    parser.set_defaults(handle=handle)
-
-
-def add_budget(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--stop-after", metavar="11h30m", help="finish the step, save, and say how to go on")
-    parser.add_argument(
-        "--retry", type=int, default=0, metavar="N", help="start a dead run again up to N times, each with one more remedy"
-    )
 
 
 def handle(args: argparse.Namespace) -> None:

@@ -25,5 +25,5 @@ def numbers(text: str, what: str) -> list[int]:
     try:
         found = [int(part) for part in re.split(r"[,\s]+", text.strip())]
     except ValueError:
-        raise InputError(f"{what}={text!r} is no list of whole numbers", remedy='write for example "0" or "0,1"') from None
+        raise InputError(f"{what}={text!r} is not a list of whole numbers", remedy='write for example "0" or "0,1"') from None
     return list(dict.fromkeys(found))

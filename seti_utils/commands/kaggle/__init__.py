@@ -1,5 +1,8 @@
-"""``kaggle``: kernels, data and submissions; its steps are in ``seti_utils.commands.kaggle.kernels``."""
+"""Kernels, data and submissions on Kaggle.
 
-from seti_utils.commands.kaggle.kernels import add_kaggle_parser as add_parser
+Every step ends with exit code 0 only when what it says has happened. The whole story, one command per step, is below.
+"""
 
-__all__ = ["add_parser"]
+from seti_utils.commands.kaggle.kernels import EXAMPLES, add_arguments
+
+__all__ = ["EXAMPLES", "add_arguments"]

@@ -18,27 +18,21 @@ from seti_utils.kaggle.status import status, table, wait
 from seti_utils.session.errors import KaggleError
 from seti_utils.session.parameters import parse_parameters
 
-STORY = """The whole story, one command a step:
-  kaggle data data/                          the competition's files (156 GB pass, 84 GB stay)
-  kaggle weights exp0011                     pretrained weights as a dataset of yours
-  kaggle build train exp0011 --folds 0,1 --dataset YOU/seti-pretrained-weights
-                                             a kernel folder per fold and seed, below build/
-  kaggle push build/seti-train-*             check, push, note the run
-  kaggle wait build/seti-train-*             until done; fails when a run failed, and says why
-  kaggle build infer exp0011 --folds 0,1 --push
-  kaggle fetch build/seti-infer-* --out runs/kaggle
-  kaggle submit runs/kaggle/…/submission.csv -m "exp0011"
-or all of it from a file: kaggle chain plans/second_place.yaml"""
+EXAMPLES = (
+    "seti kaggle data data/                 # the competition's files (156 GB pass, 84 GB stay)",
+    "seti kaggle weights exp0011            # pretrained weights as a dataset of yours",
+    "seti kaggle build train exp0011 --folds 0,1 --dataset YOU/seti-pretrained-weights    # a kernel folder per fold and seed",
+    "seti kaggle push build/seti-train-*    # check, push, note the run",
+    "seti kaggle wait build/seti-train-*    # until done; fails when a run failed, and says why",
+    "seti kaggle build infer exp0011 --folds 0,1 --push",
+    "seti kaggle fetch build/seti-infer-* --out runs/kaggle",
+    "seti kaggle submit runs/kaggle/seti-infer-exp0011-fold0-1-seed2021/submission.csv -m exp0011",
+    "seti kaggle chain plans/second_place.yaml    # all of it, from a file",
+)
 
 
-def add_kaggle_parser(commands: argparse._SubParsersAction) -> None:
-    """Add `kaggle` with all its subcommands; each sets ``handle`` to a function of the parsed arguments."""
-    parser = commands.add_parser(
-        "kaggle",
-        help="kernels, data and submissions on Kaggle",
-        description=STORY,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add all steps; each sets ``handle`` to a function of the parsed arguments."""
     steps = parser.add_subparsers(dest="step", required=True, metavar="STEP")
     for add in (add_data, add_weights, add_build, add_kernel_steps, add_fetch, add_chain, add_submit):
         add(steps)
