@@ -48,7 +48,7 @@ class Story:
             cwd=self.out,
             env=self.environment,
             stdout=subprocess.PIPE,
-            text=True,
+            encoding="utf-8",
         )
         self.times.append((" ".join(words[: 2 if words[0] == "kaggle" else 1]), time.monotonic() - started))
         print("\n".join(done.stdout.splitlines()[-8:]), flush=True)
@@ -66,7 +66,7 @@ def serve_sky(site: LocalKaggle, sky: Path, archive: Path) -> None:
                 packed.write(path, path.relative_to(sky).as_posix())
     site.competitions.archive = archive
     labels = next(path for path in sky.glob("*.csv") if path.name.startswith("test"))
-    site.competitions.solution = {row["id"]: float(row["target"]) for row in csv.DictReader(labels.open())}
+    site.competitions.solution = {row["id"]: float(row["target"]) for row in csv.DictReader(labels.open(encoding="utf-8"))}
     site.kernels.mounts[f"competitions/{SLUG}"] = archive.parent / SLUG
     with zipfile.ZipFile(archive) as packed:
         packed.extractall(archive.parent / SLUG)
@@ -123,7 +123,7 @@ def play(story: Story, site: LocalKaggle, epochs: int) -> None:
             },
         },
     }
-    (out / "plan.yaml").write_text(json.dumps(plan, indent=1))
+    (out / "plan.yaml").write_text(json.dumps(plan, indent=1), encoding="utf-8")
     story.tell("kaggle", "chain", "plan.yaml", "--every", 1, "--out", "runs")
     homes = [out / f"runs/plan/seti-infer-sky-demo-fold{fold}-seed2021/submission.csv" for fold in (0, 1)]
     story.tell("blend", *homes, "--out", "submission.csv", "--sample", "data/sample_submission.csv")

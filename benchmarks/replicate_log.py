@@ -118,7 +118,7 @@ def row_of(name: str, seeds: list[int], deaths: dict[int, str], seconds: float, 
             change = interval(target, [alive[seed] for seed in common], [theirs[seed] for seed in common])
             row["change"], row["change_low"], row["change_high"] = rounded(change)
             said.append("change {:+.3f} [{:+.3f}, {:+.3f}]".format(*change))
-        metas = [json.loads((run_folder(runtime.out, name, 0, seed) / "meta.json").read_text()) for seed in alive]
+        metas = [json.loads((run_folder(runtime.out, name, 0, seed) / "meta.json").read_text(encoding="utf-8")) for seed in alive]
         history = pd.read_csv(run_folder(runtime.out, name, 0, next(iter(alive))) / "history.csv")
         row["cv"] = round(float(np.mean([meta["best_auc"] for meta in metas])), 5)
         row["steps"] = len(history) * (metas[0]["train_rows"] // scale.BATCH)

@@ -48,11 +48,11 @@ def played(way: str, folder: Path, choices: argparse.Namespace) -> tuple[float, 
     ]
     threads = {} if torch.cuda.is_available() else {"OMP_NUM_THREADS": "1" if WAYS[way] else str(os.cpu_count())}
     began, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    ended = subprocess.run(words, cwd=ROOT, env=os.environ | threads, capture_output=True, text=True)
+    ended = subprocess.run(words, cwd=ROOT, env=os.environ | threads, capture_output=True, encoding="utf-8")
     spent, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
     if ended.returncode:
         sys.exit(f"{way}: {ended.stdout[-500:]}{ended.stderr[-500:]}")
-    seconds = [json.loads(path.read_text())["seconds"] for path in out.glob(f"{choices.experiment}/*/meta.json")]
+    seconds = [json.loads(path.read_text(encoding="utf-8"))["seconds"] for path in out.glob(f"{choices.experiment}/*/meta.json")]
     work = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return spent, work, max(seconds) if way == "a fold per process" else sum(seconds)
 

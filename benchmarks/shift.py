@@ -230,7 +230,7 @@ def add_row(results: Path, row: dict[str, object]) -> None:
     import fcntl
 
     results.parent.mkdir(parents=True, exist_ok=True)
-    with open(results.with_suffix(".lock"), "w") as lock:
+    with open(results.with_suffix(".lock"), "w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         rows = pd.read_csv(results) if results.exists() else pd.DataFrame(columns=COLUMNS)
         rows = pd.concat([rows, pd.DataFrame([row])[COLUMNS]], ignore_index=True) if len(rows) else pd.DataFrame([row])[COLUMNS]

@@ -57,12 +57,12 @@ class Clock:
 def children() -> list[Path]:
     """The child processes, as folders of /proc; none where there is no such thing."""
     listing = Path(f"/proc/self/task/{os.getpid()}/children")
-    return [Path("/proc") / child for child in listing.read_text().split()] if listing.exists() else []
+    return [Path("/proc") / child for child in listing.read_text(encoding="utf-8").split()] if listing.exists() else []
 
 
 def processor_seconds() -> float:
     """Processor time of this process and of its living children: hardly moved by what else the machine does."""
-    fields = [(child / "stat").read_text().rpartition(")")[2].split() for child in children()]
+    fields = [(child / "stat").read_text(encoding="utf-8").rpartition(")")[2].split() for child in children()]
     return time.process_time() + sum(int(field[11]) + int(field[12]) for field in fields) / os.sysconf("SC_CLK_TCK")
 
 
@@ -185,9 +185,9 @@ def peak(device: torch.device, reset: bool = False) -> float:
     if not Path("/proc/self/clear_refs").exists():
         return float("nan")
     if reset:
-        Path("/proc/self/clear_refs").write_text("5")
+        Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
     status = [(Path("/proc/self/status"), "VmHWM"), *((child / "status", "RssAnon") for child in children())]
-    lines = [line for path, key in status for line in path.read_text().splitlines() if line.startswith(key)]
+    lines = [line for path, key in status for line in path.read_text(encoding="utf-8").splitlines() if line.startswith(key)]
     return sum(int(line.split()[1]) for line in lines) / 1e3
 
 

@@ -1,5 +1,6 @@
 """The command line: ``seti COMMAND``, or ``python -m seti_utils COMMAND``."""
 
+import io
 import os
 import sys
 
@@ -17,6 +18,8 @@ def main(words: list[str] | None = None) -> int:
     in good order, the same command resumes. 130: interrupted. 141: whoever read the output has gone.
     """
     words = sys.argv[1:] if words is None else words
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as standard error is: a locale without σ ends no command
     try:
         args = make_parser(words).parse_args(words)
         code = args.handle(args) or 0

@@ -39,7 +39,7 @@ def write_competition(root: Path, train: int = 12, test: int = 5, seed: int = 0,
         sample = split == "test" and not old
         table = "sample_submission.csv" if sample else f"{split}_labels{ending}.csv"
         lines = [f"{name},{0.5 if sample else target}" for name, target in zip(ids, targets)]
-        (folder / table).write_text("id,target\n" + "\n".join(lines) + "\n")
+        (folder / table).write_text("id,target\n" + "\n".join(lines) + "\n", encoding="utf-8")
     return root
 
 

@@ -58,7 +58,10 @@ def test_adapted_weights_make_the_scores_and_the_trained_ones_stay(sky, tmp_path
         for name, knobs in (("plain", {}), ("adapted", {"adapt": adapt}))
     ]
     assert not np.array_equal(*tests)
-    assert json.loads((folder / "meta.json").read_text())["best_auc"] == json.loads((plain / "meta.json").read_text())["best_auc"]
+    assert (
+        json.loads((folder / "meta.json").read_text(encoding="utf-8"))["best_auc"]
+        == json.loads((plain / "meta.json").read_text(encoding="utf-8"))["best_auc"]
+    )
 
 
 def test_a_stopped_adaptation_goes_on_to_the_same_weights(sky, tmp_path):
@@ -155,5 +158,5 @@ def test_a_kernel_finds_a_mounted_overlap_search(tmp_path, monkeypatch):
     assert find_overlap() is None
     for place in (tmp_path / "datasets" / "somebody" / "seti-overlap",):
         place.mkdir(parents=True)
-        (place / "overlap.json").write_text("{}")
+        (place / "overlap.json").write_text("{}", encoding="utf-8")
         assert find_overlap() == place

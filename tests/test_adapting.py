@@ -196,10 +196,10 @@ def test_row_weights_refuse_what_cannot_weigh(table, tmp_path):
         row_weights(table, np.array(["b", "zz"], dtype=object))
     with pytest.raises(InputError, match="above zero"):
         row_weights(table, np.array(["c"], dtype=object))
-    table.write_text("id,weight\nb,-1\n")
+    table.write_text("id,weight\nb,-1\n", encoding="utf-8")
     with pytest.raises(InputError, match="negative"):
         row_weights(table, np.array(["b"], dtype=object))
-    table.write_text("id,heaviness\nb,1\n")
+    table.write_text("id,heaviness\nb,1\n", encoding="utf-8")
     with pytest.raises(InputError, match="no columns"):
         row_weights(table, np.array(["b"], dtype=object))
 

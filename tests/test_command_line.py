@@ -43,7 +43,7 @@ def refused(capsys, *words):
 def test_a_reader_that_leaves_early_is_no_mishap(tmp_path):
     """`… log | head -1`: no traceback, and the exit code that the shell has for it."""
     command = f'"{sys.executable}" -m seti_utils log exp0023'
-    ended = subprocess.run(["bash", "-c", f"set -o pipefail; {command} | true"], cwd=ROOT, capture_output=True, text=True)
+    ended = subprocess.run(["bash", "-c", f"set -o pipefail; {command} | true"], cwd=ROOT, capture_output=True, encoding="utf-8")
     assert ended.returncode == 141 and ended.stderr == ""
 
 
@@ -64,13 +64,13 @@ def test_a_reader_that_leaves_early_is_no_mishap(tmp_path):
 def test_a_file_in_the_way_of_the_output_is_one_line(words, shared_competition, tmp_path, capsys):
     """Whatever the system refuses – a full or read-only disk, a file where a folder should be – ends like this."""
     blocked = tmp_path / "blocked"
-    blocked.write_text("a file")
+    blocked.write_text("a file", encoding="utf-8")
     places = {"OUT": str(blocked / "out"), "DATA": str(shared_competition)}
     for short, place in places.items():
         words = [word.replace(short, place) for word in words]
     said = refused(capsys, *words)
     assert str(blocked) in said and "is a file, where a folder is needed; give the name of a folder" in said
-    assert blocked.read_text() == "a file"
+    assert blocked.read_text(encoding="utf-8") == "a file"
 
 
 def test_a_full_disk_and_a_read_only_one_are_named_with_a_remedy():

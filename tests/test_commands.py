@@ -44,7 +44,8 @@ def test_a_new_command_is_one_new_file(tmp_path, monkeypatch, capsys):
     (tmp_path / "greet.py").write_text(
         '"""Greet somebody.\n\nPolitely.\n"""\n\nEXAMPLES = ("seti greet world",)\n\n'
         'def add_arguments(parser):\n    parser.add_argument("whom", help="who is greeted")\n\n'
-        'def handle(args):\n    print(f"hello {args.whom}")\n    return 7\n'
+        'def handle(args):\n    print(f"hello {args.whom}")\n    return 7\n',
+        encoding="utf-8",
     )
     monkeypatch.setattr(commands, "__path__", [*commands.__path__, str(tmp_path)])
     assert main(["greet", "world"]) == 7 and capsys.readouterr().out == "hello world\n"
@@ -114,7 +115,9 @@ def test_messages_name_the_toolkit_as_it_was_called(monkeypatch):
 
 
 def test_python_dash_m_works_and_teaches():
-    shown = subprocess.run([sys.executable, "-m", "seti_utils", "--help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    shown = subprocess.run(
+        [sys.executable, "-m", "seti_utils", "--help"], cwd=ROOT, capture_output=True, encoding="utf-8", check=True
+    )
     for name in ("sky", "log", "train", "predict", "blend", "first steps"):
         assert name in shown.stdout
 

@@ -14,7 +14,7 @@ from seti_utils.errors import InputError
 
 def mark(folder):
     folder.mkdir(parents=True)
-    (folder / "train_labels.csv").write_text("id,target\na,0\n")
+    (folder / "train_labels.csv").write_text("id,target\na,0\n", encoding="utf-8")
     return folder
 
 
@@ -126,7 +126,7 @@ def test_missing_files_are_counted_and_the_first_named(tiny_competition):
 
 def test_any_row_of_any_count(tiny_competition):
     table = tiny_competition / "train_labels.csv"
-    table.write_text("\n".join(table.read_text().splitlines()[:6]))
+    table.write_text("\n".join(table.read_text(encoding="utf-8").splitlines()[:6]), encoding="utf-8")
     assert len(read_competition(tiny_competition).train) == 5
 
 
@@ -172,7 +172,7 @@ def test_harmless_forms_of_a_table_are_read(tmp_path):
 
 def test_a_sample_submission_may_hold_any_target(tmp_path):
     path = tmp_path / "sample_submission.csv"
-    path.write_text("id,target\na,0.5\nb,\n")
+    path.write_text("id,target\na,0.5\nb,\n", encoding="utf-8")
     assert list(read_targets(path, labelled=False)) == ["id"]
     with pytest.raises(InputError, match="no such table"):
         read_targets(tmp_path / "none.csv")

@@ -73,7 +73,7 @@ def test_round_trip_in_any_order(tmp_path):
 def test_an_edited_table_is_refused(tmp_path, damage, message):
     path = tmp_path / "folds.csv"
     write_folds(path, IDS, stratified_folds(TARGETS))
-    path.write_text(damage(path.read_text()))
+    path.write_text(damage(path.read_text(encoding="utf-8")), encoding="utf-8")
     with pytest.raises(InputError, match=message) as caught:
         read_folds(path, IDS)
     assert "delete it" in str(caught.value) and str(path) in str(caught.value)

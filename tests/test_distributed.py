@@ -44,7 +44,7 @@ def torchrun(program, *arguments, ranks=2, **environment):
         program,
         *map(str, arguments),
     ]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)
+    return subprocess.run(command, env=environment, capture_output=True, encoding="utf-8", timeout=240)
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ with join_team("cpu", timeout_s=120) as team:
 def pair(tmp_path_factory):
     """The folder of a job of two ranks that trains, then gathers."""
     folder = tmp_path_factory.mktemp("pair")
-    (folder / "pair.py").write_text(PAIR)
+    (folder / "pair.py").write_text(PAIR, encoding="utf-8")
     ended = torchrun(folder / "pair.py", folder)
     assert ended.returncode == 0, ended.stderr
     return folder
@@ -93,7 +93,7 @@ def test_two_ranks_equal_one_of_the_double_batch(pair, alone):
 
 
 def test_gathered_predictions_have_one_row_per_id_on_every_rank(pair):
-    found = [json.loads((pair / f"{rank}.json").read_text()) for rank in range(2)]
+    found = [json.loads((pair / f"{rank}.json").read_text(encoding="utf-8")) for rank in range(2)]
     for one in found:
         assert one["rows"] == list(range(11))
         assert one["logits"] == [[0.5 * row, -1.0 * row] for row in range(11)]

@@ -77,7 +77,7 @@ def test_experiment_runs_end_to_end(name, sky, overlap, adversarial, out):
     sample = pd.read_csv(sky / "sample_submission.csv", dtype={"id": str})
     submission = pd.read_csv(path, dtype={"id": str})
     assert list(submission["id"]) == list(sample["id"]) and np.isfinite(submission["target"]).all()
-    meta = json.loads((folder / "meta.json").read_text())
+    meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
     assert meta["finished"] and meta["fingerprint"] == LOG.fingerprint(name, overrides)
 
 

@@ -11,7 +11,7 @@ from seti_utils.kaggle.fetch import read_names
 from seti_utils.kaggle.quota import read_quota
 from seti_utils.session.errors import KaggleError
 
-RECORDED = json.loads((Path(__file__).parent / "local_kaggle/recorded_answers.json").read_text())
+RECORDED = json.loads((Path(__file__).parent / "local_kaggle/recorded_answers.json").read_text(encoding="utf-8"))
 KERNEL = "tester/seti-record"
 PUSHES = {
     "capacity": errors.Capacity,

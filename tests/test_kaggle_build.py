@@ -47,17 +47,17 @@ def test_a_kernel_stays_small(built):
 def test_another_package_makes_another_archive(tmp_path):
     package = tmp_path / "seti_utils"
     package.mkdir()
-    (package / "__init__.py").write_text("x = 1\n")
+    (package / "__init__.py").write_text("x = 1\n", encoding="utf-8")
     first = package_archive(package)
     os.utime(package / "__init__.py", (0, 0))
     (package / "__pycache__").mkdir()
     assert package_archive(package) == first
-    (package / "__init__.py").write_text("x = 2\n")
+    (package / "__init__.py").write_text("x = 2\n", encoding="utf-8")
     assert package_archive(package) != first
 
 
 def first_source(folder) -> str:
-    return json.loads((folder / "notebook.ipynb").read_text())["cells"][0]["source"]
+    return json.loads((folder / "notebook.ipynb").read_text(encoding="utf-8"))["cells"][0]["source"]
 
 
 def run_cell(source: str, tmp_path, after: str) -> subprocess.CompletedProcess:
@@ -73,7 +73,7 @@ def run_cell(source: str, tmp_path, after: str) -> subprocess.CompletedProcess:
         cwd=tmp_path,
         env=environment,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
     )
 
 
@@ -131,7 +131,7 @@ def test_the_package_can_come_from_a_dataset(repository, tmp_path):
 
 
 def test_a_stamp_names_the_run(built):
-    text = (built.folder / "notebook.ipynb").read_text()
+    text = (built.folder / "notebook.ipynb").read_text(encoding="utf-8")
     stamped = stamp(text, "0123456789abcdef")
     assert stamped != text and len(stamped) == len(text) + 7
     assert 'RUN_ID, KERNEL = "0123456789abcdef", ' in json.loads(stamped)["cells"][0]["source"]
@@ -139,7 +139,7 @@ def test_a_stamp_names_the_run(built):
 
 
 def test_parameters_are_injected_and_nothing_of_papermill_stays(built):
-    text = (built.folder / "notebook.ipynb").read_text()
+    text = (built.folder / "notebook.ipynb").read_text(encoding="utf-8")
     sources = [cell["source"] for cell in json.loads(text)["cells"]]
     assert any('folds = "0"' in "".join(source) and 'stop_after = "11h15m"' in "".join(source) for source in sources[2:])
     assert "start_time" not in text and '"papermill"' not in text
@@ -222,10 +222,10 @@ def test_papermill_knows_no_parameter_more():
 
 def test_a_notebook_without_parameters_is_refused(tmp_path):
     path = tmp_path / "n.ipynb"
-    path.write_text(json.dumps({**notebook("x = 1"), "cells": []}))
+    path.write_text(json.dumps({**notebook("x = 1"), "cells": []}), encoding="utf-8")
     with pytest.raises(InputError, match="0 cells are tagged"):
         read_parameters(path)
-    path.write_text(json.dumps(notebook("x = print(1)")))
+    path.write_text(json.dumps(notebook("x = print(1)")), encoding="utf-8")
     with pytest.raises(InputError, match="no plain literal"):
         read_parameters(path)
 
@@ -251,7 +251,9 @@ def test_an_image_can_be_pinned_and_a_machine_chosen():
 def spoil(folder, **changes):
     metadata = read_metadata(folder)
     metadata.update(changes)
-    (folder / "kernel-metadata.json").write_text(json.dumps({key: value for key, value in metadata.items() if value is not None}))
+    (folder / "kernel-metadata.json").write_text(
+        json.dumps({key: value for key, value in metadata.items() if value is not None}), encoding="utf-8"
+    )
 
 
 @pytest.mark.parametrize(
@@ -282,9 +284,9 @@ def test_each_mistake_is_found_with_its_remedy(kernel, changes, problem):
 
 
 def edit_notebook(folder, change):
-    made = json.loads((folder / "notebook.ipynb").read_text())
+    made = json.loads((folder / "notebook.ipynb").read_text(encoding="utf-8"))
     change(made)
-    (folder / "notebook.ipynb").write_text(json.dumps(made))
+    (folder / "notebook.ipynb").write_text(json.dumps(made), encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -316,5 +318,5 @@ def test_this_users_own_key_is_found(kernel, monkeypatch):
 
 def test_the_committed_notebooks_hold_no_secret_and_no_output():
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
         assert not re.search(r'"outputs": \[\s*\{', text), path

@@ -29,7 +29,7 @@ def output(tmp_path):
     for name, body in FILES.items():
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         (out / name).write_bytes(body)
-    (out / "__notebook__.ipynb").write_text("{}")
+    (out / "__notebook__.ipynb").write_text("{}", encoding="utf-8")
     write_run(out, stage="train", experiment="exp0001", fingerprint="f", folds=[0], seeds=[1], bundle=True)
     return out
 
@@ -54,13 +54,13 @@ def test_only_batch_sessions_pack(tmp_path, monkeypatch):
     said = {"stage": "train", "experiment": "e", "fingerprint": "f", "folds": [0], "seeds": [1]}
     for kind, packed in (("Interactive", False), ("Batch", True)):
         monkeypatch.setenv("KAGGLE_KERNEL_RUN_TYPE", kind)
-        (tmp_path / "a.txt").write_text("a")
+        (tmp_path / "a.txt").write_text("a", encoding="utf-8")
         write_run(tmp_path, **said)
         assert (tmp_path / "output.tar").exists() is packed is not (tmp_path / "a.txt").exists()
 
 
 def test_a_second_card_does_not_list_the_first_tar(output):
-    (output / "late.txt").write_text("x")
+    (output / "late.txt").write_text("x", encoding="utf-8")
     write_run(output, stage="train", experiment="exp0001", fingerprint="f", folds=[0], seeds=[1], bundle=False)
     assert list(read_run(output)["files"]) == ["late.txt", "submission.csv"] and not (output / "output.tar").exists()
 
@@ -69,7 +69,7 @@ def test_a_full_disk_leaves_the_files_as_they_are(tmp_path, monkeypatch, capsys)
     def full(*_words, **_more):
         raise OSError(28, "No space left on device")
 
-    (tmp_path / "a.txt").write_text("a")
+    (tmp_path / "a.txt").write_text("a", encoding="utf-8")
     monkeypatch.setattr(bundle.tarfile, "open", full)
     write_run(tmp_path, stage="train", experiment="e", fingerprint="f", folds=[0], seeds=[1], bundle=True)
     assert verify_run(tmp_path)["bundle"] is None and "No space left" in capsys.readouterr().err
@@ -104,10 +104,10 @@ def rewrite(output, **members: object) -> None:
                 info = tarfile.TarInfo(name)
                 info.size = len(content)
                 tar.addfile(info, io.BytesIO(content))
-    run = json.loads((output / "run.json").read_text())
+    run = json.loads((output / "run.json").read_text(encoding="utf-8"))
     run["bundle"] = {"bytes": (output / "output.tar").stat().st_size, "sha256": bundle.sha256(output / "output.tar")}
     run["files"] |= {name: {"bytes": len(body), "sha256": "0" * 64} for name, body in members.items() if isinstance(body, bytes)}
-    (output / "run.json").write_text(json.dumps(run))
+    (output / "run.json").write_text(json.dumps(run), encoding="utf-8")
 
 
 def link(name: str, kind: bytes, target: str) -> tarfile.TarInfo:
@@ -148,7 +148,7 @@ def test_an_absolute_name_stays_inside(output, tmp_path):
     [
         (lambda path: path.unlink(), "output.tar is missing"),
         (lambda path: path.write_bytes(path.read_bytes()[:600]), "not the file that the run wrote"),
-        (lambda path: path.write_text("<html>503</html>"), "not the file that the run wrote"),
+        (lambda path: path.write_text("<html>503</html>", encoding="utf-8"), "not the file that the run wrote"),
     ],
     ids=["missing", "cut", "an error page"],
 )
@@ -161,17 +161,17 @@ def test_a_damaged_tar_is_refused(output, damage, message):
 
 def test_a_tar_that_is_none_is_refused(output):
     (output / "output.tar").write_bytes(b"no tar at all" * 100)
-    run = json.loads((output / "run.json").read_text())
+    run = json.loads((output / "run.json").read_text(encoding="utf-8"))
     run["bundle"] = {"bytes": 1300, "sha256": bundle.sha256(output / "output.tar")}
-    (output / "run.json").write_text(json.dumps(run))
+    (output / "run.json").write_text(json.dumps(run), encoding="utf-8")
     with pytest.raises(Unverified, match="cannot be read"):
         verified(output)
 
 
 @pytest.mark.parametrize("files", [{"a": 3}, {"a": {"bytes": 1}}, []])
 def test_a_card_with_a_strange_list_is_refused(output, files):
-    run = json.loads((output / "run.json").read_text()) | {"files": files}
-    (output / "run.json").write_text(json.dumps(run))
+    run = json.loads((output / "run.json").read_text(encoding="utf-8")) | {"files": files}
+    (output / "run.json").write_text(json.dumps(run), encoding="utf-8")
     with pytest.raises(Unverified, match="no valid files"):
         read_run(output)
 

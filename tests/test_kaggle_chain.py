@@ -31,7 +31,7 @@ INFER = "tester/seti-infer-sky-demo-fold0-1-2-seed2021"
 @pytest.fixture
 def plan(tmp_path):
     path = tmp_path / "second_place.yaml"
-    path.write_text(PLAN)
+    path.write_text(PLAN, encoding="utf-8")
     return read_plan(path)
 
 
@@ -45,7 +45,7 @@ def quick_build(monkeypatch):
 
 def simple(notebook, parameters):
     """The notebook as papermill would prepare it, without papermill's second of loading."""
-    made = json.loads(notebook.read_text())
+    made = json.loads(notebook.read_text(encoding="utf-8"))
     made["cells"].insert(
         1, {**made["cells"][0], "source": "\n".join(f"{name} = {value!r}" for name, value in parameters.items())}
     )
@@ -128,7 +128,7 @@ def test_a_chain_runs_to_its_end(world, play):
     assert pushed(world) == [*(TRAIN.format(fold) for fold in range(3)), INFER] and world.most == 2
     infer = next(request for method, request in world.calls if method == "SaveKernel" and "infer" in request["slug"])
     assert infer["kernelDataSources"] == [TRAIN.format(fold) for fold in range(3)]
-    assert (play.home / INFER.split("/")[1] / "out.txt").read_text() == INFER
+    assert (play.home / INFER.split("/")[1] / "out.txt").read_text(encoding="utf-8") == INFER
     assert not (play.home / TRAIN.format(0).split("/")[1]).exists()
     play()
     assert len(pushed(world)) == 4
@@ -266,7 +266,7 @@ def test_a_package_that_is_too_large_to_embed_is_uploaded_once(world, play, monk
 
 def test_a_journal_that_is_damaged(world, play):
     play.home.mkdir(parents=True)
-    (play.home / "journal.json").write_text("{")
+    (play.home / "journal.json").write_text("{", encoding="utf-8")
     with pytest.raises(InputError, match="look at the kernels' pages"):
         play()
     assert not pushed(world)
@@ -276,7 +276,8 @@ def test_a_killed_chain_goes_on(world, repository, tmp_path):
     """`python -m seti_utils kaggle chain` as a process, killed between its pushes; the next one ends the story."""
     (tmp_path / "plan.yaml").write_text(
         "at_once: 1\nstages:\n  train: {experiments: [sky_demo], folds: [0], fetch: false}\n"
-        "  infer: {experiments: [sky_demo], folds: [0, 1, 2], each: experiment, after: [train]}\n"
+        "  infer: {experiments: [sky_demo], folds: [0, 1, 2], each: experiment, after: [train]}\n",
+        encoding="utf-8",
     )
     words = [sys.executable, "-m", "seti_utils", "kaggle", "chain", tmp_path / "plan.yaml", "--every", "0.1"]
     words += ["--out", tmp_path / "o"]
@@ -292,7 +293,7 @@ def test_a_killed_chain_goes_on(world, repository, tmp_path):
     done = subprocess.run(words, timeout=240, **run)
     assert done.returncode == 0, done.stderr
     assert pushed(world) == [TRAIN.format(0), INFER]
-    assert (tmp_path / "o/plan" / INFER.split("/")[1] / "out.txt").read_text() == INFER
+    assert (tmp_path / "o/plan" / INFER.split("/")[1] / "out.txt").read_text(encoding="utf-8") == INFER
 
 
 def test_dropped_sources_are_a_failure_not_a_second_push(world, play):

@@ -44,9 +44,9 @@ def test_train_infer_and_fetch(kaggle, repository, tmp_path):
     push(inferred.folder)
     wait([inferred.kernel], every=0.2, show=quietly)
     run = fetch_pushed(inferred.folder, tmp_path / "out")
-    assert (tmp_path / "out/submission.csv").read_text() == "fold,score\n0,0.5\n"
+    assert (tmp_path / "out/submission.csv").read_text(encoding="utf-8") == "fold,score\n0,0.5\n"
     assert run["package_sha256"] == inferred.package_sha256 and run["kernel"] == inferred.kernel
-    log = (tmp_path / "out" / f"{inferred.kernel.split('/')[1]}.log").read_text()
+    log = (tmp_path / "out" / f"{inferred.kernel.split('/')[1]}.log").read_text(encoding="utf-8")
     assert run["package_sha256"] in log and str(ROOT) not in log
     assert fetch_pushed(trained.folder, tmp_path / "train")["run_id"] == pushed.run_id
 
@@ -70,9 +70,9 @@ def test_a_failing_notebook_is_told_with_its_traceback(kaggle, repository, tmp_p
 
 def test_a_session_that_is_stopped(kaggle, repository, tmp_path):
     train = build("train", owner="tester", experiment="sky_demo", folds=[0], seeds=[2021], root=repository, out=tmp_path)
-    text = json.loads((train.folder / "notebook.ipynb").read_text())
+    text = json.loads((train.folder / "notebook.ipynb").read_text(encoding="utf-8"))
     text["cells"][-1]["source"] = "import time\ntime.sleep(600)"
-    (train.folder / "notebook.ipynb").write_text(json.dumps(text))
+    (train.folder / "notebook.ipynb").write_text(json.dumps(text), encoding="utf-8")
     push(train.folder)
     deadline = time.monotonic() + 60
     while status(train.kernel).state != "RUNNING" and time.monotonic() < deadline:

@@ -94,7 +94,9 @@ def world(kaggle, kernel, tmp_path, monkeypatch):
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     kaggle.kernels.SaveKernel({"slug": KERNEL, "newTitle": KERNEL.split("/")[1].replace("-", " "), "text": "{}"})
     kaggle.kernels.versions[KERNEL][-1].script = Script(files={"a.txt": b"a"})
-    (tmp_path / "s.csv").write_text("id,target\n" + "".join(f"{number},{number / 20}\n" for number in range(20)))
+    (tmp_path / "s.csv").write_text(
+        "id,target\n" + "".join(f"{number},{number / 20}\n" for number in range(20)), encoding="utf-8"
+    )
     (tmp_path / "weights").mkdir()
     (tmp_path / "weights/net.safetensors").write_bytes(b"w" * 100)
     write_dataset_metadata(tmp_path / "weights", "tester", "seti pretrained weights")

@@ -70,7 +70,7 @@ def test_output_is_verified_and_whole(finished, tmp_path):
     run = fetch(KERNEL, tmp_path / "new/out", run_id="right", experiment="sky_demo", folds=[0], seeds=[2021], fingerprint="f")
     assert run["run_id"] == "right"
     assert (tmp_path / "new/out/model/best.pt").read_bytes() == b"weights"
-    assert (tmp_path / "new/out" / f"{KERNEL.split('/')[1]}.log").read_text() == "epoch 1\ndone\n"
+    assert (tmp_path / "new/out" / f"{KERNEL.split('/')[1]}.log").read_text(encoding="utf-8") == "epoch 1\ndone\n"
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["out"]
 
 
@@ -82,7 +82,7 @@ def test_the_client_itself_fetches(kaggle_process, kernel, tmp_path):
     assert fetch_pushed(kernel, tmp_path / "out")["run_id"] == pushed.run_id
     count = len(kaggle_process.calls)
     assert fetch_pushed(kernel, tmp_path / "out")["run_id"] == pushed.run_id and len(kaggle_process.calls) == count
-    (tmp_path / "out/scores.csv").write_text("changed")
+    (tmp_path / "out/scores.csv").write_text("changed", encoding="utf-8")
     with pytest.raises(Unverified, match="scores.csv is not the file"):
         fetch_pushed(kernel, tmp_path / "out")
 
@@ -197,7 +197,7 @@ def test_six_hundred_files(finished, tmp_path):
 
 def test_a_full_folder_is_left_alone(finished, tmp_path):
     (tmp_path / "out").mkdir()
-    (tmp_path / "out/mine").write_text("x")
+    (tmp_path / "out/mine").write_text("x", encoding="utf-8")
     with pytest.raises(InputError, match="not empty"):
         fetch(KERNEL, tmp_path / "out")
 
@@ -213,7 +213,7 @@ def test_run_json_round_trip(tmp_path, monkeypatch):
     monkeypatch.setenv("SETI_RUN_ID", "abc")
     (tmp_path / "fold0").mkdir()
     (tmp_path / "fold0/best.pt").write_bytes(b"w")
-    (tmp_path / "executed.ipynb").write_text("{}")
+    (tmp_path / "executed.ipynb").write_text("{}", encoding="utf-8")
     write_run(tmp_path, stage="train", experiment="e", fingerprint="f", folds=[0], seeds=[1], auc=0.75)
     run = verify_run(tmp_path, run_id="abc", experiment="e", package_sha256=None)
     assert list(run["files"]) == ["fold0/best.pt"] and run["extra"] == {"auc": 0.75} and read_run(tmp_path)["finished"]

@@ -22,7 +22,7 @@ INFER = "tester/seti-infer-sky-demo-fold0-1-2-seed2021"
 @pytest.fixture
 def plan(tmp_path):
     path = tmp_path / "second_place.yaml"
-    path.write_text(PLAN)
+    path.write_text(PLAN, encoding="utf-8")
     return read_plan(path)
 
 
@@ -36,7 +36,8 @@ def test_a_plan_fans_out(plan):
 def test_a_fold_builds_on_its_own_fold(tmp_path):
     """With several sources too; what has no counterpart is mounted whole."""
     path = tmp_path / "p.yaml"
-    path.write_text("""
+    path.write_text(
+        """
 folds: [0, 1]
 datasets: ["{owner}/weights"]
 stages:
@@ -44,7 +45,9 @@ stages:
   other: {notebook: train, experiments: [exp009], folds: [3], datasets: []}
   student: {notebook: train, experiments: [v2m_student], after: [teacher, other]}
   alone: {notebook: train, experiments: [exp0001], folds: [7], after: [teacher]}
-""")
+""",
+        encoding="utf-8",
+    )
     tasks = {(task.experiment, task.folds[0]): task for task in expand(read_plan(path), "tester")}
     assert tasks["v2m_student", 1].needs == ["tester/seti-train-exp011-fold1-seed2021"]
     assert len(tasks["exp0001", 7].needs) == 2
@@ -54,7 +57,7 @@ stages:
 def test_the_committed_plan_is_the_log_s_own():
     """The 2nd place as kernels: every source comes before what builds on it, fold to fold, weights mounted."""
     path = ROOT / "plans/second_place.yaml"
-    assert path.read_text() == example_plan("second_place"), "write it again: kaggle chain --example second_place"
+    assert path.read_text(encoding="utf-8") == example_plan("second_place"), "write it again: kaggle chain --example second_place"
     tasks = expand(read_plan(path), "tester")
     made = {}
     for task in tasks:
@@ -69,7 +72,7 @@ def test_the_committed_plan_is_the_log_s_own():
 @pytest.mark.parametrize("name", ["exp0001", "exp0019", "teacher"])
 def test_every_experiment_has_a_plan(tmp_path, name):
     path = tmp_path / "p.yaml"
-    path.write_text(example_plan(name))
+    path.write_text(example_plan(name), encoding="utf-8")
     assert [task.stage.notebook for task in expand(read_plan(path), "tester")][-1] == "infer"
     with pytest.raises(InputError, match="did you mean"):
         example_plan(f"{name}x")
@@ -77,7 +80,10 @@ def test_every_experiment_has_a_plan(tmp_path, name):
 
 def test_a_plan_may_be_python(tmp_path):
     path = tmp_path / "p.py"
-    path.write_text("PLAN = {'name': 'mine', 'stages': {'train': {'experiments': ['a', 'b'], 'folds': [0], 'seeds': [1, 2]}}}")
+    path.write_text(
+        "PLAN = {'name': 'mine', 'stages': {'train': {'experiments': ['a', 'b'], 'folds': [0], 'seeds': [1, 2]}}}",
+        encoding="utf-8",
+    )
     assert len(expand(read_plan(path), "tester")) == 4 and read_plan(path).name == "mine"
 
 
@@ -98,6 +104,6 @@ def test_a_plan_may_be_python(tmp_path):
 )
 def test_mistakes_in_a_plan(tmp_path, text, message):
     path = tmp_path / "p.yaml"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=message):
         expand(read_plan(path), "tester")

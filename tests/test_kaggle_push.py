@@ -61,16 +61,18 @@ def test_capacity_is_told_or_waited_for(kaggle, kernel, pauses):
 
 
 def test_sources_that_are_dropped_are_an_error(kaggle, kernel):
-    metadata = json.loads((kernel / "kernel-metadata.json").read_text())
-    (kernel / "kernel-metadata.json").write_text(json.dumps({**metadata, "kernel_sources": ["tester/no-such-kernel"]}))
+    metadata = json.loads((kernel / "kernel-metadata.json").read_text(encoding="utf-8"))
+    (kernel / "kernel-metadata.json").write_text(
+        json.dumps({**metadata, "kernel_sources": ["tester/no-such-kernel"]}), encoding="utf-8"
+    )
     with pytest.raises(errors.InvalidSources, match="version 1 was pushed without kernel sources: .*no-such-kernel"):
         push(kernel)
 
 
 def test_models_that_are_dropped_in_silence_are_an_error(kaggle, kernel):
     name = "timm/tf-efficientnet/pyTorch/tf-efficientnet-b0/1"
-    metadata = json.loads((kernel / "kernel-metadata.json").read_text())
-    (kernel / "kernel-metadata.json").write_text(json.dumps({**metadata, "model_sources": [name]}))
+    metadata = json.loads((kernel / "kernel-metadata.json").read_text(encoding="utf-8"))
+    (kernel / "kernel-metadata.json").write_text(json.dumps({**metadata, "model_sources": [name]}), encoding="utf-8")
     assert push(kernel).version == 1
     kaggle.kernels.unknown_sources.add(name)
     with pytest.raises(errors.InvalidSources, match="tf-efficientnet-b0"):
@@ -141,8 +143,8 @@ def test_a_kernel_that_lands_elsewhere_is_an_error(kaggle, kernel):
 
 
 def test_a_bad_kernel_never_reaches_the_site(kaggle, kernel):
-    metadata = json.loads((kernel / "kernel-metadata.json").read_text())
-    (kernel / "kernel-metadata.json").write_text(json.dumps({**metadata, "title": "another title"}))
+    metadata = json.loads((kernel / "kernel-metadata.json").read_text(encoding="utf-8"))
+    (kernel / "kernel-metadata.json").write_text(json.dumps({**metadata, "title": "another title"}), encoding="utf-8")
     with pytest.raises(errors.BadKernel, match="would land there"):
         push(kernel)
     assert kaggle.calls == []

@@ -50,14 +50,14 @@ def run(*words: object) -> None:
 def test_from_two_folds_to_a_score(kaggle, one_thread, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     sky = make_sky(tmp_path / "served/seti-breakthrough-listen", train=60, test=12, seed=3, workers=1)
-    labels = {row["id"]: float(row["target"]) for row in csv.DictReader(open(sky / "test_labels.csv"))}
+    labels = {row["id"]: float(row["target"]) for row in csv.DictReader(open(sky / "test_labels.csv", encoding="utf-8"))}
     kaggle.competitions.solution, kaggle.competitions.pending = labels, 0
     kaggle.kernels.mounts["competitions/seti-breakthrough-listen"] = sky
     names = [(stage, fold) for stage in ("train", "infer") for fold in (0, 1)]
     kernels = {(stage, fold): kernel_of("tester", stage, "sky_demo", [fold], [2021]) for stage, fold in names}
     kaggle.kernels.layouts |= {kernels["train", 1]: "old", kernels["infer", 0]: "old"}
 
-    (tmp_path / "plan.yaml").write_text(json.dumps(PLAN))
+    (tmp_path / "plan.yaml").write_text(json.dumps(PLAN), encoding="utf-8")
     run("kaggle", "chain", "plan.yaml", "--every", 0.3, "--out", "site")
     homes = {name: tmp_path / "site/plan" / kernel.split("/")[1] for name, kernel in kernels.items()}
     run("blend", homes["infer", 0] / "submission.csv", homes["infer", 1] / "submission.csv", "--out", "submission.csv")
@@ -79,7 +79,9 @@ def test_from_two_folds_to_a_score(kaggle, one_thread, tmp_path, monkeypatch):
     assert kaggle.kernels.versions[kernels["infer", 0]][-1].request["kernelDataSources"] == [kernels["train", 0]]
     fold = homes["train", 1] / "sky_demo/fold1_seed2021"
     assert {"best.pt", "oof.csv", "meta.json", "history.csv"} <= {path.name for path in fold.iterdir()}
-    assert read_run(homes["infer", 1])["fingerprint"] == json.loads((fold / "meta.json").read_text())["fingerprint"]
+    assert (
+        read_run(homes["infer", 1])["fingerprint"] == json.loads((fold / "meta.json").read_text(encoding="utf-8"))["fingerprint"]
+    )
     (row,) = kaggle.competitions.submissions
     assert row["content"] == (tmp_path / "submission.csv").read_bytes() and kaggle.count("CreateSubmission") == 1
     assert not any(version.execution.lingered for versions in kaggle.kernels.versions.values() for version in versions)

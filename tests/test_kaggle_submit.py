@@ -26,7 +26,7 @@ IDS = [f"{number:015x}" for number in range(40)]
 
 def write(path, ids=IDS, scores=None) -> str:
     scores = np.linspace(0, 1, len(ids)) if scores is None else scores
-    path.write_text("id,target\n" + "".join(f"{name},{score}\n" for name, score in zip(ids, scores)))
+    path.write_text("id,target\n" + "".join(f"{name},{score}\n" for name, score in zip(ids, scores)), encoding="utf-8")
     return path
 
 
@@ -59,7 +59,7 @@ def test_a_bad_submission_is_refused(tmp_path, sample, ids, scores, message):
 def test_no_table_at_all(tmp_path, sample):
     with pytest.raises(InputError, match="no such file"):
         check_submission(tmp_path / "nothing.csv", sample)
-    (tmp_path / "s.csv").write_text("id,score\n")
+    (tmp_path / "s.csv").write_text("id,score\n", encoding="utf-8")
     with pytest.raises(InputError, match="columns"):
         check_submission(tmp_path / "s.csv", sample)
 
@@ -247,7 +247,7 @@ def test_quota_and_need(kaggle, tmp_path):
     )
     (tmp_path / "old").mkdir()
     (tmp_path / "old/run.json").write_text(
-        json.dumps({"kernel": KERNEL.replace("fold0", "fold3"), "extra": {"session_seconds": 7200}})
+        json.dumps({"kernel": KERNEL.replace("fold0", "fold3"), "extra": {"session_seconds": 7200}}), encoding="utf-8"
     )
     assert need([KERNEL, "tester/seti-train-other-fold0-seed1"], tmp_path).startswith("about 14.0 of 29.0")
     kaggle.kernels.used_seconds = 100_000
@@ -289,7 +289,9 @@ def test_the_command_line(kaggle, repository, tmp_path, monkeypatch, capsys):
     assert "version 1" in run("build", "infer", "sky_demo", "--folds", "0,1", "--push")
     with pytest.raises(Unverified, match="no run.json"):
         run("fetch", folders[0])
-    (tmp_path / "plan.yaml").write_text(json.dumps({"stages": {"train": {"experiments": ["sky_demo"], "folds": [0]}}}))
+    (tmp_path / "plan.yaml").write_text(
+        json.dumps({"stages": {"train": {"experiments": ["sky_demo"], "folds": [0]}}}), encoding="utf-8"
+    )
     assert KERNEL in run("chain", "plan.yaml", "--dry-run")
     kaggle.competitions.solution = {name: float(number >= 30) for number, name in enumerate(IDS)}
     kaggle.competitions.pending = 0

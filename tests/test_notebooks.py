@@ -83,7 +83,7 @@ def test_a_session_takes_features_with_settings_and_random_weights(sky, tmp_path
 
 def texts(path):
     """What an executed notebook printed, and how many pictures it shows."""
-    cells = [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
+    cells = [cell for cell in json.loads(path.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == "code"]
     outputs = [output for cell in cells for output in cell["outputs"]]
     pictures = sum("image/png" in output.get("data", {}) for output in outputs)
     return "".join("".join(output.get("text", [])) for output in outputs), pictures
@@ -100,14 +100,14 @@ def test_train_then_infer_gives_a_submission_and_pictures(sky, tmp_path):
     assert "hidden test labels" in said and pictures == 2
     submission = pd.read_csv(tmp_path / "infer" / "submission.csv")
     assert list(submission["id"]) == list(pd.read_csv(sky / "sample_submission.csv")["id"])
-    run = json.loads((tmp_path / "infer" / "run.json").read_text())
+    run = json.loads((tmp_path / "infer" / "run.json").read_text(encoding="utf-8"))
     assert run["stage"] == "infer" and run["finished"] and "submission.csv" in run["files"]
 
 
 def test_a_spent_budget_still_ends_in_a_card_that_says_so(sky, tmp_path):
     """The second fold never began: curves are those there are, and run.json says that it goes on."""
     run_notebook("train", tmp_path / "train.ipynb", [f"data={sky}", f"out={tmp_path}", TINY, "folds=0,1", "stop_after=0.001s"])
-    run = json.loads((tmp_path / "run.json").read_text())
+    run = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))
     assert run["stage"] == "train" and not run["finished"] and "budget" in run["reason"]
 
 

@@ -85,7 +85,7 @@ def test_groups_are_the_bands(sky, found):
     assert (groups_of(found, groups["id"][::-1]) == groups["group"][::-1]).all()
     with pytest.raises(InputError, match="1 of 2 cadences are not in it: nobody"):
         groups_of(found, [groups["id"][0], "nobody"])
-    about = json.loads((found / "overlap.json").read_text())
+    about = json.loads((found / "overlap.json").read_text(encoding="utf-8"))
     assert about["counts"]["pairs"] == len(read_pairs(found)) and about["counts"]["largest_group"] > 3
 
 
@@ -219,6 +219,6 @@ def test_command_line(sky, found, tmp_path, capsys):
         assert pd.Series([capsys.readouterr().err]).str.contains(message).all()
     with pytest.raises(InputError, match="overlap search DATA"):
         read_pairs(tmp_path)
-    (found / "pairs.csv").write_text("a,b\n")
+    (found / "pairs.csv").write_text("a,b\n", encoding="utf-8")
     with pytest.raises(InputError, match="missing or was changed"):
         read_pairs(found)

@@ -22,11 +22,11 @@ pytestmark = pytest.mark.skipif(not CLIENT.exists(), reason="the kaggle client i
 def arrived(tmp_path_factory):
     """What the server received, and what the client printed, of one push from the repository's root."""
     home = tmp_path_factory.mktemp("home")
-    metadata = json.loads((ROOT / "kernel-metadata.json").read_text())
+    metadata = json.loads((ROOT / "kernel-metadata.json").read_text(encoding="utf-8"))
     with LocalKaggle(home, user=metadata["id"].split("/")[0]) as site:
         environment = {"PATH": os.environ["PATH"], **site.environment(home)}
         answer = subprocess.run(
-            [CLIENT, "kernels", "push"], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120
+            [CLIENT, "kernels", "push"], cwd=ROOT, env=environment, capture_output=True, encoding="utf-8", timeout=120
         )
         requests = [request for method, request in site.calls if method == "SaveKernel"]
     return answer, requests, metadata
@@ -52,7 +52,7 @@ def test_the_train_notebook_arrives_for_two_t4_without_internet(arrived):
 def test_what_arrives_is_the_committed_notebook(arrived):
     request, metadata = arrived[1][0], arrived[2]
     assert metadata["code_file"] == "notebooks/train.ipynb"
-    sent, committed = json.loads(request["text"]), json.loads((ROOT / metadata["code_file"]).read_text())
+    sent, committed = json.loads(request["text"]), json.loads((ROOT / metadata["code_file"]).read_text(encoding="utf-8"))
     source = [cell["source"] for cell in sent["cells"]]
     assert source == ["".join(cell["source"]) for cell in committed["cells"]]
     assert sent["metadata"]["kernelspec"]["name"] == "python3"
@@ -61,11 +61,11 @@ def test_what_arrives_is_the_committed_notebook(arrived):
 
 def last_words(folder, mounts) -> str:
     """The end of the log of the committed train notebook, run in a clean session."""
-    notebook = json.loads((ROOT / "notebooks/train.ipynb").read_text())
+    notebook = json.loads((ROOT / "notebooks/train.ipynb").read_text(encoding="utf-8"))
     session = Execution(folder, notebook, "new", mounts, {}, threading.Semaphore(1))
     session.thread.join(300)
     assert session.status == "ERROR"
-    text = (folder / "log.txt").read_text()
+    text = (folder / "log.txt").read_text(encoding="utf-8")
     return text[text.rindex("Exception encountered") :]
 
 

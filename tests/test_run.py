@@ -115,7 +115,7 @@ def test_killed_in_cold_blood_it_goes_on_and_ends_the_same(sky, tmp_path):
             time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
         process.communicate()
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, encoding="utf-8", timeout=300)
     assert done.returncode == 0, done.stderr
     assert_same(weights(whole), weights(folder))
 
@@ -143,7 +143,7 @@ def test_the_command_line_stops_in_good_order(sky, tmp_path):
         "--set",
         "epochs=500",
     ]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", timeout=300)
     assert done.returncode == 75 and "same command goes on" in done.stderr and "Traceback" not in done.stderr
     assert (tmp_path / "exp0022" / "fold0_seed2021" / "resume.pt").exists()
 
@@ -161,7 +161,9 @@ def test_a_dead_run_stops_says_why_and_a_retry_is_recorded(tmp_path):
         train("exp0022", [0], [7], runtime(sky, tmp_path / "retry", **hopeless), retry=1, say=said.append)
     assert sum("trying again" in line for line in said) == 1
     runs = tmp_path / "retry" / "exp0022"
-    first, second = (json.loads((runs / name / "dead.json").read_text()) for name in ("fold0_seed7.dead1", "fold0_seed7"))
+    first, second = (
+        json.loads((runs / name / "dead.json").read_text(encoding="utf-8")) for name in ("fold0_seed7.dead1", "fold0_seed7")
+    )
     assert first["remedies"] == [] and second["remedies"] == ["head_first"] and "AUC" in first["symptom"]
 
 
@@ -228,7 +230,7 @@ def test_two_ranks_train_one_run(sky, tmp_path):
         *WORDS,
     ]
     done = subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, timeout=300, env=os.environ | {"OMP_NUM_THREADS": "1"}
+        command, cwd=ROOT, capture_output=True, encoding="utf-8", timeout=300, env=os.environ | {"OMP_NUM_THREADS": "1"}
     )
     assert done.returncode == 0, done.stderr[-2000:]
     folder = tmp_path / "exp0022" / "fold0_seed7"
@@ -254,7 +256,7 @@ def test_one_fold_per_process(sky, tmp_path):
         *WORDS,
     ]
     done = subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, timeout=300, env=os.environ | {"OMP_NUM_THREADS": "1"}
+        command, cwd=ROOT, capture_output=True, encoding="utf-8", timeout=300, env=os.environ | {"OMP_NUM_THREADS": "1"}
     )
     assert done.returncode == 0, done.stdout[-2000:]
     assert "[folds 0]" in done.stdout and "[folds 1]" in done.stdout
@@ -280,7 +282,7 @@ def test_a_failing_process_ends_the_launch(sky, tmp_path):
         "--set",
         "backbone=no_such_net",
     ]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", timeout=300)
     assert done.returncode == 2 and "no_such_net" in done.stdout + done.stderr and "Traceback" not in done.stderr
 
 

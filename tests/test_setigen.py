@@ -88,11 +88,11 @@ def exchange(request, tmp_path_factory):
         "rate": drift * HZ_PER_S_PER_CHANNEL_PER_PANEL, "unit": HZ_PER_S_PER_CHANNEL_PER_PANEL, "cadences": CADENCES,
         "out": str(folder / "theirs.npy"), "ours": str(folder / "ours.npy"), "report": str(folder / "report.json"),
     }  # fmt: skip
-    (folder / "told.json").write_text(json.dumps(told))
+    (folder / "told.json").write_text(json.dumps(told), encoding="utf-8")
     command = [python, "-W", "ignore", "-c", SETIGEN, str(folder / "told.json")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=300)
     assert done.returncode == 0, done.stderr[-2000:]
-    report = json.loads((folder / "report.json").read_text())
+    report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     return drift, tracks, torch.from_numpy(np.load(folder / "theirs.npy")).float(), ours, report
 
 

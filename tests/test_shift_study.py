@@ -77,7 +77,7 @@ def test_the_command_writes_a_report_that_stands_alone_and_its_tables(folder, tm
     assert "told from training rows at sight" in said and "differ between train and test beyond doubt, most of all" in said
     assert "Leaks: too few rows" not in said and "Saerens EM" not in said  # 17 positives are too few for a prior, and it says so
     assert "too few for a prior" in said and "Look first at" in said
-    page = (tmp_path / "out" / "shift.html").read_text()
+    page = (tmp_path / "out" / "shift.html").read_text(encoding="utf-8")
     assert not re.search(r"""(src|href)=["'](?!data:|\#)|url\(|@import|<script""", page), "everything is in the file"
     assert page.count("data:image/png;base64,") >= 7 and page.index("In short") < page.index("<section")
     weights = pd.read_csv(tmp_path / "out" / "adversarial.csv", dtype={"id": str})
@@ -141,7 +141,7 @@ def test_cells_are_escaped_and_numbers_read_well():
 
 def test_a_report_of_nothing_is_still_a_page(tmp_path):
     path = write_report(tmp_path / "r.html", "T", "about", [Section("Empty")], "foot")
-    assert path.read_text().startswith("<!doctype html>")
+    assert path.read_text(encoding="utf-8").startswith("<!doctype html>")
 
 
 @pytest.fixture(scope="module")
@@ -266,7 +266,7 @@ def test_the_notebook_runs_on_a_trained_sky_with_pictures_in_place_of_widgets(tm
             "show_rows=1",
         ],
     )
-    cells = json.loads(Path(tmp_path / "eda.ipynb").read_text())["cells"]
+    cells = json.loads(Path(tmp_path / "eda.ipynb").read_text(encoding="utf-8"))["cells"]
     outputs = [output for cell in cells if cell["cell_type"] == "code" for output in cell["outputs"]]
     assert sum("image/png" in output.get("data", {}) for output in outputs) >= 4
     assert (tmp_path / "out" / "shift.html").exists()

@@ -93,11 +93,11 @@ def test_reused_resumed_or_refused(sky, tmp_path, monkeypatch):
     with pytest.raises(InputError, match=r"another sky: seed=5 \(asked: 6\)"):
         make_sky(sky, train=80, test=40, seed=6)
     (tmp_path / "odd").mkdir()
-    (tmp_path / "odd" / "sky.json").write_text("{")
+    (tmp_path / "odd" / "sky.json").write_text("{", encoding="utf-8")
     with pytest.raises(InputError, match="no sky's description"):
         make_sky(tmp_path / "odd", train=8, test=4)
     (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "train_labels.csv").write_text("id,target\n")
+    (tmp_path / "data" / "train_labels.csv").write_text("id,target\n", encoding="utf-8")
     with pytest.raises(InputError, match="no synthetic sky"):
         make_sky(tmp_path / "data", train=8, test=4)
 
@@ -153,7 +153,7 @@ def test_truth_has_one_row_per_cadence_and_needles_where_it_says(sky):
     assert len(terrestrial) > 5
     assert all(set(panels.split()) & set("135") for panels in terrestrial["terrestrial_panels"])
     assert set(truth["kind"]) <= set(KINDS) and set(truth["family"]) - {""} <= set(FAMILIES)
-    manifest = json.loads((sky / "sky.json").read_text())
+    manifest = json.loads((sky / "sky.json").read_text(encoding="utf-8"))
     assert manifest["parameters"]["seed"] == 5 and manifest["positives"]["train"] == 8
     assert re.match(r"\d+\.\d+", manifest["versions"]["torch"])
 

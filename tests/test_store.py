@@ -119,7 +119,12 @@ def test_a_killed_run_is_continued(competition, whole, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "harm, rows",
     [
-        (lambda folder: (folder / "crc32.part").write_text((folder / "crc32.part").read_text()[:-3]), 7),
+        (
+            lambda folder: (folder / "crc32.part").write_text(
+                (folder / "crc32.part").read_text(encoding="utf-8")[:-3], encoding="utf-8"
+            ),
+            7,
+        ),
         (lambda folder: os.truncate(folder / "cadences.npy.part", 128 + 5 * 838_656 + 17), 5),
         (lambda folder: os.truncate(folder / "cadences.npy.part", 20), 0),
         (lambda folder: (folder / "crc32.part").unlink(), 0),
@@ -171,7 +176,7 @@ def test_another_store_is_not_overwritten(competition, whole, tmp_path, monkeypa
         pack(competition, tmp_path, quiet=True)
     with pytest.raises(InputError, match="holds another store"):
         pack(competition, tmp_path, panels="on", quiet=True)
-    (tmp_path / "train/begun.json").write_text("{")
+    (tmp_path / "train/begun.json").write_text("{", encoding="utf-8")
     with pytest.raises(InputError, match="holds another store"):
         pack(competition, tmp_path, quiet=True)
 
@@ -192,7 +197,7 @@ def test_a_disk_that_fills_up(competition, tmp_path, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(store.os, "fsync", full)
-        patch.setattr(store, "write_json", lambda path, content: path.write_text(json.dumps(content)))
+        patch.setattr(store, "write_json", lambda path, content: path.write_text(json.dumps(content), encoding="utf-8"))
         with pytest.raises(InputError, match="the disk is full.*it continues"):
             pack(competition, tmp_path, quiet=True)
     assert verify(pack(competition, tmp_path, quiet=True), quiet=True) == 12
@@ -232,12 +237,12 @@ def test_one_flipped_bit_is_found(whole, tmp_path):
         (lambda folder: np.save(folder / "cadences.npy", np.zeros((12, 3, 273, 256), np.float16)), "not float16"),
         (lambda folder: np.save(folder / "cadences.npy", np.zeros((12, 6, 273, 256), np.int16)), "not float16"),
         (lambda folder: open(folder / "cadences.npy", "ab").write(b"\0"), "the store's array"),
-        (lambda folder: (folder / "index.csv").write_text("id,crc32\n"), "index is missing or was changed"),
+        (lambda folder: (folder / "index.csv").write_text("id,crc32\n", encoding="utf-8"), "index is missing or was changed"),
         (lambda folder: (folder / "index.csv").unlink(), "index is missing or was changed"),
         (lambda folder: (folder / "store.json").unlink(), "there is no packed store"),
-        (lambda folder: (folder / "store.json").write_text("{"), "no store of format 1"),
-        (lambda folder: (folder / "store.json").write_text('{"format": 2}'), "no store of format 1"),
-        (lambda folder: (folder / "store.json").write_text("[]"), "no store of format 1"),
+        (lambda folder: (folder / "store.json").write_text("{", encoding="utf-8"), "no store of format 1"),
+        (lambda folder: (folder / "store.json").write_text('{"format": 2}', encoding="utf-8"), "no store of format 1"),
+        (lambda folder: (folder / "store.json").write_text("[]", encoding="utf-8"), "no store of format 1"),
     ],
     ids=["cut", "no array", "empty", "shape", "dtype", "longer", "index", "no index", "no json", "half", "other", "[]"],
 )

@@ -15,7 +15,7 @@ FULL = Path(__file__).parents[2] / "shared/real/full"
 @pytest.fixture
 def sample(tmp_path):
     path = tmp_path / "sample_submission.csv"
-    path.write_text("id,target\n" + "".join(f"{name},0.5\n" for name in ("0c", "00", "1e3", "0a")))
+    path.write_text("id,target\n" + "".join(f"{name},0.5\n" for name in ("0c", "00", "1e3", "0a")), encoding="utf-8")
     return path
 
 
@@ -26,7 +26,7 @@ def scores_of(ids, score):
 def test_rows_are_written_in_the_samples_order(sample, tmp_path):
     scores = scores_of(["00", "0a", "0c", "1e3"], [0.1, 0.2, 1 / 3, 0.4])
     out = write_submission(scores, sample, tmp_path / "submission.csv")
-    assert out.read_text() == f"id,target\n0c,{1 / 3!r}\n00,0.1\n1e3,0.4\n0a,0.2\n"
+    assert out.read_text(encoding="utf-8") == f"id,target\n0c,{1 / 3!r}\n00,0.1\n1e3,0.4\n0a,0.2\n"
     assert check_submission(out, sample) == {"rows": 4, "distinct": 4, "most_tied": 0.25, "low": 0.1, "high": 0.4}
 
 
@@ -59,7 +59,7 @@ def test_other_rows_than_the_samples_are_refused_and_nothing_is_written(sample, 
 )
 def test_every_refusal_names_the_row_and_a_remedy(sample, tmp_path, rows, message):
     path = tmp_path / "submission.csv"
-    path.write_text(rows)
+    path.write_text(rows, encoding="utf-8")
     with pytest.raises(InputError, match=message) as error:
         check_submission(path, sample)
     assert error.value.remedy and error.value.row is not None and str(path) in str(error.value)
@@ -67,7 +67,7 @@ def test_every_refusal_names_the_row_and_a_remedy(sample, tmp_path, rows, messag
 
 def test_one_row_needs_no_spread(tmp_path):
     path = tmp_path / "one.csv"
-    path.write_text("id,target\n0c,0.5\n")
+    path.write_text("id,target\n0c,0.5\n", encoding="utf-8")
     assert check_submission(path, path)["rows"] == 1
 
 

@@ -36,5 +36,5 @@ def test_the_interval_holds_the_true_gap_as_often_as_it_says(monkeypatch):
 def test_the_sky_says_whether_it_is_shifted(tmp_path):
     assert shift_of(tmp_path) == "train and test as they are"
     for shift, said in ((True, "shifted on purpose"), (False, "drawn alike")):
-        (tmp_path / "sky.json").write_text(json.dumps({"parameters": {"shift": shift}}))
+        (tmp_path / "sky.json").write_text(json.dumps({"parameters": {"shift": shift}}), encoding="utf-8")
         assert said in shift_of(tmp_path)

@@ -29,7 +29,7 @@ def test_scores_are_read_back_bit_for_bit_and_ids_stay_text(tmp_path):
 
 
 def test_a_submission_is_a_score_table(tmp_path):
-    (tmp_path / "mine.csv").write_text("id,target\n0a,0.25\n0b,1.0\n")
+    (tmp_path / "mine.csv").write_text("id,target\n0a,0.25\n0b,1.0\n", encoding="utf-8")
     table = read_scores(tmp_path / "mine.csv")
     assert table["score"].tolist() == [0.25, 1.0] and table["experiment"].unique().tolist() == ["mine"]
     assert "target" not in table and len(table["fingerprint"][0]) == 12
@@ -76,7 +76,7 @@ def test_a_bad_table_leaves_the_file_as_it_was(tmp_path):
 def test_a_bad_file_is_named(tmp_path, content, message):
     path = tmp_path / "scores.csv"
     if content is not None:
-        path.write_text(content)
+        path.write_text(content, encoding="utf-8")
     with pytest.raises(InputError, match=message) as error:
         read_scores(path)
     assert str(path) in str(error.value)

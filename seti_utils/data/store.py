@@ -166,7 +166,10 @@ def _check_room(folder: Path, total: int) -> None:
 
 def _write(folder: Path, source: Source, header: bytes, size: int, done: int, workers: int | None, quiet: bool) -> None:
     stream = batches(source, None, np.arange(done, len(source)), BATCH, workers=workers)
-    with open(folder / PART, "r+b" if done else "wb") as array, open(folder / JOURNAL, "a" if done else "w") as journal:
+    with (
+        open(folder / PART, "r+b" if done else "wb") as array,
+        open(folder / JOURNAL, "a" if done else "w", encoding="utf-8") as journal,
+    ):
         array.write(header)
         array.seek(len(header) + done * size)
         for batch in _shown(stream, len(source) - done, f"packing {folder}", quiet):

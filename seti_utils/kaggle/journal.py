@@ -54,7 +54,7 @@ def held(path: Path) -> Iterator[None]:
     Raises ``RunActive`` where another process is in it: two chains of one plan would push kernels twice.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w") as file:
+    with open(path, "w", encoding="utf-8") as file:
         try:
             import fcntl
 

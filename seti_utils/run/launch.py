@@ -102,9 +102,10 @@ def follow(jobs: dict[str, tuple[list[str], dict[str, str]]], say: Callable[[str
                 words,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
-                text=True,
+                encoding="utf-8",
+                errors="replace",
                 bufsize=1,
-                env=os.environ | {"PYTHONUNBUFFERED": "1", "PYTHONPATH": path} | extra,
+                env=os.environ | {"PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8", "PYTHONPATH": path} | extra,
             )
             readers[label] = threading.Thread(target=stream, args=(label, running[label]), daemon=True)
             readers[label].start()

@@ -45,8 +45,8 @@ class Execution:
         self.work.mkdir(parents=True)
         (folder / "home").mkdir()
         (folder / "guard").mkdir()
-        (folder / "guard" / "sitecustomize.py").write_text(GUARD)
-        (folder / "notebook.ipynb").write_text(json.dumps(notebook))
+        (folder / "guard" / "sitecustomize.py").write_text(GUARD, encoding="utf-8")
+        (folder / "notebook.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
         for name, source in mounts.items():
             self.mount(name, layout).symlink_to(Path(source).resolve(), target_is_directory=True)
         for name, version in sources.items():
@@ -130,7 +130,7 @@ class Execution:
         try:
             if time.time() - path.stat().st_mtime < self.patience:
                 return None
-            said = json.loads(path.read_text())["metadata"]["papermill"]
+            said = json.loads(path.read_text(encoding="utf-8"))["metadata"]["papermill"]
         except (OSError, ValueError, KeyError):
             return None
         return None if said.get("end_time") is None else int(bool(said.get("exception")))
@@ -156,5 +156,5 @@ class Execution:
     def log(self) -> str:
         """The log in the site's form: a JSON array of stream pieces."""
         path = self.folder / "log.txt"
-        text = path.read_text(errors="replace") if path.exists() else ""
+        text = path.read_text(errors="replace", encoding="utf-8") if path.exists() else ""
         return json.dumps([{"stream_name": "stdout", "time": 1.0, "data": line + "\n"} for line in text.splitlines()])

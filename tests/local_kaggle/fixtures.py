@@ -124,8 +124,8 @@ def repository(tmp_path_factory):
     shutil.copy(ROOT / "kernel-metadata.json", root)
     train = notebook('experiment = "sky_demo"\nfolds = "0"\nseeds = "2021"\nstop_after = ""\nrate = 0.5\n', TRAIN)
     infer = notebook('experiment = "sky_demo"\nfolds = "0,1"\nseeds = "2021"\nruns = ""\n', INFER)
-    (root / "notebooks/train.ipynb").write_text(json.dumps(train))
-    (root / "notebooks/infer.ipynb").write_text(json.dumps(infer))
+    (root / "notebooks/train.ipynb").write_text(json.dumps(train), encoding="utf-8")
+    (root / "notebooks/infer.ipynb").write_text(json.dumps(infer), encoding="utf-8")
     return root
 
 

@@ -56,7 +56,7 @@ def record(client: str) -> tuple[str, dict]:
         environment = {"PATH": os.environ["PATH"], "COLUMNS": "200", **site.environment(home)}
 
         def ask(name: str, *arguments: str) -> None:
-            done = subprocess.run([client, "-W", *arguments], env=environment, capture_output=True, text=True, timeout=120)
+            done = subprocess.run([client, "-W", *arguments], env=environment, capture_output=True, encoding="utf-8", timeout=120)
             texts = [text.replace(place, "PLACE").replace(str(site.port), "PORT") for text in (done.stdout, done.stderr)]
             answers[name] = {"code": done.returncode, "out": texts[0], "err": texts[1]}
 
@@ -69,8 +69,10 @@ def record(client: str) -> tuple[str, dict]:
             "language": "python",
             "kernel_type": "notebook",
         }
-        (folder / "kernel-metadata.json").write_text(json.dumps(metadata))
-        (folder / "n.ipynb").write_text(json.dumps({"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}))
+        (folder / "kernel-metadata.json").write_text(json.dumps(metadata), encoding="utf-8")
+        (folder / "n.ipynb").write_text(
+            json.dumps({"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}), encoding="utf-8"
+        )
         ask("config", "config", "view")
         ask("status of nothing", "kernels", "status", KERNEL)
         for name, fault in PUSHES.items():
@@ -84,7 +86,7 @@ def record(client: str) -> tuple[str, dict]:
         ask("quota", "quota", "--csv")
         ask("no submissions", "competitions", "submissions", "seti-breakthrough-listen", "--csv")
         submission = Path(place) / "submission.csv"
-        submission.write_text("id,target\na,0.5\n")
+        submission.write_text("id,target\na,0.5\n", encoding="utf-8")
         ask("submitted", "competitions", "submit", "seti-breakthrough-listen", "-f", str(submission), "-m", "a message")
         ask("submissions", "competitions", "submissions", "seti-breakthrough-listen", "--csv")
         ask("submit nowhere", "competitions", "submit", "no-such-competition", "-f", str(submission), "-m", "a message")
@@ -94,12 +96,12 @@ def record(client: str) -> tuple[str, dict]:
         ask("nobody", "kernels", "status", KERNEL)
         environment |= {"KAGGLE_USERNAME": site.user, "KAGGLE_KEY": site.key, "http_proxy": "http://127.0.0.1:1"}
         ask("no network", "kernels", "status", KERNEL)
-        said = subprocess.run([client, "--version"], env=environment, capture_output=True, text=True, timeout=60).stdout
+        said = subprocess.run([client, "--version"], env=environment, capture_output=True, encoding="utf-8", timeout=60).stdout
     return said.split()[-1], answers
 
 
 if __name__ == "__main__":
     path = Path(__file__).with_name("recorded_answers.json")
     recorded = dict(record(client) for client in sys.argv[1:])
-    path.write_text(json.dumps(recorded, indent=1) + "\n")
+    path.write_text(json.dumps(recorded, indent=1) + "\n", encoding="utf-8")
     print(f"{path}: " + ", ".join(f"{version}: {len(answers)} answers" for version, answers in recorded.items()))
