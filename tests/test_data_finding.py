@@ -135,23 +135,31 @@ def test_any_row_of_any_count(tiny_competition):
     [
         ("empty", "", "the table is empty"),
         ("no rows", "id,target\n", "no rows"),
-        ("duplicate", "id,target\na,0\nb,1\na,0\n", "row 4: id 'a' was there already in row 2"),
-        ("unknown column", "id,target,group\na,0,1\n", r"row 1: unknown columns \['group'\]"),
+        ("duplicate", "id,target\na,0\nb,1\na,0\n", "line 4: id 'a' was there already in line 2"),
         ("absent column", "id\na\n", "column 'target' is missing"),
         ("no id", "target\n0\n", "column 'id' is missing"),
         ("column twice", "id,target,target\na,0,1\n", "a column is there twice"),
-        ("third class", "id,target\na,0\nb,2\n", "row 3: target '2' is neither 0 nor 1"),
+        ("third class", "id,target\na,0\nb,2\n", "line 3: target '2' is neither 0 nor 1"),
         ("probability", "id,target\na,0.5\n", "target '0.5' is neither"),
         ("no target", "id,target\na,\n", "target '' is neither"),
-        ("upwards", "id,target\n../../etc/passwd,0\n", "is no plain name"),
-        ("absolute", "id,target\n/etc/passwd,0\n", "is no plain name"),
-        ("nothing", "id,target\n,0\n", "is no plain name"),
-        ("file ending", "id,target\na.npy,0\n", "is no plain name"),
-        ("option", "id,target\n-rf,0\n", "is no plain name"),
-        ("long line", "id,target\na,0\nb,1,1\n", "row 3: 3 values where the header has 2"),
-        ("short line", "id,target\na\n", "row 2: 1 values"),
-        ("open quote", 'id,target\n"a,0\n', "no CSV"),
-        ("binary", b"\x93NUMPY\xff\xfe", "no CSV"),
+        ("upwards", "id,target\n../../etc/passwd,0\n", "is not a valid id"),
+        ("absolute", "id,target\n/etc/passwd,0\n", "is not a valid id"),
+        ("nothing", "id,target\n,0\n", "is not a valid id"),
+        ("file ending", "id,target\na.npy,0\n", "is the name of a file; leave out .npy"),
+        ("option", "id,target\n-rf,0\n", "is not a valid id"),
+        ("long line", "id,target\na,0\nb,1,1\n", "line 3: 3 values where the header has 2"),
+        ("short line", "id,target\na\n", "line 2: 1 values"),
+        ("open quote", 'id,target\n"a,0\n', "line 2: is not a CSV"),
+        ("an array", b"\x93NUMPY\xff\xfe", "is an array, not a table"),
+        ("a spreadsheet", b"PK\x03\x04\x14\x00", "zip archive or a spreadsheet"),
+        ("gzip", b"\x1f\x8b\x08\x00", "compressed"),
+        ("web page", b"\n<!DOCTYPE html><html>", "is a web page, not a table; log in"),
+        ("Git LFS", b"version https://git-lfs.github.com/spec/v1\noid", "Git-LFS pointer.*git lfs pull"),
+        ("UTF-16", "id,target\na,0\n".encode("utf-16"), "UTF-16 text.*UTF-8"),
+        ("UTF-16 without mark", "id,target\na,0\n".encode("utf-16-le"), "UTF-16 text.*UTF-8"),
+        ("Latin-1", "id,target\na,0\né,1\n".encode("latin-1"), "line 3: is not UTF-8 text .byte 0xe9"),
+        ("semicolons", "id;target\na;0,5\n", "line 1: its columns are separated by semicolons; save it as CSV"),
+        ("tabs", "id\ttarget\na\t0\n", "separated by tabs"),
     ],
     ids=lambda value: value if isinstance(value, str) and "," not in value and len(value) < 16 else "",
 )
@@ -184,3 +192,12 @@ def test_the_competitions_own_tables(real_tables):
     table = read_targets(real_tables / "train_labels.csv")
     assert len(table) == 60_000 and table["target"].sum() == 6_000
     assert len(read_targets(real_tables / "sample_submission.csv", labelled=False)) == 39_995
+
+
+def test_more_columns_are_not_used_and_a_note_says_so(tmp_path, capsys):
+    """What pandas, the site and competitors add: an index, the fold, the file's path."""
+    path = tmp_path / "train_labels.csv"
+    path.write_text(",id,target,fold,file_path\n0,a,0,3,train/a/a.npy\n1,b,1,4,train/b/b.npy\n", encoding="utf-8")
+    assert read_targets(path).to_dict("list") == {"id": ["a", "b"], "target": [0, 1]}
+    read_targets(path)
+    assert capsys.readouterr().err == f"note: {path}: not used: columns (no name), fold, file_path\n"

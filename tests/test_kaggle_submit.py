@@ -16,7 +16,7 @@ from seti_utils.kaggle.cancel import cancel
 from seti_utils.kaggle.datasets import upload_dataset, write_dataset_metadata
 from seti_utils.kaggle.push import push
 from seti_utils.kaggle.quota import need, quota
-from seti_utils.kaggle.submit import check_submission, submissions, submit
+from seti_utils.kaggle.submit import submissions, submit
 from seti_utils.kaggle.weights import gather_weights
 from seti_utils.session.errors import HostileName, KaggleError, Unverified
 
@@ -35,39 +35,16 @@ def sample(tmp_path):
     return write(tmp_path / "sample_submission.csv", scores=[0.5] * 40)
 
 
-def test_a_good_submission(tmp_path, sample):
-    assert check_submission(write(tmp_path / "s.csv"), sample)["distinct"] == 1
-
-
-@pytest.mark.parametrize(
-    ("ids", "scores", "message"),
-    [
-        (IDS[::-1], None, "row 2.*keep the sample's order"),
-        ([*IDS[:-1], "x" * 15], None, "predict the sample's ids"),
-        (IDS[:-1], None, "39 rows"),
-        (IDS, [0.1] * 39 + [float("nan")], "row 41.*no finite number"),
-        (IDS, [0.1] * 39 + ["inf"], "no finite number"),
-        (IDS, [0.0] * 20 + [1.0] * 20, "only 2 distinct"),
-        (IDS, ["x"] * 40, "no finite"),
-    ],
-)
-def test_a_bad_submission_is_refused(tmp_path, sample, ids, scores, message):
-    with pytest.raises(InputError, match=message):
-        check_submission(write(tmp_path / "s.csv", ids, scores), sample)
-
-
-def test_no_table_at_all(tmp_path, sample):
-    with pytest.raises(InputError, match="no such file"):
-        check_submission(tmp_path / "nothing.csv", sample)
-    (tmp_path / "s.csv").write_text("id,score\n", encoding="utf-8")
-    with pytest.raises(InputError, match="columns"):
-        check_submission(tmp_path / "s.csv", sample)
-
-
 @pytest.fixture
 def solution(kaggle):
     kaggle.competitions.solution = {name: float(number >= 30) for number, name in enumerate(IDS)}
     return kaggle
+
+
+def test_a_bad_submission_is_not_sent(solution, tmp_path, sample):
+    with pytest.raises(InputError, match="have no row"):
+        submit(write(tmp_path / "s.csv", IDS[:-1]), "m", sample=sample, sleep=[].append)
+    assert solution.count("CreateSubmission") == 0 and solution.competitions.submissions == []
 
 
 def test_submitted_once_and_scored(solution, tmp_path, sample):

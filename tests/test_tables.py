@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from seti_utils.errors import InputError
+from seti_utils.scores.ensemble import blend
 from seti_utils.scores.tables import check_scores, gather_folds, make_scores, mean_scores, read_scores, write_scores
 
 ORIGIN = {"experiment": "exp011", "seed": 2021, "fingerprint": "0123456789ab"}
@@ -41,10 +42,10 @@ def test_a_submission_is_a_score_table(tmp_path):
         ({"score": [0.1, 1.5, 0.3]}, r"1 of 3 ids have a score outside \[0, 1\] \(b\)"),
         ({"score": [0.1, np.nan, 0.3]}, r"not finite \(b\)"),
         ({"id": ["a", "b", "a"]}, r"appear twice \(a\)"),
-        ({"id": ["a", " ", "c"]}, "row 1: a row has no id"),
+        ({"id": ["a", " ", "c"]}, "row 1: a row has no id; give every row its id"),
         ({"target": [0, 1, -1]}, r"a target outside \[0, 1\] \(c\)"),
-        ({"fold": [0, 0.5, 1]}, r"no whole number \(b\)"),
-        ({"score": ["0.1", "0.2", "0,3"]}, "'0,3' of id c is no number"),
+        ({"fold": [0, 0.5, 1]}, r"not a whole number \(b\)"),
+        ({"score": ["0.1", "0.2", "0,3"]}, "'0,3' of id c is not a number; write decimals with a point"),
     ],
 )
 def test_a_bad_row_is_named(change, message):
@@ -65,12 +66,12 @@ def test_a_bad_table_leaves_the_file_as_it_was(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "no such file"),
-        ("", "no CSV table"),
-        ("id,score\na,0.5\n", "no column fold"),
+        (None, "no such table"),
+        ("", "the table is empty"),
+        ("id,score\na,0.5\n", "has the columns id, score, not fold, experiment"),
         ("id,target\n", "no rows"),
-        ("id,target\na,\n", "'' of id a is no number"),
-        ('id,target\n"a,0.5\n', "no CSV table"),
+        ("id,target\na,\n", "line 2: score '' of id a is not a number"),
+        ('id,target\n"a,0.5\n', "not a CSV table"),
     ],
 )
 def test_a_bad_file_is_named(tmp_path, content, message):
@@ -130,3 +131,21 @@ def test_fold_mean_refuses_other_rows_and_other_experiments():
         mean_scores([table_of(["a"]), table_of(["a", "z"], fold=1)])
     with pytest.raises(InputError, match="mixes the experiments"):
         mean_scores([table_of(["a"]), table_of(["a"], experiment="exp012")])
+
+
+def test_a_fault_names_the_line_of_the_file(tmp_path):
+    path = tmp_path / "mine.csv"
+    path.write_text("id,target\n\n0a,0.25\n0b,-2.5\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"mine.csv, line 4: 1 of 2 ids have a score outside \[0, 1\] \(0b\); .*--how rank"):
+        read_scores(path)
+
+
+def test_logits_blend_by_rank(tmp_path):
+    """Whoever looks at the order alone needs no sigmoid."""
+    first, second = tmp_path / "logits.csv", tmp_path / "scores.csv"
+    first.write_text("id,target,Usage\na,-7.5,Public\nb,3.0,Public\nc,0.5,Private\nd,3.0,Private\n", encoding="utf-8")
+    second.write_text("id,target\nd,0.4\nc,0.1\nb,0.2\na,0.3\n", encoding="utf-8")
+    tables = [read_scores(path, any_scale=True) for path in (first, second)]
+    assert tables[0]["score"].tolist() == [0.25, 0.875, 0.5, 0.875] and tables[1]["score"].tolist() == [0.4, 0.1, 0.2, 0.3]
+    mean = blend(tables, "rank").set_index("id")["score"]
+    np.testing.assert_allclose(mean[["a", "b", "c", "d"]], [(2 / 7 + 0.75) / 2, 0.75, (4 / 7 + 0.25) / 2, 1.0])

@@ -54,7 +54,7 @@ def handle(args: argparse.Namespace) -> None:
 
     if args.out in (*args.tables, *(args.oof or ())):
         raise InputError("is one of the tables to blend", where=args.out, remedy="choose another --out")
-    tables, weights = [read_scores(path) for path in args.tables], args.weights
+    tables, weights = [read_scores(path, any_scale=args.how == "rank") for path in args.tables], args.weights
     if args.oof and not args.stack:
         weights = found_weights(args)
     if args.correlations:
@@ -107,7 +107,11 @@ def found_weights(args: argparse.Namespace) -> list[float]:
             f"{len(args.oof)} out-of-fold tables for {len(args.tables)} tables", remedy="give one of each, in the same order"
         )
     found = find_weights(
-        [read_scores(path) for path in args.oof], args.how, search=args.search, power=args.power, draws=args.draws
+        [read_scores(path, any_scale=args.how == "rank") for path in args.oof],
+        args.how,
+        search=args.search,
+        power=args.power,
+        draws=args.draws,
     )
     print(found.members.to_string(index=False, float_format="{:.4f}".format))
     print(f"AUC out of fold: equal weights {found.plain_auc:.4f}, found weights {found.auc:.4f} (on the rows they were found on)")

@@ -6,71 +6,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
-
-from seti_utils.errors import InputError
 from seti_utils.files import sha256
 from seti_utils.kaggle.cli import ask
 from seti_utils.kaggle.errors import Conflict, ConnectionLost, RunFailed, ServerTrouble, StillRunning, UnknownAnswer
+from seti_utils.scores.submission import check_submission
 from seti_utils.session.errors import KaggleError
 
 COMPETITION = "seti-breakthrough-listen"
-
-
-def check_submission(path: str | Path, sample: str | Path) -> dict[str, float]:
-    """Compare a submission with the sample: columns, ids, order, finite numbers, and scores that can rank.
-
-    Returns rows, the share of distinct scores, and their lowest, median and highest value. Raises ``InputError``.
-    """
-    table, wanted = read_table(path), read_table(sample)
-    if list(table.columns) != ["id", "target"]:
-        raise InputError(f"columns {list(table.columns)}", where=path, remedy="write id,target")
-    if len(table) != len(wanted):
-        raise InputError(f"{len(table)} rows, the sample has {len(wanted)}", where=path, remedy="predict the whole test set")
-    different = np.flatnonzero(table["id"].to_numpy() != wanted["id"].to_numpy())
-    if len(different):
-        row = int(different[0])
-        same = set(table["id"]) == set(wanted["id"])
-        raise InputError(
-            f"id {table['id'][row]}, the sample has {wanted['id'][row]}",
-            where=path,
-            row=row + 2,
-            remedy="keep the sample's order" if same else "predict the sample's ids",
-        )
-    scores = pd.to_numeric(table["target"], errors="coerce").to_numpy(np.float64)
-    bad = np.flatnonzero(~np.isfinite(scores))
-    if len(bad):
-        raise InputError(
-            f"target {table['target'][int(bad[0])]!r} is no finite number",
-            where=path,
-            row=int(bad[0]) + 2,
-            remedy="look for a diverged model",
-        )
-    distinct = len(np.unique(scores)) / len(scores)
-    if len(np.unique(scores)) < min(10, len(scores)):
-        raise InputError(
-            f"only {len(np.unique(scores))} distinct scores in {len(scores)} rows: ties rank by chance",
-            where=path,
-            remedy="submit probabilities, not classes",
-        )
-    return {
-        "rows": len(scores),
-        "distinct": distinct,
-        "lowest": scores.min(),
-        "median": float(np.median(scores)),
-        "highest": scores.max(),
-    }
-
-
-def read_table(path: str | Path) -> pd.DataFrame:
-    """A CSV as text columns. Raises ``InputError`` where it is missing or no table."""
-    try:
-        return pd.read_csv(path, dtype=str, keep_default_na=False)
-    except FileNotFoundError as missing:
-        raise InputError("no such file", where=path, remedy="make it with `python -m seti_utils predict`") from missing
-    except (ValueError, UnicodeDecodeError) as broken:
-        raise InputError(f"not a CSV table ({broken})", where=path, remedy="write it again") from broken
 
 
 def submissions(competition: str = COMPETITION) -> list[dict[str, str]]:

@@ -6,10 +6,10 @@ import torch
 from matplotlib.figure import Figure
 
 from seti_utils.data.cadence import PANELS, SHAPE
+from seti_utils.data.tables import refuse
 from seti_utils.errors import InputError
 from seti_utils.pictures.style import INK, NEGATIVE, OFF_COLOUR, ON_COLOUR, POSITIVE, new_picture, styled
 from seti_utils.pictures.waterfall import draw_stack
-from seti_utils.scores.tables import refuse
 
 WORDS = {1.0: ("positive", POSITIVE), 0.0: ("negative", NEGATIVE)}
 
@@ -31,7 +31,8 @@ def draw_gallery(
     ``source`` has ``ids``, ``panels`` (all six) and ``read_into(rows, out)``. Each cadence is drawn as its panels below
     each other, seven rows averaged into one, with an orange bar at ON and a grey one at OFF panels. ``view`` is
     "cleaned" or "raw" (see ``waterfall.draw_cadence``); ``label`` is what the column score is. ``less_sky``, a source
-    like ``source`` of panels less what neighbours show of the same sky, is drawn instead where it is given. Equal scores keep the order of the table.
+    like ``source`` of panels less what neighbours show of the same sky, is drawn instead where it is given. Equal scores keep
+    the order of the table.
     Raises ``InputError`` when an id is not in the source, or the source lacks panels.
     """
     if view not in ("raw", "cleaned") or count < 1 or columns < 1:

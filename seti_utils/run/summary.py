@@ -10,6 +10,7 @@ import pandas as pd
 import torch
 
 from seti_utils.data.batches import batches
+from seti_utils.data.tables import read_targets
 from seti_utils.learn.predicting import predict
 from seti_utils.log.pages import LOG
 from seti_utils.run.compose import bare_network, view_of
@@ -49,7 +50,7 @@ def shift_of(root: Path) -> str:
 def hidden_labels(root: Path) -> pd.DataFrame | None:
     """``test_labels.csv`` of a synthetic sky; None for a real competition, which does not tell."""
     path = root / "test_labels.csv"
-    return pd.read_csv(path, dtype={"id": str}) if path.exists() else None
+    return read_targets(path) if path.exists() else None
 
 
 def targets_for(scores: pd.DataFrame, labels: pd.DataFrame) -> np.ndarray:

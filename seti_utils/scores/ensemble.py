@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
+from seti_utils.data.tables import refuse
 from seti_utils.errors import InputError
-from seti_utils.scores.tables import MANY, align, check_scores, refuse
+from seti_utils.scores.tables import MANY, align, check_scores
 from seti_utils.stats.logistic import sigmoid
 
 CLIP = 1e-7

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from seti_utils.data.tables import refuse
 from seti_utils.errors import InputError
-from seti_utils.scores.tables import MANY, check_scores, refuse
+from seti_utils.scores.tables import MANY, check_scores
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
+from seti_utils.data.tables import as_numbers, read_table, refuse
 from seti_utils.errors import InputError
-from seti_utils.scores.tables import as_numbers, read_text_table, refuse
 from seti_utils.stats.seeds import seed_of
 
 COMMAND = "python -m seti_utils shift DATA --out FOLDER --rows all"
@@ -21,10 +21,10 @@ def row_weights(path: str | Path | None, ids: np.ndarray, power: float = 1.0) ->
     remedy = f"make one: {COMMAND}, then give its adversarial.csv as --adversarial"
     if path is None or not Path(path).exists():
         raise InputError("reweight needs a table of adversarial weights", where=path, remedy=remedy)
-    table = read_text_table(path)
+    table = read_table(path)
     if not {"id", "weight"} <= set(table.columns):
-        raise InputError("has no columns id, weight", where=path, remedy=remedy)
-    table = table[table["id"].isin(ids)].reset_index(drop=True)
+        raise InputError(f"has the columns {', '.join(table)}, not id, weight", where=path, line=1, remedy=remedy)
+    table = table[table["id"].isin(ids)]
     refuse(table["id"].duplicated(), table["id"], "appear twice", path, remedy)
     missing = ~np.isin(ids.astype(str), table["id"].to_numpy(str))
     refuse(missing, ids, "have no weight", path, "weigh all training rows of this data")

@@ -5,9 +5,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from seti_utils.data.tables import as_numbers, check_ids, read_table, refuse, require_columns
 from seti_utils.errors import InputError
 from seti_utils.files import write_table
-from seti_utils.scores.tables import as_numbers, read_text_table, refuse
+
+FEW = 10
+"""Distinct scores below which rows are ranked by chance."""
 
 
 def write_submission(scores: pd.DataFrame, sample: str | Path, out: str | Path) -> Path:
@@ -22,54 +25,63 @@ def write_submission(scores: pd.DataFrame, sample: str | Path, out: str | Path) 
     refuse(scores["id"].duplicated(), scores["id"], "have two scores", out, "average the folds first")
     target = scores.set_index("id")["score"].loc[ids].to_numpy(np.float64)
     check_values(target, ids, out)
-    write_table(out, pd.DataFrame({"id": ids, "target": target}))
+    write_table(out, pd.DataFrame({"id": ids.to_numpy(), "target": target}))
     return Path(out)
 
 
-def check_submission(path: str | Path, sample: str | Path, *, most_tied: float = 0.5) -> dict[str, float | int]:
-    """Check a submission against the sample: columns, ids, their order, values, and that the scores rank anything.
+def check_submission(path: str | Path, sample: str | Path, *, most_tied: float = 0.5) -> dict[str, float | int | bool]:
+    """Check a submission against the sample: columns, ids, values, and that the scores rank anything.
 
-    More than the share ``most_tied`` of the rows on one score is refused: it is what a dead run or a broken join
-    looks like. Returns ``rows``, ``distinct`` scores, ``most_tied`` (largest share on one score), ``low``, ``high``.
-    Raises ``InputError`` naming the row and the remedy.
+    More than the share ``most_tied`` of the rows on one score, or fewer than ``FEW`` distinct ones, is refused: it is what a dead
+    run, a broken join or a table of classes looks like. Rows may come in any order, as for the site. Returns ``rows``,
+    ``distinct`` scores, ``most_tied`` (largest share on one score), ``low``, ``median``, ``high``, and whether the rows are
+    ``in_order`` of the sample. Raises ``InputError`` naming line and remedy.
     """
-    table, ids = read_text_table(path), sample_ids(sample)
-    if list(table.columns) != ["id", "target"]:
+    table, wanted = read_table(path), sample_ids(sample)
+    require_columns(table, ["id", "target"], path)
+    again = f"python -m seti_utils blend {path} --sample {sample} --out submission.csv"
+    if more := [name or "(no name)" for name in table if name not in ("id", "target")]:
         raise InputError(
-            f"has the columns {', '.join(table.columns)}; expected id, target",
-            where=path,
-            row="header",
-            remedy="write it with write_submission",
+            f"has columns that the site refuses: {', '.join(more)}", where=path, line=1, remedy=f"write it without them: {again}"
         )
-    refuse(table["id"].duplicated(), table["id"], "appear twice", path, "keep one row per id")
-    refuse(~ids.isin(table["id"]), ids, "of the sample are missing", path, "predict every test row")
-    refuse(~table["id"].isin(ids), table["id"], "are not in the sample", path, "remove these rows")
-    refuse(table["id"] != ids, table["id"], "are not where the sample has them", path, "write the rows in its order")
-    target = as_numbers(table["target"], np.float64, table["id"], path)
+    ids = table["id"]
+    check_ids(ids, path)
+    refuse(~wanted.isin(ids), wanted, f"of {Path(sample).name} have no row in {path}", sample, "predict every test row")
+    refuse(~ids.isin(wanted), ids, "are not in the sample", path, "remove these rows")
+    target = as_numbers(table["target"], np.float64, ids, path)
     check_values(target, ids, path)
     values, counts = np.unique(target, return_counts=True)
     tied = float(counts.max() / len(target))
     if len(target) > 1 and tied > most_tied:
         value = values[counts.argmax()]
+        refuse(target == value, ids, f"have the same score {value:.6g}, not ranked", path, "look for a run that did not learn")
+    if len(values) < min(FEW, len(target)):
         raise InputError(
-            f"{counts.max()} of {len(target)} rows have the same score {value:.6g}, not ranked",
+            f"only {len(values)} distinct scores in {len(target)} rows: ties rank by chance",
             where=path,
-            row=int(np.argmax(target == value)),
-            remedy="look for a run that did not learn",
+            remedy="submit probabilities, not classes",
         )
-    return {"rows": len(target), "distinct": len(values), "most_tied": tied, "low": float(values[0]), "high": float(values[-1])}
+    return {
+        "rows": len(target),
+        "distinct": len(values),
+        "most_tied": tied,
+        "low": float(values[0]),
+        "median": float(np.median(target)),
+        "high": float(values[-1]),
+        "in_order": ids.tolist() == wanted.tolist(),
+    }
 
 
 def sample_ids(sample: str | Path) -> pd.Series:
     """The ids of a sample submission in its order. Raises ``InputError`` when there are none or one repeats."""
-    table = read_text_table(sample)
-    if "id" not in table or table.empty:
-        raise InputError("has no column id, or no rows", where=sample, remedy="use the competition's own file")
-    refuse(table["id"].duplicated(), table["id"], "appear twice", sample, "use the competition's own file")
+    table = read_table(sample)
+    require_columns(table, ["id"], sample)
+    check_ids(table["id"], sample)
     return table["id"]
 
 
 def check_values(target: np.ndarray, ids: pd.Series, where: object) -> None:
     """Raise ``InputError`` naming the first row whose target is not a finite number in [0, 1]."""
     refuse(~np.isfinite(target), ids, "have a target that is not finite", where, "predict these rows again")
-    refuse((target < 0) | (target > 1), ids, "have a target outside [0, 1]", where, "apply the sigmoid to logits")
+    remedy = "apply the sigmoid to logits, or let `python -m seti_utils blend --how rank` make ranks of them"
+    refuse((target < 0) | (target > 1), ids, "have a target outside [0, 1]", where, remedy)

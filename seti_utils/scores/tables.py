@@ -5,7 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.stats import rankdata
 
+from seti_utils.data.tables import as_numbers, ignore_columns, place_of, read_table, refuse
 from seti_utils.errors import InputError
 from seti_utils.files import sha256, write_table
 
@@ -46,7 +48,11 @@ def check_scores(table: pd.DataFrame, where: object = "score table") -> pd.DataF
     """
     missing = [name for name in ("id", "score", *ORIGIN) if name not in table.columns]
     if missing:
-        raise InputError(f"has no column {', '.join(missing)}", where=where, remedy="write it with write_scores")
+        raise InputError(
+            f"has the columns {', '.join(map(str, table.columns))}, not {', '.join(missing)}",
+            where=where,
+            remedy="give a submission (id,target), or a table that the command predict wrote",
+        )
     if table.empty:
         raise InputError("has no rows", where=where)
     table = table[["id", *(["target"] if "target" in table else []), "score", *ORIGIN]].copy()
@@ -57,47 +63,15 @@ def check_scores(table: pd.DataFrame, where: object = "score table") -> pd.DataF
             table[name] = as_numbers(table[name], kind, table["id"], where)
     bad = table["id"].str.strip() == ""
     if bad.any():
-        raise InputError("a row has no id", where=where, row=int(np.argmax(bad)))
-    refuse(table["id"].duplicated(), table["id"], "appear twice", where, "keep one row per id")
-    for name in {"score", "target"} & set(table.columns):
-        outside = ~table[name].between(0, 1)
-        refuse(outside, table["id"], f"have a {name} outside [0, 1]", where, "apply the sigmoid to logits")
-    return table
-
-
-def as_numbers(column: pd.Series, kind: type, ids: pd.Series, where: object) -> np.ndarray:
-    """``column`` as finite numbers of ``kind``, text parsed to the nearest float64; refused by name otherwise.
-
-    pandas' own fast parser may miss the last bit, and its exact one is spelled differently in pandas 2 and 3.
-    """
-    try:
-        values = column.to_numpy(dtype=object).astype(np.float64)
-    except (ValueError, TypeError):
-        bad = pd.to_numeric(column, errors="coerce").isna()
-        row = int(np.argmax(bad))
         raise InputError(
-            f"{column.name} {column.iloc[row]!r} of id {ids.iloc[row]} is no number",
-            where=where,
-            row=row,
-            remedy="the table was edited or cut short: write it again",
-        ) from None
-    refuse(~np.isfinite(values), ids, f"have a {column.name} that is not finite", where, "predict these rows again")
-    if kind is np.int64:
-        refuse(values % 1 != 0, ids, f"have a {column.name} that is no whole number", where, "write it again")
-    return values.astype(kind)
-
-
-def refuse(bad: object, ids: Sequence[str], what: str, where: object, remedy: str) -> None:
-    """Raise ``InputError`` when any row is ``bad``: how many, and the first three ids."""
-    rows = np.flatnonzero(bad)
-    if len(rows):
-        names = ", ".join(str(np.asarray(ids, dtype=object)[row]) for row in rows[:3])
-        raise InputError(
-            f"{len(rows)} of {len(ids)} ids {what} ({names}{', …' if len(rows) > 3 else ''})",
-            where=where,
-            row=int(rows[0]),
-            remedy=remedy,
+            "a row has no id", where=where, remedy="give every row its id", **place_of(table["id"], int(np.argmax(bad)))
         )
+    refuse(table["id"].duplicated(), table["id"], "appear twice", where, "keep one row per id")
+    for name in ("score", "target") if "target" in table else ("score",):
+        outside = ~table[name].between(0, 1)
+        remedy = "apply the sigmoid to logits, or blend by rank (--how rank)" if name == "score" else "targets are 0 or 1"
+        refuse(outside, table["id"], f"have a {name} outside [0, 1]", where, remedy)
+    return table
 
 
 def write_scores(path: str | Path, table: pd.DataFrame) -> None:
@@ -105,27 +79,24 @@ def write_scores(path: str | Path, table: pd.DataFrame) -> None:
     write_table(path, check_scores(table, path))
 
 
-def read_text_table(path: str | Path) -> pd.DataFrame:
-    """A CSV as text columns: ids such as ``0012e4`` stay what they are. Raises ``InputError`` naming the file."""
-    try:
-        return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
-    except FileNotFoundError:
-        raise InputError("there is no such file", where=path, remedy="check the path") from None
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, IsADirectoryError) as error:
-        raise InputError(f"is no CSV table ({error})", where=path, remedy="write it again") from None
-
-
-def read_scores(path: str | Path) -> pd.DataFrame:
+def read_scores(path: str | Path, any_scale: bool = False) -> pd.DataFrame:
     """Read and check a score table, or a submission.
 
-    A table with only ``id,target`` is a submission: its target is the score, its experiment the file's name and its
-    fingerprint the first twelve digits of the file's SHA-256. Raises ``InputError`` as ``check_scores`` does.
+    A table with ``id`` and ``target`` and without ``score`` is a submission: its target is the score, its experiment the file's
+    name and its fingerprint the first twelve digits of the file's SHA-256; other columns are not used, and a note says so.
+    ``any_scale``: scores that leave [0, 1] (logits, say) become ranks, for whoever looks at nothing but the order.
+    Raises ``InputError`` as ``check_scores`` does.
     """
-    table = read_text_table(path)
-    if set(table.columns) == {"id", "target"}:
-        table = table.rename(columns={"target": "score"})
+    table = read_table(path)
+    if "score" not in table and {"id", "target"} <= set(table):
+        ignore_columns(table, ["id", "target"], path)
+        table = table[["id", "target"]].rename(columns={"target": "score"})
         table[[*ORIGIN]] = [MANY, Path(path).stem, MANY, sha256(path)[:12]]
-    return check_scores(table, path)
+    if any_scale and "score" in table:
+        score = as_numbers(table["score"], np.float64, table["id"], path)
+        if score.min() < 0 or score.max() > 1:
+            table["score"] = rankdata(score) / len(score)
+    return check_scores(table, path).reset_index(drop=True)
 
 
 def gather_folds(tables: Sequence[pd.DataFrame], ids: Sequence[str], where: object = "out-of-fold table") -> pd.DataFrame:
