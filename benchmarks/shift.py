@@ -56,7 +56,8 @@ from seti_utils.scores.stacking import stack
 from seti_utils.scores.tables import MANY, make_scores, mean_scores, read_scores, write_scores
 from seti_utils.sky import make_sky
 from seti_utils.sky.ranges import OVERLAP, SKY_VERSION
-from seti_utils.stats.auc import auc, bootstrap_auc
+from seti_utils.stats.auc import auc
+from seti_utils.stats.intervals import auc_interval
 
 RESULTS = Path(__file__).parent / "results" / "shift.csv"
 MARKS = "<!-- ladder begins -->", "<!-- ladder ends -->"
@@ -147,8 +148,7 @@ def climb(
     truth = truth_of(runtime.data, runtime.overlap).loc[test["id"]]
     target, score = truth["target"].to_numpy(float), test["score"].to_numpy()
     near, s_shape = truth["near"].to_numpy(bool), (truth["family"] == "sine").to_numpy()
-    (cv_low, cv_high), (low, high) = bootstrap_auc(oof["target"], oof["score"]), bootstrap_auc(target, score)
-    cv, value = auc(oof["target"], oof["score"]), auc(target, score)
+    (cv, cv_low, cv_high), (value, low, high) = auc_interval(oof["target"], oof["score"]), auc_interval(target, score)
     return dict(
         zip(
             COLUMNS,

@@ -13,7 +13,7 @@ from seti_utils.overlap.folder import read_pairs
 from seti_utils.pictures.style import INK, NEGATIVE, TEST, new_picture, open_axes, styled
 from seti_utils.run.artifacts import run_folder
 from seti_utils.scores.tables import read_scores
-from seti_utils.scores.weighting import quick_auc as auc
+from seti_utils.stats.auc import auc
 
 TRAIN, TEST_ROWS, SKY_SEED, FOLDS = 2400, 1200, 2021, 3
 LIGHT, STACK, WHOLE = "rung_light", "rung_top_stacked", "rung_top_whole"

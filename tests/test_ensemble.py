@@ -10,7 +10,7 @@ from seti_utils.__main__ import main
 from seti_utils.errors import InputError
 from seti_utils.scores.ensemble import blend, correlations
 from seti_utils.scores.tables import make_scores, read_scores, write_scores
-from seti_utils.scores.weighting import ascend, climb, find_weights, quick_auc
+from seti_utils.scores.weighting import ascend, climb, find_weights
 from seti_utils.stats.auc import auc
 from seti_utils.stats.logistic import sigmoid
 
@@ -127,13 +127,6 @@ def test_searches_never_end_below_their_start():
         values, target = np.stack([table["score"] for table in oofs]), oofs[0]["target"].to_numpy()
         assert auc(target, ascend(values, target) @ values) >= auc(target, values.mean(0))
         assert auc(target, climb(values, target) @ values) >= max(auc(target, row) for row in values)
-
-
-def test_the_quick_auc_is_the_auc():
-    generator = np.random.default_rng(1)
-    target = (generator.random(500) < 0.2).astype(float)
-    for score in (generator.normal(size=500) + target, generator.integers(0, 9, 500) / 8, np.zeros(500)):
-        assert quick_auc(target, score) == pytest.approx(auc(target, score), abs=1e-12)
 
 
 def test_out_of_fold_tables_that_cannot_be_compared_are_refused():

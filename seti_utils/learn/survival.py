@@ -13,7 +13,7 @@ import torch
 
 from seti_utils.durations import spelled
 from seti_utils.errors import InputError, Paused, UserError
-from seti_utils.stats.auc import auc, bootstrap_auc
+from seti_utils.stats.intervals import auc_interval
 
 FLAT = 1e-4
 """Standard deviation of the logits below which a prediction is called constant."""
@@ -80,8 +80,8 @@ def vital_signs(target: np.ndarray, logit: np.ndarray, *, draws: int = 200, seed
         logit = np.nan_to_num(logit)
     if not np.isfinite(logit).all() or len(np.unique(target)) < 2:
         return signs
-    low, high = bootstrap_auc(target, logit, draws=draws, seed=seed)
-    return {"auc": auc(target, logit), "auc_low": low, "auc_high": high} | signs
+    value, low, high = auc_interval(target, logit, draws=draws, seed=seed)
+    return {"auc": value, "auc_low": low, "auc_high": high} | signs
 
 
 def entropy(target: np.ndarray) -> float:

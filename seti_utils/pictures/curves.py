@@ -1,14 +1,15 @@
 """Curves and histograms: how training went, how well scores separate, and how the test differs."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 
 from seti_utils.errors import InputError
 from seti_utils.pictures.style import FAINT, FOLDS, INK, NEGATIVE, POSITIVE, TEST, new_picture, open_axes, styled
-from seti_utils.stats.auc import auc, bootstrap_auc, roc_points
+from seti_utils.stats.auc import roc_points
+from seti_utils.stats.bootstrap import bootstrap
+from seti_utils.stats.intervals import auc_interval
 
 GRID = np.linspace(0, 1, 201)
 
@@ -57,13 +58,11 @@ def draw_training(history: pd.DataFrame, *, title: str = "") -> Figure:
     return figure
 
 
-def draw_roc(
-    curves: dict[str, tuple[Sequence[float], Sequence[float]]], *, draws: int = 200, seed: int = 0, title: str = "ROC"
-) -> Figure:
+def draw_roc(curves: dict[str, tuple[ArrayLike, ArrayLike]], *, draws: int = 200, seed: int = 0, title: str = "ROC") -> Figure:
     """ROC curves with 95 % bootstrap bands; ``curves`` maps a name to (target, score).
 
     The band is pointwise, over ``draws`` samples of the rows (positives and negatives apart); the AUC's interval in
-    the legend is that of ``learn.metrics.bootstrap_auc``. Raises ``InputError`` as ``auc`` does.
+    the legend is that of ``auc_interval``. Raises ``InputError`` as ``auc`` does.
     """
     with styled():
         figure = new_picture(5.2, 5.0)
@@ -71,28 +70,25 @@ def draw_roc(
         axes.plot([0, 1], [0, 1], color=INK, linewidth=0.8, linestyle=":")
         for number, (name, (target, score)) in enumerate(curves.items()):
             colour = FOLDS[number % len(FOLDS)]
-            low, high = bootstrap_auc(target, score, seed=seed)
+            value, low, high = auc_interval(target, score, seed=seed)
             false, true, _ = roc_points(target, score)
             bottom, top = roc_band(target, score, draws, seed)
             axes.fill_between(GRID, bottom, top, color=colour, alpha=0.2, linewidth=0)
-            axes.plot(false, true, color=colour, label=f"{name}: {auc(target, score):.4f} [{low:.4f}, {high:.4f}]")
+            axes.plot(false, true, color=colour, label=f"{name}: {value:.4f} [{low:.4f}, {high:.4f}]")
         axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
         axes.legend(loc="lower right", title="AUC with 95 % interval", title_fontsize=8, alignment="left")
     return figure
 
 
-def roc_band(target: Sequence[float], score: Sequence[float], draws: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def roc_band(target: ArrayLike, score: ArrayLike, draws: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """2.5 and 97.5 % quantiles of the bootstrapped true-positive rate at each false-positive rate of ``GRID``."""
-    target, score = np.asarray(target, np.float64), np.asarray(score, np.float64)
-    positive, negative = score[target == 1], score[target == 0]
-    generator = np.random.default_rng(seed)
-    rates = []
-    for _ in range(draws):
-        drawn = [generator.choice(part, len(part)) for part in (positive, negative)]
-        false, true, _ = roc_points(np.repeat([1.0, 0.0], [len(positive), len(negative)]), np.concatenate(drawn))
-        rates.append(np.interp(GRID, false, true))
-    low, high = np.quantile(rates, [0.025, 0.975], axis=0)
-    return low, high
+    kinds = [np.flatnonzero(np.asarray(target) == label) for label in (0, 1)]
+
+    def rates(times: np.ndarray) -> np.ndarray:
+        false, true, _ = roc_points(target, score, times)
+        return np.interp(GRID, false, true)
+
+    return bootstrap(rates, kinds, draws=draws, seed=seed)
 
 
 def draw_scores(oof: pd.DataFrame, test: pd.DataFrame | None = None, *, bins: int = 40, title: str = "") -> Figure:

@@ -17,14 +17,14 @@ from seti_utils.run.compose import bare_network, view_of
 from seti_utils.run.fold_data import cadences, open_competition
 from seti_utils.run.infer import choose_device, out_of_fold, predict_test
 from seti_utils.run.runtime import Runtime
-from seti_utils.stats.auc import auc, bootstrap_auc
+from seti_utils.stats.intervals import auc_interval
 from seti_utils.stats.seeds import seed_of
 
 
 def worded(target: Sequence[float], score: Sequence[float]) -> str:
     """``0.8123 [0.7900, 0.8340]``: the AUC with its 95 % bootstrap interval."""
-    low, high = bootstrap_auc(target, score)
-    return f"{auc(target, score):.4f} [{low:.4f}, {high:.4f}]"
+    value, low, high = auc_interval(target, score)
+    return f"{value:.4f} [{low:.4f}, {high:.4f}]"
 
 
 def gap(first: tuple[Sequence, Sequence], second: tuple[Sequence, Sequence]) -> tuple[float, float, float]:
@@ -32,7 +32,7 @@ def gap(first: tuple[Sequence, Sequence], second: tuple[Sequence, Sequence]) -> 
 
     The interval joins the two AUCs' own bootstrap intervals as for independent rows (Zou & Donner 2008).
     """
-    (a, (a_low, a_high)), (b, (b_low, b_high)) = ((auc(*one), bootstrap_auc(*one)) for one in (first, second))
+    (a, a_low, a_high), (b, b_low, b_high) = auc_interval(*first), auc_interval(*second)
     return a - b, a - b - math.hypot(a - a_low, b_high - b), a - b + math.hypot(a_high - a, b - b_low)
 
 

@@ -12,7 +12,8 @@ from sklearn.model_selection import StratifiedGroupKFold
 from seti_utils.errors import InputError
 from seti_utils.scores.ensemble import blend, check_comparable, logits
 from seti_utils.scores.tables import MANY, check_scores
-from seti_utils.scores.weighting import quick_auc
+from seti_utils.stats.auc import Ranking
+from seti_utils.stats.bootstrap import bootstrap
 
 PARTS = 5
 STRENGTH = 0.3
@@ -61,14 +62,15 @@ def gain_of(
     stacked: pd.DataFrame, oofs: Sequence[pd.DataFrame], *, draws: int = 500, seed: int = 0
 ) -> tuple[float, float, float]:
     """Out-of-fold AUC of a stack less that of the mean of its members' logits: value and 95 % bootstrap interval over rows."""
-    target = stacked["target"].to_numpy()
+    target = stacked["target"].to_numpy() > 0.5
     ours, mean = (table.set_index("id").loc[stacked["id"], "score"].to_numpy() for table in (stacked, blend(oofs, "logit")))
-    parts, rng = [np.flatnonzero((target > 0.5) == label) for label in (False, True)], np.random.default_rng(seed)
-    rows = [np.concatenate([rng.choice(part, len(part)) for part in parts]) for _ in range(draws)]
-    gains = [
-        quick_auc(target[part], ours[part]) - quick_auc(target[part], mean[part]) for part in (np.arange(len(target)), *rows)
-    ]
-    return gains[0], *(float(bound) for bound in np.quantile(gains[1:], (0.025, 0.975)))
+    ours, mean = Ranking(target, ours), Ranking(target, mean)
+
+    def gain(times: np.ndarray | None = None) -> float:
+        return ours.auc(times) - mean.auc(times)
+
+    kinds = [np.flatnonzero(target == label) for label in (False, True)]
+    return gain(), *bootstrap(gain, kinds, draws=draws, seed=seed)
 
 
 def features(tables: Sequence[pd.DataFrame], known: pd.Series) -> np.ndarray:

@@ -9,7 +9,8 @@ import pandas as pd
 from seti_utils.errors import InputError
 from seti_utils.progress import progress
 from seti_utils.scores.ensemble import check_comparable, member_names, transforms
-from seti_utils.stats.auc import auc
+from seti_utils.stats.auc import Ranking, auc
+from seti_utils.stats.bootstrap import quantile_interval, redrawn, repeated
 
 LEAST_GAIN = 1e-5
 """A step that raises the AUC by less than this ends a search: on 60,000 rows it is far below the noise."""
@@ -77,41 +78,30 @@ def find_weights(
     def gain(rows: np.ndarray) -> float:
         parts = [(rows[fold[rows] == number], weights) for number, weights in held_out.items()]
         gains = [
-            quick_auc(target[part], weights @ values[:, part]) - quick_auc(target[part], equal @ values[:, part])
+            Ranking(target[part], weights @ values[:, part]).auc() - Ranking(target[part], equal @ values[:, part]).auc()
             for part, weights in parts
         ]
         return float(np.average(gains, weights=[len(part) for part, _ in parts]))
 
-    generator = np.random.default_rng(seed)
     strata = [np.flatnonzero((fold == number) & (target == label)) for number in held_out for label in (0, 1)]
     samples, gains = [], []
-    for _ in progress(range(draws), desc="bootstrap of the weights", unit="draw"):
-        rows = np.concatenate([generator.choice(part, len(part)) for part in strata])
+    for times in progress(redrawn(strata, draws, seed), draws, "bootstrap of the weights", "draw"):
+        rows = repeated(times)
         samples.append(find(values[:, rows], target[rows]))
         gains.append(gain(rows))
+    (low, high), (gain_low, gain_high) = quantile_interval(samples), quantile_interval(gains)
     members = pd.DataFrame(
         {
             "member": member_names(tables),
             "auc": [auc(target, row) for row in values],
             "weight": found,
-            "low": np.quantile(samples, 0.025, axis=0),
-            "high": np.quantile(samples, 0.975, axis=0),
+            "low": low,
+            "high": high,
         }
     )
-    low, high = np.quantile(gains, [0.025, 0.975])
     return Weighting(
-        members, auc(target, found @ values), auc(target, equal @ values), gain(np.arange(len(target))), float(low), float(high)
+        members, auc(target, found @ values), auc(target, equal @ values), gain(np.arange(len(target))), gain_low, gain_high
     )
-
-
-def quick_auc(target: np.ndarray, score: np.ndarray) -> float:
-    """The AUC without checks, several times faster than scikit-learn's: a search asks for it thousands of times.
-
-    The mean, over positives, of the share of negatives below; equal scores count half.
-    """
-    negative, positive = np.sort(score[target == 0]), score[target == 1]
-    below = np.searchsorted(negative, positive, "left") + np.searchsorted(negative, positive, "right")
-    return float(below.mean() / (2 * len(negative)))
 
 
 def ascend(values: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -120,7 +110,7 @@ def ascend(values: np.ndarray, target: np.ndarray) -> np.ndarray:
     One weight after the other moves up or down by the step while that gains ``LEAST_GAIN``; the step is then halved.
     """
     weights = np.full(len(values), 1 / len(values))
-    best = quick_auc(target, weights @ values)
+    best = Ranking(target, weights @ values).auc()
     for step in (0.4, 0.2, 0.1, 0.05):
         moved = True
         while moved:
@@ -132,7 +122,7 @@ def ascend(values: np.ndarray, target: np.ndarray) -> np.ndarray:
                     if tried.sum() <= 0:
                         continue
                     tried /= tried.sum()
-                    score = quick_auc(target, tried @ values)
+                    score = Ranking(target, tried @ values).auc()
                     if score > best + LEAST_GAIN:
                         weights, best, moved = tried, score, True
     return weights
@@ -143,11 +133,11 @@ def climb(values: np.ndarray, target: np.ndarray, most: int = 30) -> np.ndarray:
 
     Starts from the best member; at most ``most`` members are counted.
     """
-    alone = [quick_auc(target, row) for row in values]
+    alone = [Ranking(target, row).auc() for row in values]
     counts = np.eye(len(values))[int(np.argmax(alone))]
     best = max(alone)
     while counts.sum() < most:
-        scores = [quick_auc(target, (counts + one) @ values) for one in np.eye(len(values))]
+        scores = [Ranking(target, (counts + one) @ values).auc() for one in np.eye(len(values))]
         if max(scores) <= best + LEAST_GAIN:
             break
         best = max(scores)

@@ -1,10 +1,13 @@
 """Whether a score of 0.3 means three in ten: reliability by bins, and the expected calibration error."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
+from scipy.stats import binomtest
+
+from seti_utils.stats.bootstrap import bootstrap, repeated
 
 FEWEST = 50
 """Rows below which a calibration error is all noise."""
@@ -23,15 +26,14 @@ class Calibration:
     chance: float
 
 
-def reliability(target: Sequence[float], score: Sequence[float], bins: int = 10) -> pd.DataFrame:
+def reliability(target: ArrayLike, score: ArrayLike, bins: int = 10) -> pd.DataFrame:
     """Equally filled bins of the score: rows, score, share, low, high (Wilson's 95 % interval of the share)."""
     target, score = np.asarray(target, np.float64), np.asarray(score, np.float64)
     table = []
     for rows in np.array_split(np.argsort(score, kind="stable"), min(bins, len(score))):
-        count, share = len(rows), target[rows].mean()
-        middle = (share + 1.92 / count) / (1 + 3.84 / count)
-        reach = 1.96 / (1 + 3.84 / count) * np.sqrt(share * (1 - share) / count + 0.96 / count**2)
-        table.append((count, score[rows].mean(), share, max(middle - reach, 0.0), min(middle + reach, 1.0)))
+        positives = int(target[rows].sum())
+        interval = binomtest(positives, len(rows)).proportion_ci(0.95, method="wilson")
+        table.append((len(rows), score[rows].mean(), positives / len(rows), interval.low, interval.high))
     return pd.DataFrame(table, columns=["rows", "score", "share", "low", "high"])
 
 
@@ -42,19 +44,21 @@ def calibration_error(target: np.ndarray, score: np.ndarray, bins: int = 10) -> 
     return float(sum(abs(target[rows].sum() - score[rows].sum()) for rows in parts) / len(score))
 
 
-def calibration(
-    target: Sequence[float], score: Sequence[float], *, bins: int = 10, draws: int = 200, seed: int = 0
-) -> Calibration:
+def calibration(target: ArrayLike, score: ArrayLike, *, bins: int = 10, draws: int = 200, seed: int = 0) -> Calibration:
     """How well ``score`` (N,) in [0, 1] is calibrated against ``target`` (N,), 0 or 1."""
     target, score = np.asarray(target, np.float64), np.asarray(score, np.float64)
+
+    def error(times: np.ndarray) -> float:
+        rows = repeated(times)
+        return calibration_error(target[rows], score[rows], bins)
+
+    low, high = bootstrap(error, [np.arange(len(score))], draws=draws, seed=seed)
     generator = np.random.default_rng(seed)
-    drawn = [generator.integers(len(score), size=len(score)) for _ in range(draws)]
-    low, high = np.quantile([calibration_error(target[rows], score[rows], bins) for rows in drawn], [0.025, 0.975])
     perfect = [calibration_error((generator.random(len(score)) < score).astype(float), score, bins) for _ in range(draws)]
     return Calibration(
         reliability(target, score, bins),
         calibration_error(target, score, bins),
-        float(low),
-        float(high),
+        low,
+        high,
         float(np.quantile(perfect, 0.95)),
     )

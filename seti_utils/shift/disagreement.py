@@ -7,7 +7,8 @@ import pandas as pd
 
 from seti_utils.errors import InputError
 from seti_utils.scores.ensemble import check_comparable, correlations, member_names, ranks
-from seti_utils.scores.weighting import quick_auc
+from seti_utils.stats.auc import Ranking
+from seti_utils.stats.bootstrap import bootstrap
 from seti_utils.stats.intervals import auc_error
 
 
@@ -43,17 +44,18 @@ def compare_models(oofs: Sequence[pd.DataFrame], *, draws: int = 300, seed: int 
     tables = check_comparable(oofs, oof=True)
     names, target = member_names(tables), tables[0]["target"].to_numpy()
     scores = [table["score"].to_numpy() for table in tables]
-    alone = [quick_auc(target, score) for score in scores]
-    best = int(np.argmax(alone))
+    rankings = [Ranking(target, score) for score in scores]
+    best = int(np.argmax([ranking.auc() for ranking in rankings]))
+
+    def behind(times: np.ndarray | None = None) -> np.ndarray:
+        values = np.array([ranking.auc(times) for ranking in rankings])
+        return values[best] - values
+
     kinds = [np.flatnonzero(target == label) for label in (0, 1)]
-    generator, rows = np.random.default_rng(seed), []
-    drawn = [np.concatenate([generator.choice(kind, len(kind)) for kind in kinds]) for _ in range(draws)]
-    reference = np.array([quick_auc(target[pick], scores[best][pick]) for pick in drawn])
-    for name, score, own in zip(names, scores, alone, strict=True):
+    ends, rows = bootstrap(behind, kinds, draws=draws, seed=seed), []
+    for name, score, gap, low, high in zip(names, scores, behind(), *ends, strict=True):
         value, error = auc_error(target, score)
-        gaps = reference - [quick_auc(target[pick], score[pick]) for pick in drawn]
-        low, high = np.quantile(gaps, [0.025, 0.975])
-        rows.append((name, value, value - 1.96 * error, value + 1.96 * error, alone[best] - own, low, high, bool(low <= 0)))
+        rows.append((name, value, value - 1.96 * error, value + 1.96 * error, gap, low, high, bool(low <= 0)))
     return pd.DataFrame(rows, columns=["model", "auc", "low", "high", "behind", "behind_low", "behind_high", "equal"])
 
 

@@ -1,12 +1,15 @@
 """How many positives the test holds, estimated from scores: Saerens' EM and black-box shift estimation."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.linear_model import LogisticRegression
 
 from seti_utils.errors import InputError
 from seti_utils.scores.ensemble import logits
+from seti_utils.stats.bootstrap import bootstrap, repeated
 from seti_utils.stats.logistic import sigmoid
 
 FEWEST = 20
@@ -23,16 +26,14 @@ class Prior:
     high: float
 
 
-def calibrated(target: Sequence[float], score: Sequence[float], other: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
+def calibrated(target: ArrayLike, score: ArrayLike, other: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """``score`` and ``other`` with the logit's slope and intercept that fit ``target`` best (Platt 1999)."""
-    from sklearn.linear_model import LogisticRegression
-
     known = logits(np.asarray(score, np.float64))[:, None]
     model = LogisticRegression(C=1e4).fit(known, np.asarray(target) > 0.5)
     return model.predict_proba(known)[:, 1], model.predict_proba(logits(np.asarray(other, np.float64))[:, None])[:, 1]
 
 
-def saerens(score: Sequence[float], prior: float, *, rounds: int = 500, tolerance: float = 1e-7) -> tuple[float, np.ndarray]:
+def saerens(score: ArrayLike, prior: float, *, rounds: int = 500, tolerance: float = 1e-7) -> tuple[float, np.ndarray]:
     """The share of positives among rows with calibrated ``score`` (N,), and the scores at that share.
 
     ``prior`` is the share for which the scores are calibrated. Expectation maximisation (Saerens 2002): right when the
@@ -60,9 +61,7 @@ def black_box(target: np.ndarray, score: np.ndarray, test: np.ndarray, threshold
     return float(np.clip(((test > threshold).mean() - false) / (true - false), 0, 1))
 
 
-def estimate_priors(
-    target: Sequence[float], score: Sequence[float], test: Sequence[float], *, draws: int = 100, seed: int = 0
-) -> list[Prior]:
+def estimate_priors(target: ArrayLike, score: ArrayLike, test: ArrayLike, *, draws: int = 100, seed: int = 0) -> list[Prior]:
     """Both estimates with intervals, from out-of-fold ``target`` (0 or 1) and ``score``, and ``test`` scores.
 
     The bootstrap draws positives, negatives and test rows apart; scores are calibrated anew in every draw. The
@@ -70,31 +69,29 @@ def estimate_priors(
     ``InputError`` for fewer than ``FEWEST`` rows of a kind.
     """
     target, score, test = (np.asarray(values, np.float64) for values in (target, score, test))
-    kinds = [np.flatnonzero(target == 1), np.flatnonzero(target == 0), np.arange(len(test))]
+    known = len(target)
+    kinds = [np.flatnonzero(target == 1), np.flatnonzero(target == 0), known + np.arange(len(test))]
     if (few := min(map(len, kinds))) < FEWEST:
         raise InputError(
             f"{few} rows of a kind are too few for a prior",
             where="test prior",
             remedy=f"give at least {FEWEST} positives, negatives and test rows",
         )
-    generator = np.random.default_rng(seed)
 
-    def em(high: np.ndarray, low: np.ndarray, rows: np.ndarray) -> float:
-        seen = np.concatenate([high, low])
-        _, adapted = calibrated(target[seen], score[seen], test[rows])
-        return saerens(adapted, len(high) / len(seen))[0]
+    def em(target: np.ndarray, score: np.ndarray, test: np.ndarray) -> float:
+        return saerens(calibrated(target, score, test)[1], float(target.mean()))[0]
 
-    def box(high: np.ndarray, low: np.ndarray, rows: np.ndarray) -> float:
-        seen = np.concatenate([high, low])
-        return black_box(target[seen], score[seen], test[rows], best_threshold(target[seen], score[seen]))
+    def box(target: np.ndarray, score: np.ndarray, test: np.ndarray) -> float:
+        return black_box(target, score, test, best_threshold(target, score))
 
-    found: list[Prior] = []
-    methods: dict[str, Callable[..., float]] = {"Saerens EM": em, "black-box shift": box}
-    for method, estimate in methods.items():
-        values = [estimate(*(generator.choice(kind, len(kind)) for kind in kinds)) for _ in range(draws)]
-        low, high = np.nanquantile(values, [0.025, 0.975])
-        found.append(Prior(method, estimate(*kinds), float(low), float(high)))
-    return found
+    def prior(method: str, estimate: Callable[..., float]) -> Prior:
+        def redone(times: np.ndarray) -> float:
+            rows, others = repeated(times[:known]), repeated(times[known:])
+            return estimate(target[rows], score[rows], test[others])
+
+        return Prior(method, estimate(target, score, test), *bootstrap(redone, kinds, draws=draws, seed=seed))
+
+    return [prior("Saerens EM", em), prior("black-box shift", box)]
 
 
 def best_threshold(target: np.ndarray, score: np.ndarray) -> float:

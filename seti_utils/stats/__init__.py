@@ -1,1 +1,1 @@
-"""AUC, intervals, bootstraps and seeds: numbers about scores, without torch or files."""
+"""AUC, intervals, the bootstrap and seeds: numbers about scores."""

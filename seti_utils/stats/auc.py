@@ -1,62 +1,63 @@
-"""The competition's metric and how sure one can be of it."""
+"""The competition's metric: the area under the ROC curve."""
 
 import numpy as np
-import torch
-from sklearn.metrics import roc_auc_score, roc_curve
+from numpy.typing import ArrayLike
+from sklearn.metrics import roc_curve
 
 from seti_utils.errors import InputError
 
 
-def auc(target, score) -> float:
+class Ranking:
+    """Rows sorted by their scores once, so that their AUC under many weights costs no further sort.
+
+    ``target`` (n,) of 0 and 1, or booleans, both there; ``score`` (n,) finite. Nothing is checked: a search over weights or
+    a bootstrap asks thousands of times. :func:`auc` checks.
+    """
+
+    def __init__(self, target: ArrayLike, score: ArrayLike):
+        score = np.asarray(score)
+        self.order = np.argsort(score, kind="stable")
+        self.positive = np.asarray(target)[self.order] == 1
+        ranked = score[self.order]
+        self.starts = np.flatnonzero(np.append(True, ranked[1:] != ranked[:-1])[: len(ranked)])
+        """Where each run of equal scores begins."""
+
+    def auc(self, times: np.ndarray | None = None) -> float:
+        """The AUC of the rows, each ``times`` (n,) over, in the order in which they were given (``None``: once).
+
+        The mean, over positives, of the share of negatives with a lower score; equal scores count half. NaN where the
+        weights leave one class only.
+        """
+        weight = np.ones(len(self.order), np.int64) if times is None else times[self.order]
+        positive = np.add.reduceat(np.where(self.positive, weight, 0), self.starts)
+        negative = np.add.reduceat(np.where(self.positive, 0, weight), self.starts)
+        pairs = positive.sum() * negative.sum()
+        below = np.cumsum(negative)
+        return float((positive * (2 * below - negative)).sum() / (2 * pairs)) if pairs else np.nan
+
+
+def auc(target: ArrayLike, score: ArrayLike) -> float:
     """Area under the ROC curve, equal to scikit-learn's.
 
     ``target``: 0 or 1, shape (n,). ``score``: any real numbers, shape (n,); only their order counts. Raises
     ``InputError`` for lengths that differ, scores that are not finite, targets other than 0 and 1, or one class only.
     """
-    target, score = _checked(target, score)
-    return float(roc_auc_score(target, score))
+    return Ranking(*checked(target, score)).auc()
 
 
-def roc_points(target, score) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def roc_points(target: ArrayLike, score: ArrayLike, times: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Points of the ROC curve: false-positive rate, true-positive rate, and the score at which they are reached.
 
-    Points that lie on a straight line between their neighbours are left out. The first threshold is infinite.
+    Points that lie on a straight line between their neighbours are left out. The first threshold is infinite. ``times``
+    (n,): how often each row counts. Errors are those of :func:`auc`.
     """
-    target, score = _checked(target, score)
-    return roc_curve(target, score)
+    target, score = checked(target, score)
+    return roc_curve(target, score, sample_weight=times)
 
 
-def bootstrap_auc(target, score, draws: int = 1000, seed: int = 0, level: float = 0.95) -> tuple[float, float]:
-    """Interval that holds ``level`` of the bootstrapped AUCs: (low, high).
-
-    A percentile bootstrap, stratified: every draw takes as many positives and as many negatives, with
-    replacement, as there are (Efron & Tibshirani 1993). The same seed gives the same interval. It says how the
-    AUC varies with the rows, not with the training seed. Errors are those of :func:`auc`.
-    """
-    if draws < 2 or not 0.0 < level < 1.0:
-        problem = f"{draws} draws at level {level}"
-        raise InputError(problem, where="bootstrap_auc", remedy="take 2 draws or more and 0 < level < 1")
-    target, score = _checked(target, score)
-    positive, negative = score[target == 1], np.sort(score[target == 0])
-    # An AUC is the mean, over positives, of the share of negatives below it (ties count half). Redrawing the
-    # negatives only changes how often each stands in the sorted row, so a draw costs a count and a running sum.
-    below = torch.from_numpy(np.searchsorted(negative, positive, side="left"))
-    up_to = torch.from_numpy(np.searchsorted(negative, positive, side="right"))
-    generator = torch.Generator().manual_seed(seed)
-    running = torch.zeros(len(negative) + 1, dtype=torch.int64)
-    values = torch.empty(draws, dtype=torch.float64)
-    for draw in range(draws):
-        drawn = torch.randint(len(negative), (len(negative),), generator=generator)
-        torch.cumsum(torch.bincount(drawn, minlength=len(negative)), 0, out=running[1:])
-        rows = torch.randint(len(positive), (len(positive),), generator=generator)
-        values[draw] = (running[below[rows]] + running[up_to[rows]]).double().mean() / (2 * len(negative))
-    low, high = torch.quantile(values, torch.tensor([(1 - level) / 2, (1 + level) / 2], dtype=torch.float64)).tolist()
-    return low, high
-
-
-def _checked(target, score) -> tuple[np.ndarray, np.ndarray]:
-    """Both as flat float64 arrays that an AUC can be computed from, or one clear refusal."""
-    target, score = (np.asarray(values, dtype=np.float64) for values in (target, score))
+def checked(target: ArrayLike, score: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Both as flat float64 arrays that an AUC can be computed from, or one clear refusal (:func:`auc`)."""
+    target, score = np.asarray(target, np.float64), np.asarray(score, np.float64)
     if target.ndim != 1 or target.shape != score.shape:
         problem = f"targets of shape {target.shape}, scores of shape {score.shape}"
         raise InputError(problem, where="AUC", remedy="give one score per target")
@@ -67,7 +68,7 @@ def _checked(target, score) -> tuple[np.ndarray, np.ndarray]:
     stray = ~np.isin(target, (0.0, 1.0))
     if stray.any():
         row = int(np.flatnonzero(stray)[0])
-        problem = f"target {target[row]} is other than 0 and 1"
+        problem = f"target {target[row]} is neither 0 nor 1"
         raise InputError(problem, where="AUC", row=row, remedy="measure against hard labels")
     if len(np.unique(target)) < 2:
         problem = f"all {len(target)} targets are of one class"
