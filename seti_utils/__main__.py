@@ -3,6 +3,7 @@
 import io
 import os
 import sys
+import warnings
 
 from seti_utils.commands.parsing import as_called, make_parser
 from seti_utils.errors import UserError, explained
@@ -20,6 +21,7 @@ def main(words: list[str] | None = None) -> int:
     words = sys.argv[1:] if words is None else words
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # as standard error is: a locale without σ ends no command
+    warnings.formatwarning = noted
     try:
         args = make_parser(words).parse_args(words)
         code = args.handle(args) or 0
@@ -35,6 +37,11 @@ def main(words: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
+
+
+def noted(message: Warning | str, category: type[Warning], *_: object, **__: object) -> str:
+    """A warning as one line: a person does not care where in the code it was raised."""
+    return f"{'note' if category is UserWarning else category.__name__}: {message}\n"
 
 
 def told(error: UserError) -> int:

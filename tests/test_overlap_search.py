@@ -1,6 +1,7 @@
 """Overlap search: every pair of the sky's truth with its exact shift, nothing else, and equal to comparing everything."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from seti_utils.data.store import pack
 from seti_utils.errors import InputError
 from seti_utils.overlap import search as overlap
 from seti_utils.overlap.check import common
-from seti_utils.overlap.folder import groups_of, read_groups, read_pairs
+from seti_utils.overlap.folder import finished_search, groups_of, read_groups, read_pairs
 from seti_utils.overlap.keys import NO_KEY, column_keys
 from seti_utils.overlap.match import match_keys
 from seti_utils.overlap.search import find_pairs, group_rows, search
@@ -211,8 +212,8 @@ def test_command_line(sky, found, tmp_path, capsys):
     assert main(["overlap", "search", str(sky), str(found), "--device", "cpu"]) == 0
     assert "pairs; " in capsys.readouterr().out
     for words, message in (
-        ([str(sky), str(found), "--least", "40"], "another search: least=32 \\(asked: 40\\)"),
-        ([str(sky), str(sky)], "no overlap search"),
+        ([str(sky), str(found), "--least", "40"], "another overlap search: least=32 \\(asked: 40\\)"),
+        ([str(sky), str(sky)], "does not contain an overlap search"),
         ([str(sky), str(tmp_path / "new"), "--least", "3"], "give 8 to 256"),
     ):
         assert main(["overlap", "search", *words, "--device", "cpu"]) == 2
@@ -222,3 +223,15 @@ def test_command_line(sky, found, tmp_path, capsys):
     (found / "pairs.csv").write_text("a,b\n", encoding="utf-8")
     with pytest.raises(InputError, match="missing or was changed"):
         read_pairs(found)
+
+
+def test_a_search_of_other_arrays_under_the_same_ids_is_refused(sky, found, tmp_path, capsys):
+    """Arrays that were rewritten after a search, as another receiver's would be: nothing of it holds any more."""
+    twin = shutil.copytree(sky, tmp_path / "twin")
+    path = read_competition(twin).test["path"][0]
+    np.save(path, np.load(path)[::-1])
+    assert main(["overlap", "search", str(twin), str(found), "--device", "cpu"]) == 2
+    assert "holds an overlap search made from other data: content train " in capsys.readouterr().err
+    finished_search(found, read_competition(sky))
+    with pytest.raises(InputError, match=f"its test cadences have content .* overlap search {twin} OTHER"):
+        finished_search(found, read_competition(twin))

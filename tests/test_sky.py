@@ -90,15 +90,15 @@ def test_reused_resumed_or_refused(sky, tmp_path, monkeypatch):
     stamp = (sky / "sky.json").stat().st_mtime_ns
     assert make_sky(sky, train=80, test=40, seed=5) == sky
     assert (sky / "sky.json").stat().st_mtime_ns == stamp
-    with pytest.raises(InputError, match=r"another sky: seed=5 \(asked: 6\)"):
+    with pytest.raises(InputError, match=r"another synthetic sky: seed=5 \(asked: 6\)"):
         make_sky(sky, train=80, test=40, seed=6)
     (tmp_path / "odd").mkdir()
     (tmp_path / "odd" / "sky.json").write_text("{", encoding="utf-8")
-    with pytest.raises(InputError, match="no sky's description"):
+    with pytest.raises(InputError, match="does not describe a synthetic sky"):
         make_sky(tmp_path / "odd", train=8, test=4)
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "train_labels.csv").write_text("id,target\n", encoding="utf-8")
-    with pytest.raises(InputError, match="no synthetic sky"):
+    with pytest.raises(InputError, match="does not contain a synthetic sky"):
         make_sky(tmp_path / "data", train=8, test=4)
 
     from seti_utils.sky import folder
@@ -115,7 +115,7 @@ def test_reused_resumed_or_refused(sky, tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         make_sky(tmp_path / "cut", train=80, test=40, seed=5, workers=1)
     assert not (tmp_path / "cut" / "sky.json").exists() and not (tmp_path / "cut" / "train_labels.csv").exists()
-    with pytest.raises(InputError, match="unfinished other sky"):
+    with pytest.raises(InputError, match="another, unfinished synthetic sky"):
         make_sky(tmp_path / "cut", train=81, test=40, seed=5)
     monkeypatch.setattr(folder, "write_chunk", lambda task: done.append(task.number) or real(task))
     make_sky(tmp_path / "cut", train=80, test=40, seed=5, workers=1)

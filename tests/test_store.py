@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import torch
 
+from seti_utils import claims
+from seti_utils.__main__ import main
 from seti_utils.data import packed, store
 from seti_utils.data.batches import batches
 from seti_utils.data.competition import read_competition
@@ -143,9 +145,9 @@ def test_continuing_trusts_only_what_reached_the_disk(competition, whole, tmp_pa
     assert verify(folder, quiet=True) == 12
 
 
-@pytest.mark.parametrize("where", ["write_table", "write_json"])
-def test_killed_while_finishing(competition, whole, tmp_path, monkeypatch, where):
-    real = getattr(store, where)
+@pytest.mark.parametrize(("module", "where"), [(store, "write_table"), (claims, "write_json")], ids=["index", "description"])
+def test_killed_while_finishing(competition, whole, tmp_path, monkeypatch, module, where):
+    real = getattr(module, where)
 
     def dying(path, content):
         if "begun" not in path.name:
@@ -153,14 +155,14 @@ def test_killed_while_finishing(competition, whole, tmp_path, monkeypatch, where
         real(path, content)
 
     with monkeypatch.context() as patch:
-        patch.setattr(store, where, dying)
+        patch.setattr(module, where, dying)
         with pytest.raises(KeyboardInterrupt):
             pack(competition, tmp_path, quiet=True)
     with pytest.raises(InputError, match="half-written"):
         PackedCadences(tmp_path / "train")
     monkeypatch.setattr(store, "_write", lambda *_: pytest.fail("written anew"))
     folder = pack(competition, tmp_path, quiet=True)
-    assert (folder / "store.json").read_bytes() == (whole / "store.json").read_bytes() and verify(folder, True) == 12
+    assert (folder / "store.json").read_bytes() == (whole / "store.json").read_bytes() and verify(folder, quiet=True) == 12
 
 
 def test_a_finished_store_is_left_as_it_is(competition, whole, monkeypatch):
@@ -169,15 +171,15 @@ def test_a_finished_store_is_left_as_it_is(competition, whole, monkeypatch):
 
 
 def test_another_store_is_not_overwritten(competition, whole, tmp_path, monkeypatch):
-    with pytest.raises(InputError, match="holds another store"):
+    with pytest.raises(InputError, match=r"holds another packed store: panels=\[0, 1, 2, 3, 4, 5\] \(asked: \[0, 2, 4\]\)"):
         pack(competition, whole.parent, panels="on", quiet=True)
     killed_after(1, monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         pack(competition, tmp_path, quiet=True)
-    with pytest.raises(InputError, match="holds another store"):
+    with pytest.raises(InputError, match="holds another, unfinished packed store"):
         pack(competition, tmp_path, panels="on", quiet=True)
     (tmp_path / "train/begun.json").write_text("{", encoding="utf-8")
-    with pytest.raises(InputError, match="holds another store"):
+    with pytest.raises(InputError, match="does not describe a packed store"):
         pack(competition, tmp_path, quiet=True)
 
 
@@ -197,7 +199,7 @@ def test_a_disk_that_fills_up(competition, tmp_path, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(store.os, "fsync", full)
-        patch.setattr(store, "write_json", lambda path, content: path.write_text(json.dumps(content), encoding="utf-8"))
+        patch.setattr(claims, "write_json", lambda path, content: path.write_text(json.dumps(content), encoding="utf-8"))
         with pytest.raises(InputError, match="the disk is full.*it continues"):
             pack(competition, tmp_path, quiet=True)
     assert verify(pack(competition, tmp_path, quiet=True), quiet=True) == 12
@@ -271,6 +273,53 @@ def test_a_store_that_does_not_fit_the_question(shared_competition, competition,
         open_cadences(competition, "test", on)
     with pytest.raises(InputError, match="there is no packed store"):
         open_cadences(competition, "train", tmp_path / "nowhere")
+
+
+def rewritten(path):
+    """Other values in a file whose name and size stay."""
+    np.save(path, np.load(path)[:, ::-1])
+
+
+@pytest.fixture
+def twin(tiny_competition, tmp_path):
+    """A folder with the ids of another, and other arrays."""
+    folder = shutil.copytree(tiny_competition, tmp_path / "twin")
+    for path in read_competition(folder).train["path"]:
+        rewritten(path)
+    return folder
+
+
+def test_a_store_of_other_arrays_under_the_same_ids_is_refused(tiny_competition, twin, tmp_path):
+    made = pack(read_competition(tiny_competition), tmp_path / "store", quiet=True)
+    other = read_competition(twin)
+    open_cadences(read_competition(tiny_competition), "train", tmp_path / "store")
+    with pytest.raises(InputError, match=f"{made}: was made from other data: its train cadences have content .* {twin}"):
+        open_cadences(other, "train", tmp_path / "store")
+    with pytest.raises(InputError, match="made from other data: content train [0-9a-f]{16}, here it is train [0-9a-f]{16}"):
+        pack(other, tmp_path / "store", quiet=True)
+
+
+def test_verifying_reads_the_files_that_the_store_is_said_to_hold(tiny_competition, tmp_path, capsys):
+    assert main(["pack", str(tiny_competition), str(tmp_path / "store"), "--split", "train", "--verify"]) == 0
+    assert f"12 verified against the files of {tiny_competition}" in capsys.readouterr().out
+    path = read_competition(tiny_competition).train["path"][5]
+    x_PTF = np.load(path)
+    x_PTF[4, 7, 9] += 1  # one pixel that no sample sees
+    np.save(path, x_PTF)
+    assert main(["pack", str(tiny_competition), str(tmp_path / "store"), "--split", "train", "--verify"]) == 2
+    said = capsys.readouterr().err
+    assert f"row 5: 1 of 12 cadences are not those of {tiny_competition}" in said and said.count("\n") == 1
+
+
+def test_stores_of_earlier_versions_open_and_say_that_they_do_not_say(tiny_competition, tmp_path):
+    folder = pack(read_competition(tiny_competition), tmp_path, quiet=True)
+    about = json.loads((folder / "store.json").read_text(encoding="utf-8"))
+    del about["content"]
+    (folder / "store.json").write_text(json.dumps(about), encoding="utf-8")
+    with pytest.warns(UserWarning, match="does not say which data it was made from"):
+        assert len(open_cadences(read_competition(tiny_competition), "train", tmp_path)) == 12
+    with pytest.warns(UserWarning, match="does not say which data it was made from"):
+        pack(read_competition(tiny_competition), tmp_path, quiet=True)
 
 
 def test_an_empty_split(tiny_competition, tmp_path):

@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--panels", choices=("all", "on"), default="all", help="on: the ON panels only, half the size")
     add_era(parser)
     add_workers(parser)
-    parser.add_argument("--verify", action="store_true", help="read the store back and compare every checksum")
+    parser.add_argument("--verify", action="store_true", help="read the store back and compare every byte with the files of DATA")
 
 
 def handle(args: argparse.Namespace) -> None:
@@ -37,5 +37,5 @@ def handle(args: argparse.Namespace) -> None:
         if args.split == "both" and not len(competition.split(split)):
             continue
         folder = pack(competition, args.out, split, args.panels, workers=args.workers)
-        checked = f", {verify(folder)} checksums right" if args.verify else ""
+        checked = f", {verify(folder, competition)} verified against the files of {args.data}" if args.verify else ""
         print(f"{len(competition.split(split))} cadences in {folder}{checked}")

@@ -16,6 +16,7 @@ import torch
 
 from seti_utils.data.cadence import FREQ, PANEL_BYTES, TIME, panel_numbers
 from seti_utils.data.competition import Competition
+from seti_utils.data.content import refuse_other_content
 from seti_utils.data.reading import read_at, runs
 from seti_utils.data.sources import FileCadences, Source, buffer_of
 from seti_utils.errors import InputError
@@ -108,6 +109,8 @@ def open_cadences(
             where=folder,
             remedy="point to the other store, or pack this one",
         )
+    pack = f"python -m seti_utils pack {competition.root} FOLDER"
+    refuse_other_content(about.get("content"), competition, folder, f"give the store of this data, or pack it: {pack}")
     return PackedCadences(folder, panels, table["id"])
 
 

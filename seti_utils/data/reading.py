@@ -51,7 +51,7 @@ def read_panels(path: str | Path, into: memoryview, panels: tuple[int, ...]) -> 
     try:
         handle = os.open(path, _OPEN)
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     try:
         header = bytearray(HEADER_BYTES)
         whole = os.lseek(handle, 0, os.SEEK_END) == FILE_BYTES
@@ -65,7 +65,7 @@ def read_panels(path: str | Path, into: memoryview, panels: tuple[int, ...]) -> 
         if 0 not in panels:
             read_at(handle, [header], 0)
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     finally:
         os.close(handle)
     if not whole or header != EXPECTED_HEADER:
@@ -173,7 +173,8 @@ def _look(path: str | Path) -> np.ndarray:
     return np.load(path, allow_pickle=False).astype(np.float16, copy=False)
 
 
-def _unreadable(path: str | Path, error: OSError) -> InputError:
+def unreadable(path: str | Path, error: OSError) -> InputError:
+    """Why the file at ``path`` cannot be read, as an error with a remedy."""
     if isinstance(error, FileNotFoundError):
         return InputError("there is no such file", where=path, remedy="complete the download, or remove its row")
     return InputError(f"cannot be read ({error.strerror})", where=path, remedy="check the file and its disk")

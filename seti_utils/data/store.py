@@ -8,7 +8,6 @@ last, so a store is either whole or not one.
 import errno
 import hashlib
 import io
-import json
 import os
 import shutil
 import zlib
@@ -18,16 +17,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from seti_utils.data.batches import Batch, batches
+from seti_utils.claims import Claim
+from seti_utils.data.batches import batches
 from seti_utils.data.cadence import FREQ, PANEL_BYTES, TIME
 from seti_utils.data.competition import Competition
+from seti_utils.data.content import keep_content, marks_of
 from seti_utils.data.packed import ARRAY, FORMAT, INDEX, STORE, PackedCadences, read_index
 from seti_utils.data.sources import FileCadences, Source
 from seti_utils.errors import InputError
-from seti_utils.files import sha256, sync_folder, write_json, write_table
+from seti_utils.files import sha256, sync_folder, write_table
 from seti_utils.progress import progress
 
-BEGUN, PART, JOURNAL = "begun.json", f"{ARRAY}.part", "crc32.part"
+CLAIM = Claim("packed store", STORE, "begun.json", key=None)
+PART, JOURNAL = f"{ARRAY}.part", "crc32.part"
 SPARE = 64 << 20
 """Bytes of disk that packing leaves free."""
 BATCH = 32
@@ -52,14 +54,25 @@ def pack(
     table = competition.split(split)
     if not len(table):
         raise InputError(f"{split} has no cadences", where=competition.root, remedy="pack a split that has some")
+    keep_content(competition, out)
+    about, content = {"split": split, "era": competition.era}, marks_of(competition, split)
     source = FileCadences(table["id"], table["path"], competition.renormalise, panels)
-    return pack_source(source, Path(out) / split, {"split": split, "era": competition.era}, workers=workers, quiet=quiet)
+    return pack_source(source, Path(out) / split, about, content, workers=workers, quiet=quiet)
 
 
-def pack_source(source: Source, folder: str | Path, about: dict, *, workers: int | None = None, quiet: bool = False) -> Path:
+def pack_source(
+    source: Source,
+    folder: str | Path,
+    about: dict,
+    content: dict[str, str],
+    *,
+    workers: int | None = None,
+    quiet: bool = False,
+) -> Path:
     """Pack all cadences of ``source`` into ``folder``, in their order, as :func:`pack` does.
 
-    ``about``: ``split``, ``era`` and whatever else makes the store what it is; one with other content is refused.
+    ``about``: ``split``, ``era`` and whatever else makes the store what it is; ``content``: that of the data which it is
+    made from. A folder that holds another store, or one from other data, is refused.
     """
     folder = Path(folder)
     plan = {
@@ -69,14 +82,20 @@ def pack_source(source: Source, folder: str | Path, about: dict, *, workers: int
         "rows": len(source),
         "ids": hashlib.sha256("\n".join(source.ids).encode()).hexdigest(),
     }
-    if _settle(folder, plan):
-        PackedCadences(folder)
-        return folder
+    if not CLAIM.find(folder, plan, content):
+        _check_room(folder, len(_header(plan)) + len(source) * len(source.panels) * PANEL_BYTES)
+    with CLAIM.taken(folder, plan, content) as free:
+        if free:
+            _fill(folder, source, plan, workers, quiet)
+    PackedCadences(folder)
+    return folder
+
+
+def _fill(folder: Path, source: Source, plan: dict, workers: int | None, quiet: bool) -> None:
+    """Write what is not there yet, then the index and the description."""
     header, size = _header(plan), len(source.panels) * PANEL_BYTES
-    if not ((folder / BEGUN).is_file() and (folder / ARRAY).is_file() and (folder / JOURNAL).is_file()):
+    if not ((folder / ARRAY).is_file() and (folder / JOURNAL).is_file()):
         done = _done(folder, len(header), size)
-        _check_room(folder, len(header) + len(source) * size)
-        write_json(folder / BEGUN, plan)
         try:
             _write(folder, source, header, size, done, workers, quiet)
         except OSError as error:
@@ -89,49 +108,62 @@ def pack_source(source: Source, folder: str | Path, about: dict, *, workers: int
             ) from error
         os.replace(folder / PART, folder / ARRAY)
         sync_folder(folder)
-    _finish(folder, plan, source.ids)
-    return folder
+    checksums = [int(line) for line in (folder / JOURNAL).read_text(encoding="ascii").split()]
+    write_table(folder / INDEX, pd.DataFrame({"id": source.ids, "crc32": checksums}))
+    CLAIM.finish(folder, CLAIM.read(folder / CLAIM.begun) | {"index": sha256(folder / INDEX)})
+    (folder / JOURNAL).unlink(missing_ok=True)
 
 
-def verify(folder: str | Path, quiet: bool = False) -> int:
-    """Read the whole store and compare every row with its checksum; returns the number of rows.
+def verify(folder: str | Path, competition: Competition | None = None, *, quiet: bool = False) -> int:
+    """Read the whole store and compare every row with its checksum, and with the file of ``competition`` that it came from.
 
-    Raises :class:`InputError` naming the damaged rows.
+    Returns the number of rows. Raises :class:`InputError` naming the rows that are damaged, or that the files have otherwise.
     """
     store = PackedCadences(folder)
     wanted = read_index(store.folder, store.about)["crc32"].to_numpy()
-    stream = batches(store, None, np.arange(len(store)), BATCH)
-    bad = []
-    for batch in _shown(stream, len(store), f"verifying {folder}", quiet):
-        bad += [int(row) for row, one in zip(batch.rows, batch.x.numpy(), strict=True) if zlib.crc32(one) != wanted[row]]
-    if bad:
-        raise InputError(
-            f"{len(bad)} of {len(store)} cadences are damaged: {', '.join(store.ids[bad[:3]])}",
-            where=store.folder,
-            row=bad[0],
-            remedy="delete the folder and pack again",
-        )
+    source = None if competition is None else _files(store, competition)
+    streams = [batches(one, None, np.arange(len(store)), BATCH) for one in (store, source) if one is not None]
+    damaged, other = [], []
+    for batch, *file in _shown(zip(*streams, strict=True), len(store), f"verifying {folder}", quiet):
+        for place, row in enumerate(batch.rows.tolist()):
+            x_PTF = batch.x[place].numpy()
+            if zlib.crc32(x_PTF) != wanted[row]:
+                damaged.append(row)
+            elif file and not _alike(x_PTF, file[0].x[place].numpy(), source.renormalise):
+                other.append(row)
+    for rows, problem, remedy in (
+        (damaged, "are damaged", "delete the folder and pack again"),
+        (other, f"are not those of {competition and competition.root}", "it was packed from other data: pack these anew"),
+    ):
+        if rows:
+            raise InputError(
+                f"{len(rows)} of {len(store)} cadences {problem}: {', '.join(store.ids[rows[:3]])}",
+                where=store.folder,
+                row=rows[0],
+                remedy=remedy,
+            )
     return len(store)
 
 
-def _shown(stream: Iterator[Batch], rows: int, desc: str, quiet: bool) -> Iterable[Batch]:
+def _files(store: PackedCadences, competition: Competition) -> FileCadences:
+    """The files of the store's cadences, in its order."""
+    table = competition.split(store.about["split"]).set_index("id")
+    if absent := [name for name in store.ids if name not in table.index]:
+        raise InputError(
+            f"{len(absent)} of {len(store)} cadences are not in {competition.root}: {', '.join(absent[:3])}",
+            where=store.folder,
+            remedy="give the data that it was packed from",
+        )
+    return FileCadences(store.ids, table.loc[store.ids, "path"], competition.renormalise, store.panels)
+
+
+def _alike(stored: np.ndarray, file: np.ndarray, renormalised: bool) -> bool:
+    """Whether a stored cadence is that of its file: bit for bit, but for the last bits of a mean where it was re-normalised."""
+    return np.array_equal(stored, file) or (renormalised and np.allclose(stored, file, rtol=2e-3, atol=2e-3))
+
+
+def _shown(stream: Iterator, rows: int, desc: str, quiet: bool) -> Iterable:
     return stream if quiet else progress(stream, -(-rows // BATCH), desc, "batch")
-
-
-def _settle(folder: Path, plan: dict) -> bool:
-    """Whether the finished store is there already; refuses a folder that holds, or began, another one."""
-    for name in (STORE, BEGUN):
-        if (folder / name).is_file():
-            try:
-                there = json.loads((folder / name).read_text(encoding="utf-8"))
-            except ValueError:
-                there = None
-            if not isinstance(there, dict) or {key: there.get(key) for key in plan} != plan:
-                raise InputError(
-                    "the folder holds another store", where=folder, remedy="choose another folder, or delete this one"
-                )
-            return name == STORE
-    return False
 
 
 def _header(plan: dict) -> bytes:
@@ -154,8 +186,8 @@ def _done(folder: Path, start: int, size: int) -> int:
 
 def _check_room(folder: Path, total: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    part = folder / PART
-    needed = total - (part.stat().st_size if part.is_file() else 0) + SPARE
+    there = [path.stat().st_size for path in (folder / PART, folder / ARRAY) if path.is_file()]
+    needed = total - max(there, default=0) + SPARE
     if (free := shutil.disk_usage(folder).free) < needed:
         raise InputError(
             f"the disk has {free / 1e9:,.2f} GB free, the store needs {needed / 1e9:,.2f} GB",
@@ -179,11 +211,3 @@ def _write(folder: Path, source: Source, header: bytes, size: int, done: int, wo
             os.fsync(array.fileno())
             journal.writelines(f"{zlib.crc32(one)}\n" for one in x_BPTF)
             journal.flush()
-
-
-def _finish(folder: Path, plan: dict, ids: np.ndarray) -> None:
-    checksums = [int(line) for line in (folder / JOURNAL).read_text(encoding="ascii").split()]
-    write_table(folder / INDEX, pd.DataFrame({"id": ids, "crc32": checksums}))
-    write_json(folder / STORE, plan | {"index": sha256(folder / INDEX)})
-    for name in (BEGUN, JOURNAL):
-        (folder / name).unlink(missing_ok=True)

@@ -6,48 +6,22 @@ parameters, counts, versions. While the search runs there are ``overlap.unfinish
 """
 
 import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from seti_utils.claims import Claim
+from seti_utils.data.competition import Competition
+from seti_utils.data.content import refuse_other_content
 from seti_utils.errors import InputError
-from seti_utils.files import sha256, write_json
+from seti_utils.files import sha256
 
 PAIRS, GROUPS, DONE, UNFINISHED, WORK = "pairs.csv", "groups.csv", "overlap.json", "overlap.unfinished.json", ".work"
+CLAIM = Claim("overlap search", DONE, UNFINISHED)
 CLEANED = "cleaned"
 PAIR_COLUMNS = ["a", "b", "shift", "columns", "similarity", "panels", "which"]
-
-
-def claim(out: Path, wanted: dict) -> bool:
-    """Mark ``out`` as the folder of this search; False when it already holds the finished one.
-
-    Raises ``InputError`` for a folder that holds anything else, or a search of other data or with other parameters.
-    """
-    for name in (DONE, UNFINISHED):
-        if (out / name).exists():
-            there = read_about(out / name)["parameters"]
-            if there != wanted:
-                other = ", ".join(f"{k}={there.get(k)} (asked: {v})" for k, v in wanted.items() if there.get(k) != v)
-                raise InputError(f"holds another search: {other}", where=out, remedy="give another folder, or delete this one")
-            return name == UNFINISHED
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError("exists and is no overlap search", where=out, remedy="give a new or an empty folder")
-    write_json(out / UNFINISHED, {"parameters": wanted})
-    return True
-
-
-def read_about(path: Path) -> dict:
-    """The description of a search, finished or not."""
-    try:
-        about = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(about["parameters"], dict):
-            return about
-    except (ValueError, KeyError, TypeError):
-        pass
-    raise InputError("is no overlap search's description", where=path, remedy="delete the folder and search again")
 
 
 def fingerprint_of(ids: Sequence[str]) -> str:
@@ -55,16 +29,21 @@ def fingerprint_of(ids: Sequence[str]) -> str:
     return hashlib.sha256("\n".join(ids).encode()).hexdigest()
 
 
-def finished_search(folder: str | Path | None, data: object = "DATA") -> Path:
-    """``folder`` as a path, once a search was finished there; ``data`` is named in the remedy otherwise."""
+def finished_search(folder: str | Path | None, competition: Competition | None = None) -> Path:
+    """``folder`` as a path, once a search was finished there, and of ``competition`` where one is given."""
+    data = "DATA" if competition is None else competition.root
     remedy = f"make one: python -m seti_utils overlap search {data} {folder or 'OVERLAP'}, then give it as --overlap"
     if folder is None:
         raise InputError("this experiment needs an overlap folder, and none was given", remedy=remedy)
-    if not (Path(folder) / DONE).is_file():
-        half = (Path(folder) / UNFINISHED).is_file()
+    folder = Path(folder)
+    if not (folder / DONE).is_file():
+        half = (folder / UNFINISHED).is_file()
         problem = "the overlap search is not finished" if half else "there is no overlap search"
         raise InputError(problem, where=folder, remedy=remedy)
-    return Path(folder)
+    if competition is not None:
+        other = f"search this data in another folder: python -m seti_utils overlap search {data} OTHER"
+        refuse_other_content(CLAIM.read(folder / DONE).get("content"), competition, folder, other)
+    return folder
 
 
 def read_pairs(folder: str | Path) -> pd.DataFrame:
@@ -91,7 +70,7 @@ def groups_of(folder: str | Path, ids: Sequence[str]) -> np.ndarray:
 
 def _table(folder: Path, name: str, columns: list[str]) -> pd.DataFrame:
     """A table of the search, checked against the sum in ``overlap.json``."""
-    path, known = folder / name, read_about(folder / DONE).get("tables", {})
+    path, known = folder / name, CLAIM.read(folder / DONE).get("tables", {})
     if not path.is_file() or sha256(path) != known.get(name):
         raise InputError("the table is missing or was changed", where=path, remedy="delete the folder and search again")
     text = dict.fromkeys(("a", "b", "which", "id", "split"), str)

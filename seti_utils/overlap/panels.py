@@ -9,6 +9,7 @@ import torch
 
 from seti_utils.data.cadence import FREQ, PANELS, TIME
 from seti_utils.data.competition import Competition
+from seti_utils.data.content import keep_content, marks_of
 from seti_utils.data.packed import open_cadences
 from seti_utils.data.sources import JoinedCadences, Source
 from seti_utils.data.store import pack_source
@@ -86,7 +87,8 @@ def clean(
     ``folder`` holds the finished search of this data. Goes on where it was interrupted. Raises ``InputError`` without
     such a search, and as ``data.store.pack`` does.
     """
-    folder = finished_search(folder, competition.root)
+    keep_content(competition, folder)
+    folder = finished_search(folder, competition)
     splits = [split for split in ("train", "test") if len(competition.split(split))]
     source = JoinedCadences([open_cadences(competition, split, packed) for split in splits])
     groups_of(folder, source.ids)
@@ -98,7 +100,8 @@ def clean(
     for split in splits:
         rows = range(start, start := start + len(competition.split(split)))
         cleaned = CleanedCadences(source, rows, pairs, device)
-        pack_source(cleaned, folder / CLEANED / split, {"split": split, **about}, workers=workers, quiet=quiet)
+        place, content = folder / CLEANED / split, marks_of(competition)
+        pack_source(cleaned, place, {"split": split, **about}, content, workers=workers, quiet=quiet)
         tables.append(
             pd.DataFrame(
                 {
@@ -117,14 +120,14 @@ def read_covered(folder: str | Path) -> pd.Series:
     return pd.read_csv(cleaned_stores(folder).parent / COVERED, dtype={"id": str}).set_index("id")["covered"]
 
 
-def cleaned_stores(folder: str | Path | None, data: object = "DATA") -> Path:
+def cleaned_stores(folder: str | Path | None, competition: Competition | None = None) -> Path:
     """The folder of cleaned stores of an overlap folder. Raises ``InputError`` with the command where there is none."""
-    folder = finished_search(folder, data)
+    folder = finished_search(folder, competition)
     if not (folder / COVERED).is_file():
         half = (folder / CLEANED).is_dir()
         raise InputError(
             "the cleaned panels are not finished" if half else "there are no cleaned panels",
             where=folder,
-            remedy=f"make them: python -m seti_utils overlap clean {data} {folder}",
+            remedy=f"make them: python -m seti_utils overlap clean {competition.root if competition else 'DATA'} {folder}",
         )
     return folder / CLEANED

@@ -18,13 +18,14 @@ from scipy.sparse.csgraph import connected_components
 from seti_utils.data.batches import batches
 from seti_utils.data.cadence import FREQ
 from seti_utils.data.competition import Competition
+from seti_utils.data.content import keep_content, marks_of
 from seti_utils.data.packed import open_cadences
 from seti_utils.data.sources import JoinedCadences, Source
 from seti_utils.errors import InputError
-from seti_utils.files import replacing, sha256, write_json, write_table
+from seti_utils.files import replacing, sha256, write_table
 from seti_utils.machine import versions
 from seti_utils.overlap.check import Reader, in_reading_order, likeness
-from seti_utils.overlap.folder import DONE, GROUPS, PAIR_COLUMNS, PAIRS, UNFINISHED, WORK, claim, fingerprint_of
+from seti_utils.overlap.folder import CLAIM, GROUPS, PAIR_COLUMNS, PAIRS, UNFINISHED, WORK, fingerprint_of
 from seti_utils.overlap.keys import KEY_PANELS, column_keys
 from seti_utils.overlap.match import EXACT_FILES, LEAST, match_keys, match_products
 from seti_utils.progress import progress
@@ -70,16 +71,17 @@ def search(
         "least": least,
         "how": "all columns" if exact else "keys",
     }
-    if not claim(out, wanted):
-        return out
 
     def source_of(panels) -> Source:
         return JoinedCadences([open_cadences(competition, split, packed, panels) for split in splits])
 
     show = (lambda items, *_: items) if quiet else progress
-    found = _candidates(source_of(KEY_PANELS), out / WORK, device, exact, least, workers, show)
-    pairs = _compared(source_of("all"), found, out / WORK, device, show)
-    _finish(out, wanted, pairs, ids, files, len(found))
+    keep_content(competition, out)
+    with CLAIM.taken(out, wanted, marks_of(competition)) as free:
+        if free:
+            found = _candidates(source_of(KEY_PANELS), out / WORK, device, exact, least, workers, show)
+            pairs = _compared(source_of("all"), found, out / WORK, device, show)
+            _finish(out, pairs, ids, files, len(found))
     return out
 
 
@@ -181,7 +183,7 @@ def _save(path: Path, array: np.ndarray) -> None:
         np.save(file, array)
 
 
-def _finish(out: Path, wanted: dict, pairs: pd.DataFrame, ids: np.ndarray, files: dict[str, int], candidates: int) -> None:
+def _finish(out: Path, pairs: pd.DataFrame, ids: np.ndarray, files: dict[str, int], candidates: int) -> None:
     """Write the tables, then the description; then remove what marked the folder as unfinished."""
     group = group_rows(pairs, len(ids))
     split = np.repeat(list(files), list(files.values()))
@@ -196,6 +198,5 @@ def _finish(out: Path, wanted: dict, pairs: pd.DataFrame, ids: np.ndarray, files
         "rows_with_neighbour": int((sizes[group] > 1).sum()),
     }
     tables = {name: sha256(out / name) for name in (PAIRS, GROUPS)}
-    write_json(out / DONE, {"parameters": wanted, "counts": counts, "tables": tables, "versions": versions()})
+    CLAIM.finish(out, CLAIM.read(out / UNFINISHED) | {"counts": counts, "tables": tables, "versions": versions()})
     shutil.rmtree(out / WORK, ignore_errors=True)
-    (out / UNFINISHED).unlink(missing_ok=True)

@@ -59,7 +59,7 @@ def cadences(config: Config, competition: Competition, split: str, runtime: Runt
     panels = panels_of(config)
     raw, clean = [panel for panel in panels if panel < RAW], [panel - RAW for panel in panels if panel >= RAW]
     parts = [open_cadences(competition, split, runtime.packed, raw)] if raw else []
-    parts += [open_cadences(competition, split, cleaned_stores(runtime.overlap, competition.root), clean)] if clean else []
+    parts += [open_cadences(competition, split, cleaned_stores(runtime.overlap, competition), clean)] if clean else []
     return parts[0] if len(parts) == 1 else BesideCadences(*parts)
 
 
@@ -70,7 +70,7 @@ def folds_of(config: Config, competition: Competition, runtime: Runtime) -> tupl
     """
     path = runtime.out / f"folds_{config.folds}_{config.fold_seed}{'_' + config.fold_groups if config.fold_groups else ''}.csv"
     ids, targets = competition.train["id"], competition.train["target"]
-    groups = groups_of(finished_search(runtime.overlap, competition.root), ids) if config.fold_groups else None
+    groups = groups_of(finished_search(runtime.overlap, competition), ids) if config.fold_groups else None
     fold = settled_folds(path, ids, targets, folds=config.folds, seed=config.fold_seed, groups=groups)
     return fold, fingerprint(ids, fold)
 

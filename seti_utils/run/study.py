@@ -14,7 +14,7 @@ from seti_utils.errors import InputError
 from seti_utils.files import write_table
 from seti_utils.log.pages import LOG
 from seti_utils.machine import versions
-from seti_utils.overlap.folder import groups_of
+from seti_utils.overlap.folder import finished_search, groups_of
 from seti_utils.overlap.panels import COVERED, cleaned_stores, read_covered
 from seti_utils.run.artifacts import run_folder
 from seti_utils.run.infer import choose_device, fold_scores, out_of_fold
@@ -71,7 +71,7 @@ class Study:
         self.sources = {split: open_cadences(self.competition, split, runtime.packed) for split in ("train", "test")}
         self.source, self.less_sky = JoinedCadences(list(self.sources.values())), None
         if runtime.overlap is not None and (Path(runtime.overlap) / COVERED).is_file():
-            cleaned = cleaned_stores(runtime.overlap, self.competition.root)
+            cleaned = cleaned_stores(runtime.overlap, self.competition)
             self.less_sky = JoinedCadences([open_cadences(self.competition, split, cleaned) for split in ("train", "test")])
         self.models = [self.model_of(name) for name in self.names] + [
             Model(read_scores(oof), read_scores(test)) for oof, test in tables
@@ -110,7 +110,7 @@ class Study:
             device=self.device,
         )
         if self.runtime.overlap is not None:
-            self.groups = groups_of(self.runtime.overlap, self.sample.table["id"])
+            self.groups = groups_of(finished_search(self.runtime.overlap, self.competition), self.sample.table["id"])
         return self.sample
 
     def statistics(self) -> Section:

@@ -11,16 +11,17 @@ from pathlib import Path
 import pandas as pd
 import torch
 
+from seti_utils.claims import Claim
 from seti_utils.data.cadence import FILE_BYTES
 from seti_utils.errors import InputError
-from seti_utils.files import write_json, write_table
+from seti_utils.files import write_table
 from seti_utils.machine import cores
 from seti_utils.progress import progress
 from seti_utils.sky.chunk import CHUNK_BANDS, Task, split_needles, write_chunk
 from seti_utils.sky.plan import plan_rows
 from seti_utils.sky.ranges import OVERLAP, SKY_VERSION
 
-MANIFEST, UNFINISHED, PARTS = "sky.json", "sky.unfinished.json", ".truth"
+CLAIM, PARTS = Claim("synthetic sky", "sky.json", "sky.unfinished.json"), ".truth"
 ERAS = ("current", "old")
 SMALL = 400
 """Rows below which a second process costs more than it brings."""
@@ -53,12 +54,21 @@ def make_sky(
     """
     out = Path(out)
     wanted = checked_parameters(train, test, seed, shift, overlap, era) | ({"receiver": True} if receiver else {})
-    if not claim(out, wanted):
-        return out
+    if CLAIM.find(out, wanted) is None:
+        need_disk(out, train + test)
+    with CLAIM.taken(out, wanted) as free:
+        if free:
+            draw_folder(out, wanted, workers)
+    return out
+
+
+def draw_folder(out: Path, wanted: dict, workers: int | None) -> None:
+    """Draw what is not there yet of the sky that ``wanted`` describes, and finish its folder."""
+    train, test, seed, shift, overlap, era = (wanted[name] for name in ("train", "test", "seed", "shift", "overlap", "era"))
     mark = json.dumps(wanted, sort_keys=True)
     rows = plan_rows(train, test, seed=seed, shift=shift, overlap=overlap, mark=mark)
     chunks = [chunk for _, chunk in rows.groupby(rows["band"] // CHUNK_BANDS)]
-    tasks = [Task(str(out), i, seed, shift, era, chunk, receiver) for i, chunk in enumerate(chunks)]
+    tasks = [Task(str(out), i, seed, shift, era, chunk, wanted.get("receiver", False)) for i, chunk in enumerate(chunks)]
     (out / PARTS).mkdir(exist_ok=True)
     for folder in (out / split / digit for split in ("train", "test") for digit in "0123456789abcdef"):
         folder.mkdir(parents=True, exist_ok=True)
@@ -74,7 +84,6 @@ def make_sky(
     if done != count:
         raise RuntimeError(f"{out}: {done} of {count} cadences were written")
     finish_folder(out, wanted, len(tasks))
-    return out
 
 
 def checked_parameters(train: int, test: int, seed: int, shift: bool, overlap: float, era: str) -> dict:
@@ -88,29 +97,6 @@ def checked_parameters(train: int, test: int, seed: int, shift: bool, overlap: f
         raise InputError(f"unknown era {era!r}", where="era", remedy=f"choose from {', '.join(ERAS)}")
     names = ("version", "train", "test", "seed", "shift", "overlap", "era")
     return dict(zip(names, (SKY_VERSION, train, test, seed, bool(shift), float(overlap), era), strict=True))
-
-
-def claim(out: Path, wanted: dict) -> bool:
-    """Mark ``out`` as ours; False when it already holds this very sky. Anything else there is refused."""
-    for name, finished in ((MANIFEST, True), (UNFINISHED, False)):
-        if (out / name).exists():
-            try:
-                there = json.loads((out / name).read_text(encoding="utf-8"))["parameters"]
-            except (ValueError, KeyError, TypeError) as error:
-                raise InputError("is no sky's description", where=out / name, remedy="delete the folder") from error
-            if there != wanted:
-                other = ", ".join(f"{k}={there.get(k)} (asked: {v})" for k, v in wanted.items() if there.get(k) != v)
-                raise InputError(
-                    f"holds {'another' if finished else 'an unfinished other'} sky: {other}",
-                    where=out,
-                    remedy="give another folder, or delete this one",
-                )
-            return not finished
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError("exists and is no synthetic sky", where=out, remedy="give a new or an empty folder")
-    need_disk(out, wanted["train"] + wanted["test"])
-    write_json(out / UNFINISHED, {"parameters": wanted})
-    return True
 
 
 def need_disk(out: Path, rows: int) -> None:
@@ -179,6 +165,5 @@ def finish_folder(out: Path, wanted: dict, parts: int) -> None:
     counts = {split: int(truth.loc[truth["split"] == split, "target"].sum()) for split in ("train", "test")}
     snr = {split: list(split_needles(split, wanted["shift"])["snr"]) for split in counts}
     manifest = {"parameters": wanted, "snr": snr, "positives": counts, "versions": versions}
-    write_json(out / MANIFEST, manifest)
+    CLAIM.finish(out, manifest)
     shutil.rmtree(out / PARTS, ignore_errors=True)
-    (out / UNFINISHED).unlink(missing_ok=True)

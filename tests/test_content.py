@@ -1,0 +1,113 @@
+"""The content of data: equal ids do not make equal data, wherever the two may meet."""
+
+import json
+import os
+import shutil
+
+import numpy as np
+import pytest
+from conftest import write_competition
+
+from seti_utils.data import content
+from seti_utils.data.competition import read_competition
+from seti_utils.data.content import content_of, keep_content, marks_of
+from seti_utils.errors import InputError
+
+
+def marks(folder):
+    return marks_of(read_competition(folder))
+
+
+def changed(path, change):
+    x_PTF = np.load(path)
+    change(x_PTF)
+    np.save(path, x_PTF)
+
+
+def test_equal_files_have_equal_marks_wherever_they_lie_and_however_the_table_is_ordered(tiny_competition, tmp_path):
+    found = marks(tiny_competition)
+    assert set(found) == {"train", "test"} and found["train"] != found["test"]
+    copy = shutil.copytree(tiny_competition, tmp_path / "elsewhere")
+    head, *rows = (copy / "train_labels.csv").read_text(encoding="utf-8").splitlines()
+    (copy / "train_labels.csv").write_text("\n".join([head, *rows[::-1]]) + "\n", encoding="utf-8")
+    for path in copy.rglob("*.npy"):
+        os.utime(path, (1, 1))
+    assert marks(copy) == found
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda x: np.multiply(x, 1.01, out=x),
+        lambda x: np.copyto(x[4], x[3]),
+        lambda x: np.copyto(x, x[::-1].copy()),
+        lambda x: np.copyto(x, x[:, ::-1].copy()),
+        lambda x: np.copyto(x, x[..., ::-1].copy()),
+    ],
+    ids=["a scale", "a panel", "an order", "time", "frequency"],
+)
+def test_an_array_that_was_rewritten_shows(tiny_competition, change):
+    before = marks(tiny_competition)
+    changed(read_competition(tiny_competition).train["path"][3], change)
+    after = marks(tiny_competition)
+    assert after["train"] != before["train"] and after["test"] == before["test"]
+
+
+def test_a_file_less_or_renamed_shows(tiny_competition):
+    before, table = marks(tiny_competition)["train"], (tiny_competition / "train_labels.csv").read_text(encoding="utf-8")
+    (tiny_competition / "train_labels.csv").write_text("\n".join(table.splitlines()[:-1]) + "\n", encoding="utf-8")
+    assert marks(tiny_competition)["train"] != before
+
+
+def test_a_folder_is_looked_at_once_per_command_and_again_by_the_next(tiny_competition, monkeypatch):
+    looks = []
+    real = content._looked_at
+    monkeypatch.setattr(content, "_looked_at", lambda *table: looks.append(1) or real(*table))
+    competition = read_competition(tiny_competition)
+    assert content_of(competition, "train") is content_of(competition, "train")
+    content_of(read_competition(tiny_competition), "train")
+    assert len(looks) == 2
+
+
+def test_many_files_are_looked_at_once_until_one_of_them_changes(tmp_path, monkeypatch):
+    monkeypatch.setattr(content, "WORTH_KEEPING", 10)
+    data, looks = write_competition(tmp_path / "data"), []
+    real = content._looked_at
+    monkeypatch.setattr(content, "_looked_at", lambda *table: looks.append(1) or real(*table))
+
+    def look():
+        competition = read_competition(data)
+        keep_content(competition, tmp_path / "out")
+        return content_of(competition, "train")
+
+    first = look()
+    assert look() == first and len(looks) == 2, "files as young as these may change again within one tick of their clock"
+    monkeypatch.setattr(content, "SETTLED_S", -3600)
+    assert [look(), look()] == [first, first] and len(looks) == 3
+    changed(read_competition(data).train["path"][0], lambda x: np.negative(x, out=x))
+    assert look() != first and len(looks) == 4
+    (tmp_path / "out" / content.KEPT_FILE).write_text("{", encoding="utf-8")
+    assert look() == look() and len(looks) == 5
+    assert len(json.loads((tmp_path / "out" / content.KEPT_FILE).read_text(encoding="utf-8"))) == 1
+    assert not (data / content.KEPT_FILE).exists()
+
+
+def test_blank_panels_and_another_scale_are_told_by_name(tmp_path):
+    competition = read_competition(write_competition(tmp_path, train=20))
+    ids, paths = competition.train["id"], competition.train["path"]
+    assert content_of(competition, "train").remarks("train") == []
+    changed(paths[2], lambda x: np.copyto(x[3], np.float16(0)))
+    changed(paths[7], lambda x: np.multiply(x, 5, out=x))
+    changed(paths[9], lambda x: np.copyto(x, np.float16(0)))
+    found = content_of(read_competition(tmp_path), "train")
+    assert found.blank == (ids[2], ids[9]) and found.off_scale == (ids[7],)
+    blank, scale = found.remarks("train")
+    assert blank.startswith(f"2 of 20 train cadences have a panel without any signal (all values equal) ({ids[2]}, {ids[9]})")
+    assert ids[7] in scale and "another scale" in scale
+
+
+def test_a_file_that_cannot_be_read_is_named(tiny_competition):
+    competition = read_competition(tiny_competition)
+    os.unlink(competition.train["path"][4])
+    with pytest.raises(InputError, match=f"{competition.train['id'][4]}.npy: there is no such file"):
+        content_of(competition, "train")
