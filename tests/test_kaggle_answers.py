@@ -1,14 +1,15 @@
-"""Every answer that real clients printed (2.2.4, 2.2.5; see local_kaggle/record.py) is understood for what it is."""
+"""Every answer that real clients gave (2.2.4, 2.2.5; see local_kaggle/record.py) is understood for what it is."""
 
 import json
 from pathlib import Path
 
 import pytest
 
-from seti_utils.kaggle import errors
-from seti_utils.kaggle.answers import canonical, error_of, read_push, read_status
-from seti_utils.kaggle.fetch import read_names
-from seti_utils.kaggle.quota import read_quota
+from seti_utils.kaggle import client, errors
+from seti_utils.kaggle.answers import error_of, read_push, refusal
+from seti_utils.kaggle.quota import quota
+from seti_utils.kaggle.status import status
+from seti_utils.kaggle.submit import submissions
 from seti_utils.session.errors import KaggleError
 
 RECORDED = json.loads((Path(__file__).parent / "local_kaggle/recorded_answers.json").read_text(encoding="utf-8"))
@@ -19,8 +20,11 @@ PUSHES = {
     "invalid kernel": errors.InvalidSources,
     "invalid competition": errors.InvalidSources,
     "invalid dataset": errors.InvalidSources,
+    "invalid model": errors.InvalidSources,
     "landed elsewhere": errors.SlugMismatch,
     "cut": errors.ConnectionLost,
+    "429 in an hour": errors.Throttled,
+    "400": errors.Refused,
     "401": errors.Unauthorized,
     "403": errors.Forbidden,
     "404": errors.NotFound,
@@ -33,74 +37,101 @@ PUSHES = {
 }
 
 
-def text(version: str, name: str) -> str:
-    answer = RECORDED[version][name]
-    return f"{answer['out']}\n{answer['err']}".strip()
+@pytest.fixture(params=RECORDED)
+def recorded(request, monkeypatch):
+    """Lets every call have the answer that a real client gave in the situation which ``recorded.now`` names."""
+    answers = RECORDED[request.param]
+
+    class Recorded:
+        now, version = "", request.param
+
+    monkeypatch.setattr(client, "lines_of", lambda asked, timeout, live: [answers[Recorded.now]])
+    return Recorded
 
 
 def test_two_versions_are_recorded():
     assert set(RECORDED) >= {"2.2.4", "2.2.5"}
 
 
-@pytest.mark.parametrize("version", RECORDED)
-def test_pushes(version):
-    names = [name for name in RECORDED[version] if name.startswith("push: ")]
-    assert len(names) == 27
-    for name in names:
-        kind = PUSHES.get(name.removeprefix("push: ").split(" json")[0].split(" html")[0])
-        if kind is None:
-            number, address = read_push(text(version, name), KERNEL)
-            assert number == (1 if name == "push: pushed" else 0) and address.endswith(KERNEL)
-        else:
-            with pytest.raises(KaggleError) as raised:
-                read_push(text(version, name), KERNEL)
-            assert type(raised.value) is kind, name
-            assert KERNEL in str(raised.value) and raised.value.remedy
+def test_pushes(recorded):
+    names = [name for name in RECORDED[recorded.version] if name.startswith("push: ")]
+    assert len(names) == 31
+    for recorded.now in names:
+        short = recorded.now.removeprefix("push: ").removesuffix(" json").removesuffix(" html")
+        if short in ("pushed", "no version"):
+            number, address = read_push(client.ask("kernels_push", where=KERNEL), KERNEL)
+            assert number == (short == "pushed") and address.endswith(KERNEL)
+            continue
+        with pytest.raises(KaggleError) as raised:
+            read_push(client.ask("kernels_push", where=KERNEL), KERNEL)
+        assert type(raised.value) is PUSHES[short], recorded.now
+        assert KERNEL in str(raised.value) and raised.value.remedy
 
 
-@pytest.mark.parametrize("version", RECORDED)
-def test_a_lying_exit_status_is_among_them(version):
-    lies = [name for name, answer in RECORDED[version].items() if answer["code"] == 0 and "push: " in name]
-    assert {"push: capacity", "push: invalid kernel", "push: landed elsewhere"} <= set(lies)
+def test_a_quick_save_needs_a_newer_client(recorded):
+    recorded.now = "push without a run"
+    if recorded.version != "2.2.4":
+        assert read_push(client.ask("kernels_push"), KERNEL)[1].endswith(KERNEL)
+        return
+    with pytest.raises(errors.NoClient, match="too old: its kernels_push takes no no_run; pip install"):
+        client.ask("kernels_push")
 
 
-@pytest.mark.parametrize("version", RECORDED)
-def test_states(version):
+def test_an_hour_to_wait_is_told(recorded):
+    recorded.now = "push: 429 in an hour"
+    with pytest.raises(errors.Throttled, match="asks to wait 1h; run the same command again in 60 min") as raised:
+        client.ask("kernels_push")
+    assert raised.value.wait == 3600
+
+
+def test_states(recorded):
     for state in ("QUEUED", "RUNNING", "COMPLETE", "ERROR", "CANCEL_ACKNOWLEDGED"):
-        assert read_status(text(version, f"status: {state}"), KERNEL) == (
-            state,
-            "It failed" if state == "ERROR" else "",
-        )
-    with pytest.raises(errors.NotFound):
-        read_status(text(version, "status of nothing"), KERNEL)
+        recorded.now = f"status: {state}"
+        found = status(KERNEL)
+        assert (found.state, found.message) == (state, "It failed" if state == "ERROR" else "")
+    recorded.now = "status of nothing"
+    with pytest.raises(errors.NotFound, match=KERNEL):
+        status(KERNEL)
 
 
-def test_spellings_of_older_clients():
-    assert read_status('a/b has status "complete"', "a/b") == ("COMPLETE", "")
-    assert canonical("cancelAcknowledged") == "CANCEL_ACKNOWLEDGED"
-
-
-@pytest.mark.parametrize("version", RECORDED)
-def test_tables(version):
-    gpu = read_quota(text(version, "quota"))["GPU"]
+def test_tables(recorded):
+    recorded.now = "quota"
+    gpu = quota()["GPU"]
     assert (gpu.used, gpu.remaining, gpu.total) == (1, 29, 30) and gpu.refresh.startswith("2026-01-10")
-    assert read_names(text(version, "files")) == ("1", ["a.txt"])
+    recorded.now = "files"
+    page = client.ask("kernels.list_kernel_files")
+    assert (page["nextPageToken"], [entry["name"] for entry in page["files"]]) == ("1", ["a.txt"])
+    recorded.now = "submissions"
+    (row,) = submissions()
+    assert (row.ref, row.status, row.description, row.public) == ("1000", "PENDING", "a message", "")
+    recorded.now = "no submissions"
+    assert list(submissions()) == []
 
 
-@pytest.mark.parametrize("version", RECORDED)
-def test_nobody_and_nothing(version):
-    assert type(error_of(text(version, "nobody"))) is errors.Unauthorized
-    assert type(error_of(text(version, "wrong key"))) is errors.Forbidden
-    assert type(error_of(text(version, "no network"))) is errors.ConnectionLost
-    assert type(error_of(text(version, "submit nowhere"))) is errors.NotFound
+def test_who_is_logged_in(recorded):
+    recorded.now = "user"
+    assert client.user() == "tester"
+    for recorded.now in ("nobody", "wrong key", "a login without a key"):
+        with pytest.raises(errors.Unauthorized, match="kaggle auth login"):
+            status(KERNEL)
 
 
-def test_the_name_of_a_call_is_no_sign_of_trouble():
-    error = error_of("403 Client Error: Forbidden for url: http://localhost/api/v1/x/GetAcceleratorQuotaStatistics")
-    assert type(error) is errors.Forbidden
+def test_nothing_and_nowhere(recorded):
+    recorded.now = "no network"
+    with pytest.raises(errors.ConnectionLost):
+        status(KERNEL)
+    recorded.now = "submit nowhere"
+    with pytest.raises(errors.NotFound, match="no-such-competition"):
+        client.ask("competition_submit")
+    recorded.now = "submit, upload refused"
+    assert client.ask("competition_submit")["ref"] == 0
 
 
 def test_what_is_not_known_is_not_guessed():
-    assert type(error_of("Something went wrong")) is errors.UnknownAnswer
-    with pytest.raises(errors.UnknownAnswer, match="Kernel is fine"):
-        read_push("Kernel is fine", KERNEL)
+    crash = {"type": "crash", "status": None, "message": "Segmentation fault", "wait": None}
+    assert type(error_of(crash)) is errors.UnknownAnswer and "Segmentation fault" in str(error_of(crash))
+    missing = crash | {"type": "ModuleNotFoundError", "message": "No module named 'six'"}
+    assert type(error_of(missing)) is errors.NoClient and "'six'" in str(error_of(missing))
+    assert type(refusal("Something went wrong")) is errors.Refused
+    with pytest.raises(errors.UnknownAnswer, match="no address"):
+        read_push({"url": ""}, KERNEL)

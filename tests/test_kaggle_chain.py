@@ -12,7 +12,7 @@ from local_kaggle import Fault, Script
 from local_kaggle.fixtures import ROOT, kaggle, kaggle_process, repository, site  # noqa: F401 - fixtures
 
 from seti_utils.errors import InputError
-from seti_utils.kaggle import chain, errors, journal
+from seti_utils.kaggle import chain, errors
 from seti_utils.kaggle.chain import run_chain
 from seti_utils.kaggle.embed import package_archive
 from seti_utils.kaggle.plan import read_plan
@@ -202,7 +202,7 @@ def test_a_lost_answer_and_a_full_site(world, play):
 
 
 def test_a_site_that_stays_away_ends_the_chain_and_loses_nothing(world, play, monkeypatch):
-    monkeypatch.setattr(journal, "PATIENCE", 4)
+    monkeypatch.setattr(chain, "PATIENCE", 2)
     world.faults.append(Fault("GetKernelSessionStatus", 503, "html", times=4, skip=2))
     with pytest.raises(errors.ServerTrouble):
         play()

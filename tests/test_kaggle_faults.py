@@ -67,14 +67,12 @@ def push_once(place: Path) -> object:
 
 ABSENT = {"403": None, "404": None}
 """Not there yet: the step goes on."""
-ALIKE = {"401": errors.Forbidden}
-"""The client says the same of 401 and 403 when it is asked about a kernel."""
 STEPS = {
-    "status": Step("GetKernelSessionStatus", lambda place: status(KERNEL), ALIKE),
+    "status": Step("GetKernelSessionStatus", lambda place: status(KERNEL), {}),
     "quota": Step("GetAcceleratorQuotaStatistics", lambda place: quota(), {}),
     "fetch, listing": Step("ListKernelFiles", lambda place: fetch(KERNEL, place / "out"), {}),
-    "fetch, output": Step("ListKernelSessionOutput", lambda place: fetch(KERNEL, place / "out"), ALIKE),
-    "submissions": Step("ListSubmissions", lambda place: submissions(), {}),
+    "fetch, output": Step("ListKernelSessionOutput", lambda place: fetch(KERNEL, place / "out"), {}),
+    "submissions": Step("ListSubmissions", lambda place: list(submissions()), {}),
     "submit, before": Step("ListSubmissions", send, {}),
     "submit, upload": Step("StartSubmissionUpload", send, {}),
     "submit": Step("CreateSubmission", send, {}),
@@ -82,7 +80,7 @@ STEPS = {
     "dataset, asking": Step("GetDatasetStatus", upload, ABSENT),
     "dataset, upload": Step("StartBlobUpload", upload, {}),
     "dataset": Step("CreateDataset", upload, {}),
-    "push, asking": Step("GetKernelSessionStatus", push_once, ABSENT | {"401": None}),
+    "push, asking": Step("GetKernelSessionStatus", push_once, ABSENT),
     "push": Step("SaveKernel", push_once, {}),
     "cancel": Step("DeleteKernel", lambda place: cancel(KERNEL, delete=True), {}),
 }

@@ -3,7 +3,6 @@
 import json
 import shutil
 import sys
-import zipfile
 
 import numpy as np
 import pytest
@@ -11,14 +10,13 @@ from local_kaggle import Fault, Script
 from local_kaggle.fixtures import built, kaggle, kaggle_process, kernel, repository, site  # noqa: F401 - fixtures
 
 from seti_utils.errors import InputError
-from seti_utils.kaggle import data, errors
+from seti_utils.kaggle import errors
 from seti_utils.kaggle.cancel import cancel
-from seti_utils.kaggle.datasets import upload_dataset, write_dataset_metadata
 from seti_utils.kaggle.push import push
 from seti_utils.kaggle.quota import need, quota
 from seti_utils.kaggle.submit import submissions, submit
 from seti_utils.kaggle.weights import gather_weights
-from seti_utils.session.errors import HostileName, KaggleError, Unverified
+from seti_utils.session.errors import KaggleError, Unverified
 
 KERNEL = "tester/seti-train-sky-demo-fold0-seed2021"
 IDS = [f"{number:015x}" for number in range(40)]
@@ -26,7 +24,9 @@ IDS = [f"{number:015x}" for number in range(40)]
 
 def write(path, ids=IDS, scores=None) -> str:
     scores = np.linspace(0, 1, len(ids)) if scores is None else scores
-    path.write_text("id,target\n" + "".join(f"{name},{score}\n" for name, score in zip(ids, scores)), encoding="utf-8")
+    path.write_text(
+        "id,target\n" + "".join(f"{name},{score}\n" for name, score in zip(ids, scores, strict=True)), encoding="utf-8"
+    )
     return path
 
 
@@ -35,26 +35,73 @@ def sample(tmp_path):
     return write(tmp_path / "sample_submission.csv", scores=[0.5] * 40)
 
 
+def test_a_bad_submission_never_reaches_the_site(kaggle, tmp_path, sample):
+    """The rules are those of ``scores.submission``, which its own tests hold."""
+    with pytest.raises(InputError, match="not where the sample has them"):
+        submit(write(tmp_path / "s.csv", IDS[::-1]), "m", sample=sample)
+    assert kaggle.calls == []
+
+
 @pytest.fixture
 def solution(kaggle):
     kaggle.competitions.solution = {name: float(number >= 30) for number, name in enumerate(IDS)}
     return kaggle
 
 
-def test_a_bad_submission_is_not_sent(solution, tmp_path, sample):
-    with pytest.raises(InputError, match="have no row"):
-        submit(write(tmp_path / "s.csv", IDS[:-1]), "m", sample=sample, sleep=[].append)
-    assert solution.count("CreateSubmission") == 0 and solution.competitions.submissions == []
-
-
 def test_submitted_once_and_scored(solution, tmp_path, sample):
     path, pauses = write(tmp_path / "s.csv"), []
     row = submit(path, "first", sample=sample, sleep=pauses.append)
-    assert row["publicScore"] == "1.00000" and row["description"].startswith("first [") and pauses == [20]
+    assert row.public == "1.00000" and row.description.startswith("first [") and pauses == [20]
     with pytest.raises(errors.Conflict, match="--again"):
         submit(path, "first", sample=sample, sleep=pauses.append)
-    assert len(submissions()) == 1
-    assert submit(path, "first", sample=sample, again=True, sleep=pauses.append)["ref"] != row["ref"]
+    assert len(list(submissions())) == 1
+    assert submit(path, "first", sample=sample, again=True, sleep=pauses.append).ref != row.ref
+
+
+@pytest.mark.parametrize("tells_more", [True, False], ids=["with tokens", "without"])
+def test_a_submission_is_found_behind_many_newer_ones(solution, tmp_path, sample, tells_more):
+    """The site serves twenty a page: the guard looks at all of them."""
+    path = write(tmp_path / "s.csv")
+    first = submit(path, "first", sample=sample, sleep=[].append)
+    solution.competitions.tells_more = tells_more
+    content = solution.competitions.submissions[0]["content"]
+    for number in range(25):
+        newer = {"ref": 2000 + number, "fileName": "s.csv", "date": "2026-02-01T00:00:00Z", "description": "newer"}
+        solution.competitions.submissions.insert(0, {**newer, "content": content, "asked": 9})
+    with pytest.raises(errors.Conflict, match=f"was submitted as {first.ref}"):
+        submit(path, "again", sample=sample, sleep=[].append)
+    assert solution.count("CreateSubmission") == 1 and len(list(submissions())) == 26
+
+
+def test_a_score_is_found_behind_many_newer_ones(solution, tmp_path, sample):
+    """Team mates submit while this one waits for its score."""
+    competitions = solution.competitions
+    competitions.pending = 10**6
+
+    def crowd(_seconds):
+        competitions.pending = 0
+        for number in range(25):
+            newer = {"ref": 2000 + number, "fileName": "s.csv", "date": "2026-02-01T00:00:00Z", "description": "newer"}
+            competitions.submissions.insert(0, {**newer, "content": competitions.submissions[-1]["content"], "asked": 9})
+
+    assert submit(write(tmp_path / "s.csv"), "m", sample=sample, sleep=crowd).public == "1.00000"
+
+
+@pytest.mark.parametrize("status", [404, 403])
+def test_a_mistyped_competition_is_repeated_and_corrected(solution, tmp_path, sample, status):
+    fault = Fault("ListSubmissions", status, message="Permission 'competitions.get' was denied")
+    solution.faults += [fault] if status == 403 else []
+    with pytest.raises((errors.NotFound, errors.Forbidden), match="did you mean seti-breakthrough-listen") as raised:
+        submit(write(tmp_path / "s.csv"), "m", sample=sample, competition="seti-braekthrough-listen")
+    assert str(raised.value).startswith("seti-braekthrough-listen: the site said: ")
+
+
+def test_rules_that_were_not_accepted(solution, tmp_path, sample):
+    solution.competitions.accepted = False
+    with pytest.raises(
+        errors.Forbidden, match="accept the rules at https://www.kaggle.com/competitions/seti-breakthrough-listen"
+    ):
+        submit(write(tmp_path / "s.csv"), "m", sample=sample)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +111,7 @@ def test_submitted_once_and_scored(solution, tmp_path, sample):
 )
 def test_a_lost_answer_is_looked_up(solution, tmp_path, sample, fault):
     solution.faults.append(fault)
-    assert submit(write(tmp_path / "s.csv"), "m", sample=sample, sleep=[].append)["status"] == "COMPLETE"
+    assert submit(write(tmp_path / "s.csv"), "m", sample=sample, sleep=[].append).status == "COMPLETE"
     assert solution.count("CreateSubmission") == 1
 
 
@@ -85,7 +132,7 @@ def test_what_was_not_submitted_is_told(solution, tmp_path, sample, fault, kind)
 
 def test_a_rejected_submission(solution, tmp_path, sample):
     solution.competitions.solution = {"other": 1.0}
-    with pytest.raises(errors.RunFailed, match="rejected"):
+    with pytest.raises(errors.RunFailed, match="the site rejected submission 1000: ids do not match"):
         submit(write(tmp_path / "s.csv"), "m", sample=sample, sleep=[].append)
 
 
@@ -93,123 +140,6 @@ def test_a_score_that_does_not_come(solution, tmp_path, sample):
     solution.competitions.pending = 10**6
     with pytest.raises(errors.StillRunning, match="not scored yet"):
         submit(write(tmp_path / "s.csv"), "m", sample=sample, wait=60, sleep=[].append)
-
-
-@pytest.fixture
-def archive(shared_competition, tmp_path):
-    """The tiny competition as the site's zip file, with some old data."""
-    path = tmp_path / "served.zip"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
-        for source in sorted(shared_competition.rglob("*")):
-            if source.is_file():
-                packed.write(source, source.relative_to(shared_competition).as_posix())
-    return path
-
-
-def get(out, **rest):
-    return data.download(out, archive_bytes=10**6, unpacked_bytes=10**6, **rest)
-
-
-def test_data_are_downloaded_unpacked_and_verified(kaggle, archive, tmp_path):
-    kaggle.competitions.archive = archive
-    assert get(tmp_path / "data") == {"train": 12, "test": 5}
-    assert sorted(path.name for path in (tmp_path / "data").iterdir()) == [
-        "sample_submission.csv",
-        "test",
-        "train",
-        "train_labels.csv",
-    ]
-    assert get(tmp_path / "old", old=True) == {"train": 12, "test": 5} and (tmp_path / "old/old_leaky_data").is_dir()
-
-
-def test_a_cut_download_is_resumed(kaggle, archive, tmp_path, monkeypatch):
-    monkeypatch.setattr("time.sleep", lambda seconds: None)
-    kaggle.competitions.archive = archive
-    kaggle.faults.append(Fault("GET", body="cut"))
-    assert get(tmp_path / "data", keep_archive=True) == {"train": 12, "test": 5}
-    starts = [request["start"] for method, request in kaggle.calls if method == "GET"]
-    assert starts[0] == 0 and 0 < starts[-1] < archive.stat().st_size
-    count = kaggle.count("GET")
-    next((tmp_path / "data/train").rglob("*.npy")).write_bytes(b"half")
-    assert get(tmp_path / "data", keep_archive=True) == {"train": 12, "test": 5} and kaggle.count("GET") == count
-
-
-def test_a_full_disk_is_told_before_the_first_byte(kaggle, tmp_path, monkeypatch):
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**12, 9 * 10**11, 10**11))
-    with pytest.raises(errors.NoSpace, match="240 GB are needed, 100 GB are free"):
-        data.download(tmp_path / "data")
-    assert kaggle.calls == []
-
-
-def test_an_archive_that_is_an_error_page(kaggle, tmp_path):
-    kaggle.competitions.archive = b"<html>sorry</html>"
-    with pytest.raises(Unverified, match="not a whole zip"):
-        get(tmp_path / "data")
-
-
-def test_an_archive_that_would_escape(kaggle, tmp_path):
-    path = tmp_path / "evil.zip"
-    with zipfile.ZipFile(path, "w") as packed:
-        packed.writestr("../evil.txt", "x")
-    kaggle.competitions.archive = path
-    with pytest.raises(HostileName):
-        get(tmp_path / "data")
-    assert not (tmp_path / "evil.txt").exists()
-
-
-def test_an_incomplete_archive_is_named(kaggle, archive, tmp_path):
-    short = tmp_path / "short.zip"
-    with zipfile.ZipFile(archive) as full, zipfile.ZipFile(short, "w") as packed:
-        names = [name for name in full.namelist() if name.startswith("train/")]
-        for name in full.namelist():
-            if name != names[0]:
-                packed.writestr(name, full.read(name))
-    kaggle.competitions.archive = short
-    with pytest.raises(Unverified, match="1 of 12 files"):
-        get(tmp_path / "data")
-
-
-def test_rules_that_were_not_accepted(kaggle, tmp_path):
-    kaggle.faults.append(
-        Fault(
-            "DownloadDataFiles",
-            403,
-            message="You must accept this competition's rules before you'll be able to download files.",
-        )
-    )
-    with pytest.raises(errors.Forbidden, match="accept the competition's rules"):
-        get(tmp_path / "data")
-
-
-def test_a_dataset_is_created_then_renewed_and_waited_for(kaggle, tmp_path):
-    folder = tmp_path / "weights"
-    folder.mkdir()
-    (folder / "net.safetensors").write_bytes(b"w" * 100)
-    assert write_dataset_metadata(folder, "tester", "seti pretrained weights") == "tester/seti-pretrained-weights"
-    kaggle.datasets.ready_after, pauses = 3, []
-    assert upload_dataset(folder, sleep=pauses.append) == "tester/seti-pretrained-weights" and pauses == [10, 10]
-    known = kaggle.datasets.known["tester/seti-pretrained-weights"]
-    assert known["files"] == {"net.safetensors": b"w" * 100}
-    upload_dataset(folder, sleep=pauses.append)
-    assert kaggle.datasets.known["tester/seti-pretrained-weights"]["versions"] == 2
-    kaggle.datasets.ready_after = 10**6
-    with pytest.raises(errors.ServerTrouble, match="not ready after"):
-        upload_dataset(folder, timeout=30, sleep=pauses.append)
-    assert sorted(path.name for path in folder.iterdir()) == ["dataset-metadata.json", "net.safetensors"]
-
-
-def test_a_taken_slug(kaggle, tmp_path):
-    (tmp_path / "w").mkdir()
-    write_dataset_metadata(tmp_path / "w", "tester", "seti pretrained weights")
-    kaggle.faults.append(
-        Fault(
-            "CreateDataset",
-            body="answer",
-            answer={"error": "The requested title is already in use by a dataset.", "status": "error"},
-        )
-    )
-    with pytest.raises(errors.Conflict, match="already in use"):
-        upload_dataset(tmp_path / "w", sleep=[].append)
 
 
 def test_weights_that_are_there_are_taken(tmp_path):
@@ -243,10 +173,14 @@ def test_cancelling_says_what_it_costs(kaggle, kernel):
 
 def test_the_command_line(kaggle, repository, tmp_path, monkeypatch, capsys):
     """The story of the help text, by the commands themselves."""
-    from seti_utils.commands.parsing import make_parser
+    import argparse
+
+    from seti_utils.commands.kaggle.kernels import add_kaggle_parser
 
     def run(*words: object) -> str:
-        args = make_parser(["kaggle"]).parse_args(["kaggle", *map(str, words)])
+        parser = argparse.ArgumentParser()
+        add_kaggle_parser(parser.add_subparsers())
+        args = parser.parse_args(["kaggle", *map(str, words)])
         args.handle(args)
         return capsys.readouterr().out
 

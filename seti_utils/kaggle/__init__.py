@@ -1,5 +1,5 @@
 """Kaggle from a laptop: build, check, push, wait, fetch, chain, submit, each honest about what happened.
 
-On this machine: ``cli`` calls the kaggle client, ``answers`` reads what it prints, ``errors`` names what went wrong.
-In a session: ``device`` and ``mounts`` find what is there, ``runfile`` writes what the run says about itself.
+``client`` starts the kaggle client as a process of its own (``child``), ``answers`` and ``errors`` name what the site
+says, ``poll`` is the one loop that waits.
 """

@@ -1,6 +1,4 @@
-"""Reads the client's printed answers. The exit status says little; these texts are what there is."""
-
-import re
+"""What the site's answers mean: the typed error of a refusal, and whether a push succeeded in every respect."""
 
 from seti_utils.kaggle.errors import (
     Capacity,
@@ -8,8 +6,10 @@ from seti_utils.kaggle.errors import (
     ConnectionLost,
     Forbidden,
     InvalidSources,
+    NoClient,
     NotFound,
     QuotaSpent,
+    Refused,
     ServerTrouble,
     SlugMismatch,
     Throttled,
@@ -19,69 +19,69 @@ from seti_utils.kaggle.errors import (
 )
 from seti_utils.session.errors import KaggleError
 
-# The client prints only the message of a JSON error, without its status, so words are all there is to go by.
-SIGNS: tuple[tuple[str, type[KaggleError]], ...] = (
-    (r"session count|maximum (batch|number).*session|concurrent .*session", Capacity),
-    (r"quota|hours remaining|weekly .*limit", QuotaSpent),
-    (r"Authentication required|Unauthenticated|\b401\b|Invalid credentials", Unauthorized),
-    (r"\b429\b|too many requests|rate.?limit|throttl", Throttled),
-    (r"\b413\b|too large|exceeds the (size|maximum)", TooLarge),
-    (
-        r"\b5\d\d (Server|Client)|returned 5\d\d|Internal|Bad Gateway|Service Unavailable|Gateway Time|problem on Kaggle's side",
-        ServerTrouble,
-    ),
-    (r"\b404\b|not found|does not exist|Could not find", NotFound),
-    (r"\b403\b|Permission|Forbidden|denied|accept .*rules|Cannot access|don't have access", Forbidden),
-    (r"\b409\b|conflict|already (in use|exists)|\btaken\b", Conflict),
-    (
-        r"Connection|Max retries|IncompleteRead|timed? ?out|RemoteDisconnected|Expecting value|ProxyError|"
-        r"Temporary failure|JSONDecodeError|does not match expected size",
-        ConnectionLost,
-    ),
+KINDS: dict[int, type[KaggleError]] = {
+    401: Unauthorized,
+    403: Forbidden,
+    404: NotFound,
+    409: Conflict,
+    413: TooLarge,
+    429: Throttled,
+}
+WORDS: tuple[tuple[tuple[str, ...], type[KaggleError]], ...] = (
+    (("session count", "concurrent", "maximum number of", "maximum batch"), Capacity),
+    (("quota", "hours remaining", "weekly"), QuotaSpent),
+    (("already in use", "already exists", "taken"), Conflict),
 )
+"""What a refusal means that comes with status 200 and words alone, as those of a push do."""
+SOURCES = {
+    "invalidKernelSources": "kernel sources",
+    "invalidDatasetSources": "dataset sources",
+    "invalidCompetitionSources": "competition sources",
+    "invalidModelSources": "model sources",
+}
 
 
-def error_of(text: str, *, where: object = None) -> KaggleError:
-    """The typed error that a failed call's text tells of; ``UnknownAnswer`` with the text where none is recognised."""
-    lines = [line for line in text.splitlines() if line.strip()]
-    words = re.sub(r"url: \S+|https?://\S+", "", text)  # an address names the call, not the trouble
-    kind = next((kind for sign, kind in SIGNS if re.search(sign, words, re.I)), UnknownAnswer)
-    said = " ".join(lines[:2])
-    return kind(f"the site said: {said[:300]}" if said else "the client failed without a word", where=where)
+def error_of(error: dict, *, where: object = None) -> KaggleError:
+    """The typed error of a call's "error" line (see :mod:`seti_utils.kaggle.child`)."""
+    status, message = error["status"], " ".join(error["message"].split())[:300]
+    if error["type"] == "network":
+        return ConnectionLost(f"the connection broke: {message}", where=where)
+    if error["type"] == "login":
+        return Unauthorized(message, where=where)
+    if error["type"] == "TooOld":
+        return NoClient(f"the kaggle client is too old: {message}", where=where, remedy="pip install --upgrade kaggle")
+    if status is None:
+        if "No module named" in message:
+            return NoClient(f"the kaggle client does not start: {message}", where=where)
+        told = message if error["type"] == "crash" else f"{error['type']}: {message}"
+        return UnknownAnswer(f"the client failed: {told}", where=where)
+    if status == 429:
+        return Throttled.until(error["wait"], where=where)
+    kind = KINDS.get(status, ServerTrouble if status >= 500 else Refused)
+    return kind(f"the site said: {message}", where=where)
 
 
-def read_push(text: str, kernel: str) -> tuple[int, str]:
-    """Version number and address of a push that succeeded in every respect.
+def refusal(words: str, *, where: object = None) -> KaggleError:
+    """The typed error of a refusal that came with status 200; ``Refused`` where its words are not known."""
+    kind = next((kind for signs, kind in WORDS if any(sign in words.lower() for sign in signs)), Refused)
+    return kind(f"the site said: {' '.join(words.split())[:300]}", where=where)
 
-    Success is "successfully pushed", nothing "not valid", and the address of ``kernel`` ("owner/slug"). Raises the
-    typed error otherwise; ``InvalidSources`` and ``SlugMismatch`` after the fact say which version runs where.
+
+def read_push(answer: dict, kernel: str) -> tuple[int, str]:
+    """Version number and address of a push that succeeded in every respect: no source dropped, and the right address.
+
+    Raises the typed error otherwise; ``InvalidSources`` and ``SlugMismatch`` after the fact say which version runs where.
     """
-    failed = re.search(r"Kernel push error: (.*)", text)
-    if failed:
-        raise error_of(failed[1], where=kernel)
-    pushed = re.search(r"Kernel version (?:(\d+) )?successfully pushed\.\s+Please check progress at (\S+)", text)
-    if not pushed:
-        raise error_of(text, where=kernel)
-    version, address = int(pushed[1] or 0), pushed[2]
-    dropped = re.findall(r"The following are not valid (.*?) (?:and )?could not be added to the kernel: (.*)", text)
+    if answer.get("error"):
+        raise refusal(answer["error"], where=kernel)
+    version, address = int(answer.get("versionNumber") or 0), answer.get("url") or ""
+    if not address:
+        raise UnknownAnswer(f"the site tells no address: {str(answer)[:200]}", where=kernel)
+    dropped = {what: answer[key] for key, what in SOURCES.items() if answer.get(key)}
     if dropped:
-        listed = "; ".join(f"{what.removesuffix(' and')}: {names}" for what, names in dropped)
+        listed = "; ".join(f"{what}: {', '.join(names)}" for what, names in dropped.items())
         raise InvalidSources(f"version {version} was pushed without {listed}", where=kernel)
     landed = "/".join(address.split("?")[0].rstrip("/").split("/")[-2:])
     if landed.lower() != kernel.lower():
         raise SlugMismatch(f"version {version} landed at {landed}", where=kernel)
     return version, address
-
-
-def read_status(text: str, kernel: str) -> tuple[str, str]:
-    """Status in capitals (QUEUED RUNNING COMPLETE ERROR CANCEL_…) and the failure message of a kernel's last run."""
-    found = re.search(r'has status "(?:KernelWorkerStatus\.)?(\w+)"', text)
-    if not found:
-        raise error_of(text, where=kernel)
-    message = re.search(r'Failure message: "(.*)"', text, re.S)
-    return canonical(found[1]), message[1].strip() if message else ""
-
-
-def canonical(status: str) -> str:
-    """One spelling per status: older clients print cancelAcknowledged for CANCEL_ACKNOWLEDGED."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", status).upper()

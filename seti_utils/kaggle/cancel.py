@@ -1,8 +1,8 @@
 """Stops a run in the only way that the client has."""
 
-from seti_utils.kaggle.cli import ask
+from seti_utils.kaggle.client import ask
 from seti_utils.kaggle.errors import RunActive
-from seti_utils.kaggle.status import status
+from seti_utils.kaggle.status import named, status
 
 
 def cancel(kernel: str, *, delete: bool = False) -> str:
@@ -22,5 +22,5 @@ def cancel(kernel: str, *, delete: bool = False) -> str:
             where=kernel,
             remedy=f"cancel it at https://www.kaggle.com/code/{kernel}, or delete it with --delete",
         )
-    ask("kernels", "delete", kernel, "-y", timeout=120)
+    ask("kernels.delete_kernel", where=kernel, timeout=120, **named(kernel))
     return f"{kernel} is deleted"

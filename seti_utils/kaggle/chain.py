@@ -9,16 +9,17 @@ from pathlib import Path
 from seti_utils.errors import InputError
 from seti_utils.files import write_json
 from seti_utils.kaggle.build import build, repository
-from seti_utils.kaggle.cli import ask, user
+from seti_utils.kaggle.client import ask, user
 from seti_utils.kaggle.datasets import upload_dataset
-from seti_utils.kaggle.errors import Capacity, NotFound, RunActive, RunFailed, StillRunning, Throttled
+from seti_utils.kaggle.errors import Capacity, NotFound, Passing, RunActive, RunFailed, StillRunning, Throttled, Unsettled
 from seti_utils.kaggle.fetch import fetch
-from seti_utils.kaggle.journal import DONE, FAILED, PUSHING, RUNNING, WAITING, Journal, held
+from seti_utils.kaggle.journal import DONE, FAILED, PATIENCE, PUSHING, RUNNING, WAITING, Journal, held
 from seti_utils.kaggle.metadata import read_metadata
 from seti_utils.kaggle.plan import Plan, Task, expand
+from seti_utils.kaggle.poll import poll
 from seti_utils.kaggle.push import arrived, new_run_id, push
 from seti_utils.kaggle.quota import need
-from seti_utils.kaggle.status import PASSING, explain, status
+from seti_utils.kaggle.status import explain, status
 from seti_utils.session.errors import HostileName, Unverified
 from seti_utils.session.runfile import NAME, verify_run
 
@@ -57,7 +58,9 @@ def run_chain(
                 journal.set(task, state=WAITING)
         fresh = [task.kernel for task in tasks if journal.of(task)["state"] == WAITING and on_gpu(task, root)]
         say_quota(fresh, home, say)
-        while True:
+
+        def turn() -> dict[str, dict] | None:
+            journal.new_round()
             for task in tasks:
                 if journal.of(task)["state"] == PUSHING:
                     settle(task, journal, say)
@@ -66,7 +69,10 @@ def run_chain(
             start_ready(tasks, plan, journal, owner, root, builds, say)
             if not active(tasks, journal) and not ready(tasks, journal):
                 return conclude(tasks, plan, journal)
-            sleep(every)
+            journal.end_round()
+            return None
+
+        return poll(turn, every=every, bear=PATIENCE, sleep=sleep)
 
 
 def conclude(tasks: list[Task], plan: Plan, journal: Journal) -> dict[str, dict]:
@@ -93,7 +99,7 @@ def say_quota(kernels: list[str], runs: Path, say: Callable[[str], None]) -> Non
     if kernels:
         try:
             say(need(kernels, runs))
-        except PASSING as later:
+        except Passing as later:
             say(f"the quota is not known ({later.problem[:120]})")
 
 
@@ -101,11 +107,11 @@ def settle(task: Task, journal: Journal, say: Callable[[str], None]) -> None:
     """Find out whether a push that began, and whose end nobody saw, had happened."""
     try:
         happened = arrived(task.kernel, journal.of(task)["run_id"])
-    except PASSING as later:
-        say(f"{task.kernel}: asked in vain ({later.problem[:120]})")
-        journal.in_vain(later)
+    except (Passing, Unsettled) as later:
+        say(f"{task.kernel}: no answer, will ask again ({later.problem[:120]})")
+        journal.unanswered(later)
         return
-    journal.troubles = 0
+    journal.answered = True
     journal.set(task, state=RUNNING if happened else WAITING, pushes=journal.of(task)["pushes"] - (not happened))
 
 
@@ -140,8 +146,9 @@ def start_ready(
         except (Capacity, Throttled, RunActive) as later:
             journal.set(task, **before)
             say(f"{task.kernel}: later ({later.problem})")
+            journal.unanswered(later)
             return
-        except PASSING as lost:
+        except (Passing, Unsettled) as lost:
             say(f"{task.kernel}: not known whether it was pushed ({lost.problem})")
             return
         except InputError as error:
@@ -171,7 +178,7 @@ def start(task: Task, journal: Journal, owner: str, root: Path | None, builds: P
     run_id, again = new_run_id(), entry["pushes"] > 0
     journal.doubts.pop(task.kernel, None)
     journal.set(task, state=PUSHING, run_id=run_id, package_sha256=built.package_sha256, pushes=entry["pushes"] + 1)
-    push(built.folder, owner=owner, run_id=run_id, extra_kernel_sources=(task.kernel,) if again else ())
+    push(built.folder, owner=owner, run_id=run_id, extra_kernel_sources=(task.kernel,) if again else (), tries=1)
     journal.set(task, state=RUNNING)
 
 
@@ -179,7 +186,7 @@ def follow(task: Task, plan: Plan, journal: Journal, out: Path, say: Callable[[s
     """Look how a run is doing, and take its output when it is complete."""
     try:
         state = status(task.kernel)
-        journal.troubles = 0
+        journal.answered = True
         if state.active:
             return
         if state.state != "COMPLETE":
@@ -202,9 +209,9 @@ def follow(task: Task, plan: Plan, journal: Journal, out: Path, say: Callable[[s
             fetch(task.kernel, home, **expected)
         journal.set(task, state=DONE, fingerprint=run["fingerprint"])
         say(f"{task.kernel}: done")
-    except (*PASSING, StillRunning) as later:
-        say(f"{task.kernel}: asked in vain ({later.problem[:120]})")
-        journal.in_vain(later)
+    except (Passing, StillRunning) as later:
+        say(f"{task.kernel}: no answer, will ask again ({later.problem[:120]})")
+        journal.unanswered(later)
     except Unverified as wrong:
         if journal.doubt(task) < DOUBTS:
             say(f"{task.kernel}: looking again ({wrong.problem[:120]})")
@@ -232,7 +239,7 @@ def fail(task: Task, journal: Journal, say: Callable[[str], None], problem: str)
 def peek(kernel: str, expected: dict) -> dict:
     """A complete run's run.json alone, of the expected run; its files are left where they are."""
     with tempfile.TemporaryDirectory() as place:
-        ask("kernels", "output", kernel, "-p", place, "-o", "-q", "--file-pattern", r"^run\.json$", timeout=600)
+        ask("kernels_output", where=kernel, kernel=kernel, path=place, file_pattern=r"^run\.json$", force=True)
         return verify_run(place, files=False, **expected)
 
 

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from seti_utils.kaggle.cli import secrets
+from seti_utils.kaggle.credentials import secrets
 from seti_utils.kaggle.embed import TAG
 from seti_utils.kaggle.errors import BadKernel
 from seti_utils.kaggle.metadata import (

@@ -4,18 +4,21 @@ import os
 import shutil
 import sys
 import zipfile
+import zlib
 from pathlib import Path
 
 from seti_utils.data.cadence import FILE_BYTES
 from seti_utils.data.competition import read_competition
 from seti_utils.errors import InputError
-from seti_utils.kaggle.cli import ask
+from seti_utils.kaggle.client import ask
+from seti_utils.kaggle.competition import COMPETITION, about
 from seti_utils.kaggle.errors import NoSpace
-from seti_utils.kaggle.submit import COMPETITION
 from seti_utils.progress import progress
 from seti_utils.session.errors import HostileName, Unverified
 
 GB = 10**9
+PARTIAL = ".kaggle-partial"
+"""What the client appends to a download's name for its note of what was begun."""
 CURRENT_BYTES, OLD_BYTES = 84 * GB, 72 * GB
 
 
@@ -40,14 +43,40 @@ def download(
     unpacked_bytes = unpacked_bytes if unpacked_bytes is not None else CURRENT_BYTES + old * OLD_BYTES
     require_space(out, archive_bytes + unpacked_bytes, archive)
     if not complete(archive):
-        ask("competitions", "download", competition, "-p", out, timeout=7 * 24 * 3600)
-    if not complete(archive):
-        raise Unverified("the archive is not a whole zip file", where=archive, remedy="run the same command again to resume")
+        fetch_archive(archive, competition)
     unpack(archive, out, old)
     counts = verify(out)
     if not keep_archive:
         archive.unlink()
     return counts
+
+
+def fetch_archive(archive: Path, competition: str) -> None:
+    """Download the archive, going on where a marker shows a partial one; a file without its end is fetched from its start.
+
+    Raises ``Unverified`` where what came is not a whole zip either; it is deleted then, so that the next call starts afresh.
+    """
+    begun = archive.with_name(archive.name + PARTIAL).exists()
+    if archive.is_file() and not begun:
+        print(f"{archive} is damaged: it is downloaded again", file=sys.stderr)
+        archive.unlink()
+    with about(competition):
+        ask(
+            "competition_download_files",
+            where=competition,
+            timeout=7 * 24 * 3600,
+            live=True,
+            competition=competition,
+            path=str(archive.parent),
+            quiet=not sys.stderr.isatty(),
+        )
+    if not complete(archive):
+        archive.unlink(missing_ok=True)
+        raise Unverified(
+            "the site served something else than a whole zip file, which was deleted",
+            where=archive,
+            remedy="run the same command again later",
+        )
 
 
 def require_space(folder: Path, needed: int, archive: Path) -> None:
@@ -62,7 +91,7 @@ def require_space(folder: Path, needed: int, archive: Path) -> None:
 
 def complete(archive: Path) -> bool:
     """Whether the archive is there and has its table of contents, which a partial download lacks."""
-    marker = archive.with_name(archive.name + ".kaggle-partial")
+    marker = archive.with_name(archive.name + PARTIAL)
     return archive.is_file() and not marker.exists() and zipfile.is_zipfile(archive)
 
 
@@ -81,7 +110,7 @@ def unpack(archive: Path, out: Path, old: bool) -> None:
                 continue
             try:
                 place(packed, member, path)
-            except zipfile.BadZipFile as broken:
+            except (zipfile.BadZipFile, zlib.error, EOFError) as broken:
                 raise Unverified(
                     f"{member.filename} is damaged in the archive",
                     where=archive,

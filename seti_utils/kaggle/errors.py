@@ -1,6 +1,13 @@
 """What the site can answer other than success, each with its own name and remedy."""
 
+from seti_utils.durations import spelled
 from seti_utils.session.errors import KaggleError
+
+
+class Passing(KaggleError):
+    """A trouble that may be over in a while; ``wait`` is how many seconds the site asks for, None where it does not say."""
+
+    wait: float | None = None
 
 
 class NoClient(KaggleError):
@@ -16,7 +23,7 @@ class Unauthorized(KaggleError):
 
 
 class Forbidden(KaggleError):
-    """The user may not do this (403; the client tells of a refused login, 401, in the same words for some calls)."""
+    """The user may not do this (403): the site answers so for what belongs to others and for names that it does not know."""
 
     standard = "compare owner/slug with its page, accept the competition's rules on theirs, and log in again if the token is old"
 
@@ -33,11 +40,20 @@ class Conflict(KaggleError):
     standard = "look at the page, then try again or choose another name"
 
 
-class Throttled(KaggleError):
+class Throttled(Passing):
     """Too many requests (429); nothing was done."""
 
     exit_code = 75
     standard = "wait a minute and run the same command again"
+
+    @classmethod
+    def until(cls, wait: float | None, *, where: object = None) -> "Throttled":
+        """The error of a 429 that asks to wait so many seconds."""
+        later = None if wait is None else f"run the same command again in {max(1, round(wait / 60))} min"
+        asked = "" if wait is None else f", and asks to wait {spelled(wait)}"
+        error = cls(f"the site said: too many requests{asked}", where=where, remedy=later)
+        error.wait = wait
+        return error
 
 
 class TooLarge(KaggleError):
@@ -46,16 +62,23 @@ class TooLarge(KaggleError):
     standard = "build it with the package in a dataset (--transport dataset)"
 
 
-class ServerTrouble(KaggleError):
+class ServerTrouble(Passing):
     """The site failed (5xx): whether the request took effect is not known."""
 
     standard = "look at the kernel's page before trying again"
 
 
-class ConnectionLost(KaggleError):
+class ConnectionLost(Passing):
     """The connection broke or timed out: whether the request took effect is not known."""
 
     standard = "check the network and run the same command again"
+
+
+class Unsettled(KaggleError):
+    """A push's answer was lost, and whether it happened cannot be found out now."""
+
+    exit_code = 75
+    standard = "look at the kernel's page before pushing again"
 
 
 class Capacity(KaggleError):
@@ -110,6 +133,12 @@ class NoSpace(KaggleError):
     """The disk cannot hold the download."""
 
     standard = "free some space or choose another folder"
+
+
+class Refused(KaggleError):
+    """The site refused the request for a reason of its own, in its own words; nothing was done."""
+
+    standard = "read the site's words and look at the page of what was asked for"
 
 
 class UnknownAnswer(KaggleError):

@@ -1,7 +1,5 @@
 """Brings a run's output home: the right run's, whole, into a fresh folder, or nothing."""
 
-import csv
-import io
 import re
 import shutil
 import sys
@@ -9,10 +7,10 @@ import tempfile
 from pathlib import Path, PurePosixPath
 
 from seti_utils.errors import InputError
-from seti_utils.kaggle.cli import ask
+from seti_utils.kaggle.client import ask, pages
 from seti_utils.kaggle.errors import RunFailed, StillRunning
 from seti_utils.kaggle.push import read_pushes
-from seti_utils.kaggle.status import plain_log, status
+from seti_utils.kaggle.status import named, plain_log, status
 from seti_utils.session import bundle
 from seti_utils.session.errors import HostileName, Unverified
 from seti_utils.session.runfile import NAME, listed, read_run, verify_run
@@ -46,18 +44,15 @@ def fetch(kernel: str, out: str | Path, *, partial: bool = False, **expected: ob
     place = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
     try:
         ask(
-            "kernels",
-            "output",
-            kernel,
-            "-p",
-            place,
-            "-o",
-            "-q",
-            "--page-size",
-            100,
-            "--file-pattern",
-            SAFE,
+            "kernels_output",
+            where=kernel,
             timeout=7200,
+            live=True,
+            kernel=kernel,
+            path=str(place),
+            file_pattern=SAFE,
+            force=True,
+            page_size=100,
         )
         missing = [name for name in served if not (place / name).is_file()]
         if missing:
@@ -102,25 +97,13 @@ def verified(place: Path, **expected: object) -> dict:
 
 def served_names(kernel: str) -> list[str]:
     """Names of the files that ``kernel``'s last run left; raises ``HostileName`` before anything is downloaded."""
-    names, token = [], None
-    while True:
-        page = ["--page-token", token] if token else []
-        text = ask("kernels", "files", kernel, "--csv", "--page-size", 100, *page, timeout=300).out
-        token, rows = read_names(text)
-        for name in rows:
-            if not safe(name):
-                raise HostileName(f"a file is called {name!r}", where=kernel)
-        names += rows
-        if not token:
-            return names
-
-
-def read_names(text: str) -> tuple[str | None, list[str]]:
-    """Next page's token and the file names in what `kaggle kernels files --csv` prints."""
-    token = re.search(r"^Next Page Token = (\S+)", text, re.M)
-    start = re.search(r"^name,", text, re.M)
-    rows = csv.DictReader(io.StringIO(text[start.start() :])) if start else []
-    return (token[1] if token else None), [row["name"] for row in rows]
+    names: list[str] = []
+    for page in pages("kernels.list_kernel_files", where=kernel, timeout=300, pageSize=100, **named(kernel)):
+        for entry in page.get("files") or []:
+            if not safe(entry["name"]):
+                raise HostileName(f"a file is called {entry['name']!r}", where=kernel)
+            names.append(entry["name"])
+    return names
 
 
 def safe(name: str) -> bool:

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from seti_utils.errors import InputError
 from seti_utils.files import write_json
-from seti_utils.kaggle.errors import RunActive
+from seti_utils.kaggle.errors import Passing, RunActive
 from seti_utils.kaggle.plan import Task
 from seti_utils.session.errors import KaggleError
 
-PATIENCE = 60
-"""Questions in a row that may go unanswered: with two runs and two minutes a round, an hour."""
+PATIENCE = 20
+"""Rounds in a row in which every question goes unanswered; with pauses that grow to five minutes, more than an hour."""
 WAITING, PUSHING, RUNNING, DONE, FAILED = "waiting", "pushing", "running", "done", "failed"
 
 
@@ -20,7 +20,8 @@ class Journal:
     """What is known of every kernel of a chain, on disk after every step."""
 
     def __init__(self, path: Path):
-        self.path, self.troubles, self.doubts, self.uploaded = path, 0, {}, set()
+        self.path, self.doubts, self.uploaded = path, {}, set()
+        self.new_round()
         try:
             self.entries: dict[str, dict] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         except ValueError as broken:
@@ -31,11 +32,18 @@ class Journal:
     def of(self, task: Task) -> dict:
         return self.entries.get(task.kernel, {"state": WAITING, "run_id": "", "pushes": 0})
 
-    def in_vain(self, trouble: KaggleError) -> None:
-        """Count a question that got no answer; raises ``trouble`` after too many without any answer between."""
-        self.troubles += 1
-        if self.troubles >= PATIENCE:
-            raise trouble
+    def new_round(self) -> None:
+        """Forget what the last round's questions brought."""
+        self.answered, self.trouble = False, None
+
+    def unanswered(self, trouble: KaggleError) -> None:
+        """Note a question of this round that got no answer."""
+        self.trouble = trouble
+
+    def end_round(self) -> None:
+        """Raise a trouble that the next round should come later for: the site says when, or answered nothing at all."""
+        if isinstance(self.trouble, Passing) and (self.trouble.wait or not self.answered):
+            raise self.trouble
 
     def doubt(self, task: Task) -> int:
         """How often the output of ``task`` has looked wrong in a row, this time included."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from seti_utils.files import write_json
 from seti_utils.kaggle.answers import read_push
 from seti_utils.kaggle.check import require_good
-from seti_utils.kaggle.cli import ask, user
+from seti_utils.kaggle.client import ask, user
 from seti_utils.kaggle.embed import package_of, stamp
 from seti_utils.kaggle.errors import (
     Capacity,
@@ -22,15 +22,15 @@ from seti_utils.kaggle.errors import (
     NotFound,
     RunActive,
     ServerTrouble,
-    Throttled,
     UnknownAnswer,
+    Unsettled,
 )
 from seti_utils.kaggle.metadata import NAME
-from seti_utils.kaggle.status import status
+from seti_utils.kaggle.poll import poll
+from seti_utils.kaggle.status import named, status
 from seti_utils.session.errors import KaggleError
 
 JOURNAL = "pushed.json"
-UNCERTAIN = (ConnectionLost, ServerTrouble)
 
 
 @dataclass(frozen=True)
@@ -115,23 +115,27 @@ def push_once(
     folder: Path, kernel: str, run_id: str, wait_for_capacity: float, tries: int, sleep: Callable[[float], None]
 ) -> tuple[int, str]:
     """Push ``folder`` until it is certain that it has happened exactly once; returns version and address."""
-    waited, attempt = 0.0, 0
-    while True:
+    full = Capacity("no session is free", where=kernel)
+
+    def attempt() -> tuple[int, str]:
         try:
-            return read_push(ask("kernels", "push", "-p", folder, timeout=600).text, kernel)
-        except Capacity as full:
-            if waited >= wait_for_capacity:
-                raise
-            print(f"{full.problem}; asking again in a minute", file=sys.stderr)
-            waited += 60
-            sleep(60)
-        except (Throttled, UnknownAnswer, *UNCERTAIN) as trouble:
-            if not isinstance(trouble, Throttled) and arrived(kernel, run_id):
+            return read_push(ask("kernels_push", where=kernel, folder=str(folder)), kernel)
+        except (UnknownAnswer, ConnectionLost, ServerTrouble):
+            if arrived(kernel, run_id):
                 return 0, f"https://www.kaggle.com/code/{kernel}"
-            attempt += 1
-            if attempt >= tries or isinstance(trouble, UnknownAnswer):
-                raise
-            sleep(min(15 * 2**attempt, 600))
+            raise
+
+    def attempt_if_free() -> tuple[int, str] | None:
+        nonlocal full
+        try:
+            return poll(attempt, every=30, grow=15, bear=tries, sleep=sleep)
+        except Capacity as taken:
+            full = taken
+            if wait_for_capacity:
+                print(f"{taken.problem}; asking again in a minute", file=sys.stderr)
+            return None
+
+    return poll(attempt_if_free, every=60, longest=wait_for_capacity, late=lambda passed: full, bear=1, sleep=sleep)
 
 
 def arrived(kernel: str, run_id: str) -> bool:
@@ -140,25 +144,22 @@ def arrived(kernel: str, run_id: str) -> bool:
     A notebook that was not built here has no room for a run id, so nothing can be told about it.
     """
     if not run_id:
-        raise ServerTrouble("the push's answer was lost, and this notebook carries no run id to look for", where=kernel)
-    with tempfile.TemporaryDirectory() as place:
-        try:
-            ask("kernels", "pull", kernel, "-p", place, timeout=300)
-        except (NotFound, Forbidden):
-            return False
-        except KaggleError as error:
-            raise ServerTrouble(
-                f"the push's answer was lost, and so was the question whether it arrived ({error.problem})",
-                where=kernel,
-            ) from error
-        return any(run_id in path.read_text(encoding="utf-8", errors="replace") for path in Path(place).iterdir())
+        raise Unsettled("the push's answer was lost, and this notebook carries no run id to look for", where=kernel)
+    try:
+        answer = ask("kernels.get_kernel", where=kernel, timeout=300, **named(kernel))
+    except (NotFound, Forbidden):
+        return False
+    except KaggleError as error:
+        raise Unsettled(
+            f"the push's answer was lost, and so was the question whether it arrived ({error.problem})", where=kernel
+        ) from error
+    return run_id in ((answer.get("blob") or {}).get("source") or "")
 
 
 def require_models(kernel: str, wanted: list[str]) -> None:
-    """Raise ``InvalidSources`` if the site dropped a model source, which the client never prints."""
-    with tempfile.TemporaryDirectory() as place:
-        ask("kernels", "pull", kernel, "-p", place, "-m", timeout=300)
-        have = json.loads((Path(place) / NAME).read_text(encoding="utf-8")).get("model_sources") or []
-    lost = [name for name in wanted if name.lower() not in [other.lower() for other in have]]
+    """Raise ``InvalidSources`` if the site dropped a model source, which its answer to a push may not tell."""
+    answer = ask("kernels.get_kernel", where=kernel, timeout=300, **named(kernel))
+    have = [name.lower() for name in (answer.get("metadata") or {}).get("modelDataSources") or []]
+    lost = [name for name in wanted if name.lower() not in have]
     if lost:
         raise InvalidSources(f"pushed without the models {', '.join(lost)}", where=kernel)

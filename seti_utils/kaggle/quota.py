@@ -1,15 +1,11 @@
 """The week's accelerator hours: what is left, and what runs will need."""
 
-import csv
-import io
 import json
-import re
 import statistics
 from dataclasses import dataclass
 from pathlib import Path
 
-from seti_utils.kaggle.cli import ask
-from seti_utils.kaggle.errors import UnknownAnswer
+from seti_utils.kaggle.client import ask
 
 
 @dataclass(frozen=True)
@@ -25,32 +21,15 @@ class Quota:
 
 def quota() -> dict[str, Quota]:
     """Hours by accelerator kind (GPU, TPU); empty where the site tells nothing. Raises a ``KaggleError``."""
-    return read_quota(ask("quota", "--csv", timeout=120).out)
-
-
-def read_quota(text: str) -> dict[str, Quota]:
-    """The client's CSV as :class:`Quota` objects. Raises ``UnknownAnswer`` for columns of another kind."""
-    if "No quota information" in text:
-        return {}
-    try:
-        rows = list(csv.DictReader(io.StringIO(text[text.index("resource") :])))
-        return {
-            row["resource"]: Quota(
-                row["resource"],
-                hours(row["used"]),
-                hours(row["remaining"]),
-                hours(row["total"]),
-                row.get("refreshAt") or "",
-            )
-            for row in rows
-        }
-    except (ValueError, KeyError) as broken:
-        raise UnknownAnswer(f"the quota is not a table that is known: {text[:100]!r}") from broken
-
-
-def hours(text: str) -> float:
-    """ "29.00h" as 29.0."""
-    return float(re.sub(r"h$", "", text.strip()))
+    answer = ask("kernels.get_accelerator_quota_statistics", where="quota", timeout=120)
+    known = {"GPU": answer.get("gpuQuota"), "TPU": answer.get("tpuQuota")}
+    refresh = answer.get("quotaRefreshTime") or ""
+    found = {}
+    for resource, entry in known.items():
+        if entry is not None:
+            used, total = entry["timeUsed"] / 3600, entry["totalTimeAllowed"] / 3600
+            found[resource] = Quota(resource, used, max(0.0, total - used), total, refresh)
+    return found
 
 
 def measured_hours(kernel: str, runs: Path) -> float | None:

@@ -3,19 +3,17 @@
 import json
 import re
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
-from seti_utils.kaggle.answers import read_status
-from seti_utils.kaggle.cli import ask
-from seti_utils.kaggle.errors import ConnectionLost, RunFailed, ServerTrouble, StillRunning, Throttled
+from seti_utils.durations import spelled
+from seti_utils.kaggle.client import ask
+from seti_utils.kaggle.errors import Passing, RunFailed, StillRunning
+from seti_utils.kaggle.poll import poll
 from seti_utils.session.errors import KaggleError
 
 ACTIVE = ("QUEUED", "RUNNING", "NEW_SCRIPT", "CANCEL_REQUESTED")
-PASSING = (ConnectionLost, ServerTrouble, Throttled)
 CAUSES = (
     (r"CUDA out of memory|OutOfMemoryError", "the GPU's memory was full: smaller batch or image"),
     (
@@ -28,7 +26,7 @@ CAUSES = (
     ),
     (
         r"exceeded the max allowed execution|time ?limit|Timeout.*execution|12 hours",
-        "the session's time limit: set a smaller --hours",
+        "the session's time limit: build with a smaller --budget",
     ),
     (
         r"seti_utils is not here",
@@ -59,10 +57,16 @@ class Status:
         return self.state in ACTIVE
 
 
+def named(kernel: str) -> dict[str, str]:
+    """ "owner/slug" as the fields of a remote call."""
+    owner, slug = kernel.split("/")
+    return {"userName": owner, "kernelSlug": slug}
+
+
 def status(kernel: str) -> Status:
     """Ask for the state of ``kernel`` ("owner/slug"). Raises the typed error of a failed call."""
-    state, message = read_status(ask("kernels", "status", kernel, timeout=120).text, kernel)
-    return Status(kernel, state, message)
+    answer = ask("kernels.get_kernel_session_status", where=kernel, timeout=120, **named(kernel))
+    return Status(kernel, str(answer["status"]), (answer.get("failureMessage") or "").strip())
 
 
 def wait(
@@ -76,31 +80,30 @@ def wait(
 ) -> dict[str, Status]:
     """Wait until no kernel runs any more; raises ``RunFailed`` naming each failure, its likely cause and log tail.
 
-    Asks every ``every`` seconds; ten passing troubles in a row (network, 5xx, throttling) are borne, with growing
-    pauses. ``timeout`` in seconds raises ``StillRunning``. ``show`` gets the table whenever it has changed.
+    Asks every ``every`` seconds; passing troubles (network, 5xx, throttling) are borne, with growing pauses.
+    ``timeout`` in seconds raises ``StillRunning``. ``show`` gets the table after every round.
     """
-    show, started, states, troubles = show or table_writer(), clock(), {}, 0
-    while True:
-        pause = every
+    show, started = show or table_writer(), clock()
+    states: dict[str, Status] = {}
+
+    def look() -> dict[str, Status] | None:
+        trouble = None
         for kernel in kernels:
-            if kernel in states and not states[kernel].active:
-                continue
-            try:
-                states[kernel], troubles = status(kernel), 0
-            except PASSING:
-                troubles += 1
-                if troubles >= 10:
-                    raise
-                pause = max(pause, min(2**troubles, 300))
+            if kernel not in states or states[kernel].active:
+                try:
+                    states[kernel] = status(kernel)
+                except Passing as later:
+                    trouble = later
         show(table(kernels, states, clock() - started))
-        if len(states) == len(kernels) and not any(state.active for state in states.values()):
-            break
-        if timeout is not None and clock() - started + pause > timeout:
-            raise StillRunning(
-                f"not done after {clock() - started:.0f} s: "
-                + ", ".join(kernel for kernel in kernels if kernel not in states or states[kernel].active)
-            )
-        sleep(pause)
+        if trouble:
+            raise trouble
+        return None if any(state.active for state in states.values()) else states
+
+    def late(passed: float) -> StillRunning:
+        waiting = [kernel for kernel in kernels if kernel not in states or states[kernel].active]
+        return StillRunning(f"not done after {spelled(passed)}: {', '.join(waiting)}")
+
+    poll(look, every=every, longest=timeout, late=late, sleep=sleep, clock=clock)
     failed = [state for state in states.values() if state.state != "COMPLETE"]
     if failed:
         raise RunFailed("\n".join(explain(state) for state in failed))
@@ -148,10 +151,8 @@ def likely_cause(text: str) -> str:
 
 def read_log(kernel: str) -> str:
     """The log of a kernel's last run as plain text; downloads no other output."""
-    with tempfile.TemporaryDirectory() as folder:
-        ask("kernels", "output", kernel, "-p", folder, "--file-pattern", r"^\b$", timeout=300)
-        path = Path(folder) / f"{kernel.split('/')[1]}.log"
-        return plain_log(path.read_text(encoding="utf-8", errors="replace")) if path.is_file() else ""
+    answer = ask("kernels.list_kernel_session_output", where=kernel, timeout=300, pageSize=1, **named(kernel))
+    return plain_log(answer.get("log") or "")
 
 
 def plain_log(text: str) -> str:

@@ -1,29 +1,65 @@
 """Submits a table, once, after looking at it; then waits for its score."""
 
-import csv
-import io
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from seti_utils.files import sha256
-from seti_utils.kaggle.cli import ask
+from seti_utils.kaggle.answers import refusal
+from seti_utils.kaggle.client import ask
+from seti_utils.kaggle.competition import COMPETITION, about
 from seti_utils.kaggle.errors import Conflict, ConnectionLost, RunFailed, ServerTrouble, StillRunning, UnknownAnswer
+from seti_utils.kaggle.poll import poll
 from seti_utils.scores.submission import check_submission
-from seti_utils.session.errors import KaggleError
 
-COMPETITION = "seti-breakthrough-listen"
+PAGE = 100
 
 
-def submissions(competition: str = COMPETITION) -> list[dict[str, str]]:
-    """The user's submissions, newest first: ref, fileName, date, description, status, publicScore, privateScore."""
-    text = ask("competitions", "submissions", competition, "--csv", timeout=300).out
-    if "No submissions found" in text:
-        return []
-    if "ref," not in text:
-        raise UnknownAnswer(f"the submissions are not a table that is known: {text[:100]!r}", where=competition)
-    rows = list(csv.DictReader(io.StringIO(text[text.index("ref,") :])))
-    return [{**row, "status": row["status"].rsplit(".", 1)[-1].upper()} for row in rows]
+@dataclass(frozen=True)
+class Submission:
+    """One submission as the site lists it; ``reason`` is why the site rejected it, scores are "" until there are any."""
+
+    ref: str
+    date: str
+    description: str
+    status: str
+    public: str
+    private: str
+    reason: str
+
+
+def submissions(competition: str = COMPETITION) -> Iterator[Submission]:
+    """Every submission of the user, newest first, page after page as far as they are asked for.
+
+    The site may serve fewer rows a page than were asked for, and need not say that more follow, so the list ends with
+    a page that brings nothing new.
+    """
+    seen: set[str] = set()
+    number, token = 1, ""
+    while True:
+        place = {"pageToken": token} if token else {"page": number} if number > 1 else {}
+        with about(competition):
+            answer = ask("competitions.list_submissions", where=competition, competitionName=competition, pageSize=PAGE, **place)
+        fresh = [row for row in map(told, answer.get("submissions") or []) if row.ref not in seen]
+        if not fresh:
+            return
+        yield from fresh
+        seen |= {row.ref for row in fresh}
+        number, token = number + 1, answer.get("nextPageToken") or ""
+
+
+def told(row: dict) -> Submission:
+    """A row of the site's list."""
+    return Submission(
+        ref=str(row["ref"]),
+        date=str(row.get("date") or ""),
+        description=row.get("description") or "",
+        status=str(row.get("status") or "PENDING"),
+        public=row.get("publicScore") or "",
+        private=row.get("privateScore") or "",
+        reason=row.get("errorDescription") or "",
+    )
 
 
 def submit(
@@ -36,7 +72,7 @@ def submit(
     wait: float = 900,
     every: float = 20,
     sleep: Callable[[float], None] = time.sleep,
-) -> dict[str, str]:
+) -> Submission:
     """Check and submit ``path``, wait up to ``wait`` seconds for its score, and return its row of submissions.
 
     The message gets the file's hash, by which the submission is found again: the same file is refused a second time
@@ -45,33 +81,47 @@ def submit(
     """
     check_submission(path, sample)
     mark = f"[{sha256(path)[:10]}]"
-    before = [row["ref"] for row in submissions(competition) if mark in row["description"]]
+    before = {row.ref for row in submissions(competition) if mark in row.description}
     if before and not again:
-        raise Conflict(f"this very file was submitted as {before[0]}", where=path, remedy="submit it again with --again")
-    send(path, f"{message} {mark}".strip(), competition, mark, before)
-    waited = 0.0
-    while True:
-        row = next((row for row in submissions(competition) if mark in row["description"] and row["ref"] not in before), None)
-        if row and row["status"] == "ERROR":
-            raise RunFailed("the site rejected the submission", where=path, remedy="compare it with the sample on its page")
-        if row and row["status"] == "COMPLETE":
-            return row
-        if waited >= wait:
-            raise StillRunning(
-                "submitted, but not scored yet",
-                where=path,
-                remedy="see `python -m seti_utils kaggle submit --list` later",
-            )
-        waited += every
-        sleep(every)
+        raise Conflict(f"this very file was submitted as {max(before)}", where=path, remedy="submit it again with --again")
+
+    def find() -> Submission | None:
+        return next((row for row in submissions(competition) if mark in row.description and row.ref not in before), None)
+
+    def scored() -> Submission | None:
+        row = find()
+        return row if row and row.status in ("COMPLETE", "ERROR") else None
+
+    def late(passed: float) -> StillRunning:
+        later = "see `python -m seti_utils kaggle submit --list` later"
+        return StillRunning("submitted, but not scored yet", where=path, remedy=later)
+
+    send(path, f"{message} {mark}".strip(), competition, find)
+    row = poll(scored, every=every, longest=wait, late=late, sleep=sleep)
+    if row.status == "ERROR":
+        reason = f": {row.reason}" if row.reason else ", and gives no reason"
+        raise RunFailed(
+            f"the site rejected submission {row.ref}{reason}", where=path, remedy="compare the file with the sample submission"
+        )
+    return row
 
 
-def send(path: str | Path, message: str, competition: str, mark: str, before: list[str]) -> None:
+def send(path: str | Path, message: str, competition: str, find: Callable[[], Submission | None]) -> None:
     """Upload and submit; a lost answer counts as success if the submission is there."""
     try:
-        answer = ask("competitions", "submit", competition, "-f", path, "-m", message, timeout=1800)
-        if "Successfully submitted" not in answer.text:
-            raise KaggleError(f"not submitted: {answer.text[-300:]}", where=path, remedy="look at the competition's page")
+        with about(competition):
+            answer = ask(
+                "competition_submit",
+                where=competition,
+                timeout=1800,
+                live=True,
+                file_name=str(path),
+                message=message,
+                competition=competition,
+            )
     except (ConnectionLost, ServerTrouble, UnknownAnswer):
-        if not any(mark in row["description"] and row["ref"] not in before for row in submissions(competition)):
+        if find() is None:
             raise
+        return
+    if not answer.get("ref") and "success" not in (answer.get("message") or "").lower():
+        raise refusal(answer.get("message") or "nothing", where=path)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from seti_utils.errors import InputError
 from seti_utils.files import replacing
-from seti_utils.kaggle.datasets import upload_dataset, write_dataset_metadata
+from seti_utils.kaggle.datasets import dataset_metadata, upload_dataset
 
 TITLE = "seti pretrained weights"
 
@@ -54,5 +54,4 @@ def download(name: str) -> Path:
 
 def upload_weights(folder: str | Path, owner: str) -> str:
     """Upload every file in ``folder`` as the dataset owner/seti-pretrained-weights and return that name."""
-    write_dataset_metadata(Path(folder), owner, TITLE)
-    return upload_dataset(Path(folder))
+    return upload_dataset(Path(folder), dataset_metadata(owner, TITLE))

@@ -9,25 +9,34 @@ from .faults import Refusal
 
 def auc(targets: list[float], scores: list[float]) -> float:
     """Area under the ROC curve by counting pairs, ties half; small tables only."""
-    ones = [score for target, score in zip(targets, scores) if target > 0.5]
-    zeros = [score for target, score in zip(targets, scores) if target <= 0.5]
+    ones = [score for target, score in zip(targets, scores, strict=True) if target > 0.5]
+    zeros = [score for target, score in zip(targets, scores, strict=True) if target <= 0.5]
     wins = sum((one > zero) + 0.5 * (one == zero) for one in ones for zero in zeros)
     return wins / (len(ones) * len(zeros))
 
 
 class Competitions:
-    """``archive``: the zip served as the competition's data; ``solution``: {id: target} that scores submissions."""
+    """``archive``: the zip served as the competition's data; ``solution``: {id: target} that scores submissions.
+
+    ``page`` rows of submissions are served at most, whatever is asked for; ``tells_more`` adds the next page's token.
+    """
 
     def __init__(self, site, slug: str = "seti-breakthrough-listen"):
         self.site, self.slug = site, slug
         self.archive: Path | bytes = b""
         self.solution: dict[str, float] = {}
         self.submissions: list[dict] = []
-        self.pending = 1
+        self.pending, self.page, self.tells_more = 1, 20, True
+        self.accepted, self.entered = True, [slug]
 
     def check(self, name: str) -> None:
         if name != self.slug:
             raise Refusal(404, f"Competition not found: {name}")
+        if not self.accepted:
+            raise Refusal(403, "You must accept this competition's rules before you'll be able to download files.")
+
+    def ListCompetitions(self, request: dict) -> dict:
+        return {"competitions": [{"ref": f"https://www.kaggle.com/competitions/{slug}"} for slug in self.entered]}
 
     def StartSubmissionUpload(self, request: dict) -> dict:
         self.check(request["competitionName"])
@@ -59,14 +68,16 @@ class Competitions:
 
     def ListSubmissions(self, request: dict) -> dict:
         self.check(request["competitionName"])
-        rows = []
-        for submission in self.submissions:
+        rows, size = [], min(self.page, request.get("pageSize", 20))
+        first = int(request.get("pageToken") or size * (request.get("page", 1) - 1))
+        for submission in self.submissions[first : first + size]:
             submission["asked"] += 1
             row = {key: submission[key] for key in ("ref", "fileName", "date", "description")}
             if submission["asked"] > self.pending:
                 row |= self.score(submission["content"])
             rows.append(row)
-        return {"submissions": rows}
+        more = self.tells_more and first + size < len(self.submissions)
+        return {"submissions": rows} | ({"nextPageToken": str(first + size)} if more else {})
 
     def score(self, content: bytes) -> dict:
         rows = {row["id"]: float(row["target"]) for row in csv.DictReader(io.StringIO(content.decode()))}

@@ -1,18 +1,16 @@
 """Fixtures for tests that talk to the local site; import them into a test module."""
 
-import argparse
 import contextlib
 import io
 import json
 import os
 import shutil
-import sys
-import traceback
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-from seti_utils.kaggle import cli
+from seti_utils.kaggle import child, client
 from seti_utils.kaggle.build import build
 
 from .server import LocalKaggle
@@ -21,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 TRAIN = """from pathlib import Path
 from seti_utils.session.runfile import write_run
 out = Path(".")
-Path("scores.csv").write_text(f"fold,score\\n{folds},0.5\\n")
+Path("scores.csv").write_text(f"fold,score\\n{folds},0.5\\n", encoding="utf-8")
 write_run(out, stage="train", experiment=experiment, fingerprint="f" * 12, folds=[int(f) for f in folds.split(",")],
           seeds=[int(s) for s in seeds.split(",")], finished=not stop_after)
 """
@@ -29,7 +27,7 @@ INFER = """from pathlib import Path
 from seti_utils.session.mounts import find_runs
 from seti_utils.session.runfile import write_run
 found = find_runs(runs)
-Path("submission.csv").write_text("".join((run / "scores.csv").read_text() for run in found))
+Path("submission.csv").write_text("".join((run / "scores.csv").read_text(encoding="utf-8") for run in found))
 write_run(".", stage="infer", experiment=experiment, fingerprint="f" * 12, folds=[0, 1], seeds=[2021])
 """
 
@@ -68,8 +66,8 @@ def site(tmp_path_factory):
 @pytest.fixture
 def kaggle_process(site, tmp_path, monkeypatch):
     """The site, fresh, and the environment that makes the client talk to it; every call starts the real client."""
-    if not Path(sys.executable).with_name("kaggle").exists():
-        pytest.skip("the kaggle client is not installed beside this Python")
+    if not os.environ.get("SETI_KAGGLE_CLIENT") and find_spec("kaggle") is None:
+        pytest.skip("the kaggle client is not installed")
     site.forget()
     for name in ("no_proxy", "NO_PROXY", "all_proxy", "ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "KAGGLE_API_TOKEN"):
         monkeypatch.delenv(name, raising=False)
@@ -81,39 +79,29 @@ def kaggle_process(site, tmp_path, monkeypatch):
 
 @pytest.fixture
 def kaggle(kaggle_process, monkeypatch):
-    """The same with the real client's code called inside this process: starting it takes half a second a call."""
-    monkeypatch.setattr(cli, "run_client", run_inside)
+    """The same with the real client's code called inside this process: starting it takes half a second a call.
+
+    Where ``SETI_KAGGLE_CLIENT`` names another client, every call is a process of that one after all.
+    """
+    if not os.environ.get("SETI_KAGGLE_CLIENT"):
+        monkeypatch.setattr(client, "lines_of", lines_inside)
     return kaggle_process
 
 
-def run_inside(words: tuple[str, ...], timeout: float, cwd: Path | None) -> tuple[int, str, str]:
-    """What :func:`seti_utils.kaggle.cli.run_client` returns, from the client's own ``main`` in this process."""
-    before, arguments, place = dict(os.environ), sys.argv, os.getcwd()
-    out, err, code, clean = io.StringIO(), io.StringIO(), 0, cli.clean_environment()
+def lines_inside(request: dict, timeout: float | None, live: bool) -> list[dict]:
+    """What :func:`seti_utils.kaggle.client.lines_of` yields, from the child's own code in this process."""
+    before, clean = dict(os.environ), client.clean_environment()
     os.environ.clear()
     os.environ.update(clean)
-    sys.argv = ["kaggle", "-W", *words]
     try:
-        os.chdir(cwd or place)
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             import kaggle
-            from kaggle.cli import main
 
-            argparse._ = str  # the client's parser asks for 400 translations a call, half of its time
             kaggle.api._authenticated = False
-            try:
-                main()
-            except SystemExit as leaving:
-                code = int(leaving.code or 0)
-            except Exception:
-                code = 1
-                traceback.print_exc()
+            return list(child.replies(json.loads(json.dumps(request))))
     finally:
-        sys.argv = arguments
-        os.chdir(place)
         os.environ.clear()
         os.environ.update(before)
-    return code, out.getvalue(), err.getvalue()
 
 
 @pytest.fixture(scope="session")

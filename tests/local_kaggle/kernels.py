@@ -131,6 +131,7 @@ class Kernels:
             folder = self.site.folder / "datasets" / name
             folder.mkdir(parents=True, exist_ok=True)
             for inside, content in self.site.datasets.known.get(name, {"files": {}})["files"].items():
+                (folder / inside).parent.mkdir(parents=True, exist_ok=True)
                 (folder / inside).write_bytes(content)
             mounts[f"datasets/{name}"] = folder
         return mounts

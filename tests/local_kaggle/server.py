@@ -7,6 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from .accounts import Accounts
 from .competitions import Competitions
 from .datasets import Datasets
 from .faults import Fault, Refusal
@@ -40,6 +41,7 @@ class LocalKaggle:
         self.kernels = Kernels(self, execute=execute, layout=layout, machines=machines)
         self.datasets = Datasets(self)
         self.competitions = Competitions(self)
+        self.accounts = Accounts(self)
 
     def __enter__(self) -> "LocalKaggle":
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), handler_of(self))
@@ -66,6 +68,7 @@ class LocalKaggle:
             self.kernels.forget()
             self.datasets = Datasets(self)
             self.competitions = Competitions(self)
+            self.accounts = Accounts(self)
 
     def environment(self, home: Path) -> dict[str, str]:
         """The variables that make the real client talk to this server and to nothing else."""
@@ -98,7 +101,7 @@ class LocalKaggle:
         """Carry out one remote call. A string is an address to be redirected to."""
         with self.lock:
             self.calls.append((method, request))
-            for service in (self.kernels, self.datasets, self.competitions):
+            for service in (self.kernels, self.datasets, self.competitions, self.accounts):
                 action = getattr(service, method, None)
                 if action is not None:
                     return action(request)
@@ -107,7 +110,7 @@ class LocalKaggle:
 
 def handler_of(site: LocalKaggle) -> type[BaseHTTPRequestHandler]:
     """The request handler class bound to ``site``."""
-    credentials = "Basic " + base64.b64encode(f"{site.user}:{site.key}".encode()).decode()
+    credentials = base64.b64encode(f"{site.user}:{site.key}".encode()).decode()
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -138,6 +141,10 @@ def handler_of(site: LocalKaggle) -> type[BaseHTTPRequestHandler]:
                 raise Refusal(413, "Request entity too large")
             return self.rfile.read(size)
 
+        def is_user(self) -> bool:
+            kind, _, secret = self.headers.get("Authorization", "").partition(" ")
+            return secret == credentials if kind == "Basic" else secret in site.accounts.tokens
+
         def strike(self, fault: Fault) -> None:
             if fault.body == "cut":
                 self.send(200, "application/json", b'{"ref": "/code/somebody/some-kernel", "url":', cut=True)
@@ -149,7 +156,7 @@ def handler_of(site: LocalKaggle) -> type[BaseHTTPRequestHandler]:
             method = urlsplit(self.path).path.rsplit("/", 1)[-1]
             try:
                 request = json.loads(self.body() or b"{}")
-                if self.headers.get("Authorization") != credentials:
+                if not self.is_user() and method not in ("IntrospectToken", "GenerateAccessToken"):
                     raise Refusal(401, "Unauthenticated")
                 fault = site.fault(method)
                 if fault and not fault.after and fault.body != "answer":

@@ -9,7 +9,7 @@ from seti_utils.commands.kaggle.transfers import add_chain, add_data, add_fetch,
 from seti_utils.kaggle import build as building
 from seti_utils.kaggle.cancel import cancel
 from seti_utils.kaggle.check import check_kernel, require_good
-from seti_utils.kaggle.cli import user
+from seti_utils.kaggle.client import user
 from seti_utils.kaggle.datasets import upload_dataset
 from seti_utils.kaggle.errors import BadKernel, RunActive
 from seti_utils.kaggle.push import push

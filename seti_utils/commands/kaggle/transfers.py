@@ -6,13 +6,14 @@ from pathlib import Path
 from seti_utils.commands.kaggle.naming import add_step, kernel_named
 from seti_utils.errors import InputError
 from seti_utils.kaggle.chain import describe, run_chain
-from seti_utils.kaggle.cli import user
+from seti_utils.kaggle.client import user
+from seti_utils.kaggle.competition import COMPETITION
 from seti_utils.kaggle.data import download
 from seti_utils.kaggle.example import example_plan
 from seti_utils.kaggle.fetch import fetch, fetch_pushed, files_below
 from seti_utils.kaggle.metadata import NAME
 from seti_utils.kaggle.plan import read_plan
-from seti_utils.kaggle.submit import COMPETITION, submissions, submit
+from seti_utils.kaggle.submit import submissions, submit
 from seti_utils.kaggle.weights import gather_weights, upload_weights
 
 
@@ -100,11 +101,12 @@ def add_submit(steps: argparse._SubParsersAction) -> None:
 def do_submit(args: argparse.Namespace) -> None:
     from seti_utils.data.competition import find_data
 
-    if args.list or args.file is None:
+    if args.list:
         for row in submissions(args.competition):
-            score = row["publicScore"] or "-"
-            print(f"{row['ref']}  {row['date'][:16]}  {row['status']:8}  {score:8}  {row['description']}")
+            print(f"{row.ref}  {row.date[:16]}  {row.status:8}  {row.public or '-':8}  {row.description} {row.reason}".rstrip())
         return
+    if args.file is None:
+        raise InputError("no file to submit", remedy="name a submission.csv, or list what was sent with --list")
     sample = args.sample or find_data() / "sample_submission.csv"
     row = submit(args.file, args.message, sample=sample, competition=args.competition, again=args.again, every=args.every)
-    print(f"submission {row['ref']}: public {row['publicScore'] or '-'}, private {row['privateScore'] or '-'}")
+    print(f"submission {row.ref}: public {row.public or '-'}, private {row.private or '-'}")

@@ -1,0 +1,160 @@
+"""Calls the kaggle client in a child process: clean environment, typed errors, no credentials in sight."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from seti_utils.kaggle import child
+from seti_utils.kaggle.answers import error_of
+from seti_utils.kaggle.credentials import redact
+from seti_utils.kaggle.errors import ConnectionLost, NoClient, Unauthorized
+
+KEPT = (
+    "PATH",
+    "HOME",
+    "USERPROFILE",
+    "APPDATA",
+    "SYSTEMROOT",
+    "LANG",
+    "LC_ALL",
+    "TMPDIR",
+    "TEMP",
+    "TMP",
+    "XDG_CONFIG_HOME",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+    "KAGGLE_CONFIG_DIR",
+    "KAGGLE_USERNAME",
+    "KAGGLE_KEY",
+    "KAGGLE_API_TOKEN",
+)
+
+
+def client_python() -> str:
+    """The Python that the client belongs to: this one, or that of ``SETI_KAGGLE_CLIENT`` (a `kaggle` command or a Python).
+
+    Raises ``NoClient`` where that file is missing.
+    """
+    named = os.environ.get("SETI_KAGGLE_CLIENT")
+    if not named:
+        return sys.executable
+    path = Path(named)
+    if path.stem.startswith("kaggle"):
+        path = path.resolve().with_name("python.exe" if os.name == "nt" else "python")
+    if not path.is_file():
+        raise NoClient("there is no Python with the kaggle client", where=path, remedy="correct SETI_KAGGLE_CLIENT")
+    return str(path)
+
+
+def clean_environment() -> dict[str, str]:
+    """The variables that the client may see.
+
+    Everything else stays out: ``VERBOSE`` prints the Authorization header, and any other ``KAGGLE_…`` variable
+    silently becomes a setting. ``KAGGLE_API_ENVIRONMENT`` passes only as LOCALHOST, the client's own test mode.
+    """
+    environment = {name: os.environ[name] for name in KEPT if name in os.environ}
+    if os.environ.get("KAGGLE_API_ENVIRONMENT") == "LOCALHOST":
+        environment["KAGGLE_API_ENVIRONMENT"] = "LOCALHOST"
+    return environment | {"PYTHONIOENCODING": "utf-8", "PYTHONUTF8": "1"}
+
+
+def ask(call: str, *, where: object = None, timeout: float = 600, live: bool = False, **arguments: object) -> Any:
+    """The value of one call of the client; see :mod:`seti_utils.kaggle.child` for what ``call`` may be.
+
+    ``where`` names what is asked about in an error. ``timeout`` in seconds; past it the client is stopped and
+    ``ConnectionLost`` raised. ``live`` shows the client's own progress bars in a terminal. Raises the typed error of a
+    refusal.
+    """
+    for line in lines_of({"call": call, "arguments": arguments}, timeout, live):
+        if "error" in line:
+            raise error_of(line["error"] | {"message": redact(line["error"]["message"])}, where=where)
+        if "value" in line:
+            return line["value"]
+    raise AssertionError("a child that ends without a value has told of an error")
+
+
+def pages(call: str, *, where: object = None, timeout: float = 600, **arguments: object) -> Iterator[dict]:
+    """Every page of a list that the site serves in pages; raises like :func:`ask`."""
+    token = ""
+    while True:
+        page = ask(call, where=where, timeout=timeout, **arguments, **({"pageToken": token} if token else {}))
+        yield page
+        following = page.get("nextPageToken") or ""
+        if following in ("", token):
+            return
+        token = following
+
+
+def events(call: str, *, where: object = None, **arguments: object) -> Iterator[dict]:
+    """What a call of the client yields, as it comes; raises like :func:`ask`."""
+    for line in lines_of({"call": call, "arguments": arguments}, None, False):
+        if "error" in line:
+            raise error_of(line["error"] | {"message": redact(line["error"]["message"])}, where=where)
+        if "event" in line:
+            yield line["event"]
+
+
+def lines_of(request: dict, timeout: float | None, live: bool) -> Iterator[dict]:
+    """The child's lines; one with an error of its own where it dies without an answer."""
+    with tempfile.TemporaryFile() as printed:
+        shown = None if live and sys.stderr.isatty() else printed
+        process = subprocess.Popen(
+            [client_python(), "-P", child.__file__],
+            env=clean_environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=shown,
+            encoding="utf-8",
+        )
+        try:
+            if timeout is None:
+                process.stdin.write(json.dumps(request))
+                process.stdin.close()
+                yield from whole(process.stdout)
+                process.wait()
+            else:
+                out, _ = process.communicate(json.dumps(request), timeout=timeout)
+                yield from whole(out.splitlines())
+        except subprocess.TimeoutExpired:
+            raise ConnectionLost(f"no answer within {timeout:.0f} s", where=request["call"]) from None
+        finally:
+            process.kill()
+            process.communicate()
+        printed.seek(0)
+        yield {"error": crash(printed.read().decode("utf-8", "replace"), process.returncode)}
+
+
+def whole(lines) -> Iterator[dict]:
+    """The lines that are JSON objects: a child that is killed may leave half a line."""
+    for line in lines:
+        try:
+            yield json.loads(line)
+        except ValueError:
+            continue
+
+
+def crash(printed: str, code: int) -> dict:
+    """The error of a child that ended without an answer, told by the last line that it printed: a traceback's telling one."""
+    last = next((line.strip() for line in reversed(printed.splitlines()) if line.strip()), f"exit status {code}")
+    return {"type": "crash", "status": None, "message": last, "wait": None}
+
+
+def user() -> str:
+    """The name of the user who is logged in. Raises ``Unauthorized`` where nobody is."""
+    name = ask("get_config_value", name="username", timeout=120)
+    if not name:
+        raise Unauthorized("nobody is logged in")
+    return name
