@@ -9,6 +9,7 @@ import pytest
 from local_kaggle import Fault, Script
 from local_kaggle.fixtures import built, kaggle, kaggle_process, kernel, repository, site  # noqa: F401 - fixtures
 
+from seti_utils.commands.parsing import make_parser
 from seti_utils.errors import InputError
 from seti_utils.kaggle import errors
 from seti_utils.kaggle.cancel import cancel
@@ -37,8 +38,8 @@ def sample(tmp_path):
 
 def test_a_bad_submission_never_reaches_the_site(kaggle, tmp_path, sample):
     """The rules are those of ``scores.submission``, which its own tests hold."""
-    with pytest.raises(InputError, match="not where the sample has them"):
-        submit(write(tmp_path / "s.csv", IDS[::-1]), "m", sample=sample)
+    with pytest.raises(InputError, match="have no row in"):
+        submit(write(tmp_path / "s.csv", IDS[1:]), "m", sample=sample)
     assert kaggle.calls == []
 
 
@@ -173,14 +174,10 @@ def test_cancelling_says_what_it_costs(kaggle, kernel):
 
 def test_the_command_line(kaggle, repository, tmp_path, monkeypatch, capsys):
     """The story of the help text, by the commands themselves."""
-    import argparse
-
-    from seti_utils.commands.kaggle.kernels import add_kaggle_parser
 
     def run(*words: object) -> str:
-        parser = argparse.ArgumentParser()
-        add_kaggle_parser(parser.add_subparsers())
-        args = parser.parse_args(["kaggle", *map(str, words)])
+        told = ["kaggle", *map(str, words)]
+        args = make_parser(told).parse_args(told)
         args.handle(args)
         return capsys.readouterr().out
 
