@@ -5,7 +5,6 @@ import json
 import os
 import socket
 import time
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from seti_utils.errors import InputError
 from seti_utils.files import write_json
+from seti_utils.notes import note
 
 try:
     import fcntl
@@ -62,7 +62,7 @@ class Claim:
                         remedy="give another folder, or delete this one",
                     )
                 if content is not None and "content" not in about:
-                    warnings.warn(f"{folder} {UNSAID}", stacklevel=2)
+                    note(f"{folder} {UNSAID}")
                 keys = [key for key in {**wanted, **there} if there.get(key) != wanted.get(key)]
                 if other := [f"{key}={there.get(key)} (asked: {wanted.get(key)})" for key in keys]:
                     kind = "another" if name == self.done else "another, unfinished"

@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import time
-import warnings
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -25,6 +24,7 @@ from seti_utils.data.competition import Competition
 from seti_utils.data.reading import unreadable
 from seti_utils.errors import InputError
 from seti_utils.files import write_json
+from seti_utils.notes import note
 
 ROW_BYTES = FREQ * 2
 STARTS = tuple(HEADER_BYTES + panel * PANEL_BYTES + TIME // 3 * ROW_BYTES for panel in range(PANELS))
@@ -104,7 +104,7 @@ def refuse_other_content(there: Mapping[str, str] | None, competition: Competiti
     ``there``: the marks that it carries, by split; None from versions that wrote none, of which a note says so.
     """
     if there is None:
-        warnings.warn(f"{where} {UNSAID}", stacklevel=2)
+        note(f"{where} {UNSAID}")
         return
     for split, mark in there.items():
         here = marks_of(competition, split).get(split)
