@@ -1,5 +1,6 @@
 """The submission: the sample's order, and every way in which a file can be wrong."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,8 @@ import pytest
 
 from seti_utils.__main__ import main
 from seti_utils.errors import InputError
-from seti_utils.scores.submission import check_submission, write_submission
+from seti_utils.files import sha256
+from seti_utils.scores.submission import check_submission, origin_file, write_submission
 from seti_utils.scores.tables import make_scores
 
 FULL = Path(__file__).parents[2] / "shared/real/full"
@@ -37,6 +39,24 @@ def test_rows_are_written_in_the_samples_order(sample, tmp_path):
         "median": (0.2 + 1 / 3) / 2,
         "high": 0.4,
         "in_order": True,
+    }
+
+
+def test_where_a_submission_comes_from_stands_beside_it(sample, tmp_path):
+    """The site takes two columns only: experiment, data and weights would be lost, and that training was not finished."""
+    ids = ["00", "0a", "0c", "1e3"]
+    scores = scores_of(ids, [0.1, 0.2, 0.3, 0.4]).assign(data="d1", weights="w1 partial", fold=[0, 0, 1, 1])
+    out = write_submission(scores, sample, tmp_path / "submission.csv")
+    origin = json.loads(origin_file(out).read_text(encoding="utf-8"))
+    assert origin == {
+        "fold": [0, 1],
+        "experiment": "exp011",
+        "seed": 1,
+        "fingerprint": "f" * 12,
+        "data": "d1",
+        "weights": "w1 partial",
+        "partial": True,
+        "sha256": sha256(out),
     }
 
 

@@ -23,7 +23,7 @@ def test_scores_are_read_back_bit_for_bit_and_ids_stay_text(tmp_path):
     table = table_of(ids, score, target=np.arange(len(ids)) % 2)
     write_scores(tmp_path / "oof.csv", table)
     back = read_scores(tmp_path / "oof.csv")
-    assert list(back.columns) == ["id", "target", "score", "fold", "experiment", "seed", "fingerprint"]
+    assert list(back.columns) == ["id", "target", "score", "fold", "experiment", "seed", "fingerprint", "data", "weights"]
     assert back["score"].to_numpy().tobytes() == score.tobytes()
     assert back["id"].tolist() == ids and back["fingerprint"].unique().tolist() == ["0123456789ab"]
     pd.testing.assert_frame_equal(back, table)
@@ -149,3 +149,26 @@ def test_logits_blend_by_rank(tmp_path):
     assert tables[0]["score"].tolist() == [0.25, 0.875, 0.5, 0.875] and tables[1]["score"].tolist() == [0.4, 0.1, 0.2, 0.3]
     mean = blend(tables, "rank").set_index("id")["score"]
     np.testing.assert_allclose(mean[["a", "b", "c", "d"]], [(2 / 7 + 0.75) / 2, 0.75, (4 / 7 + 0.25) / 2, 1.0])
+
+
+def test_scores_say_what_they_were_made_from_and_those_of_different_data_never_mix(tmp_path):
+    """Equal ids do not make equal data: a mean over both would be of neither."""
+    one, other = (table_of(["a", "b"], data=data, weights=weights) for data, weights in (("d1", "w1"), ("d2", "w2")))
+    write_scores(tmp_path / "one.csv", one)
+    assert read_scores(tmp_path / "one.csv")[["data", "weights"]].values.tolist() == [["d1", "w1"]] * 2
+    for together in (mean_scores, blend, lambda tables: gather_folds(tables, ["a", "b"])):
+        with pytest.raises(InputError, match=r"different data: content d1 \(exp011\) and d2 \(exp011\)"):
+            together([one, other])
+    silent = table_of(["a", "b"])
+    for mean in (mean_scores([one, silent]), blend([silent, one])):
+        assert set(mean["data"]) == {"d1"} and set(mean["weights"]) == {""}
+
+
+def test_a_mean_is_of_weights_of_its_own_and_partial_as_soon_as_one_member_is():
+    def mean_of(*marks):
+        (mark,) = set(mean_scores([table_of(["a", "b"], weights=mark) for mark in marks])["weights"])
+        return mark
+
+    assert mean_of("w1", "w1") == "w1" and mean_of("w1", "w2") == mean_of("w2", "w1") not in {"w1", "w2"}
+    assert mean_of("w1", "w2 partial").endswith(" partial") and mean_of("", "w2 partial") == "unknown partial"
+    assert mean_of("w1", "w3") != mean_of("w1", "w2")

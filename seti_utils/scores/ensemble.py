@@ -11,7 +11,7 @@ from scipy.stats import rankdata
 
 from seti_utils.data.tables import refuse
 from seti_utils.errors import InputError
-from seti_utils.scores.tables import MANY, align, check_scores
+from seti_utils.scores.tables import MANY, align, check_scores, made_by, same_data
 from seti_utils.stats.logistic import sigmoid
 
 CLIP = 1e-7
@@ -64,6 +64,8 @@ def blend(
             seed=MANY,
             fold=np.where((folds == folds[0]).all(0), folds[0], MANY),
             fingerprint=hashlib.sha256(json.dumps(recipe).encode()).hexdigest()[:12],
+            data=same_data(tables, name),
+            weights=made_by(tables),
         ),
         where=name,
     )

@@ -11,7 +11,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from seti_utils.errors import InputError
 from seti_utils.scores.ensemble import blend, check_comparable, logits
-from seti_utils.scores.tables import MANY, check_scores
+from seti_utils.scores.tables import MANY, check_scores, made_by, same_data
 from seti_utils.stats.auc import Ranking
 from seti_utils.stats.bootstrap import bootstrap
 
@@ -53,8 +53,16 @@ def stack(
     mark = hashlib.sha256(json.dumps(["stack", STRENGTH, origins]).encode()).hexdigest()[:12]
     origin = {"experiment": name, "fingerprint": mark, "seed": oofs[0]["seed"].iloc[0] if same_seed(oofs) else MANY}
     return (
-        check_scores(oofs[0].assign(score=score, **origin), name),
-        check_scores(tests[0].assign(score=fitted(own, target).predict_proba(other)[:, 1], **origin), name),
+        check_scores(oofs[0].assign(score=score, data=same_data(oofs, name), weights=made_by(oofs), **origin), name),
+        check_scores(
+            tests[0].assign(
+                score=fitted(own, target).predict_proba(other)[:, 1],
+                data=same_data(tests, name),
+                weights=made_by(tests),
+                **origin,
+            ),
+            name,
+        ),
     )
 
 

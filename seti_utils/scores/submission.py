@@ -7,7 +7,8 @@ import pandas as pd
 
 from seti_utils.data.tables import as_numbers, check_ids, read_table, refuse, require_columns
 from seti_utils.errors import InputError
-from seti_utils.files import write_table
+from seti_utils.files import sha256, write_json, write_table
+from seti_utils.scores.tables import MADE_FROM, ORIGIN, is_partial
 
 FEW = 10
 """Distinct scores below which rows are ranked by chance."""
@@ -16,7 +17,8 @@ FEW = 10
 def write_submission(scores: pd.DataFrame, sample: str | Path, out: str | Path) -> Path:
     """Write ``id,target`` with the scores of a table, in the order of the sample submission; returns ``out``.
 
-    Raises ``InputError``, with nothing written, when an id of the sample has no score or a score's id is not in the
+    Beside it, as ``<name>.origin.json``, stands what the two columns cannot say: experiment, fold, seed and fingerprint of the
+    scores, which data and weights they were made from, and whether these were trained to the end. Raises ``InputError``, with nothing written, when an id of the sample has no score or a score's id is not in the
     sample.
     """
     ids = sample_ids(sample)
@@ -26,7 +28,20 @@ def write_submission(scores: pd.DataFrame, sample: str | Path, out: str | Path) 
     target = scores.set_index("id")["score"].loc[ids].to_numpy(np.float64)
     check_values(target, ids, out)
     write_table(out, pd.DataFrame({"id": ids.to_numpy(), "target": target}))
+    write_json(origin_file(out), origin_of(scores) | {"sha256": sha256(out)})
     return Path(out)
+
+
+def origin_file(submission: str | Path) -> Path:
+    """Where the origin of a submission stands."""
+    return Path(submission).with_suffix(".origin.json")
+
+
+def origin_of(scores: pd.DataFrame) -> dict[str, object]:
+    """Where the scores of a table come from; ``partial`` where weights were used whose training was not finished."""
+    origin = {name: pd.unique(scores[name]).tolist() for name in (*ORIGIN, *MADE_FROM)}
+    plain = {name: values[0] if len(values) == 1 else values for name, values in origin.items()}
+    return plain | {"partial": any(map(is_partial, origin["weights"]))}
 
 
 def check_submission(path: str | Path, sample: str | Path, *, most_tied: float = 0.5) -> dict[str, float | int | bool]:

@@ -1,5 +1,6 @@
 """Score tables: one row per cadence, and in every row where its score comes from."""
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,9 +13,13 @@ from seti_utils.errors import InputError
 from seti_utils.files import sha256, write_table
 
 ORIGIN = ("fold", "experiment", "seed", "fingerprint")
+MADE_FROM = ("data", "weights")
+"""The content of the cadences' data (``data.content``) and the mark of the weights; empty where nobody says."""
 NUMBERS = {"target": np.float64, "score": np.float64, "fold": np.int64, "seed": np.int64}
 MANY = -1
 """The fold, or the seed, of a score that is a mean over several."""
+PARTIAL = " partial"
+"""What the mark of weights ends with whose training was not finished."""
 
 
 def make_scores(
@@ -25,15 +30,18 @@ def make_scores(
     experiment: str,
     seed: int,
     fingerprint: str,
+    data: str = "",
+    weights: str = "",
     target: np.ndarray | None = None,
 ) -> pd.DataFrame:
-    """A checked score table with the columns id, [target], score, fold, experiment, seed, fingerprint.
+    """A checked score table with the columns id, [target], score, fold, experiment, seed, fingerprint, data, weights.
 
-    ``score`` is float64 ``(N,)`` in [0, 1]; ``target`` is in [0, 1] where it is known; ``fold`` may differ by row.
+    ``data`` and ``weights`` say what the scores were made from, see ``MADE_FROM``. ``score`` is float64 ``(N,)`` in [0, 1]; ``target`` is in [0, 1] where it is known; ``fold`` may differ by row.
     Raises ``InputError`` as ``check_scores`` does.
     """
     columns = {"id": np.asarray(ids, dtype=object)} | ({} if target is None else {"target": target})
     columns |= {"score": score, "fold": fold, "experiment": experiment, "seed": seed, "fingerprint": fingerprint}
+    columns |= {"data": data, "weights": weights}
     lengths = {name: len(value) for name, value in columns.items() if np.ndim(value)}
     if len(set(lengths.values())) > 1:
         raise InputError(f"columns of different lengths: {lengths}", where=experiment)
@@ -41,7 +49,7 @@ def make_scores(
 
 
 def check_scores(table: pd.DataFrame, where: object = "score table") -> pd.DataFrame:
-    """The table with its columns in order and of the right types.
+    """The table with its columns in order and of the right types; ``MADE_FROM`` may be absent, other columns are left out.
 
     Raises ``InputError``, naming the first id concerned, for missing columns, an empty table, an empty or repeated
     id, and scores or targets that are not numbers in [0, 1].
@@ -55,8 +63,10 @@ def check_scores(table: pd.DataFrame, where: object = "score table") -> pd.DataF
         )
     if table.empty:
         raise InputError("has no rows", where=where)
-    table = table[["id", *(["target"] if "target" in table else []), "score", *ORIGIN]].copy()
-    for name in ("id", "experiment", "fingerprint"):
+    absent = dict.fromkeys([name for name in MADE_FROM if name not in table], "")
+    target = ["target"] if "target" in table else []
+    table = table.assign(**absent)[["id", *target, "score", *ORIGIN, *MADE_FROM]]
+    for name in ("id", "experiment", "fingerprint", *MADE_FROM):
         table[name] = table[name].astype(str)
     for name, kind in NUMBERS.items():
         if name in table:
@@ -133,8 +143,9 @@ def mean_scores(tables: Sequence[pd.DataFrame], where: object = "mean of tables"
     ``InputError``; blending different ones is ``ensemble.blend``. Fold and seed become -1 where they differ.
     """
     check_one_origin(tables, ("experiment", "fingerprint"), where)
-    values = np.stack([table["score"] for table in align(tables, where)])
-    mean = tables[0].reset_index(drop=True).assign(score=values.mean(0))
+    tables = align(tables, where)
+    values = np.stack([table["score"] for table in tables])
+    mean = tables[0].assign(score=values.mean(0), data=same_data(tables, where), weights=made_by(tables))
     for name in ("fold", "seed"):
         found = {int(value) for table in tables for value in table[name].unique()}
         mean[name] = found.pop() if len(found) == 1 else MANY
@@ -142,13 +153,45 @@ def mean_scores(tables: Sequence[pd.DataFrame], where: object = "mean of tables"
 
 
 def align(tables: Sequence[pd.DataFrame], where: object) -> list[pd.DataFrame]:
-    """The tables with their rows in the order of the first. Raises ``InputError`` unless all hold the same ids."""
+    """The tables with their rows in the order of the first.
+
+    Raises ``InputError`` unless all hold the same ids and, as far as they say, were made from the same data.
+    """
     first = tables[0]["id"]
+    same_data(tables, where)
     for number, table in enumerate(tables[1:], start=2):
         label = f"{where}: table {number} ({table['experiment'].iloc[0]})"
         refuse(~table["id"].isin(first), table["id"], "are not in the first table", label, "use the same rows")
         refuse(~first.isin(table["id"]), first, "of the first table are missing", label, "use tables of the same rows")
     return [table.set_index("id").loc[first].reset_index() for table in tables]
+
+
+def same_data(tables: Sequence[pd.DataFrame], where: object) -> str:
+    """The content of the data that all ``tables`` were made from; empty where none says. Raises ``InputError`` for two."""
+    said = {mark: table for table in tables for mark in pd.unique(table.get("data", pd.Series(dtype=str))) if mark}
+    if len(said) > 1:
+        names = " and ".join(f"{mark} ({table['experiment'].iloc[0]})" for mark, table in list(said.items())[:2])
+        raise InputError(
+            f"mixes scores of different data: content {names}", where=where, remedy="score the same data with all of them"
+        )
+    return next(iter(said), "")
+
+
+def made_by(tables: Sequence[pd.DataFrame]) -> str:
+    """The mark of the weights that made ``tables`` together: one for several, empty where a table is silent.
+
+    Where some of them were not trained to the end it says so (``PARTIAL``) in any case.
+    """
+    marks = sorted({mark for table in tables for mark in pd.unique(table["weights"])})
+    if len(marks) == 1:
+        return marks[0]
+    joined = "" if "" in marks else hashlib.sha256(" ".join(marks).encode()).hexdigest()[:16]
+    return (joined or "unknown") + PARTIAL if any(map(is_partial, marks)) else joined
+
+
+def is_partial(mark: str) -> bool:
+    """Whether ``mark`` is that of weights whose training was not finished."""
+    return mark.endswith(PARTIAL)
 
 
 def check_one_origin(tables: Sequence[pd.DataFrame], names: Sequence[str], where: object) -> pd.DataFrame:
@@ -162,4 +205,5 @@ def check_one_origin(tables: Sequence[pd.DataFrame], names: Sequence[str], where
             raise InputError(
                 f"mixes the {name}s {', '.join(map(str, found[:3]))}", where=where, remedy="give tables of one run, or use blend"
             )
+    same_data(tables, where)
     return stacked
