@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -112,6 +113,33 @@ def test_a_sky_to_a_submission(tmp_path, capsys):
     assert "fingerprint" in refused(
         capsys, "train", "sky_demo", "--folds", "0", "--data", sky, "--out", out, *TINY, "--set", "lr=0.1"
     )
+
+
+def test_a_test_part_alone_can_be_predicted(tmp_path, capsys):
+    """As in an inference notebook: nothing of train is needed but the weights."""
+    sky, alone, out = tmp_path / "sky", tmp_path / "alone", tmp_path / "runs"
+    assert main(["sky", str(sky), "--train", "60", "--test", "10", "--seed", "5", "--workers", "1"]) == 0
+    words = ["sky_demo", "--folds", "0", "--out", str(out), *TINY]
+    assert main(["train", *words, "--data", str(sky)]) == 0
+    alone.mkdir()
+    shutil.move(sky / "test", alone / "test")
+    shutil.copy(sky / "sample_submission.csv", alone)
+    assert main(["predict", *words, "--data", str(alone)]) == 0, capsys.readouterr()
+    assert list(pd.read_csv(out / "submission.csv")["id"]) == list(pd.read_csv(alone / "sample_submission.csv")["id"])
+    assert "no training cadences" in refused(
+        capsys, "train", *words, "--set", "lr=0.1", "--data", alone, "--out", tmp_path / "more"
+    )
+
+
+def test_incomplete_data_train_on_request(tmp_path, capsys):
+    sky, out = tmp_path / "sky", tmp_path / "runs"
+    assert main(["sky", str(sky), "--train", "60", "--test", "10", "--seed", "5", "--workers", "1"]) == 0
+    shutil.rmtree(sky / "test")
+    next((sky / "train").rglob("*.npy")).unlink()
+    words = ["train", "sky_demo", "--folds", "0", "--data", str(sky), "--out", str(out), *TINY]
+    assert "--incomplete" in refused(capsys, *words)
+    assert main([*words, "--incomplete"]) == 0
+    assert "1 of 60 cadences are not there and are left out" in capsys.readouterr().err
 
 
 def test_blend_reproduces_the_second_place(tmp_path):

@@ -2,12 +2,17 @@
 
 import shutil
 
+import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from seti_utils.data import finding
-from seti_utils.data.competition import read_competition
+from seti_utils.data.competition import FORMATS, read_competition
 from seti_utils.data.finding import find_data
+from seti_utils.data.packed import PackedCadences
+from seti_utils.data.sources import FileCadences
+from seti_utils.data.store import pack
 from seti_utils.data.tables import read_targets
 from seti_utils.errors import InputError
 
@@ -121,7 +126,65 @@ def test_missing_files_are_counted_and_the_first_named(tiny_competition):
         path.unlink()
     with pytest.raises(InputError, match="4 of 12 files that train_labels.csv names are missing: .*, …") as caught:
         read_competition(tiny_competition)
-    assert "remove their rows" in str(caught.value)
+    assert "--incomplete" in str(caught.value)
+
+
+def test_incomplete_data_are_taken_only_on_request_and_said_loudly(tiny_competition, capsys):
+    """The full tables with a handful of arrays, or one of the 16 sub-folders: what public copies of the data often are."""
+    files = sorted((tiny_competition / "train").rglob("*.npy"))
+    for path in files[:4]:
+        path.unlink()
+    shutil.rmtree(tiny_competition / "test")
+    found = read_competition(tiny_competition, incomplete=True)
+    assert len(found.train) == 8 and not set(found.train["id"]) & {path.stem for path in files[:4]} and len(found.test) == 0
+    assert all(path.endswith(f"{name}.npy") for name, path in zip(found.train["id"], found.train["path"], strict=True))
+    said = capsys.readouterr().err
+    assert "train: 4 of 12 cadences are not there and are left out (--incomplete)" in said and "test: 5 of 5 cadences" in said
+    shutil.rmtree(tiny_competition / "train")
+    with pytest.raises(InputError, match="has no cadence that its tables name"):
+        read_competition(tiny_competition, incomplete=True)
+
+
+def test_a_test_part_alone_is_enough_to_predict(tiny_competition, tmp_path):
+    shutil.rmtree(tiny_competition / "train")
+    with pytest.raises(InputError, match="12 of 12 files"):
+        read_competition(tiny_competition)
+    (tiny_competition / "train_labels.csv").unlink()
+    found = read_competition(tiny_competition)
+    assert len(found.train) == 0 and list(found.train) == ["id", "target", "path"] and len(found.test) == 5
+    assert int(found.train["target"].sum()) == 0 and len(found.open("train")) == 0 and len(found.open("test")) == 5
+    assert find_data(tiny_competition, environment={}) == tiny_competition
+    assert find_data(environment={}, mounts=tmp_path / "none", local=tmp_path) == tiny_competition
+    whole = mark(tmp_path / "deeper/down")
+    assert find_data(environment={}, mounts=tmp_path / "none", local=tmp_path) == whole
+    (tiny_competition / "sample_submission.csv").unlink()
+    shutil.rmtree(tiny_competition / "test")
+    with pytest.raises(InputError, match="has neither train_labels.csv nor sample_submission.csv"):
+        read_competition(tiny_competition)
+
+
+class Compressed(FileCadences):
+    """Another format, as somebody might add it: the same arrays, compressed."""
+
+    def read_into(self, rows, out):
+        for place, row in enumerate(rows):
+            out[place] = torch.from_numpy(np.load(self.paths[row])["x"][list(self.panels)])
+
+
+def test_another_format_is_one_class_and_one_line(tiny_competition, tmp_path, monkeypatch):
+    raw = read_competition(tiny_competition).open("train", "on")
+    raw.read_into(range(12), wanted := torch.empty(12, 3, 273, 256, dtype=torch.float16))
+    for path in tiny_competition.rglob("*.npy"):
+        np.savez_compressed(path.with_suffix(".npz"), x=np.load(path))
+        path.unlink()
+    monkeypatch.setitem(FORMATS, ".npz", f"{__name__}:Compressed")
+    found = read_competition(tiny_competition)
+    source = found.open("train", "on")
+    source.read_into(range(12), out := torch.empty(12, 3, 273, 256, dtype=torch.float16))
+    assert isinstance(source, Compressed) and torch.equal(out, wanted)
+    kept = PackedCadences(pack(found, tmp_path / "store", "train", "on", workers=1, quiet=True))
+    kept.read_into(range(12), out)
+    assert torch.equal(out, wanted)
 
 
 def test_any_row_of_any_count(tiny_competition):

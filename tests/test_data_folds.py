@@ -59,14 +59,14 @@ def test_round_trip_in_any_order(tmp_path):
 @pytest.mark.parametrize(
     "damage, message",
     [
-        (lambda text: text.replace("\n000,", "\n0ff,"), "fingerprint"),
-        (lambda text: text.replace(",4\n", ",3\n", 1), "fingerprint"),
-        (lambda text: text[: text.rindex("\n", 0, -1) + 1], "fingerprint"),
-        (lambda text: text + text.splitlines()[-1] + "\n", "fingerprint"),
-        (lambda text: text.partition("\n")[2], "fingerprint"),
-        (lambda text: text.replace("id,fold", "fold,id"), "fingerprint"),
-        (lambda text: text.replace(",4\n", ",four\n"), "no table of folds"),
-        (lambda text: "", "fingerprint|no table"),
+        (lambda text: text.replace("\n000,", "\n0ff,"), "was changed after it was written"),
+        (lambda text: text.replace(",4\n", ",3\n", 1), "was changed after it was written"),
+        (lambda text: text[: text.rindex("\n", 0, -1) + 1], "was changed after it was written"),
+        (lambda text: text + text.splitlines()[-1] + "\n", "was changed after it was written"),
+        (lambda text: text.partition("\n")[2], "was changed after it was written"),
+        (lambda text: text.replace("id,fold", "fold,id"), "was changed after it was written"),
+        (lambda text: text.replace(",4\n", ",four\n"), "is not a table of folds"),
+        (lambda text: "", "was changed|is not a table"),
     ],
     ids=["id", "fold", "cut", "twice", "no mark", "header", "word", "empty"],
 )
@@ -84,7 +84,7 @@ def test_folds_of_other_cadences_are_refused(tmp_path):
     for others in (IDS[:-1], [*IDS, "fff"], [*IDS[:-1], IDS[0]], [*IDS, IDS[0]], [*IDS[:-1], "fff"]):
         with pytest.raises(InputError, match="other cadences"):
             read_folds(path, others)
-    with pytest.raises(InputError, match="there are no folds"):
+    with pytest.raises(InputError, match="there is no table of folds"):
         read_folds(tmp_path / "none.csv", IDS)
 
 
@@ -99,3 +99,12 @@ def test_settled_once(tmp_path):
         settled_folds(path, IDS, TARGETS)
     grouped = settled_folds(tmp_path / "g.csv", IDS, TARGETS, folds=4, groups=np.arange(40) // 2)
     assert (grouped[::2] == grouped[1::2]).all()
+
+
+@pytest.mark.parametrize("groups", [None, ()])
+def test_folds_that_cannot_be_drawn_say_why(groups):
+    draw = stratified_folds if groups is None else lambda targets, folds: grouped_folds(targets, np.arange(len(targets)), folds)
+    with pytest.raises(InputError, match="folds=1: at least two are needed.*--set folds=5"):
+        draw(TARGETS, 1)
+    with pytest.raises(InputError, match="there are no training cadences; give a folder with train_labels.csv"):
+        draw([], 5)

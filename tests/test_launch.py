@@ -31,6 +31,7 @@ def test_every_option_of_a_run_reaches_the_processes():
         workers=3,
         stop_after=5400.0,
         sync_bn=True,
+        incomplete=True,
         overrides=parse_overrides(pairs),
     )
     assert all(getattr(given, name) != getattr(Runtime(), name) for name in Runtime.__dataclass_fields__), "say every option"

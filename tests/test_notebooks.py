@@ -1,9 +1,11 @@
 """The notebooks are thin, in step with their sources, without outputs, and papermill runs them."""
 
 import json
+import shutil
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pandas as pd
 import pytest
 from papermill import inspect_notebook
@@ -11,7 +13,7 @@ from papermill import inspect_notebook
 from seti_utils.errors import InputError
 from seti_utils.log.pages import LOG
 from seti_utils.run.notebooks.execute import run_notebook
-from seti_utils.run.notebooks.session import session
+from seti_utils.run.notebooks.session import look, session
 from seti_utils.sky import make_sky
 
 ROOT = Path(__file__).parent.parent
@@ -123,3 +125,19 @@ def test_look_draws_the_real_needle(tmp_path):
 def test_look_works_on_a_sky(sky, tmp_path):
     run_notebook("look", tmp_path / "look.ipynb", [f"data={sky}", "rows=1"])
     assert texts(tmp_path / "look.ipynb")[1] == 3
+
+
+def test_look_needs_neither_all_files_nor_training_data(tiny_competition, capsys):
+    for path in sorted((tiny_competition / "train").rglob("*.npy"))[:6]:
+        path.unlink()
+    found = look(data=str(tiny_competition), rows=2, ids="", out="")
+    assert "6 of 12 cadences are not there" in capsys.readouterr().err
+    shown = [*found.labelled(1), *found.labelled(0)]
+    assert shown and found.read(shown).shape == (len(shown), 6, 273, 256)
+    assert (found.read(shown[-1:])[0] == np.load(tiny_competition / "train" / shown[-1][0] / f"{shown[-1]}.npy")).all()
+    (tiny_competition / "train_labels.csv").unlink()
+    shutil.rmtree(tiny_competition / "train")
+    assert len(look(data=str(tiny_competition), rows=2, ids="", out="").source) == 5
+    for rows in (0, -3):
+        with pytest.raises(InputError, match=f"rows={rows}; give the number of positives"):
+            look(data=str(tiny_competition), rows=rows, ids="", out="")

@@ -65,6 +65,14 @@ def add_era(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_incomplete(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--incomplete",
+        action="store_true",
+        help="take the cadences whose files are there and leave out the others, saying how many",
+    )
+
+
 def add_device(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--device", default="auto", help="auto, cpu, cuda or cuda:1 (default: auto, the first GPU if there is one)"
@@ -104,6 +112,7 @@ class WeightsAction(argparse.Action):
 def add_runtime(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("where and how")
     group.add_argument("--data", type=Path, help="the competition folder (default: $SETI_DATA, Kaggle's mounts, or ./data)")
+    add_incomplete(group)
     group.add_argument("--out", type=Path, default=Path("runs"), help="where artifacts go (default: runs)")
     group.add_argument(
         "--weights",
@@ -137,6 +146,7 @@ def runtime_of(args: argparse.Namespace) -> Runtime:
         adversarial=args.adversarial,
         device=args.device,
         workers=args.workers,
+        incomplete=args.incomplete,
         sync_bn=getattr(args, "sync_bn", False),
         stop_after=parse_duration(args.stop_after) if getattr(args, "stop_after", None) else None,
         overrides=parse_overrides(args.set),

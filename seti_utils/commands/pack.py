@@ -8,7 +8,7 @@ byte: the whole competition takes 84 GB, its ON panels 42 GB.
 import argparse
 from pathlib import Path
 
-from seti_utils.commands.options import add_era, add_workers
+from seti_utils.commands.options import add_era, add_incomplete, add_workers
 
 EXAMPLES = (
     "seti pack DATA STORE --panels on",
@@ -22,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", choices=("train", "test", "both"), default="both", help="which part to pack (default: both)")
     parser.add_argument("--panels", choices=("all", "on"), default="all", help="on: the ON panels only, half the size")
     add_era(parser)
+    add_incomplete(parser)
     add_workers(parser)
     parser.add_argument("--verify", action="store_true", help="read the store back and compare every byte with the files of DATA")
 
@@ -32,7 +33,7 @@ def handle(args: argparse.Namespace) -> None:
     from seti_utils.files import require_writable
 
     require_writable(args.out)
-    competition = read_competition(args.data, args.era)
+    competition = read_competition(args.data, args.era, args.incomplete)
     for split in ("train", "test") if args.split == "both" else (args.split,):
         if args.split == "both" and not len(competition.split(split)):
             continue

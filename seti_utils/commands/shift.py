@@ -11,7 +11,7 @@ rows), effects.csv, statistics.csv and disagreement.csv.
 import argparse
 from pathlib import Path
 
-from seti_utils.commands.options import add_device, add_era, add_overrides, add_seeds, add_workers
+from seti_utils.commands.options import add_device, add_era, add_incomplete, add_overrides, add_seeds, add_workers
 from seti_utils.errors import InputError
 
 EXAMPLES = (
@@ -30,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--no-net", action="store_true", help="boosting only, no small network")
     add_era(parser)
+    add_incomplete(parser)
     parser.add_argument("--seed", type=int, default=0, help="draws the sample and the folds (default: 0)")
     models = parser.add_argument_group("models")
     models.add_argument("--experiment", nargs="+", default=[], metavar="NAME", help="trained experiments of the log")
@@ -73,6 +74,7 @@ def handle(args: argparse.Namespace) -> None:
         overlap=args.overlap,
         device=args.device,
         workers=args.workers,
+        incomplete=args.incomplete,
         overrides=parse_overrides(args.set),
     )
     names, folds = [LOG.find(name).name for name in args.experiment], []

@@ -9,6 +9,7 @@ from seti_utils.errors import InputError
 
 SLUG = "seti-breakthrough-listen"
 MARKER = "train_labels.csv"
+SAMPLE = "sample_submission.csv"
 VARIABLE = "SETI_DATA"
 DEPTH = 5
 """Kaggle mounts a dataset's folder at most this far below its input folder (datasets/owner/slug/folder)."""
@@ -25,6 +26,8 @@ def find_data(
 ) -> Path:
     """The competition's folder, the one with ``train_labels.csv``. ``mounts`` is $SETI_INPUT, or /kaggle/input.
 
+    Where there is no such folder, one with ``sample_submission.csv`` and ``test/`` does: enough to predict.
+
     Tried in this order: ``override``; the environment's ``SETI_DATA``; ``mounts``/competitions/seti-breakthrough-listen
     (Kaggle since 2026); ``mounts``/seti-breakthrough-listen (before); a search five folders deep below ``mounts`` and
     ``local`` that never enters a folder of arrays, the shallowest find winning. The first two are taken at their word.
@@ -36,7 +39,7 @@ def find_data(
         if said:
             return _named(Path(said).expanduser(), by)
     for mount in (mounts / "competitions" / SLUG, mounts / SLUG):
-        if (mount / MARKER).is_file():
+        if _holds_data(mount):
             return mount
     found = _search([mounts, Path(local)])
     if len(found) == 1:
@@ -49,25 +52,33 @@ def find_data(
 
 
 def _named(folder: Path, by: str) -> Path:
-    if (folder / MARKER).is_file():
+    if _holds_data(folder):
         return folder
     below = _search([folder]) if folder.is_dir() else []
     remedy = f"did you mean {below[0]}?" if below else f"point to the folder that holds {MARKER}, train/ and test/"
     raise InputError(
-        f"{by} {_listing(folder)}, but no {MARKER}" if folder.is_dir() else f"{by} {_listing(folder)}",
+        f"{by} {_listing(folder)}, but neither {MARKER} nor {SAMPLE} with test/"
+        if folder.is_dir()
+        else f"{by} {_listing(folder)}",
         where=folder,
         remedy=remedy,
     )
 
 
 def _search(roots: list[Path]) -> list[Path]:
-    """All folders with the marker at the smallest depth that has one."""
-    level = [root for root in roots if root.is_dir()]
+    """All folders with the marker at the smallest depth that has one; else those with a test part alone."""
+    level, tests = [root for root in roots if root.is_dir()], []
     for _ in range(DEPTH + 1):
         if found := [folder for folder in level if (folder / MARKER).is_file()]:
             return found
+        tests = tests or [folder for folder in level if _holds_data(folder)]
         level = [child for folder in level for child in _folders(folder)]
-    return []
+    return tests
+
+
+def _holds_data(folder: Path) -> bool:
+    """Whether ``folder`` is a competition's folder, or at least one with a test part."""
+    return (folder / MARKER).is_file() or ((folder / SAMPLE).is_file() and (folder / "test").is_dir())
 
 
 def _folders(folder: Path, most: int = 2000) -> list[Path]:
@@ -85,7 +96,7 @@ def _listing(folder: Path, most: int = 12) -> str:
     if not folder.exists():
         return "does not exist"
     if not folder.is_dir():
-        return "is no folder"
+        return "is not a folder"
     with os.scandir(folder) as entries:
         names = sorted(entry.name + "/" * entry.is_dir() for entry in islice(entries, 2000))
     more = f" and {len(names) - most} more" if len(names) > most else ""

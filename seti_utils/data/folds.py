@@ -20,7 +20,7 @@ def stratified_folds(targets: Sequence[int], folds: int = 5, seed: int = 2021) -
 
     Raises :class:`InputError` when no class has ``folds`` rows; a class with fewer is scikit-learn's warning.
     """
-    return _drawn(StratifiedKFold(folds, shuffle=True, random_state=seed), targets, None, folds)
+    return _drawn(StratifiedKFold, targets, None, folds, seed)
 
 
 def grouped_folds(targets: Sequence[int], groups: Sequence, folds: int = 5, seed: int = 2021) -> np.ndarray:
@@ -30,9 +30,7 @@ def grouped_folds(targets: Sequence[int], groups: Sequence, folds: int = 5, seed
     """
     if len(groups) != len(targets):
         raise ValueError(f"{len(targets)} targets, but {len(groups)} groups")
-    if len(set(groups)) < folds:
-        raise InputError(f"{len(set(groups))} groups cannot fill {folds} folds", remedy="ask for fewer folds")
-    return _drawn(StratifiedGroupKFold(folds, shuffle=True, random_state=seed), targets, groups, folds)
+    return _drawn(StratifiedGroupKFold, targets, groups, folds, seed)
 
 
 def fingerprint(ids: Sequence[str], fold: Sequence[int]) -> str:
@@ -63,9 +61,9 @@ def read_folds(path: str | Path, ids: Sequence[str]) -> np.ndarray:
         lines = [line.split(",") for line in body.split()]
         table = {name: int(number) for name, number in lines[1:]}
     except FileNotFoundError:
-        raise InputError("there are no folds", where=path, remedy="write them with write_folds") from None
+        raise InputError("there is no table of folds", where=path, remedy="train once, which draws and writes it") from None
     except (ValueError, UnicodeDecodeError) as error:
-        raise InputError("this is no table of folds", where=path, remedy=anew) from error
+        raise InputError("is not a table of folds", where=path, remedy=anew) from error
     stated = _HEAD.fullmatch(head)
     if (
         not stated
@@ -73,13 +71,13 @@ def read_folds(path: str | Path, ids: Sequence[str]) -> np.ndarray:
         or stated[3] != fingerprint(table, table.values())
         or len(table) != len(lines) - 1
     ):
-        raise InputError("the folds do not have the fingerprint they were written with", where=path, remedy=anew)
+        raise InputError("the table of folds was changed after it was written", where=path, remedy=anew)
     if set(table) != set(ids) or len(table) != len(ids):
         other = next(iter(set(table) ^ set(ids)), "one is there twice")
         raise InputError(
-            f"the folds are of other cadences ({len(table)} there, {len(ids)} here; {other})",
+            f"the fold table was written for other cadences ({len(table)} there, {len(ids)} here; {other})",
             where=path,
-            remedy=f"use the data they were made for, or {anew}",
+            remedy=f"use the data it was written for, or {anew}",
         )
     return np.array([table[name] for name in ids], dtype=np.int64)
 
@@ -107,7 +105,7 @@ def settled_folds(
         raise InputError(
             f"the table has {fold.max() + 1} folds, not {folds}",
             where=path,
-            remedy="ask for as many, or delete it to have them drawn anew",
+            remedy="ask for as many, or delete it to have the folds drawn anew",
         )
     if groups is not None and (torn := len(set(zip(groups, fold.tolist(), strict=True))) - len(set(groups))):
         raise InputError(
@@ -118,11 +116,18 @@ def settled_folds(
     return fold
 
 
-def _drawn(splitter, targets: Sequence[int], groups: Sequence | None, folds: int) -> np.ndarray:
+def _drawn(splitter: type, targets: Sequence[int], groups: Sequence | None, folds: int, seed: int) -> np.ndarray:
     targets = np.asarray(targets)
-    if not len(targets) or np.unique(targets, return_counts=True)[1].max() < folds:
+    if folds < 2:
+        raise InputError(f"folds={folds}: at least two are needed, one to train on and one to judge by", remedy="--set folds=5")
+    if not len(targets):
+        raise InputError("there are no training cadences", remedy="give a folder with train_labels.csv and train/")
+    if np.unique(targets, return_counts=True)[1].max() < folds:
         raise InputError(f"{len(targets)} rows are too few for {folds} folds", remedy="ask for fewer folds")
+    if groups is not None and len(set(groups)) < folds:
+        raise InputError(f"{len(set(groups))} groups cannot fill {folds} folds", remedy="ask for fewer folds")
     fold = np.empty(len(targets), dtype=np.int64)
-    for number, (_, rows) in enumerate(splitter.split(np.zeros(len(targets)), targets, groups)):
+    parts = splitter(folds, shuffle=True, random_state=seed).split(np.zeros(len(targets)), targets, groups)
+    for number, (_, rows) in enumerate(parts):
         fold[rows] = number
     return fold

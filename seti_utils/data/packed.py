@@ -17,8 +17,8 @@ import torch
 from seti_utils.data.cadence import FREQ, PANEL_BYTES, TIME, panel_numbers
 from seti_utils.data.competition import Competition
 from seti_utils.data.content import refuse_other_content
-from seti_utils.data.reading import read_at, runs
-from seti_utils.data.sources import FileCadences, Source, buffer_of
+from seti_utils.data.reading import read_at, read_header, runs
+from seti_utils.data.sources import Source, buffer_of
 from seti_utils.errors import InputError
 from seti_utils.files import sha256
 
@@ -99,7 +99,7 @@ def open_cadences(
     """
     table = competition.split(split)
     if packed is None:
-        return FileCadences(table["id"], table["path"], competition.renormalise, panels)
+        return competition.open(split, panels)
     inside = Path(packed) / split
     folder = inside if inside.is_dir() else Path(packed)
     about = read_about(folder)
@@ -158,9 +158,10 @@ def _data_start(path: Path, shape: tuple[int, ...]) -> int:
     """Where the values begin in the ``.npy`` file, once it is what ``store.json`` says and whole."""
     again = "delete the folder and pack again"
     try:
-        mapped = np.load(path, mmap_mode="r", allow_pickle=False)
-    except Exception as error:  # a damaged header raises errors of every kind
-        raise InputError(f"the store's array cannot be read ({error})", where=path, remedy=again) from error
-    if mapped.shape != shape or mapped.dtype != np.float16 or mapped.offset + mapped.nbytes != path.stat().st_size:
-        raise InputError(f"the store's array is {mapped.dtype} {mapped.shape}, not float16 {shape}", where=path, remedy=again)
-    return mapped.offset
+        found, dtype, offset = read_header(path)
+    except (InputError, OSError) as error:
+        problem = error.problem if isinstance(error, InputError) else error.strerror
+        raise InputError(f"the store's array cannot be read ({problem})", where=path, remedy=again) from error
+    if found != shape or dtype != np.float16:
+        raise InputError(f"the store's array is {dtype} {found}, not float16 {shape}", where=path, remedy=again)
+    return offset

@@ -6,6 +6,7 @@ with the bytes NumPy writes for this shape; whatever differs is looked at by Num
 
 import math
 import os
+import re
 from functools import cache
 from pathlib import Path
 
@@ -25,6 +26,16 @@ EXPECTED_HEADER = (
 
 _OPEN = os.O_RDONLY | getattr(os, "O_BINARY", 0)
 _ALL = tuple(range(PANELS))
+
+AGAIN = "download the file again, or remove its row from the table"
+FORMS = (
+    (rb"$", "the file is empty"),
+    (rb"\s*<(!doctype|html|\?xml)", "is a web page, not an array"),
+    (rb"version https://git-lfs", "is a Git-LFS pointer: the array itself was never downloaded (git lfs pull)"),
+    (rb"PK\x03\x04|\x1f\x8b", "is an archive, not an array"),
+    (rb"\x89HDF", "is an HDF5 file, not an array"),
+)
+"""Beginnings of files that are named .npy and are something else."""
 
 
 def read_cadence(path: str | Path, renormalise: bool = False) -> np.ndarray:
@@ -116,11 +127,7 @@ def check_finite(x: np.ndarray, path: str | Path) -> None:
     """
     if x.view(np.int16).max() >= 31744 or x.view(np.uint16).max() >= 64512:
         bad = ~np.isfinite(x)
-        raise InputError(
-            f"{int(bad.sum())} of {x.size} values are NaN or infinite",
-            where=path,
-            remedy="download the file again, or remove its row from the table",
-        )
+        raise InputError(f"{int(bad.sum())} of {x.size} values are NaN or infinite", where=path, remedy=AGAIN)
 
 
 def renormalise_panels(x: torch.Tensor) -> None:
@@ -134,42 +141,51 @@ def renormalise_panels(x: torch.Tensor) -> None:
     x.copy_(wide / torch.where(std > 0, std, 1))
 
 
-def _look(path: str | Path) -> np.ndarray:
-    """The array of a file that is not written as expected, if it is one all the same; otherwise the refusal."""
-    again = "download the file again, or remove its row from the table"
+def read_header(path: str | Path) -> tuple[tuple[int, ...], np.dtype, int]:
+    """Shape, dtype and the offset of the first value of the array in a ``.npy`` file, whose size is checked against them.
+
+    Raises :class:`InputError` for an empty, truncated or overlong file, one that is something else (a web page or a Git-LFS
+    pointer in its place, say), a damaged header, and pickled objects, which are never loaded.
+    """
     size = os.path.getsize(path)
-    if size == 0:
-        raise InputError("the file is empty", where=path, remedy=again)
     with open(path, "rb") as file:
-        if file.read(len(np.lib.format.MAGIC_PREFIX)) != np.lib.format.MAGIC_PREFIX:
-            raise InputError("this is no .npy file", where=path, remedy="save the array with numpy.save")
+        beginning = file.read(64)
+        if not beginning.startswith(np.lib.format.MAGIC_PREFIX):
+            problem = next((words for form, words in FORMS if re.match(form, beginning, re.IGNORECASE)), "is not a .npy file")
+            raise InputError(problem, where=path, remedy=AGAIN)
         file.seek(0)
         try:
             version = np.lib.format.read_magic(file)
             read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
             shape, _, dtype = read(file)
         except Exception as error:  # NumPy's parser lets its tokenizer's and evaluator's errors of every kind through
-            raise InputError(f"the .npy header is damaged ({error})", where=path, remedy=again) from error
-        wanted = file.tell() + math.prod(shape) * dtype.itemsize
+            raise InputError(f"the .npy header is damaged ({error})", where=path, remedy=AGAIN) from error
+        offset = file.tell()
     if dtype.hasobject:
         raise InputError(
             "the file holds pickled objects, which are never loaded",
             where=path,
             remedy="save a plain float16 array with numpy.save(..., allow_pickle=False)",
         )
+    if size != (wanted := offset + math.prod(shape) * dtype.itemsize):
+        kind = "truncated" if size < wanted else "too long"
+        raise InputError(f"the file is {kind}: {size:,} bytes instead of {wanted:,}", where=path, remedy=AGAIN)
+    return tuple(shape), dtype, offset
+
+
+def _look(path: str | Path) -> np.ndarray:
+    """The array of a file that is not written as expected, if it is one all the same; otherwise the refusal."""
+    shape, dtype, _ = read_header(path)
     if dtype.newbyteorder("=") != np.float16:
         raise InputError(
             f"the array is {dtype}, not float16", where=path, remedy="save it with numpy.save(path, array.astype(numpy.float16))"
         )
-    if tuple(shape) != SHAPE:
+    if shape != SHAPE:
         raise InputError(
-            f"the array has shape {tuple(shape)}, not {SHAPE}",
+            f"the array has shape {shape}, not {SHAPE}",
             where=path,
             remedy="a cadence is (6 panels, 273 time bins, 256 frequency channels)",
         )
-    if size != wanted:
-        kind = "truncated" if size < wanted else "too long"
-        raise InputError(f"the file is {kind}: {size:,} bytes instead of {wanted:,}", where=path, remedy=again)
     return np.load(path, allow_pickle=False).astype(np.float16, copy=False)
 
 

@@ -23,7 +23,7 @@ from seti_utils.data.cadence import FREQ, PANEL_BYTES, TIME
 from seti_utils.data.competition import Competition
 from seti_utils.data.content import keep_content, marks_of
 from seti_utils.data.packed import ARRAY, FORMAT, INDEX, STORE, PackedCadences, read_index
-from seti_utils.data.sources import FileCadences, Source
+from seti_utils.data.sources import Source
 from seti_utils.errors import InputError
 from seti_utils.files import sha256, sync_folder, write_table
 from seti_utils.progress import progress
@@ -56,7 +56,7 @@ def pack(
         raise InputError(f"{split} has no cadences", where=competition.root, remedy="pack a split that has some")
     keep_content(competition, out)
     about, content = {"split": split, "era": competition.era}, marks_of(competition, split)
-    source = FileCadences(table["id"], table["path"], competition.renormalise, panels)
+    source = competition.open(split, panels)
     return pack_source(source, Path(out) / split, about, content, workers=workers, quiet=quiet)
 
 
@@ -145,16 +145,16 @@ def verify(folder: str | Path, competition: Competition | None = None, *, quiet:
     return len(store)
 
 
-def _files(store: PackedCadences, competition: Competition) -> FileCadences:
+def _files(store: PackedCadences, competition: Competition) -> Source:
     """The files of the store's cadences, in its order."""
-    table = competition.split(store.about["split"]).set_index("id")
-    if absent := [name for name in store.ids if name not in table.index]:
+    known = set(competition.split(store.about["split"])["id"])
+    if absent := [name for name in store.ids if name not in known]:
         raise InputError(
             f"{len(absent)} of {len(store)} cadences are not in {competition.root}: {', '.join(absent[:3])}",
             where=store.folder,
             remedy="give the data that it was packed from",
         )
-    return FileCadences(store.ids, table.loc[store.ids, "path"], competition.renormalise, store.panels)
+    return competition.open(store.about["split"], store.panels, store.ids)
 
 
 def _alike(stored: np.ndarray, file: np.ndarray, renormalised: bool) -> bool:

@@ -48,7 +48,7 @@ class FoldData:
 
 def open_competition(runtime: Runtime) -> Competition:
     """The competition folder of this run, indexed."""
-    return read_competition(find_data(runtime.data))
+    return read_competition(find_data(runtime.data), incomplete=runtime.incomplete)
 
 
 def cadences(config: Config, competition: Competition, split: str, runtime: Runtime) -> Source:

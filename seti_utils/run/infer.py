@@ -116,7 +116,7 @@ def out_of_fold(name: str, folds: Sequence[int], seeds: Sequence[int], runtime: 
         tables = [read_scores(trained(name, fold, seed, runtime) / "oof.csv") for fold in folds]
         ids = [name for table in tables for name in table["id"]]
         if len(folds) == LOG.config(name, runtime.overrides).folds:
-            ids = list(open_competition(runtime).train["id"])
+            ids = list(open_competition(runtime).train["id"]) or ids  # where the test part alone is here, the tables' own
         by_seed.append(gather_folds(tables, ids))
     return by_seed[0] if len(by_seed) == 1 else mean_over_seeds(by_seed)
 

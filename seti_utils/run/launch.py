@@ -38,8 +38,9 @@ def command_of(
             words += [f"--{option}", str(value)]
     if runtime.device != "auto":
         words += ["--device", runtime.device]
-    if runtime.sync_bn:
-        words.append("--sync-bn")
+    for option in ("sync_bn", "incomplete"):
+        if getattr(runtime, option):
+            words.append(f"--{option.replace('_', '-')}")
     if runtime.runs:
         words += ["--runs", *map(str, runtime.runs)]
     if runtime.stop_after:

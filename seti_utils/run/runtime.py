@@ -13,6 +13,7 @@ class Runtime:
     ``out`` is written to; ``runs`` are further folders in which trained weights are looked for.
     ``overlap`` is the folder of an overlap search, for folds and cleaned panels; ``adversarial`` a table of row
     weights. ``stop_after`` is in seconds of wall-clock time.
+    ``incomplete`` leaves out cadences whose file is not there.
     ``sync_bn`` takes BatchNorm over the batch of all ranks (GPUs only).
     """
 
@@ -25,6 +26,7 @@ class Runtime:
     adversarial: Path | None = None
     device: str = "auto"
     workers: int | None = None
+    incomplete: bool = False
     sync_bn: bool = False
     stop_after: float | None = None
     overrides: dict[str, object] = field(default_factory=dict)

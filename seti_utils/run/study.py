@@ -62,7 +62,7 @@ class Study:
     ):
         self.runtime, self.rows, self.network, self.gallery, self.seed = runtime, rows, network, gallery, seed
         self.names, self.folds, self.seeds = [LOG.find(name).name for name in names], list(folds), list(seeds)
-        self.competition: Competition = read_competition(find_data(runtime.data), era)
+        self.competition: Competition = read_competition(find_data(runtime.data), era, runtime.incomplete)
         if not len(self.competition.test):
             raise InputError(
                 "has no test cadences", where=self.competition.root, remedy="give a folder with sample_submission.csv"

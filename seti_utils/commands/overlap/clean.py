@@ -30,7 +30,7 @@ def handle(args: argparse.Namespace) -> None:
     from seti_utils.run.infer import choose_device
 
     require_writable(args.out)
-    competition = read_competition(args.data, args.era)
+    competition = read_competition(args.data, args.era, args.incomplete)
     device = str(choose_device(args.device))
     cleaned = clean(competition, args.out, packed=args.packed, device=device, workers=args.workers)
     covered = read_covered(args.out)

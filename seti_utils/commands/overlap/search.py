@@ -8,7 +8,7 @@ import argparse
 import json
 from pathlib import Path
 
-from seti_utils.commands.options import add_device, add_era, add_workers, count
+from seti_utils.commands.options import add_device, add_era, add_incomplete, add_workers, count
 
 EXAMPLES = ("seti overlap search DATA OVERLAP",)
 
@@ -29,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def add_places(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("data", type=Path, help="the competition folder")
     parser.add_argument("out", type=Path, help="the overlap folder")
+    add_incomplete(parser)
     parser.add_argument("--packed", type=Path, metavar="FOLDER", help="packed stores of all panels, made by the command pack")
 
 
@@ -40,7 +41,7 @@ def handle(args: argparse.Namespace) -> None:
     from seti_utils.run.infer import choose_device
 
     require_writable(args.out)
-    competition = read_competition(args.data, args.era)
+    competition = read_competition(args.data, args.era, args.incomplete)
     device = str(choose_device(args.device))
     search(competition, args.out, packed=args.packed, device=device, exact=args.exact, least=args.least, workers=args.workers)
     about = json.loads((args.out / DONE).read_text(encoding="utf-8"))

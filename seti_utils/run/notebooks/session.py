@@ -12,8 +12,10 @@ import pandas as pd
 import torch
 from matplotlib.figure import Figure
 
-from seti_utils.data.competition import find_data, read_competition
+from seti_utils.data.cadence import SHAPE
+from seti_utils.data.competition import Competition, find_data, read_competition
 from seti_utils.data.packed import open_cadences
+from seti_utils.data.sources import JoinedCadences
 from seti_utils.durations import parse_duration, spelled
 from seti_utils.errors import InputError, Paused
 from seti_utils.log.book import lineage_text
@@ -243,20 +245,26 @@ class Session:
 
 
 def look(*, data: str, rows: int, ids: str, out: str) -> "Look":
-    """The ``look`` notebook's parameters, checked."""
-    competition = read_competition(find_data(Path(data) if data else None))
+    """The ``look`` notebook's parameters, checked. Cadences without a file are left out: nothing here needs all of them."""
+    if rows < 1:
+        raise InputError(f"rows={rows}", where="look", remedy="give the number of positives and of negatives to show, from 1 up")
+    competition = read_competition(find_data(Path(data) if data else None), incomplete=True)
     known = set(competition.train["id"]) | set(competition.test["id"])
     wanted = ids.replace(",", " ").split()
     if missing := [one for one in wanted if one not in known]:
-        raise InputError(f"no cadence {missing[0]!r}", where=competition.root, remedy="ids stand in train_labels.csv")
+        raise InputError(
+            f"no cadence {missing[0]!r}", where=competition.root, remedy="ids stand in train_labels.csv and sample_submission.csv"
+        )
     return Look(competition, rows, wanted, Path(out) if out else None)
 
 
 class Look:
     """Cadences to look at."""
 
-    def __init__(self, competition, rows: int, ids: list[str], out: Path | None):
+    def __init__(self, competition: Competition, rows: int, ids: list[str], out: Path | None):
         self.competition, self.rows, self.ids, self.out = competition, rows, ids, out
+        parts = [competition.open(split) for split in ("train", "test") if len(competition.split(split))]
+        self.source = JoinedCadences(parts)
 
     def describe(self) -> None:
         """How many cadences there are."""
@@ -267,30 +275,32 @@ class Look:
         )
 
     def positives(self) -> None:
-        """Positive cadences; or the chosen ones."""
-        train = self.competition.train
-        self.draw(self.ids or train.loc[train["target"] == 1, "id"].head(self.rows))
+        """Positive cadences; or the chosen ones; or, where there is only a test part, some of it."""
+        self.draw(self.ids or self.labelled(1) or ([] if len(self.competition.train) else self.source.ids[: self.rows].tolist()))
 
     def negatives(self) -> None:
         """Negative cadences, unless particular ones were chosen."""
+        self.draw([] if self.ids else self.labelled(0))
+
+    def labelled(self, target: int) -> list[str]:
+        """The first ids of one class."""
         train = self.competition.train
-        self.draw([] if self.ids else train.loc[train["target"] == 0, "id"].head(self.rows))
+        return train.loc[train["target"] == target, "id"].head(self.rows).tolist()
 
     def draw(self, ids: Sequence[str]) -> None:
         """Raw and cleaned waterfalls."""
         from seti_utils.pictures.waterfall import draw_cadence
 
-        for one in ids:
-            target = self.competition.train.set_index("id")["target"].get(one)
-            label = "test" if target is None else "positive" if target == 1 else "negative"
-            show(draw_cadence(self.read(one), title=f"{one} ({label})"), self.out and self.out / f"{one}.png")
+        targets = self.competition.train.set_index("id")["target"]
+        for name in ids:
+            label = {1: "positive", 0: "negative"}.get(targets.get(name), "test")
+            show(draw_cadence(self.read([name])[0], title=f"{name} ({label})"), self.out and self.out / f"{name}.png")
 
-    def read(self, one: str) -> np.ndarray:
-        """One cadence, float16 (6, 273, 256)."""
-        from seti_utils.data.reading import read_cadence
-
-        table = pd.concat([self.competition.train[["id", "path"]], self.competition.test[["id", "path"]]])
-        return read_cadence(table.set_index("id")["path"][one], renormalise=self.competition.renormalise)
+    def read(self, ids: Sequence[str]) -> np.ndarray:
+        """Cadences by their ids, float16 (N, 6, 273, 256)."""
+        out = torch.empty(len(ids), *SHAPE, dtype=torch.float16)
+        self.source.read_into(pd.Index(self.source.ids).get_indexer(list(ids)).tolist(), out)
+        return out.numpy()
 
     def cleaning(self) -> None:
         """One positive under every cleaning step: of the first dozen, one whose background stands well above its noise."""
@@ -298,7 +308,8 @@ class Look:
         from seti_utils.pictures.cleaning import draw_cleaning
 
         train = self.competition.train
-        some = (self.ids or list(train.loc[train["target"] == 1, "id"]) or list(train["id"]))[:12]
-        noise = local_sigma(torch.from_numpy(np.stack([self.read(one) for one in some]))).median(1).values
-        one = some[int((noise.clamp(min=1e-3) / STRUCTURED).log().abs().argmin())]
-        show(draw_cleaning(self.read(one), title=one), self.out and self.out / f"{one}_cleaning.png")
+        some = (self.ids or list(train.loc[train["target"] == 1, "id"]) or list(self.source.ids))[:12]
+        cadences = self.read(some)
+        noise = local_sigma(torch.from_numpy(cadences)).median(1).values
+        place = int((noise.clamp(min=1e-3) / STRUCTURED).log().abs().argmin())
+        show(draw_cleaning(cadences[place], title=some[place]), self.out and self.out / f"{some[place]}_cleaning.png")
