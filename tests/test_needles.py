@@ -11,19 +11,19 @@ from scipy import signal
 from seti_utils.data.cadence import FREQ, OFF, ON, PANELS, TIME
 from seti_utils.data.noise import local_sigma
 from seti_utils.errors import InputError
+from seti_utils.sky.carriers import mostly_all
 from seti_utils.sky.dedrift import dedrift, find_drift, measure, straight_tracks
 from seti_utils.sky.needles import (
     ALIASES,
     DRIFT,
     EDGE,
     FAMILIES,
-    PROFILE_SIGMA,
     Tracks,
     chirp_frequency,
     draw,
-    random_carriers,
     random_tracks,
 )
+from seti_utils.sky.profiles import PROFILE_SIGMA
 
 REAL = Path(__file__).parents[2] / "shared/real"
 
@@ -101,12 +101,12 @@ def test_sine_is_s_shaped():
 
 
 def test_carriers():
-    carriers = random_carriers(2000, generator=seeded(7))
+    carriers = mostly_all(2000, generator=seeded(7))
     assert not carriers[:, list(OFF)].any() and carriers.any(1).all()
     count = carriers.sum(1)
     assert abs((count == 3).float().mean() - 0.7) < 0.05
     assert (count == 1).any() and (count == 2).any()
-    assert random_carriers(50, generator=seeded(8), panels=OFF)[:, list(ON)].sum() == 0
+    assert mostly_all(50, generator=seeded(8), panels=OFF)[:, list(ON)].sum() == 0
 
 
 def test_profile_is_one_channel_wide():

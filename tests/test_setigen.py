@@ -17,7 +17,8 @@ import torch
 
 from seti_utils.data.cadence import DF_HZ, DT_S, FREQ, HZ_PER_S_PER_CHANNEL_PER_PANEL, OFF, ON, PANELS, TIME
 from seti_utils.sky.dedrift import find_drift, measure, straight_tracks
-from seti_utils.sky.needles import PROFILE_SIGMA, draw
+from seti_utils.sky.needles import draw
+from seti_utils.sky.profiles import PROFILE_SIGMA
 
 CADENCES, SNR, START = 3, 30.0, 100.0
 FWHM = PROFILE_SIGMA * 2 * np.sqrt(2 * np.log(2))

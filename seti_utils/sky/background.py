@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from seti_utils.data.cadence import PANELS, TIME
-from seti_utils.sky.needles import coin, log_uniform, uniform
+from seti_utils.sky.draws import coin, log_uniform, uniform
 from seti_utils.sky.ranges import (
     BAND_FREQ,
     BUMP_CHANNELS,

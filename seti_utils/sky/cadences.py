@@ -6,8 +6,20 @@ from dataclasses import dataclass
 import torch
 
 from seti_utils.data.cadence import FREQ, OFF, ON, PANELS, TIME
-from seti_utils.sky.needles import FAMILIES, Tracks, coin, draw, log_uniform, random_carriers, random_tracks, uniform
-from seti_utils.sky.ranges import ECHO, LEAST_ROWS, SNR, TERRESTRIAL_KINDS, TERRESTRIAL_NEGATIVE, TERRESTRIAL_POSITIVE
+from seti_utils.sky.carriers import mostly_all, terrestrial_carriers
+from seti_utils.sky.draws import coin, log_uniform
+from seti_utils.sky.nature import ALL, natural
+from seti_utils.sky.needles import FAMILIES, Tracks, draw, drawn_snr, random_tracks
+from seti_utils.sky.profiles import SHAPES, plain_profiles
+from seti_utils.sky.ranges import (
+    BRIGHT_SHARE,
+    BRIGHT_SNR,
+    LEAST_ROWS,
+    SNR,
+    TERRESTRIAL_KINDS,
+    TERRESTRIAL_NEGATIVE,
+    TERRESTRIAL_POSITIVE,
+)
 
 
 @dataclass(frozen=True)
@@ -22,14 +34,16 @@ class Needle:
     factor: torch.Tensor
 
     def amplitude(self) -> torch.Tensor:
-        """Value at the track's centre in sigma per pixel, (B, 6)."""
+        """Amplitude in sigma per pixel (:mod:`seti_utils.sky.profiles`), (B, 6)."""
         return (self.snr / TIME**0.5)[:, None] * self.factor
 
     def rows(self, chosen: torch.Tensor) -> "Needle":
         """The needles of the cadences ``chosen`` (int64 indices)."""
-        tracks = self.tracks
-        picked = Tracks(tracks.freq[chosen], tracks.gate[chosen], tracks.family[chosen], tracks.drift[chosen])
-        return Needle(picked, self.snr[chosen], self.factor[chosen])
+        return Needle(self.tracks.rows(chosen), self.snr[chosen], self.factor[chosen])
+
+    def panel_snr(self) -> torch.Tensor:
+        """Integrated SNR of every panel as drawn, (B, 6): with its gate, its course of brightness and the window's edges."""
+        return drawn_snr(self.tracks, self.amplitude())
 
 
 @dataclass(frozen=True)
@@ -50,48 +64,74 @@ class Content:
 
 
 def random_content(
-    target: torch.Tensor, families: Sequence[str], *, generator: torch.Generator, snr: tuple[float, float] = SNR
+    target: torch.Tensor,
+    families: Sequence[str],
+    *,
+    generator: torch.Generator,
+    snr: tuple[float, float] = SNR,
 ) -> Content:
     """Draw the needles of cadences with these targets (B,), bool: positives carry one in ON panels only.
 
     ``snr``: range of the integrated SNR of a whole panel. Terrestrial needles come in the same families and SNRs, so
     neither gives the class away.
     """
-    batch = len(target)
-    star = visible_tracks(families, random_carriers(batch, generator=generator), ON, generator=generator)
-    bright = log_uniform(*snr, (batch,), generator=generator) * target
-    flat = torch.ones(batch, PANELS, device=target.device)
+    batch, device = len(target), target.device
+    flat = torch.ones(batch, PANELS, device=device)
+    star = needle_tracks(target, families, mostly_all(batch, generator=generator), ON, generator=generator)
+    bright = random_snr(batch, snr, generator=generator) * target
 
     share = torch.where(target, TERRESTRIAL_POSITIVE, TERRESTRIAL_NEGATIVE)
     there = coin(share, (batch,), generator=generator)
-    bounds = torch.tensor(list(TERRESTRIAL_KINDS.values()), device=target.device).cumsum(0)[:-1]
-    kind = torch.bucketize(torch.rand(batch, generator=generator, device=target.device), bounds)
-    names = list(TERRESTRIAL_KINDS)
-    off = random_carriers(batch, generator=generator, panels=OFF)
-    on = random_carriers(batch, generator=generator)
-    every = (kind == names.index("all"))[:, None]
-    echo = (kind == names.index("echo"))[:, None]
-    carriers = off | every | (echo & on)
+    bounds = torch.tensor(list(TERRESTRIAL_KINDS.values()), device=device).cumsum(0)[:-1]
+    kind = torch.bucketize(torch.rand(batch, generator=generator, device=device), bounds)
+    other = random_snr(batch, snr, generator=generator) * there
+    carriers, factor = terrestrial_carriers(kind, other, generator=generator)
     others = tuple(family for family in families if family != "one_panel")
-    tracks = visible_tracks(others, carriers, OFF, generator=generator)
-    weaker = uniform(*ECHO, (batch, 1), generator=generator)
-    factor = torch.where(echo & ~on, weaker, flat)
-    terrestrial = Needle(tracks, log_uniform(*snr, (batch,), generator=generator) * there, factor)
-    return Content(target, Needle(star, bright, flat), terrestrial, torch.where(there, kind, -1))
+    tracks = needle_tracks(there, others, carriers, OFF, generator=generator)
+    return Content(target, Needle(star, bright, flat), Needle(tracks, other, factor), torch.where(there, kind, -1))
+
+
+def random_snr(batch: int, snr: tuple[float, float], *, generator: torch.Generator) -> torch.Tensor:
+    """Integrated SNRs (B,): log-uniform within ``snr``, and a share ``BRIGHT_SHARE`` above, up to ``BRIGHT_SNR``."""
+    usual = log_uniform(*snr, (batch,), generator=generator)
+    bright = log_uniform(snr[1], max(BRIGHT_SNR, snr[1]), (batch,), generator=generator)
+    return torch.where(coin(BRIGHT_SHARE, (batch,), generator=generator), bright, usual)
+
+
+def needle_tracks(
+    wanted: torch.Tensor,
+    families: Sequence[str],
+    carriers: torch.Tensor,
+    panels: Sequence[int],
+    *,
+    generator: torch.Generator,
+) -> Tracks:
+    """Tracks of the cadences ``wanted`` (B,), as nature draws them; the others' are some of those, never to be drawn."""
+    place = torch.arange(len(wanted), device=wanted.device)
+    rows = place
+    if wanted.device.type == "cpu":  # elsewhere the selection would wait for the device
+        rows = wanted.nonzero()[:, 0] if wanted.any() else place[:1]
+        place = (wanted.cumsum(0) - 1).clamp(min=0)
+    return visible_tracks(families, carriers[rows], panels, generator=generator).rows(place)
 
 
 def visible_tracks(
-    families: Sequence[str], carriers: torch.Tensor, panels: Sequence[int], *, generator: torch.Generator
+    families: Sequence[str],
+    carriers: torch.Tensor,
+    panels: Sequence[int],
+    *,
+    generator: torch.Generator,
 ) -> Tracks:
     """Tracks on in ``carriers`` (B, 6) that are visible in at least ``LEAST_ROWS`` rows of ``panels``.
 
-    A track that is not is replaced by a nearly straight line through the window.
+    They are as nature draws them. One that is not visible is replaced by a nearly straight, steady line of its profile
+    through the window.
     """
-    batch = len(carriers)
     wanted = torch.zeros_like(carriers)
     wanted[:, list(panels)] = carriers[:, list(panels)]
-    first = random_tracks(families, batch, generator=generator, carriers=carriers, anchors=wanted)
-    second = random_tracks(("line",), batch, generator=generator, carriers=carriers, anchors=wanted)
+    options = {"generator": generator, "carriers": carriers, "anchors": wanted}
+    first = natural(random_tracks(families, len(carriers), **options), (ALL,), generator=generator)
+    second = random_tracks(("line",), len(carriers), **options)
     enough = (first.visible() & wanted[..., None]).sum((1, 2)) >= LEAST_ROWS
     pick = enough[:, None, None]
     return Tracks(
@@ -99,6 +139,7 @@ def visible_tracks(
         torch.where(pick, first.gate, second.gate),
         torch.where(enough, first.family, second.family),
         torch.where(enough, first.drift, second.drift),
+        first.profile,
     )
 
 
@@ -138,12 +179,13 @@ def standardise(x_BPTF: torch.Tensor) -> torch.Tensor:
 
 
 def truth_columns(content: Content) -> dict[str, list]:
-    """One value per cadence: ``family`` ``snr`` ``amplitude`` ``drift`` ``panels`` ``rows`` ``channel``, and the same
-    of the terrestrial needle with its kind. No needle is an empty string or NaN.
+    """One value per cadence: ``family`` ``snr`` ``amplitude`` ``drift`` ``panels`` ``rows`` ``channel`` ``snr_drawn``
+    ``profile`` ``fwhm`` ``lines``, and the same of the terrestrial needle with its kind. No needle is an empty string or NaN.
 
-    ``snr`` is the integrated SNR of a whole panel; ``amplitude`` sigma per pixel; ``drift`` channels per panel;
-    ``panels`` those in which the needle is visible ("0 2 4"); ``rows`` their number of visible rows; ``channel`` where
-    it is at the first of them.
+    ``snr`` is the integrated SNR of a whole panel, were it on and steady there; ``amplitude`` sigma per pixel; ``drift``
+    channels per panel; ``panels`` those in which the needle is visible ("0 2 4"); ``rows`` their number of visible rows;
+    ``channel`` where it is at the first of them; ``snr_drawn`` what its brightest panel has of ``snr``, as drawn;
+    ``profile`` its shape, ``fwhm`` its width in channels, and ``lines`` how many.
     """
     columns = needle_columns(content.star)
     names = list(TERRESTRIAL_KINDS)
@@ -159,6 +201,7 @@ def needle_columns(needle: Needle) -> dict[str, list]:
     panels = visible.any(2)
     first = visible.flatten(1).int().argmax(1, keepdim=True)
     channel = needle.tracks.freq.cpu().flatten(1).gather(1, first)[:, 0]
+    profile = needle.tracks.profile or plain_profiles(len(there))
     snr, drift = needle.snr.cpu(), needle.tracks.drift.cpu()
 
     def numbers(values: torch.Tensor, digits: int) -> list[float]:
@@ -173,4 +216,8 @@ def needle_columns(needle: Needle) -> dict[str, list]:
         "panels": [" ".join(str(p) for p in range(PANELS) if row[p]) for row in panels.tolist()],
         "rows": visible.sum((1, 2)).tolist(),
         "channel": numbers(channel, 2),
+        "snr_drawn": numbers(needle.panel_snr().amax(1).cpu(), 3),
+        "profile": [SHAPES[i] if on else "" for i, on in zip(profile.shape.tolist(), there, strict=True)],
+        "fwhm": numbers(profile.fwhm.cpu(), 3),
+        "lines": ((profile.height > 0).sum(1).cpu() * there).tolist(),
     }

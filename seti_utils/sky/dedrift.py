@@ -1,6 +1,6 @@
 """Measuring needles: de-drift along a track, fit the amplitude, give SNR in both conventions of the field.
 
-* ``snr_bin``: fitted amplitude at the track's centre over the local noise, per pixel.
+* ``snr_bin``: fitted amplitude (:mod:`seti_utils.sky.profiles`) over the local noise, per pixel.
 * ``snr_integrated``: ``snr_bin * sqrt(rows)`` with the rows of one panel in which the needle is on - setigen's
   convention (``Frame.get_intensity``) when it is on in all 273. Per panel, not per cadence.
 * ``significance``: what a matched filter with the needle's profile sees, ``snr_bin * sqrt(sum of profile**2)``;
@@ -14,10 +14,12 @@ import torch
 
 from seti_utils.data.cadence import ON, TIME
 from seti_utils.data.noise import local_sigma
-from seti_utils.sky.needles import PROFILE_SIGMA, Tracks
+from seti_utils.sky.needles import Tracks
+from seti_utils.sky.profiles import REACH, plain_profiles, row_values
 
 SIDE = (3, 8)
-"""The local level of a row is the mean of the channels at these distances on both sides of the track."""
+"""The local level of a row is the mean of the channels at these distances on both sides of the real needle's track; of a
+broader one's, of as many just outside of it."""
 
 
 @dataclass(frozen=True)
@@ -45,24 +47,39 @@ def dedrift(x_BPTF: torch.Tensor, freq_BPT: torch.Tensor, half: int = 8) -> torc
 def measure(x_BPTF: torch.Tensor, tracks: Tracks, *, sigma: torch.Tensor | None = None) -> Measured:
     """Fit the needle's amplitude per panel along a known track, against the level on both sides of it.
 
-    A matched filter over the three channels around the track: sum(profile * (x - level)) / sum(profile**2) over
-    the rows in which the needle is visible. ``sigma`` (B, P): the local noise, default :func:`local_sigma`.
-    Panels without such a row give 0 everywhere.
+    A matched filter over the channels around the track: sum(profile * (x - level)) / sum(profile**2) over the rows in
+    which the needle is visible, and of the profile as of the panel what lies at the sides is subtracted. ``sigma``
+    (B, P): the local noise, default :func:`local_sigma`. Panels without such a row give 0 everywhere.
     """
     sigma = local_sigma(x_BPTF) if sigma is None else sigma
-    straight = dedrift(x_BPTF, tracks.freq, SIDE[1])
-    distance = torch.arange(-SIDE[1], SIDE[1] + 1, device=x_BPTF.device)
-    side = distance.abs() >= SIDE[0]
-    level = straight[..., side].nanmean(-1, keepdim=True)
-    core = straight[..., distance.abs() <= 1] - level
-    offset = tracks.freq.round()[..., None] + distance[distance.abs() <= 1] - tracks.freq[..., None]
-    profile = torch.exp(-(offset**2) / (2 * PROFILE_SIGMA**2)) * tracks.gate[..., None]
-    profile = torch.where(torch.isfinite(core) & tracks.visible(x_BPTF.shape[-1])[..., None], profile, 0.0)
-    energy = profile.square().sum((2, 3))
-    amplitude = (profile * core.nan_to_num()).sum((2, 3)) / energy.clamp(min=1e-12)
+    batch, panels, time = tracks.freq.shape
+    profile = tracks.profile or plain_profiles(batch, device=x_BPTF.device)
+    # Where the sides begin: where a narrow line is over, and beyond the lines of a broad one.
+    inner = (SIDE[0] + (1.5 * (profile.fwhm - 1)).clamp(min=0) + profile.offset.abs().amax(1)).round()
+    half = SIDE[1] if tracks.profile is None else REACH
+    straight = dedrift(x_BPTF, tracks.freq, half)
+    distance = torch.arange(-half, half + 1, device=x_BPTF.device)
+    away = distance.abs() - inner[:, None, None, None]
+    side, core = (away >= 0) & (away <= SIDE[1] - SIDE[0]), away < 0
+    at = (tracks.freq.round() - tracks.freq)[..., None] + distance
+    speed = torch.gradient(tracks.freq, dim=2)[0].abs()
+    which = torch.arange(batch, device=x_BPTF.device).repeat_interleave(panels * time)
+    value = row_values(profile.rows(which), at.flatten(0, 2), speed.flatten()).view_as(at)
+    value = value * profile.peak()[:, None, None, None]
+    value = (value - side_mean(value, side)) * tracks.gate[..., None]
+    clean = straight - side_mean(straight, side)
+    used = core & torch.isfinite(clean) & tracks.visible(x_BPTF.shape[-1])[..., None]
+    value = torch.where(used, value, 0.0)
+    energy = value.square().sum((2, 3))
+    amplitude = (value * clean.nan_to_num()).sum((2, 3)) / energy.clamp(min=1e-12)
     rows = tracks.visible(x_BPTF.shape[-1]).sum(2).float()
     snr_bin = amplitude / sigma.clamp(min=1e-12)
     return Measured(amplitude, snr_bin, snr_bin * rows.sqrt(), snr_bin * energy.sqrt(), rows)
+
+
+def side_mean(values: torch.Tensor, side: torch.Tensor) -> torch.Tensor:
+    """Mean of the last axis where ``side``, of what is not NaN, kept as an axis."""
+    return torch.where(side, values, torch.nan).nanmean(-1, keepdim=True)
 
 
 def straight_tracks(

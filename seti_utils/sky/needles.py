@@ -1,25 +1,23 @@
 """Needles: narrow tracks across the six panels, drawn batched on any device.
 
-A needle is one channel wide, and it runs as if the six panels were contiguous in time (no slew gap). Both are
-measured on the real needle of ``0028a35de92941d``: along its track (7.50 channels a panel) the pixel values follow
-``exp(-d**2 / (2 * 0.306**2))`` with ``d`` the distance in channels from the track, so the neighbours of the peak
-channel hold 5-6 % of it, and the amplitude is the same number of local sigmas (15.5-16.5) in every panel.
+A needle runs as if the six panels were contiguous in time (no slew gap): so does the real needle of
+``0028a35de92941d``. How wide it is, and what an amplitude means, stands in :mod:`seti_utils.sky.profiles`.
 
 Frequencies are in channels (0 is the centre of the first), times in rows, drift in channels per panel.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 
-from seti_utils.data.cadence import FREQ, ON, PANELS, TIME
+from seti_utils.data.cadence import FREQ, PANELS, TIME
 from seti_utils.data.noise import local_sigma
 from seti_utils.errors import InputError
-
-PROFILE_SIGMA = 0.306
-"""Standard deviation of a needle's frequency profile in channels (full width at half maximum 0.72)."""
+from seti_utils.sky.carriers import mostly_all
+from seti_utils.sky.draws import coin, log_uniform, uniform
+from seti_utils.sky.profiles import ENERGY, Pixels, Profiles, extent, plain_pixels, shaped_pixels
 
 CHIRPS = ("chirp_linear", "chirp_quadratic", "chirp_exponential", "chirp_hyperbolic")
 GATED = ("bursts", "intermittent", "one_panel", "partial")
@@ -52,14 +50,21 @@ class Tracks:
     """One track per cadence: where it is and how bright, row by row.
 
     ``freq`` float32 (B, 6, T): channel of the track, may lie outside the window. ``gate`` float32 (B, 6, T):
-    brightness in [0, 1], 0 where the needle is off. ``family`` int64 (B,): index into :data:`FAMILIES`.
-    ``drift`` float32 (B,): channels per panel between the first and the last row that is on.
+    brightness, 1 for a steady needle, 0 where it is off. ``family`` int64 (B,): index into :data:`FAMILIES`.
+    ``drift`` float32 (B,): channels per panel between the first and the last row that is on. ``profile``: across
+    frequency; None is the real needle's.
     """
 
     freq: torch.Tensor
     gate: torch.Tensor
     family: torch.Tensor
     drift: torch.Tensor
+    profile: Profiles | None = None
+
+    def rows(self, chosen: torch.Tensor | slice) -> "Tracks":
+        """The tracks of the cadences ``chosen`` (int64 indices, bool, or a slice)."""
+        profile = None if self.profile is None else self.profile.rows(chosen)
+        return Tracks(self.freq[chosen], self.gate[chosen], self.family[chosen], self.drift[chosen], profile)
 
     def visible(self, freq: int = FREQ) -> torch.Tensor:
         """Bool (B, 6, T): the needle is on and inside a window of ``freq`` channels."""
@@ -76,32 +81,6 @@ def family_indices(families: Sequence[str]) -> list[int]:
             remedy=f"choose from {', '.join((*ALIASES, *FAMILIES))}",
         )
     return [FAMILIES.index(name) for name in names]
-
-
-def uniform(low: float, high: float, shape: Sequence[int], *, generator: torch.Generator) -> torch.Tensor:
-    """Uniform float32 numbers in [low, high) on the generator's device."""
-    return torch.rand(tuple(shape), generator=generator, device=generator.device) * (high - low) + low
-
-
-def log_uniform(low: float, high: float, shape: Sequence[int], *, generator: torch.Generator) -> torch.Tensor:
-    """Log-uniform float32 numbers in [low, high) on the generator's device; both bounds positive."""
-    return uniform(math.log(low), math.log(high), shape, generator=generator).exp()
-
-
-def coin(share: float | torch.Tensor, shape: Sequence[int], *, generator: torch.Generator) -> torch.Tensor:
-    """Bool, True with probability ``share``, on the generator's device."""
-    return torch.rand(tuple(shape), generator=generator, device=generator.device) < share
-
-
-def random_carriers(batch: int, *, generator: torch.Generator, panels: Sequence[int] = ON, every: float = 0.7) -> torch.Tensor:
-    """Bool (B, 6): which of ``panels`` carry the needle: all with probability ``every``, else all but one or more."""
-    order = torch.rand(batch, len(panels), generator=generator, device=generator.device).argsort(1)
-    most = len(panels)
-    some = 1 + (torch.rand(batch, generator=generator, device=generator.device) * (most - 1)).long() if most > 1 else 1
-    count = torch.where(coin(every, (batch,), generator=generator), most, some)
-    carriers = torch.zeros(batch, PANELS, dtype=torch.bool, device=generator.device)
-    carriers[:, list(panels)] = order < count[:, None]
-    return carriers
 
 
 def chirp_frequency(method: str, f0: torch.Tensor, f1: torch.Tensor, t: torch.Tensor, t1: float) -> torch.Tensor:
@@ -130,7 +109,7 @@ def random_tracks(
 ) -> Tracks:
     """Draw one track per cadence, its family even over ``families``, on the generator's device.
 
-    ``carriers`` bool (B, 6) names the panels that carry it (default: :func:`random_carriers`, ON only). Every
+    ``carriers`` bool (B, 6) names the panels that carry it (default: :func:`mostly_all` of ON). Every
     track passes the middle of a carrying panel at least ``EDGE`` channels inside the window, so it is visible there
     unless its own gate (bursts, intermittent, partial) is off; ``anchors`` bool (B, 6) narrows that panel's choice.
     """
@@ -138,7 +117,7 @@ def random_tracks(
     pick = (torch.rand(batch, generator=generator, device=device) * len(indices)).long()
     family = torch.tensor(indices, device=device)[pick]
     if carriers is None:
-        carriers = random_carriers(batch, generator=generator)
+        carriers = mostly_all(batch, generator=generator)
 
     def among(*names: str) -> torch.Tensor:
         return torch.isin(family, torch.tensor([FAMILIES.index(name) for name in names], device=device))[:, None]
@@ -198,6 +177,31 @@ def random_tracks(
     return Tracks(path.reshape(shape), gate.float().reshape(shape), family, drift)
 
 
+def pixels(tracks: Tracks, peak: torch.Tensor, panels: Sequence[int], sigma: torch.Tensor | None = None) -> Iterator[Pixels]:
+    """The pixels that needles light, group by group; a row's number counts the rows of ``panels`` of all cadences.
+
+    ``peak`` (B, P): amplitude in ``panels``, times ``sigma`` (B, P) in the panel's own units; 0 draws nothing.
+    """
+    picked = list(panels)
+    centre, gate = tracks.freq[:, picked], tracks.gate[:, picked]
+    batch, count, time = centre.shape
+    height = peak if sigma is None else peak * sigma
+    light = (gate * height[..., None]).reshape(-1)
+    row = torch.arange(len(light), device=light.device)
+    if light.device.type == "cpu":  # elsewhere the selection would wait for the device
+        row = (light != 0).nonzero()[:, 0]
+    light, centre = light[row], centre.reshape(-1)
+    if tracks.profile is None:
+        yield plain_pixels(row, centre[row], light)
+        return
+    which, panel = row // (count * time), row // time
+    scale = tracks.profile.peak()
+    reach = extent(tracks.profile, (peak * gate.amax(2)).amax(1) * scale)
+    top = (height * (scale * tracks.profile.ceiling)[:, None]).reshape(-1)
+    speed = torch.gradient(tracks.freq[:, picked], dim=2)[0].reshape(-1)[row].abs()
+    yield from shaped_pixels(row, centre[row], light * scale[which], speed, tracks.profile.rows(which), reach[which], top[panel])
+
+
 def draw(
     x_BPTF: torch.Tensor,
     tracks: Tracks,
@@ -207,29 +211,35 @@ def draw(
     panels: Sequence[int] = tuple(range(PANELS)),
     inplace: bool = False,
 ) -> torch.Tensor:
-    """Add one needle per cadence: only the three channels around the track are touched.
+    """Add one needle per cadence; only channels near the track are touched (three, with the real needle's profile).
 
-    ``x_BPTF`` floating, holding ``panels`` of the six (``ON`` for an ON-only store). ``amplitude`` (B,) or (B, P):
-    value at the track's centre in units of ``sigma`` (B, P), the local noise, measured by :func:`local_sigma` when
+    ``x_BPTF`` floating, holding ``panels`` of the six (``ON`` for an ON-only store). ``amplitude`` (B,) or (B, P): see
+    :mod:`seti_utils.sky.profiles`, in units of ``sigma`` (B, P), the local noise, measured by :func:`local_sigma` when
     not given; amplitude 0 draws nothing. Returns a new tensor, or ``x_BPTF`` itself with ``inplace``.
     """
-    batch, count, time, freq = x_BPTF.shape
+    freq = x_BPTF.shape[3]
     if sigma is None:
         sigma = local_sigma(x_BPTF)
-    picked = list(panels)
-    centre, gate = tracks.freq[:, picked], tracks.gate[:, picked]
-    peak = (amplitude[:, None] if amplitude.ndim == 1 else amplitude) * sigma
-    brightness = (gate * peak[..., None]).reshape(-1)
-    centre = centre.reshape(-1)
-    row = torch.arange(batch * count * time, device=x_BPTF.device)
-    if x_BPTF.device.type == "cpu":  # elsewhere the selection would wait for the device
-        lit = brightness != 0
-        centre, brightness, row = centre[lit], brightness[lit], row[lit]
-    channel = (centre.round()[:, None] + torch.arange(-1, 2, device=x_BPTF.device)).clamp(-2, freq + 1)
-    value = brightness[:, None] * torch.exp((channel - centre[:, None]) ** 2 / (-2 * PROFILE_SIGMA**2))
-    inside = (channel >= 0) & (channel < freq)
-    where = row[:, None] * freq + channel.clamp(0, freq - 1).long()
+    peak = amplitude[:, None].expand_as(sigma) if amplitude.ndim == 1 else amplitude
     out = x_BPTF if inplace else x_BPTF.clone(memory_format=torch.contiguous_format)
     flat = out.view(-1)
-    flat.index_add_(0, where.reshape(-1), (value * inside).reshape(-1).to(flat.dtype))
+    for lit in pixels(tracks, peak, panels, sigma):
+        inside = (lit.channel >= 0) & (lit.channel < freq)
+        where = lit.row[:, None] * freq + lit.channel.clamp(0, freq - 1)
+        flat.index_add_(0, where.reshape(-1), (lit.value * inside).reshape(-1).to(flat.dtype))
     return out
+
+
+def drawn_snr(tracks: Tracks, amplitude: torch.Tensor, freq: int = FREQ) -> torch.Tensor:
+    """Integrated SNR of every panel as drawn, float32 (B, 6): exact for any profile, gate and window of ``freq`` channels.
+
+    What a filter of the needle's own shape would see, over what it would see of one row of the real needle at amplitude
+    1: ``amplitude * sqrt(rows)`` for a steady needle inside the window. ``amplitude`` (B,) or (B, 6).
+    """
+    peak = amplitude[:, None].expand(-1, PANELS) if amplitude.ndim == 1 else amplitude
+    energy = torch.zeros(tracks.freq.shape[:2], device=peak.device)
+    flat = energy.view(-1)
+    for lit in pixels(tracks, peak, range(PANELS)):
+        inside = (lit.channel >= 0) & (lit.channel < freq)
+        flat.index_add_(0, lit.row // tracks.freq.shape[2], (lit.value * inside).square().sum(1))
+    return (energy / ENERGY).sqrt()

@@ -6,8 +6,9 @@ cadences after dividing each panel by its own local noise. Ranges wider than the
 
 from dataclasses import dataclass
 
-SKY_VERSION = 2
-"""Raised whenever the same parameters would give other bytes."""
+SKY_VERSION = 3
+"""Raised whenever the same parameters would give other bytes. 1: shift too weak. 2: all needles with the profile of the real
+one, steady, at most 330 bright; echoes of 0.4 and more. 3: needles as nature draws them, bright ones of both kinds."""
 
 BAND_FREQ = 1024
 """Channels of one wide band (2.9 MHz, as wide as one of the telescope's coarse channels); windows are cut from it."""
@@ -31,12 +32,20 @@ sigma per pixel, or nothing visible by eye (below about 1)."""
 SHIFTED_SNR = (3.0, 165.0)
 """The test's with ``shift``: half as bright. Every competitor's networks found far less in the test than in validation."""
 
+BRIGHT_SHARE, BRIGHT_SNR = 0.08, 5000.0
+"""Share of needles brighter than these ranges, log-uniform from their upper end on: up to 300 sigma per pixel, as bright as
+what telescopes see of satellites. Faint needles are as frequent as ever, but for that share."""
+
 TERRESTRIAL_NEGATIVE = 0.35
 """Share of negatives with a terrestrial needle (OFF panels of real negatives carry them too)."""
 TERRESTRIAL_POSITIVE = 0.10
 TERRESTRIAL_KINDS = {"off": 0.4, "all": 0.35, "echo": 0.25}
-"""``off``: in OFF panels only. ``all``: in all six. ``echo``: in ON, and weaker (0.4-1) in at least one OFF."""
-ECHO = (0.4, 1.0)
+"""``off``: in OFF panels only. ``all``: in all six, alike. ``echo``: in ON panels, and weaker in at least one OFF."""
+ECHO = (0.02, 1.0)
+"""How bright an echo is in an OFF panel, of what it is in ON panels, log-uniform: what a side lobe makes of a source."""
+ECHO_SNR = 6.0
+"""An echo has at least this integrated SNR in its OFF panels, or the needle's own, if that is less. A fainter one nobody
+could find: its cadence would be labelled as terrestrial, and look like a candidate's."""
 LEAST_ROWS = 40
 """A positive's needle is visible (on, inside the window) in at least this many rows, or it is drawn again."""
 

@@ -1,12 +1,17 @@
 """Artificial alien signals: needles drawn into the ON panels of negatives."""
 
+from dataclasses import replace
+
 import torch
 from torch import Generator, Tensor
 
-from seti_utils.data.cadence import ON, PANELS
+from seti_utils.data.cadence import PANELS
 from seti_utils.errors import InputError
-from seti_utils.sky.needles import Tracks, draw, log_uniform, random_tracks
-from seti_utils.views.draws import chosen, uniform, whole_numbers
+from seti_utils.sky.carriers import any_subset
+from seti_utils.sky.draws import log_uniform
+from seti_utils.sky.nature import FWHM, natural
+from seti_utils.sky.needles import draw, random_tracks
+from seti_utils.views.draws import chosen, uniform
 from seti_utils.views.layout import held_panels
 from seti_utils.views.normalising import normalise_panels
 
@@ -27,19 +32,23 @@ def inject(
     amplitude: tuple[float, float] = (0.9, 2.0),
     drop: float = 0.5,
     law: str = "even",
+    nature: tuple[str, ...] = (),
+    fwhm: tuple[float, float] = FWHM,
     cleaned: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Draw a needle into a random non-empty subset of the ON panels of a share ``p`` of the negatives (exp0017).
 
     The label of a cadence that got a needle becomes 1; positives (label 0.5 or more) and the rest are kept as they are,
     and so is a cadence whose needle would show in fewer than ``LEAST_ROWS`` rows. ``families`` as in
-    :data:`seti_utils.sky.needles.FAMILIES`, drawn evenly; ``amplitude``: range of the needle's pixels in sigma of the
-    panel's local noise, drawn evenly or, with ``law="log"``, log-uniformly; ``drop``: up to this share of its pixels is
-    missing, at random. Altered panels are normalised again to mean 0, std 1.
+    :data:`seti_utils.sky.needles.FAMILIES`, drawn evenly; ``amplitude``: range in sigma of the panel's local noise
+    (:mod:`seti_utils.sky.profiles` says of what), drawn evenly or, with ``law="log"``, log-uniformly; ``drop``: up to this
+    share of its rows is missing, at random. ``nature``: the aspects in which needles vary
+    (:mod:`seti_utils.sky.nature`; none: all have the real needle's profile, and are steady), ``fwhm`` their widths in
+    channels. Altered panels are normalised again to mean 0, std 1.
 
     (B, P, T, F) of any float dtype with all six or the three ON panels -> a new tensor of the same. Cleaned panels, behind
     the six raw ones or (``cleaned``) alone, get the same needle: their unit is sigma, and they stay in it. Raises
-    ``InputError`` for an unknown family, a range that is not rising, or a drop outside [0, 1).
+    ``InputError`` for an unknown family or aspect, a range that is not rising, or a drop outside [0, 1).
     """
     low, high = amplitude
     if not 0 < low <= high:
@@ -51,17 +60,18 @@ def inject(
     batch, count, time, freq = x_BPTF.shape
     held = held_panels(min(count, PANELS))
     hit = chosen(batch, p, generator) & (y < 0.5)
-    carriers = random_carriers(batch, generator)
+    carriers = any_subset(batch, generator=generator)
     tracks = random_tracks(families, batch, generator=generator, carriers=carriers, freq=freq, time=time)
+    tracks = natural(tracks, nature, generator=generator, fwhm=fwhm, wanted=hit)
     missing = uniform(0, drop, (batch, 1, 1), generator)
     kept = torch.rand(tracks.gate.shape, generator=generator, device=x_BPTF.device) >= missing
-    tracks = Tracks(tracks.freq, tracks.gate * kept, tracks.family, tracks.drift)
+    tracks = replace(tracks, gate=tracks.gate * kept)
     hit = hit & (tracks.visible(freq).sum((1, 2)) >= LEAST_ROWS)
     peak = torch.where(hit, LAWS[law](low, high, (batch,), generator=generator), 0)
     changed = hit[:, None] & (tracks.gate[:, list(held)] > 0).any(2)
     # A GPU draws into all cadences, most with amplitude 0: selecting them would wait for the device.
     rows = hit.nonzero().flatten() if x_BPTF.device.type == "cpu" else slice(None)
-    picked = Tracks(tracks.freq[rows], tracks.gate[rows], tracks.family[rows], tracks.drift[rows])
+    picked = tracks.rows(rows)
     x, size = x_BPTF.clone(), len(held)
     for first in range(0, count, size):
         before, part = x_BPTF[rows, first : first + size], slice(first, first + size)
@@ -71,12 +81,3 @@ def inject(
             drawn = normalise_panels(draw(before, picked, peak[rows], panels=held))
         x[rows, part] = torch.where(changed[rows][:, :, None, None], drawn, before)
     return x, torch.where(hit, 1, y)
-
-
-def random_carriers(batch: int, generator: Generator) -> Tensor:
-    """Bool (B, 6): one of the seven non-empty subsets of the ON panels per cadence, all equally likely."""
-    subset = whole_numbers(1, 2 ** len(ON), batch, generator)
-    carriers = torch.zeros(batch, PANELS, dtype=torch.bool, device=generator.device)
-    for bit, panel in enumerate(ON):
-        carriers[:, panel] = (subset >> bit) % 2 == 1
-    return carriers

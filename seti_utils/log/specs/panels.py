@@ -8,7 +8,9 @@ class Injection:
     """Draw needles into ON panels of a share ``p`` of the negatives; their label becomes 1.
 
     ``amplitude`` in sigma of the local noise; ``law``: drawn ``even`` between the two, or ``log`` (evenly in its
-    logarithm: as many faint ones as nature has). ``drop``: up to this share of a needle's pixels is missing, at random.
+    logarithm: as many faint ones as nature has). ``drop``: up to this share of a needle's rows is missing, at random.
+    ``nature``: in what needles vary beside their tracks, ``("all",)`` or some of width, lines, smear, scintillation, gaps,
+    pulses, span, saturation; none: all have the profile of one real needle. ``fwhm``: their widths, in channels.
     """
 
     families: tuple[str, ...] = ("drift", "chirp_linear")
@@ -16,6 +18,8 @@ class Injection:
     amplitude: tuple[float, float] = (0.9, 2.0)
     drop: float = 0.5
     law: str = "even"
+    nature: tuple[str, ...] = ()
+    fwhm: tuple[float, float] = (0.5, 6.0)
     until: float | None = None
 
 

@@ -53,3 +53,5 @@ class Detector:
     amplitude: tuple[float, float] = (0.4, 5.0)
     needles: int = 4
     top: int = 4
+    nature: tuple[str, ...] = ()
+    fwhm: tuple[float, float] = (0.5, 6.0)
