@@ -33,9 +33,19 @@ run: venv  ## the main job: a synthetic sky, train, predict, submission.csv, pic
 	$(PY) -m seti_utils notebook infer $(OUT)/infer.ipynb -p experiment=sky_demo -p folds=$(FOLDS) -p seeds=$(SEED) -p data=$(OUT)/sky -p runs=$(OUT) -p out=$(OUT)
 	$(PY) -m seti_utils summary sky_demo --folds $(FOLDS) --seeds $(SEED) --data $(OUT)/sky --out $(OUT)
 
-.PHONY: test
+.PHONY: test test-quick test-numerics margins spread coverage
 test: venv  ## every test
 	OMP_NUM_THREADS=1 $(PY) -m pytest -q -n 2 --dist loadfile
+test-quick: venv  ## every test but the slow ones: under two minutes on two cores
+	OMP_NUM_THREADS=1 $(PY) -m pytest -q -n 2 --dist loadfile -m "not slow"
+test-numerics: venv  ## what hangs on rounding or training, as every processor this one can pass for, one thread and two
+	$(PY) benchmarks/numerics.py
+margins: venv  ## what every learning test reaches over twelve seeds, beside its bar
+	OMP_NUM_THREADS=1 $(PY) benchmarks/margins.py
+spread: venv  ## how far the figures of `make run` spread over seeds and machines: hours, goes on where it was stopped
+	$(PY) benchmarks/spread.py
+coverage: venv  ## every test, and the lines and branches that none of them runs (in out/coverage/)
+	OMP_NUM_THREADS=1 $(PY) -m pytest -q -n 2 --dist loadfile --cov --cov-report=term --cov-report=html:$(OUT)/coverage
 
 .PHONY: check
 check: venv  ## what a reviewer would ask first: lint, format, types, dead code, dependencies

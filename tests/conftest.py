@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+pytest_plugins = ["rounding"]
+
 REAL = Path(__file__).parents[1].parent / "shared" / "real"
 
 

@@ -184,20 +184,22 @@ def pooled_features(rows, seed):
     return features.clamp(min=0), target
 
 
-@pytest.mark.parametrize(("on", "lr", "learns"), [("logit", 0.1, False), ("logit", 0.01, True), ("score", 0.1, True)])
-def test_the_logs_auc_margin_diverges_at_its_rate_and_learns_on_scores(on, lr, learns):
+@pytest.mark.parametrize(
+    ("on", "lr", "reached"), [("logit", 0.1, None), ("logit", 0.01, (0.9525, 0.0137)), ("score", 0.1, (1.0, 0.0))]
+)
+def test_the_logs_auc_margin_diverges_at_its_rate_and_learns_on_scores(on, lr, reached, seed, learned):
     """exp0013: raw logits at rate 0.1 overshoot without bound; a tenth of the rate, or bounded scores, learn."""
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     head, loss = torch.nn.Linear(1280, 1), AUCMargin(margin=1.0, imratio=0.1, on=on)
     optimiser = make_optimiser("pesg", head, lr, loss=loss)
-    features, target = pooled_features(32 * 300, seed=1)
+    features, target = pooled_features(32 * 300, seed=2 * seed + 1)
     for rows in torch.arange(len(target)).split(32):
         optimiser.zero_grad()
         value = loss(head(features[rows]).squeeze(1), target[rows])
         value.backward()
         optimiser.step()
-    features, target = pooled_features(1000, seed=2)
-    if learns:
-        assert auc(target, head(features).squeeze(1).detach()) > 0.9
+    features, target = pooled_features(1000, seed=2 * seed + 2)
+    if reached:
+        learned(auc(target, head(features).squeeze(1).detach()), above=0.9, mean=reached[0], sd=reached[1])
     else:
         assert not torch.isfinite(value)

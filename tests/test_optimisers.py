@@ -20,14 +20,25 @@ def settings(optimiser, key):
     return {id(parameter): group[key] for group in optimiser.param_groups for parameter in group["params"]}
 
 
+LEFT = {
+    "adam": (0.012, 0.004),
+    "radam": (0.267, 0.084),
+    "adamw": (0.012, 0.004),
+    "sgd": (0.010, 0.004),
+    "madgrad": (0.008, 0.003),
+    "pesg": (0.055, 0.031),
+}
+"""Share of the loss that sixty steps leave, mean and standard deviation over twelve seeds."""
+
+
 @pytest.mark.parametrize("name", OPTIMISERS)
-def test_every_optimiser_holds_every_parameter_once_and_minimises(name):
-    torch.manual_seed(0)
+def test_every_optimiser_holds_every_parameter_once_and_minimises(name, seed, learned):
+    torch.manual_seed(seed)
     net = torch.nn.Sequential(torch.nn.Linear(3, 8), torch.nn.Tanh(), torch.nn.Linear(8, 1))
     optimiser = make_optimiser(name, net, lr=0.02)
     held = [id(parameter) for group in optimiser.param_groups for parameter in group["params"]]
     assert sorted(held) == sorted(map(id, net.parameters()))
-    x = torch.randn(64, 3, generator=torch.Generator().manual_seed(1))
+    x = torch.randn(64, 3, generator=torch.Generator().manual_seed(seed + 1))
     losses = []
     for _ in range(60):
         optimiser.zero_grad()
@@ -35,7 +46,8 @@ def test_every_optimiser_holds_every_parameter_once_and_minimises(name):
         loss.backward()
         optimiser.step()
         losses.append(loss.item())
-    assert losses[-1] < 0.7 * losses[0]
+    mean, sd = LEFT[name]
+    learned(losses[-1] / losses[0], below=0.7, mean=mean, sd=sd)
 
 
 @pytest.mark.parametrize("name", OPTIMISERS)

@@ -47,9 +47,9 @@ class Net(nn.Module):
         return self.layers(image).flatten()
 
 
-def rows():
+def rows(seed=5):
     """48 cadences (48, 2, 4, 4) float16, whose first channel is brighter where the label is 1."""
-    generator = torch.Generator().manual_seed(5)
+    generator = torch.Generator().manual_seed(seed)
     y = (torch.arange(ROWS) % 3 == 0).float()
     x = torch.randn(ROWS, 2, 4, 4, generator=generator)
     x[:, 0] += y[:, None, None]
@@ -60,9 +60,9 @@ def order(epoch, stage=0):
     return torch.randperm(ROWS, generator=torch.Generator().manual_seed(seed_of("order", stage, epoch)))
 
 
-def stream(epoch, first, *, stage=0, team=distributed.Team(), batch=BATCH, read=lambda rows: None):
+def stream(epoch, first, *, stage=0, team=distributed.Team(), batch=BATCH, read=lambda rows: None, seed=5):
     """Batches from number ``first`` on; of each whole batch this rank's rows, strided as ``epoch_order`` does."""
-    x, y = rows()
+    x, y = rows(seed)
     part = batch // team.world
     mine = order(epoch, stage)[team.rank :: team.world][first * part :]
     for chosen in mine.split(part):
