@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -41,22 +42,13 @@ def guesses_encoding(call: ast.Call) -> bool:
 
 
 def opens_text(call: ast.Call, mode: ast.expr | None) -> bool:
-    """Whether this is the built-in ``open``, or a path's, and no mode that it may be given is binary."""
-    owner = call.func.value if isinstance(call.func, ast.Attribute) else None
-    if isinstance(owner, ast.Name) and owner.id in ("os", "tarfile", "zipfile", "Image", "packed"):
-        return False
-    if owner is not None and call.args and not is_mode(call.args[0]):
-        return False  # a competition's ``open(split)``
-    place = 1 if owner is None else 0
-    mode = mode if mode is not None or len(call.args) <= place else call.args[place]
-    said = [part.value for part in ast.walk(mode) if isinstance(part, ast.Constant)] if mode is not None else []
-    return not any("b" in part for part in said if isinstance(part, str))
-
-
-def is_mode(argument: ast.expr) -> bool:
-    """Whether this can be a file's mode: one written out, or one that is chosen."""
-    written = [part.value for part in ast.walk(argument) if isinstance(part, ast.Constant)]
-    return bool(written) and all(isinstance(part, str) and set(part) <= set("rwaxbt+") for part in written)
+    """Whether this is the built-in ``open``, or a path's, in text mode; other things that open are told by what they are given."""
+    place = 1 if isinstance(call.func, ast.Name) else 0
+    mode = call.args[place] if mode is None and len(call.args) > place else mode
+    if mode is None:
+        return True
+    said = [part.value for part in ast.walk(mode) if isinstance(part, ast.Constant)]
+    return any(re.fullmatch("[rwaxt+]+", part) for part in said if isinstance(part, str))
 
 
 @pytest.mark.parametrize(
@@ -70,7 +62,9 @@ def is_mode(argument: ast.expr) -> bool:
         ("open(path, 'r+b' if on else 'wb')", False),
         ("path.open('rb')", False),
         ("path.open(encoding='utf-8')", False),
+        ("path.open()", True),
         ("os.open(path, flags)", False),
+        ("competition.open('train', panels)", False),
         ("path.open('w')", True),
         ("competition.open('train', 'on')", False),
         ("competition.open(split)", False),
