@@ -16,14 +16,14 @@
 # %% tags=["parameters"]
 experiment = "sky_demo"  # a name of the log: python -m seti_utils log
 folds = "0"  # "all", or numbers: "0,1"
-seeds = "2021"  # one run a fold and seed
+seeds = "2021"  # one run per fold and seed
 data = ""  # the competition folder; empty: find it
 out = "."  # artifacts go to out/<experiment>/fold<f>_seed<s>
-weights = ""  # folder with pretrained weights; empty: find them
+weights = ""  # folder with pretrained weights; "none": random ones; empty: find them
 overlap = ""  # folder of an overlap search, for folds and cleaned panels; empty: find it
 adversarial = ""  # table of row weights
 runs = ""  # trained runs that this one builds on; empty: find them (here, or among the kernel's inputs)
-overrides = ""  # knobs to replace: "epochs=2 resize.freq=128"
+overrides = ""  # knobs to replace, as after --set, with blanks between
 stop_after = ""  # "11h30m": finish the step, save, and say how to go on
 
 # %%

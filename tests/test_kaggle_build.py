@@ -226,7 +226,7 @@ def test_a_notebook_without_parameters_is_refused(tmp_path):
     with pytest.raises(InputError, match="0 cells are tagged"):
         read_parameters(path)
     path.write_text(json.dumps(notebook("x = print(1)")), encoding="utf-8")
-    with pytest.raises(InputError, match="no plain literal"):
+    with pytest.raises(InputError, match="not a plain literal"):
         read_parameters(path)
 
 

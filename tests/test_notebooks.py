@@ -1,7 +1,10 @@
 """The notebooks are thin, in step with their sources, without outputs, and papermill runs them."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
@@ -10,10 +13,13 @@ import pandas as pd
 import pytest
 from papermill import inspect_notebook
 
+from seti_utils.__main__ import main
 from seti_utils.errors import InputError
 from seti_utils.log.pages import LOG
+from seti_utils.run.notebooks import execute
 from seti_utils.run.notebooks.execute import run_notebook
 from seti_utils.run.notebooks.session import look, session
+from seti_utils.session.parameters import read_parameters
 from seti_utils.sky import make_sky
 
 ROOT = Path(__file__).parent.parent
@@ -81,6 +87,100 @@ def test_a_session_takes_features_with_settings_and_random_weights(sky, tmp_path
         "head_first.epochs=1",
         "pretrained=False",
     ]  # what --launch passes on
+
+
+def write_notebook(path, *sources, parameters=""):
+    """A small notebook: its parameters, then its cells."""
+    cells = [nbformat.v4.new_code_cell(source) for source in (parameters, *sources)]
+    cells[0].metadata["tags"] = ["parameters"]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+    return str(path)
+
+
+HOSTILE = {
+    "equals": "a=b==c",
+    "quotes": """he said "it's 'fine'" """,
+    "blanks": "  two  blanks ",
+    "windows": r"C:\new\table.csv",
+    "word": "nan",
+    "letters": "σ, é, 日本",
+    "braces": "{name} %s {{}}",
+    "lines": "one\ntwo\ttabs",
+    "empty": "",
+}
+
+
+def test_values_arrive_exactly_and_the_output_opens_in_jupyter(tmp_path):
+    source = write_notebook(
+        tmp_path / "source {x}.ipynb",
+        "import json; print(json.dumps([" + ", ".join(HOSTILE) + ", number]))",
+        parameters="\n".join(f'{name} = ""  # any text' for name in HOSTILE) + "\nnumber = 0.5",
+    )
+    out = tmp_path / "out {y}.ipynb"
+    run_notebook(source, out, [*(f"{name}={value}" for name, value in HOSTILE.items()), "number=1e-7"])
+    nbformat.validate(nbformat.read(out, as_version=4))
+    json.loads(out.read_text(encoding="utf-8"), parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
+    assert json.loads(texts(out)[0]) == [*HOSTILE.values(), 1e-7]
+    for value in ("nan", "inf", "1e999", "many"):
+        with pytest.raises(InputError, match="parameter number is"):
+            run_notebook(source, tmp_path / "never.ipynb", [f"number={value}"])
+
+
+def test_a_killed_kernel_is_one_line_and_an_exit_code(tmp_path, capsys):
+    source = write_notebook(
+        tmp_path / "killed.ipynb", "print('so far')", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    assert main(["notebook", source, str(tmp_path / "out.ipynb")]) == 1
+    said = capsys.readouterr().err.strip()
+    assert said.splitlines()[-1].startswith("error: ") and "was killed; most often memory ran out" in said
+    assert "Traceback" not in said and "so far" in texts(tmp_path / "out.ipynb")[0]
+
+
+@pytest.mark.parametrize("foreign", [True, False], ids=["a foreign kernel", "no kernel"])
+def test_the_notebook_runs_in_this_python_whatever_jupyter_knows(tmp_path, monkeypatch, foreign):
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "jupyter"))
+    if foreign:
+        place = tmp_path / "jupyter" / "kernels" / "python3"
+        place.mkdir(parents=True)
+        about = {
+            "argv": ["/another/environment/python", "-f", "{connection_file}"],
+            "display_name": "other",
+            "language": "python",
+        }
+        (place / "kernel.json").write_text(json.dumps(about), encoding="utf-8")
+    before = dict(os.environ)
+    source = write_notebook(tmp_path / "which.ipynb", "import sys, seti_utils; print(sys.executable, seti_utils.__file__)")
+    run_notebook(source, tmp_path / "out.ipynb", [])
+    assert texts(tmp_path / "out.ipynb")[0].split() == [sys.executable, str(ROOT / "seti_utils" / "__init__.py")]
+    assert nbformat.read(tmp_path / "out.ipynb", as_version=4).metadata.kernelspec.name == "python3"
+    assert dict(os.environ) == before
+
+
+def test_what_is_missing_or_in_the_way_is_named(tmp_path, monkeypatch):
+    with pytest.raises(InputError, match="is a folder; give the notebook to write, .*look.ipynb"):
+        run_notebook("look", tmp_path, [])
+    with pytest.raises(InputError, match="there is no such notebook; give a path, or one of: .*look, train"):
+        run_notebook("lok", tmp_path / "x.ipynb", [])
+    with pytest.raises(InputError, match="no_such_package is not installed in .* -m pip install no_such_package"):
+        execute.require("json", "no_such_package")
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_papermill_knows_every_parameter(path, caplog):
+    """It warns of a line that it cannot parse, and of a parameter that it therefore does not know."""
+    assert set(inspect_notebook(str(path))) == set(read_parameters(path)) and not caplog.records
+
+
+def test_a_touched_notebook_is_not_written_again(tmp_path):
+    for path in (ROOT / "notebooks").iterdir():
+        shutil.copy(path, tmp_path)
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.glob("*.ipynb")}
+    for path in before:
+        os.utime(path)
+    sources = sorted(map(str, tmp_path.glob("*.py")))
+    subprocess.run([sys.executable, "-m", "jupytext", "--update", "--to", "ipynb", *sources], check=True, capture_output=True)
+    assert {path: path.read_bytes() for path in before} == before
 
 
 def texts(path):

@@ -3,6 +3,7 @@
 import ast
 import difflib
 import json
+import math
 from pathlib import Path
 
 from seti_utils.errors import InputError
@@ -11,7 +12,7 @@ from seti_utils.errors import InputError
 def read_parameters(notebook: str | Path) -> dict[str, object]:
     """Name and default of every parameter: the literal assignments of the one cell tagged ``parameters``.
 
-    Raises ``InputError`` for a notebook without such a cell, or with a default that is no plain literal.
+    Raises ``InputError`` for a notebook without such a cell, or with a default that is not a plain literal.
     """
     path = Path(notebook)
     try:
@@ -29,7 +30,7 @@ def read_parameters(notebook: str | Path) -> dict[str, object]:
             (target,) = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
             defaults[target.id] = ast.literal_eval(statement.value)
     except (SyntaxError, ValueError, AttributeError, TypeError) as broken:
-        raise InputError("a parameter is no plain literal", where=path, remedy="one `name = literal` per line") from broken
+        raise InputError("a parameter is not a plain literal", where=path, remedy="one `name = literal` per line") from broken
     return defaults
 
 
@@ -45,6 +46,10 @@ def check_parameters(notebook: str | Path, given: dict[str, object]) -> dict[str
             remedy = f"did you mean {near[0]}?" if near else f"it takes {', '.join(defaults)}"
             raise InputError(f"unknown parameter {name!r}", where=notebook, remedy=remedy)
         wanted = type(defaults[name])
+        if isinstance(value, float) and not math.isfinite(value):
+            raise InputError(
+                f"parameter {name} is {value!r}", where=notebook, remedy="give a finite number: no notebook can hold it"
+            )
         if type(value) is not wanted and not (wanted is float and type(value) is int) and defaults[name] is not None:
             raise InputError(
                 f"parameter {name} is {value!r}",
@@ -60,11 +65,11 @@ def parse_parameters(notebook: str | Path, pairs: list[str]) -> dict[str, object
     for pair in pairs:
         name, equals, text = pair.partition("=")
         if not equals:
-            raise InputError(f"{pair!r} is no parameter", remedy="write name=value")
-        values[name] = text
-        if name in defaults and not isinstance(defaults[name], str):
+            raise InputError(f"{pair!r} is not a parameter", remedy="write name=value")
+        values[name.strip()] = text
+        if (name := name.strip()) in defaults and not isinstance(defaults[name], str):
             try:
-                values[name] = ast.literal_eval(text)
+                values[name] = ast.literal_eval(text.strip())
             except (ValueError, SyntaxError):
                 values[name] = text
     return check_parameters(notebook, values)

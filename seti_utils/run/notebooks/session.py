@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -57,6 +59,24 @@ def memory_gib() -> float:
         return float("nan")
 
 
+ASK_CARDS = (
+    "import torch\nfor number in range(torch.cuda.device_count()):\n    gpu = torch.cuda.get_device_properties(number)\n"
+    "    print(f'{gpu.name} with {gpu.total_memory / 2**30:.0f} GiB')"
+)
+
+
+def cards() -> str:
+    """The GPUs and their memory, asked of another process.
+
+    Asking opens the first GPU and keeps half a gigabyte of it for as long as this process lives, while those that train on all
+    of them are its children.
+    """
+    if not torch.cuda.device_count():  # this opens none
+        return "no GPU"
+    told = subprocess.run([sys.executable, "-c", ASK_CARDS], capture_output=True, text=True, encoding="utf-8", check=False)
+    return ", ".join(told.stdout.split("\n")).strip(", ") or f"{torch.cuda.device_count()} GPUs"
+
+
 def find_overlap() -> Path | None:
     """The folder of an overlap search among a kernel's mounted datasets, or None."""
     patterns = ("/".join(["*"] * depth) + "/overlap.json" for depth in (1, 2, 3, 4))
@@ -107,10 +127,8 @@ class Session:
     def describe(self) -> None:
         """The machine, the software, the data, the run, and the recipe with its lineage."""
         competition, budget = open_competition(self.runtime), self.runtime.stop_after
-        gpus = [torch.cuda.get_device_properties(number) for number in range(torch.cuda.device_count())]
-        cards = ", ".join(f"{gpu.name} with {gpu.total_memory / 2**30:.0f} GiB" for gpu in gpus) or "no GPU"
         free = shutil.disk_usage(self.runtime.out if self.runtime.out.is_dir() else ".").free / 1e9
-        print(f"machine   {cores()} cores, {memory_gib():.0f} GiB of memory, {free:.0f} GB of disk free; {cards}")
+        print(f"machine   {cores()} cores, {memory_gib():.0f} GiB of memory, {free:.0f} GB of disk free; {cards()}")
         print("software  " + ", ".join(f"{name} {number}" for name, number in versions().items() if name != "platform"))
         print(
             f"data      {competition.name}: {len(competition.train)} training cadences "
