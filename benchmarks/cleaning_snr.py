@@ -34,18 +34,10 @@ from seti_utils.sky.cadences import cut
 from seti_utils.sky.dedrift import measure, straight_tracks
 from seti_utils.sky.needles import draw
 from seti_utils.sky.ranges import BAND_FREQ, TRAIN_MIX
-from seti_utils.views import (  # noqa: E402
-    clip,
-    column_norm,
-    compress,
-    emphasis,
-    high_pass,
-    low_rank,
-    normalise_panels,
-    off_median,
-    row_norm,
-    whiten,
-)
+from seti_utils.views.background import low_rank
+from seti_utils.views.cleaning import clip, column_norm, compress, emphasis, high_pass, off_median, row_norm
+from seti_utils.views.normalising import normalise_panels
+from seti_utils.views.whitening import whiten
 
 STEPS: dict[str, Callable[[Tensor], Tensor]] = {
     "none": lambda x: x.float(),

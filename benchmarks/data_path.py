@@ -35,7 +35,7 @@ from seti_utils.data.cadence import PANEL_BYTES  # noqa: E402
 from seti_utils.data.competition import Competition, read_competition  # noqa: E402
 from seti_utils.data.packed import PackedCadences, open_cadences  # noqa: E402
 from seti_utils.data.store import pack  # noqa: E402
-from seti_utils.views import render  # noqa: E402
+from seti_utils.views.rendering import render  # noqa: E402
 
 SEED, PASSES = 2021, 4
 Variant = tuple[str, Callable[[], Iterable], int]

@@ -22,7 +22,8 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from seti_utils.progress import progress  # noqa: E402
-from seti_utils.views import render, resize  # noqa: E402
+from seti_utils.views.rendering import render  # noqa: E402
+from seti_utils.views.resizing import resize  # noqa: E402
 
 BOTH, ON_ONLY = "abacad", "aaa"
 Resizer = Callable[[np.ndarray], np.ndarray]

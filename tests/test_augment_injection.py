@@ -6,7 +6,10 @@ import torch
 
 from seti_utils.errors import InputError
 from seti_utils.sky.needles import FAMILIES
-from seti_utils.views import add_noise, inject, normalise_panels, render
+from seti_utils.views.injection import inject
+from seti_utils.views.noise import add_noise
+from seti_utils.views.normalising import normalise_panels
+from seti_utils.views.rendering import render
 
 ON, OFF = [0, 2, 4], [1, 3, 5]
 

@@ -8,8 +8,8 @@ import torch
 
 from seti_utils.errors import InputError
 from seti_utils.log.layouts import parse_layout
-from seti_utils.views import freq_roll, panel_flip, replace_on, reverse_time, shuffle_cons, shuffle_inv, swap_on_off
 from seti_utils.views.layout import arrange_channels
+from seti_utils.views.panels import freq_roll, panel_flip, replace_on, reverse_time, shuffle_cons, shuffle_inv
 
 LAYOUTS = ["abacad", "aaabcd", "aaa,bcd", "a,b,a,c,a,d", "aaa,bcd,abacad", "aaa", "aaa/bcd"]
 LAYOUTS += ["AAA,BCD", "aaa,bcd,AAA,BCD", "a,b,a,c,a,d,A,B,A,C,A,D"]
@@ -100,14 +100,6 @@ class TestLabels:
         places = torch.stack([shown[slot] for slot in ON], dim=1)[hit]
         assert (places.sort(1).values == torch.tensor([1, 3, 5])).all() and len(places.unique(dim=0)) == 6
 
-    def test_swap_on_off_is_bacada_and_label_0(self, layout):
-        x, y = swap_on_off(marked_for(layout), SOFT, generator=seeded(), p=0.5)
-        shown, _ = read_off(x, layout)
-        hit = shown[0] == 1
-        assert 20 < hit.sum() < 76 and torch.equal(y, torch.where(hit, 0, SOFT))
-        for slot, panel in shown.items():
-            assert torch.equal(panel, torch.where(hit, slot ^ 1, slot))
-
     @pytest.mark.parametrize("count", [1, 2, 3])
     def test_replace_on_gives_label_0_only_when_no_on_panel_is_left(self, layout, count):
         x, y = replace_on(marked_for(layout), SOFT, generator=seeded(), p=0.5, count=count)
@@ -151,7 +143,7 @@ def test_on_panels_alone_can_be_shuffled_but_not_exchanged():
     shuffled, y = shuffle_cons(x, SOFT, generator=seeded(), p=1.0)
     assert (shuffled[:, :, 0, 0].sort(1).values == torch.tensor([0.0, 20.0, 40.0])).all() and torch.equal(y, SOFT)
     assert len(shuffled[:, :, 0, 0].unique(dim=0)) == 6
-    for augment in (reverse_time, shuffle_inv, swap_on_off, replace_on):
+    for augment in (reverse_time, shuffle_inv, replace_on):
         with pytest.raises(InputError, match=r"panels \[1, 3, 5\] are needed"):
             augment(x, SOFT, generator=seeded())
     with pytest.raises(InputError, match="choose 1, 2 or 3"):

@@ -4,7 +4,10 @@ import pytest
 import torch
 
 from seti_utils.errors import InputError
-from seti_utils.views import add_noise, arrange, cutmix, cutout, distort, flip, mask, mixup
+from seti_utils.views.layout import arrange
+from seti_utils.views.mixing import cutmix, mixup
+from seti_utils.views.noise import add_noise
+from seti_utils.views.pixels import cutout, distort, flip
 
 SOFT = torch.rand(64, generator=torch.Generator().manual_seed(9))
 IMAGE = torch.randn(64, 2, 40, 30, generator=torch.Generator().manual_seed(1))
@@ -66,19 +69,6 @@ def test_cutout_zeroes_its_share_and_nothing_else():
     assert 0.042 < missing <= 0.05
     corners = (cut[:, 0] == 0).float().mean(0)
     assert corners[0, 0] > 0 or corners[-1, -1] > 0
-
-
-def test_masks_are_one_band_and_one_span_up_to_their_shares():
-    image = torch.ones(500, 2, 100, 60)
-    masked, label = mask(image, torch.ones(500), generator=seeded(), freq=0.2, time=0.5, p=1.0)
-    assert torch.equal(label, torch.ones(500)) and torch.equal(masked[:, 0], masked[:, 1])
-    band, span = (masked[:, 0] == 0).all(2), (masked[:, 0] == 0).all(1)
-    assert torch.equal((band[:, :, None] | span[:, None, :]), masked[:, 0] == 0)
-    for where, most in ((band, 20), (span, 30)):
-        width = where.sum(1)
-        assert width.max() in (most - 1, most) and width.min() <= 1 and abs(width.float().mean() - most / 2) < most / 15
-        first, last = where.int().argmax(1), where.shape[1] - 1 - where.flip(1).int().argmax(1)
-        assert ((last - first + 1 == width) | (width == 0)).all(), "one run"
 
 
 def test_distortion_moves_pixels_along_each_axis_and_keeps_edges():

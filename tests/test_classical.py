@@ -6,7 +6,7 @@ import torch
 from seti_utils.data.batches import Batch
 from seti_utils.scores.classical import FLOOR, light_scores, panel_light
 from seti_utils.stats.auc import auc
-from seti_utils.views import inject
+from seti_utils.views.injection import inject
 
 
 def cleaned(batch, seed):

@@ -19,7 +19,7 @@ from seti_utils.nets.detector import Detector, detecting
 from seti_utils.nets.models import build_model
 from seti_utils.sky.needles import FAMILIES, Tracks, family_indices
 from seti_utils.stats.auc import auc
-from seti_utils.views import inject
+from seti_utils.views.injection import inject
 from seti_utils.views.masked_injection import CANDIDATES, ECHO, inject_with_mask, mark, random_sources
 from seti_utils.views.pixels import flip
 from seti_utils.views.rendering import render

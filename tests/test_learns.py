@@ -18,12 +18,11 @@ from seti_utils.learn.predicting import predict
 from seti_utils.learn.seeding import Randomness
 from seti_utils.log import specs
 from seti_utils.log.config import Config
-from seti_utils.run.compose import augments, loss_of, network_of, optimiser_of, schedule_of, view_of
+from seti_utils.run.compose import IMAGE_KNOBS, augments, loss_of, network_of, optimiser_of, schedule_of, view_of
 from seti_utils.scores.pseudo import append_pseudo, select_pseudo
 from seti_utils.scores.tables import make_scores
 from seti_utils.stats.auc import auc
 from seti_utils.stats.logistic import sigmoid
-from seti_utils.views import IMAGE_AUGMENTATIONS
 
 BASE = Config(
     layout="aaa,bcd",
@@ -86,13 +85,13 @@ def trained(config, batches, steps, seed, panel_augments=(), second=None):
         view_of(config),
         randomness.generator,
         panel_augments=panel_augments,
-        image_augments=augments(config, IMAGE_AUGMENTATIONS),
+        image_augments=augments(config, IMAGE_KNOBS),
         channels_last=True,
     )
     objective = supervised(loss, views)
     if second is not None:
         batches = paired(batches, second)
-        strong = augments(config, {"flip": IMAGE_AUGMENTATIONS["flip"]})
+        strong = augments(config, ("flip",))
         objective = fixmatch(loss, views, strong=strong, above=0.8, below=0.2)
     fit(
         model,

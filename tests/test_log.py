@@ -32,12 +32,12 @@ def log():
         ("three", "two", {"mixup": edit(untill=0.8)}, "did you mean until"),
         ("three", "two", {"mixup": edit(alpha=1.0)}, "already"),
         ("three", "two", {"mixup": True}, "expected"),
-        ("three", "two", {"batch": 2.5}, "expected int"),
-        ("three", "two", {"layout": "abacae"}, "no stars"),
-        ("three", "two", {"layout": "aaa,bcd,abacad"}, "needs a resize"),
+        ("three", "two", {"batch": 2.5}, "expected a whole number of at least 1"),
+        ("three", "two", {"layout": "abacae"}, "unknown letters e"),
+        ("three", "two", {"layout": "aaa,bcd,abacad"}, "switch on resize"),
         ("three", "two", {"init_from": "four"}, "unknown experiment"),
         ("three", "two", {"pseudo": Pseudo("four")}, "unknown experiment"),
-        ("three", "two", {"tta": ("identity", "sideways")}, "no views"),
+        ("three", "two", {"tta": ("identity", "sideways")}, "each 'identity'"),
     ],
 )
 def test_a_mistake_is_refused_where_it_is_written(log, name, parent, changes, said):

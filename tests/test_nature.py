@@ -14,7 +14,7 @@ from seti_utils.sky.nature import ASPECTS, CEILING, FWHM, brightness, natural, r
 from seti_utils.sky.needles import draw, drawn_snr, random_tracks
 from seti_utils.sky.profiles import FAINT, REACH, REAL_FWHM, SHAPES, plain_profiles
 from seti_utils.sky.ranges import ECHO_SNR, TERRESTRIAL_KINDS
-from seti_utils.views import inject
+from seti_utils.views.injection import inject
 from seti_utils.views.masked_injection import inject_with_mask
 
 UNIT = torch.ones(1, PANELS)

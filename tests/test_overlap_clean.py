@@ -23,7 +23,7 @@ from seti_utils.overlap.panels import CleanedCadences, clean, cleaned_stores
 from seti_utils.overlap.search import search
 from seti_utils.sky import make_sky
 from seti_utils.sky.needles import Tracks, draw
-from seti_utils.views import whiten
+from seti_utils.views.whitening import whiten
 
 AGREE = torch.ones(8, 6, dtype=torch.bool)
 

@@ -15,11 +15,10 @@ from seti_utils.nets.panel_encoder import PanelEncoder
 from seti_utils.overlap.panels import clean
 from seti_utils.overlap.search import search
 from seti_utils.pictures.overlap import draw_overlap
-from seti_utils.run.compose import augments, panels_of, view_of
+from seti_utils.run.compose import PANEL_KNOBS, augments, panels_of, view_of
 from seti_utils.run.fold_data import cadences
 from seti_utils.run.runtime import Runtime
 from seti_utils.sky import make_sky
-from seti_utils.views import PANEL_AUGMENTATIONS
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +63,7 @@ def test_augmented_panels_become_an_image_that_the_encoder_takes(competition, ov
     config = LOG.config(name)
     x = read(cadences(config, competition, "train", Runtime(overlap=overlap)), range(12)).float()
     y, generator = torch.zeros(12), torch.Generator().manual_seed(0)
-    for step in augments(config, PANEL_AUGMENTATIONS):
+    for step in augments(config, PANEL_KNOBS):
         x, y = step(x, y, 0.0, generator)
     assert y.sum() > 0
     image = view_of(config)(x)

@@ -18,7 +18,6 @@ from seti_utils.learn.survival import DeadRun, Diverged, Stopped
 from seti_utils.log.pages import LOG
 from seti_utils.log.registry import edit
 from seti_utils.run.artifacts import read_meta
-from seti_utils.run.compose import CALLER_FIELDS, FUNCTIONS
 from seti_utils.run.infer import all_scores, fold_scores
 from seti_utils.run.runtime import Runtime
 from seti_utils.run.train import train, train_fold
@@ -284,12 +283,3 @@ def test_a_failing_process_ends_the_launch(sky, tmp_path):
     ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", timeout=300)
     assert done.returncode == 2 and "no_such_net" in done.stdout + done.stderr and "Traceback" not in done.stderr
-
-
-def test_every_spec_names_the_arguments_of_its_function():
-    import inspect
-    from dataclasses import fields
-
-    for spec, function in FUNCTIONS.items():
-        wanted = {field.name for field in fields(spec)} - CALLER_FIELDS
-        assert wanted <= set(inspect.signature(function).parameters), spec

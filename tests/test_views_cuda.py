@@ -1,12 +1,12 @@
 """On a GPU the views give the CPU's pixels, and the augmentations keep their promises."""
 
-from dataclasses import asdict
-
 import pytest
 import torch
 
 from seti_utils.log import specs
-from seti_utils.views import CLEANING, IMAGE_AUGMENTATIONS, PANEL_AUGMENTATIONS, normalise_panels, render
+from seti_utils.run.compose import PANEL_KNOBS
+from seti_utils.views.normalising import normalise_panels
+from seti_utils.views.rendering import render
 
 if not torch.cuda.is_available():
     pytest.skip("the views' GPU tests need a GPU", allow_module_level=True)
@@ -18,12 +18,10 @@ SPECS = {
     "panel_flip": specs.PanelFlip(),
     "shuffle_cons": specs.ShuffleCons(),
     "shuffle_inv": specs.ShuffleInv(p=0.5),
-    "swap_on_off": specs.SwapOnOff(p=0.5),
     "freq_roll": specs.FreqRoll(),
     "noise": specs.Noise("chi2", 0.1, 3.1, p=0.5),
     "flip": specs.Flip(axes=("freq", "time", "both")),
     "distort": specs.GridDistortion(),
-    "masks": specs.Masks(freq=0.4, time=0.4),
     "cutout": specs.Cutout(),
     "cutmix": specs.Cutmix(),
     "mixup": specs.Mixup(p=0.5, renormalise=True),
@@ -51,6 +49,9 @@ def test_render_equals_the_cpus_and_ignores_autocast(x, layout, kernel, size):
         assert low.dtype == dtype and (low.float().cpu() - wanted).abs().max() < tolerance
 
 
+CLEANING = {step.__name__: step.worker() for step in specs.features_of(specs.CleanStep)}
+
+
 @pytest.mark.parametrize("name", CLEANING)
 def test_cleaning_equals_the_cpus(x, name):
     wanted = CLEANING[name](x[:3].float())
@@ -70,14 +71,13 @@ def test_normalised_panels_equal_the_cpus_at_the_edges(x):
 @pytest.mark.parametrize("name", SPECS)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
 def test_augmentations_keep_dtype_input_and_seed(x, name, dtype):
-    x = (x if name in PANEL_AUGMENTATIONS else render(x, layout="aaa,bcd")).cuda().to(dtype)
+    x = (x if name in PANEL_KNOBS else render(x, layout="aaa,bcd")).cuda().to(dtype)
     y = torch.tensor([0.0, 1.0, 0.3] * 4, device="cuda")
     before, labels = x.clone(), y.clone()
-    fields = {key: value for key, value in asdict(SPECS[name]).items() if key != "until"}
     runs = []
     for seed in (1, 1, 2):
         generator = torch.Generator("cuda").manual_seed(seed)
-        runs.append((PANEL_AUGMENTATIONS | IMAGE_AUGMENTATIONS)[name](x, y, generator=generator, **fields))
+        runs.append(SPECS[name].worker()(x, y, generator=generator, **SPECS[name].arguments()))
     (out, label), (again, label_again), (other, _) = runs
     assert out.dtype == dtype and out.shape == x.shape and out.isfinite().all()
     assert torch.equal(x, before) and torch.equal(y, labels)

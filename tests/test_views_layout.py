@@ -7,7 +7,12 @@ import torch
 
 from seti_utils.errors import InputError
 from seti_utils.log.layouts import parse_layout
-from seti_utils.views import arrange, clip, mirror, normalise_panels, render, resize, rows_of, whiten
+from seti_utils.views.cleaning import clip
+from seti_utils.views.layout import arrange, rows_of
+from seti_utils.views.normalising import normalise_panels
+from seti_utils.views.rendering import mirror, render
+from seti_utils.views.resizing import resize
+from seti_utils.views.whitening import whiten
 
 SHAPES = {
     "abacad": (1, 256, 1638),

@@ -7,8 +7,8 @@ import torch
 from PIL import Image
 
 from seti_utils.errors import InputError
-from seti_utils.views import render, resize
-from seti_utils.views.resizing import resize_dense
+from seti_utils.views.rendering import render
+from seti_utils.views.resizing import resize, resize_dense
 
 SIZES = [(512, 512), (768, 512), (320, 320), (128, 96), (256, 819), (300, 900)]
 PIL = {"bicubic": Image.BICUBIC, "bilinear": Image.BILINEAR, "lanczos": Image.LANCZOS}

@@ -2,26 +2,17 @@
 
 import hashlib
 import json
-import re
-import types
 import typing
 from collections.abc import Callable
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields
+from typing import Annotated, Literal
 
+from seti_utils.errors import InputError
 from seti_utils.log import specs
 from seti_utils.log.layouts import RAW, is_rectangular, panels_shown, parse_layout
+from seti_utils.log.values import Count, Filled, Name, NotNegative, Positive, Range, check
 
-CleanStep = (
-    specs.OffMedian
-    | specs.Clip
-    | specs.Compress
-    | specs.ColumnNorm
-    | specs.RowNorm
-    | specs.HighPass
-    | specs.Emphasis
-    | specs.LowRank
-    | specs.Whiten
-)
+Rate = Annotated[float, Range(low=0, below=1)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,12 +20,12 @@ class Config:
     """Every knob of an experiment. A feature that is off is ``None``.
 
     Fold and seed are coordinates of a run, not part of it; paths, device and workers live in ``Runtime``.
-    Raises ``ValueError`` when a value has the wrong type or a layout cannot be read.
+    Raises ``InputError`` for a value that its knob does not allow, and for a layout that cannot be read.
     """
 
     # the image: panels -> (channel, freq, time)
     layout: str = "abacad"
-    clean: tuple[CleanStep, ...] | None = None
+    clean: Annotated[tuple[specs.CleanStep, ...], Filled()] | None = None
     resize: specs.Resize | None = None
 
     # augmentations of panels, in the order in which they act
@@ -44,84 +35,79 @@ class Config:
     panel_flip: specs.PanelFlip | None = None
     shuffle_cons: specs.ShuffleCons | None = None
     shuffle_inv: specs.ShuffleInv | None = None
-    swap_on_off: specs.SwapOnOff | None = None
     freq_roll: specs.FreqRoll | None = None
     noise: specs.Noise | None = None
 
     # augmentations of the image, in the order in which they act
     flip: specs.Flip | None = None
     distort: specs.GridDistortion | None = None
-    masks: specs.Masks | None = None
     cutout: specs.Cutout | None = specs.Cutout()
     cutmix: specs.Cutmix | None = None
     mixup: specs.Mixup | None = None
 
     # the network
-    backbone: str = "efficientnet_b0"
+    backbone: Name = "efficientnet_b0"
     pretrained: bool = True
-    drop_rate: float | None = None
-    drop_path_rate: float | None = None
-    stem_stride: int | tuple[int, int] | None = None
-    pool: specs.GeM | specs.PanelPool | None = None
+    drop_rate: Rate | None = None
+    drop_path_rate: Rate | None = None
+    stem_stride: Count | tuple[Count, Count] | None = None
+    pool: specs.Pool | None = None
     attention: specs.TripletAttention | None = None
-    head: specs.L2Head | specs.ArcHead | specs.TwoClass | None = None
+    head: specs.Head | None = None
     panels: specs.PanelEncoder | None = None
     detect: specs.Detector | None = None
 
     # the loss
-    loss: specs.BCE | specs.Focal | specs.SoftCrossEntropy | specs.AUCMargin = specs.BCE()
+    loss: specs.Loss = specs.BCE()
     auc_loss: specs.WMW | None = None
 
     # the course of training
-    epochs: int = 30
-    stages: int = 1
-    batch: int = 8
-    accumulate: int | None = None
-    optimiser: str = "adam"
-    lr: float = 1e-3
-    weight_decay: float | None = None
-    layer_decay: float | None = None
-    clip_norm: float | None = None
-    schedule: specs.Cosine | specs.RampCosine | specs.OneCycle = specs.Cosine()
+    epochs: Count = 30
+    stages: Count = 1
+    batch: Count = 8
+    accumulate: Count | None = None
+    optimiser: Literal["adam", "radam", "adamw", "sgd", "madgrad", "pesg"] = "adam"
+    lr: Positive = 1e-3
+    weight_decay: NotNegative | None = None
+    layer_decay: Annotated[float, Range(above=0, high=1)] | None = None
+    clip_norm: Positive | None = None
+    schedule: specs.Schedule = specs.Cosine()
     sky_first: specs.SkyFirst | None = None
     head_first: specs.HeadFirst | None = None
-    average: specs.EMA | specs.SWA | None = None
-    precision: str | None = "fp16"
-    adapt: specs.AdaBN | specs.Shot | None = None
+    average: specs.Average | None = None
+    precision: Literal["fp16", "bf16"] | None = "fp16"
+    adapt: specs.Adaptation | None = None
 
     # rows and their labels
-    folds: int = 5
-    fold_seed: int = 2021
-    fold_groups: str | None = None
-    oversample: int | None = None
+    folds: Annotated[int, Range(2)] = 5
+    fold_seed: Annotated[int, Range(0)] = 2021
+    fold_groups: Literal["overlap"] | None = None
+    oversample: Count | None = None
     reweight: specs.Reweight | None = None
-    init_from: str | None = None
+    init_from: Name | None = None
     pseudo: specs.Pseudo | None = None
     fixmatch: specs.FixMatch | None = None
     distill: specs.Distill | None = None
 
     # inference: the mean of the logits over these views of the image
-    tta: tuple[str, ...] = ("identity", "freq", "time", "both")
+    tta: Annotated[tuple[Literal["identity", "freq", "time", "both"], ...], Filled()] = ("identity", "freq", "time", "both")
 
     def __post_init__(self) -> None:
-        for name, hint in HINTS.items():
-            if not matches(getattr(self, name), hint):
-                raise ValueError(f"{name}={getattr(self, name)!r}: expected {spelled(hint)}")
-        if not is_rectangular(parse_layout(self.layout)) and self.resize is None:
-            raise ValueError(f"layout={self.layout!r}: its channels differ in size, so it needs a resize")
-        if self.precision not in (None, "fp16", "bf16"):
-            raise ValueError(f"precision={self.precision!r}: expected 'fp16', 'bf16' or None (float32)")
-        if unknown := set(self.tta) - {"identity", "freq", "time", "both"}:
-            raise ValueError(f"tta: {sorted(unknown)} are no views; expected identity, freq, time, both")
-        if self.sky_first and max(panels_shown(parse_layout(self.layout))) >= RAW:
-            raise ValueError(f"layout={self.layout!r}: an endless sky has no cleaned panels, so sky_first cannot show them")
-        if self.fold_groups not in (None, "overlap"):
-            raise ValueError(f"fold_groups={self.fold_groups!r}: expected 'overlap' (rows that share sky in one fold) or None")
-
-        if self.detect and (
-            mute := [knob for knob in ("pool", "attention", "head", "panels", "fixmatch") if getattr(self, knob)]
-        ):
-            raise ValueError(f"detect: a detector has its own network and lesson, so {', '.join(mute)} would do nothing")
+        check(None, ((name, getattr(self, name), hint) for name, hint in HINTS.items()))
+        layout = parse_layout(self.layout)
+        if not is_rectangular(layout) and self.resize is None:
+            raise InputError(f"layout={self.layout!r}: its channels differ in size", remedy="switch on resize")
+        if self.sky_first and max(panels_shown(layout)) >= RAW:
+            raise InputError(
+                f"layout={self.layout!r}: an endless sky has no cleaned panels, so sky_first cannot show them",
+                remedy="write small letters, or leave sky_first off",
+            )
+        silent = [knob for knob in ("pool", "attention", "head", "panels", "fixmatch") if getattr(self, knob)]
+        if self.detect and silent:
+            raise InputError(
+                f"detect: a detector has its own network and objective, so {', '.join(silent)} would do nothing",
+                remedy="switch them off",
+            )
 
     def departures(self) -> dict[str, object]:
         """The knobs that differ from exp0001, in the order of declaration."""
@@ -133,31 +119,14 @@ class Config:
         return {knob: value if isinstance(value, str) else value.source for knob, value in named.items() if value}
 
 
-def matches(value: object, hint: object) -> bool:
-    """Whether ``value`` is of the type that ``hint`` writes; an int passes for a float, a bool only for a bool."""
-    if isinstance(hint, (types.UnionType, typing._UnionGenericAlias)):
-        return any(matches(value, option) for option in typing.get_args(hint))
-    if typing.get_origin(hint) is tuple:
-        inner = typing.get_args(hint)
-        if not isinstance(value, tuple):
-            return False
-        wanted = inner[:1] * len(value) if inner[-1] is Ellipsis else inner
-        return len(wanted) == len(value) and all(map(matches, value, wanted))
-    if isinstance(value, bool):
-        return hint is bool
-    return isinstance(value, (int, float)) if hint is float else isinstance(value, hint)
-
-
-def spelled(hint: object) -> str:
-    """A type hint as a person writes it."""
-    return (
-        getattr(hint, "__name__", None) if isinstance(hint, type) else re.sub(r"seti_utils\.log\.specs\.(\w+\.)?", "", str(hint))
-    )
+def knobs_of(kind: type[specs.Spec]) -> tuple[str, ...]:
+    """The knobs that hold features of ``kind``, in the order of declaration."""
+    return tuple(knob for knob, hint in HINTS.items() if any(issubclass(spec, kind) for spec in specs.features_of(hint)))
 
 
 def plain(value: object, name_of: Callable[[str], str] = str) -> object:
     """``value`` as JSON: a spec is ``{its name: its departures}``; ``name_of`` rewrites the experiments it names."""
-    if is_dataclass(value):
+    if isinstance(value, specs.Spec):
         inside = {
             f.name: name_of(getattr(value, f.name)) if f.name == "source" else plain(getattr(value, f.name))
             for f in fields(value)
@@ -181,4 +150,16 @@ def fingerprint(config: Config, name_of: Callable[[str], str] = str) -> str:
     return hashlib.sha256(json.dumps(departures, sort_keys=True).encode()).hexdigest()[:12]
 
 
-HINTS = typing.get_type_hints(Config)
+HINTS = typing.get_type_hints(Config, include_extras=True)
+"""What each knob may hold."""
+
+
+def refuse_idle(kind: type[specs.Spec]) -> None:
+    """Refuse features of ``kind`` that no knob holds: they would never act."""
+    held = [spec for knob in knobs_of(kind) for spec in specs.features_of(HINTS[knob])]
+    if idle := [spec.__name__ for spec in specs.features_of(kind) if spec not in held]:
+        raise TypeError(f"{', '.join(idle)}: no knob of Config holds it, so it would never act")
+
+
+for KIND in (specs.PanelAugmentation, specs.ImageAugmentation):
+    refuse_idle(KIND)

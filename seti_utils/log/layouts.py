@@ -8,6 +8,8 @@ panels cleaned of the sky that other files show too: ``AAA,BCD`` alone, ``aaa,bc
 
 from itertools import cycle
 
+from seti_utils.errors import InputError
+
 RAW = 6
 """Panels of a cadence, numbered 0 to 5; the cleaned ones are numbered 6 to 11, in the same order."""
 
@@ -22,18 +24,24 @@ def parse_layout(notation: str) -> Layout:
     """Panel numbers for each channel and row of ``notation``.
 
     ``parse_layout("aaa,bcd")`` is ``(((0, 2, 4),), ((1, 3, 5),))``. Channels may differ in length
-    (``aaa,bcd,abacad``): then only a resize can make one image of them. Raises ``ValueError`` when a letter is not
+    (``aaa,bcd,abacad``): then only a resize can make one image of them. Raises ``InputError`` when a letter is not
     a, b, c or d, small or capital, or when the rows of a channel differ in length.
     """
     if unknown := sorted(set(notation) - set("abcdABCD,/")):
-        raise ValueError(f"layout {notation!r}: {unknown} are no stars; write a, b, c, d, a comma per channel, a slash per row")
+        raise InputError(
+            f"layout {notation!r}: unknown letters {', '.join(unknown)}",
+            remedy="use a, b, c and d for stars (capitals for cleaned panels), a comma per channel, a slash per row",
+        )
     panels = {star: cycle(slots) for star, slots in SLOTS.items()}
     channels = tuple(
         tuple(tuple(next(panels[star]) for star in row) for row in channel.split("/")) for channel in notation.split(",")
     )
     for channel in channels:
         if len({len(row) for row in channel}) != 1 or not channel[0]:
-            raise ValueError(f"layout {notation!r}: every row of a channel needs the same number of panels, at least one")
+            raise InputError(
+                f"layout {notation!r}: the rows of a channel differ in length, or are empty",
+                remedy="give every row of a channel the same number of panels",
+            )
     return channels
 
 

@@ -3,13 +3,12 @@
 import ast
 import re
 from collections.abc import Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import fields
 
 from seti_utils.errors import InputError
-from seti_utils.log import specs
 from seti_utils.log.registry import edit, nearest
+from seti_utils.log.specs import SPECS
 
-FEATURES = {name: kind for name, kind in vars(specs).items() if is_dataclass(kind)}
 CALL = re.compile(r"[\w.]+\(.*\)?", re.DOTALL)
 NO_WEIGHTS, RANDOM_START = "none", ("pretrained=False",)
 """What ``--weights none`` stands for."""
@@ -91,13 +90,13 @@ def evaluated(tree: ast.expr) -> object:
 
 def feature(name: str, values: Sequence[object], settings: dict[str, object]) -> object:
     """The feature ``name`` of the log with its settings."""
-    if name not in FEATURES:
-        raise InputError(f"there is no feature {name!r}", remedy=nearest(name, tuple(FEATURES)))
-    known = tuple(field.name for field in fields(FEATURES[name]))
+    if name not in SPECS:
+        raise InputError(f"there is no feature {name!r}", remedy=nearest(name, tuple(SPECS)))
+    known = tuple(field.name for field in fields(SPECS[name]))
     if unknown := [key for key in settings if key not in known]:
         raise InputError(f"{name} has no setting {unknown[0]!r}", remedy=nearest(unknown[0], known))
     try:
-        return FEATURES[name](*values, **settings)
-    except (TypeError, ValueError) as error:
+        return SPECS[name](*values, **settings)
+    except TypeError as error:
         problem = str(error).removeprefix(f"{name}.__init__() ")
         raise InputError(f"{name}: {problem}", remedy=f"write it as {name}({', '.join(known)})") from None

@@ -1,12 +1,12 @@
 """The executable log: experiments by name, each one change away from its parent."""
 
 import difflib
-import typing
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 
 from seti_utils.errors import InputError
 from seti_utils.log.config import HINTS, Config, fingerprint
 from seti_utils.log.layouts import RAW, panels_shown, parse_layout
+from seti_utils.log.specs import features_of
 
 KNOBS = tuple(f.name for f in fields(Config))
 
@@ -199,8 +199,8 @@ def changed(before: Config, changes: dict[str, object], name: str, must_change: 
             raise InputError(f"{knob}={old!r} is what its parent has already", where=name, remedy="leave it out")
     try:
         return replace(before, **values)
-    except ValueError as error:
-        raise InputError(str(error), where=name) from None
+    except InputError as error:
+        raise InputError(error.problem, where=name, remedy=error.remedy) from None
 
 
 def switched_on(knob: str, where: str) -> object:
@@ -209,7 +209,7 @@ def switched_on(knob: str, where: str) -> object:
     Raises ``InputError`` where that is not told by the knob alone: several features to choose from, or settings without a
     default.
     """
-    features = features_of(knob)
+    features = features_of(HINTS[knob])
     shown = [f"{kind.__name__}({', '.join(f.name for f in fields(kind))})" for kind in features]
     if len(features) == 1 and all(f.default is not MISSING for f in fields(features[0])):
         return features[0]()
@@ -218,12 +218,6 @@ def switched_on(knob: str, where: str) -> object:
         where=where,
         remedy=f"switch it on as a whole: {knob}={' or '.join(shown)}" if features else "give its value without a dot",
     )
-
-
-def features_of(knob: str) -> list[type]:
-    """The features that ``knob`` may hold."""
-    hint = HINTS[knob]
-    return [kind for kind in typing.get_args(hint) or (hint,) if is_dataclass(kind)]
 
 
 def edited(old: object, change: Edit, where: str) -> object:
@@ -236,7 +230,10 @@ def edited(old: object, change: Edit, where: str) -> object:
     for key, _ in change.fields:
         if key not in known:
             raise InputError(f"{type(old).__name__} has no setting {key!r}", where=where, remedy=nearest(key, known))
-    return replace(old, **dict(change.fields))
+    try:
+        return replace(old, **dict(change.fields))
+    except InputError as error:
+        raise InputError(error.problem, where=where, remedy=error.remedy) from None
 
 
 def nearest(name: str, known: tuple[str, ...]) -> str:

@@ -1,67 +1,49 @@
 """What a ``Config`` means: every knob as the value that the floors below work with."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
 from seti_utils.data.cadence import ON
-from seti_utils.learn import losses, optimisers, schedules
-from seti_utils.learn.auc_losses import AUCMargin, wmw
-from seti_utils.learn.average import Average, Images, NoAverage, ema, swa
+from seti_utils.learn import optimisers, schedules
+from seti_utils.learn.average import Average, Images, NoAverage
 from seti_utils.learn.objectives import Augment, added, during
 from seti_utils.log import specs
-from seti_utils.log.config import Config
+from seti_utils.log.config import Config, knobs_of
 from seti_utils.log.layouts import RAW, panels_shown, parse_layout
-from seti_utils.nets import heads, pooling
-from seti_utils.nets.attention import TripletAttention
+from seti_utils.nets import heads
 from seti_utils.nets.backbones import make_body, timm_name
 from seti_utils.nets.detector import Detector
 from seti_utils.nets.models import Classifier, build_model
-from seti_utils.nets.panel_encoder import PanelEncoder
 from seti_utils.nets.weights import find_weights
-from seti_utils.views import CLEANING, PANEL_AUGMENTATIONS
 from seti_utils.views.layout import rows_of
 from seti_utils.views.rendering import render
 
-FUNCTIONS: dict[type, Callable] = {
-    specs.GeM: pooling.GeM,
-    specs.PanelPool: pooling.PanelPool,
-    specs.TripletAttention: TripletAttention,
-    specs.PanelEncoder: PanelEncoder,
-    specs.L2Head: heads.L2Head,
-    specs.ArcHead: heads.ArcHead,
-    specs.TwoClass: heads.TwoClass,
-    specs.BCE: losses.bce,
-    specs.Focal: losses.focal,
-    specs.SoftCrossEntropy: losses.soft_cross_entropy,
-    specs.AUCMargin: AUCMargin,
-    specs.WMW: wmw,
-    specs.Cosine: schedules.cosine,
-    specs.RampCosine: schedules.ramp_cosine,
-    specs.OneCycle: schedules.one_cycle,
-}
-"""What does the work of each spec; its keyword arguments are the spec's fields."""
-
-CALLER_FIELDS = {"until", "stepped", "epochs", "rate", "top"}
-"""Fields that say when or where a function is called, not how."""
+PANEL_KNOBS, IMAGE_KNOBS = knobs_of(specs.PanelAugmentation), knobs_of(specs.ImageAugmentation)
+"""The augmentations, in the order in which they act."""
 
 
-def bound(spec: object, function: Callable | None = None) -> Callable:
-    """The function behind ``spec`` with the spec's fields as its keyword arguments."""
-    given = {name: value for name, value in asdict(spec).items() if name not in CALLER_FIELDS}
-    return partial(function or FUNCTIONS[type(spec)], **given)
+def bound(spec: specs.Spec) -> Callable[..., Any]:
+    """What does the work of ``spec``, with the settings of ``spec`` as its keyword arguments."""
+    return partial(spec.worker(), **spec.arguments())
 
 
-def augments(config: Config, functions: Mapping[str, Callable]) -> tuple[Augment, ...]:
-    """The augmentations that are on among ``functions`` (knob: function), in that order."""
+def made(spec: specs.Spec) -> Any:
+    """What does the work, ready for use: an object of it where it is a class, else the bound function."""
+    return bound(spec)() if isinstance(spec.worker(), type) else bound(spec)
+
+
+def augments(config: Config, knobs: Sequence[str]) -> tuple[Augment, ...]:
+    """The augmentations that are on among ``knobs``, in that order."""
     steps = []
-    for knob, function in functions.items():
+    for knob in knobs:
         if (spec := getattr(config, knob)) is not None:
-            step = bound(spec, function)
+            step = bound(spec)
             if isinstance(spec, specs.Flip):
                 step = partial(step, rows=rows_of(config.layout))
             if isinstance(spec, (specs.Injection, specs.Noise)):
@@ -75,8 +57,8 @@ def view_of(config: Config) -> Callable[[torch.Tensor], torch.Tensor]:
     return partial(
         render,
         layout=parse_layout(config.layout),
-        resize=asdict(config.resize) if config.resize else None,
-        clean=tuple(bound(step, CLEANING[type(step).__name__]) for step in config.clean or ()),
+        resize=config.resize.arguments() if config.resize else None,
+        clean=tuple(bound(step) for step in config.clean or ()),
     )
 
 
@@ -87,7 +69,7 @@ def panels_of(config: Config) -> tuple[int, ...]:
     """
     shown = panels_shown(parse_layout(config.layout))
     kinds = {panel // RAW for panel in shown}
-    touched = any(getattr(config, knob) is not None for knob in PANEL_AUGMENTATIONS) or config.clean
+    touched = any(getattr(config, knob) is not None for knob in PANEL_KNOBS) or config.clean
     if len(kinds) == 2:
         return tuple(range(2 * RAW))
     first = kinds.pop() * RAW
@@ -113,8 +95,8 @@ def network_of(config: Config, weights: Path | None) -> Classifier | Detector:
         drop_rate=config.drop_rate or 0.0,
         drop_path_rate=config.drop_path_rate or 0.0,
         stem_stride=config.stem_stride,
-        pool=bound(config.pool)() if config.pool else None,
-        attention=bound(config.attention)() if config.attention else None,
+        pool=made(config.pool) if config.pool else None,
+        attention=made(config.attention) if config.attention else None,
         head=bound(config.head) if config.head else heads.OneLogit,
         panels=bound(config.panels) if config.panels else None,
     )
@@ -127,7 +109,7 @@ def bare_network(config: Config) -> Classifier | Detector:
 
 def loss_of(config: Config) -> tuple[Callable, nn.Module | None]:
     """The loss as a function of (output, target), and the module that holds its own parameters, if it has any."""
-    main = bound(config.loss)() if isinstance(config.loss, specs.AUCMargin) else bound(config.loss)
+    main = made(config.loss)
     own = main if isinstance(main, nn.Module) else None
     return added(main, bound(config.auc_loss)) if config.auc_loss else main, own
 
@@ -152,8 +134,4 @@ def schedule_of(config: Config, epochs: int) -> Callable[[float], float]:
 
 def average_of(config: Config, model: nn.Module, images: Images) -> NoAverage | Average:
     """The running average of the weights that the experiment asks for."""
-    if isinstance(config.average, specs.EMA):
-        return ema(model, decay=config.average.decay)
-    if isinstance(config.average, specs.SWA):
-        return swa(model, start=config.average.start, images=images)
-    return NoAverage()
+    return bound(config.average)(model, images=images) if config.average else NoAverage()

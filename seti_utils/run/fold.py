@@ -15,12 +15,12 @@ from seti_utils.data.cadence import FREQ, TIME
 from seti_utils.data.competition import Competition
 from seti_utils.data.sources import Source
 from seti_utils.files import write_json, write_table
-from seti_utils.learn.adapting import adapt_batchnorm, information_maximisation
+from seti_utils.learn.adapting import adapt_batchnorm
 from seti_utils.learn.average import NoAverage
 from seti_utils.learn.checkpoint import exists, load_resume, restore, save_resume, save_weights
 from seti_utils.learn.distributed import Team, agreed, gather, parallel, shared, split
 from seti_utils.learn.fit import Position, fit
-from seti_utils.learn.objectives import Augment, Views, distill, fixmatch, paired, supervised
+from seti_utils.learn.objectives import Augment, Views, paired, supervised
 from seti_utils.learn.precision import Precision, choose_precision
 from seti_utils.learn.predicting import predict
 from seti_utils.learn.seeding import Randomness
@@ -43,6 +43,8 @@ from seti_utils.progress import progress
 from seti_utils.run.adapting import ADAPTED, kept_weights, plain_images, test_batches
 from seti_utils.run.artifacts import load_body, load_network, tidy, trained
 from seti_utils.run.compose import (
+    IMAGE_KNOBS,
+    PANEL_KNOBS,
     augments,
     average_of,
     bare_network,
@@ -60,9 +62,7 @@ from seti_utils.run.runtime import Runtime
 from seti_utils.scores.tables import make_scores, write_scores
 from seti_utils.stats.logistic import sigmoid
 from seti_utils.stats.seeds import seed_of
-from seti_utils.views import IMAGE_AUGMENTATIONS, PANEL_AUGMENTATIONS
 from seti_utils.views.layout import rows_of
-from seti_utils.views.masked_injection import inject_with_mask
 
 SAVE_EVERY = 200
 """Steps between two resume states inside an epoch."""
@@ -109,13 +109,13 @@ class FoldRun:
             self.view,
             self.randomness.generator,
             panel_augments=self.panel_augments(),
-            image_augments=augments(config, IMAGE_AUGMENTATIONS),
+            image_augments=augments(config, IMAGE_KNOBS),
             channels_last=True,
         )
 
     def panel_augments(self) -> tuple[Augment, ...]:
         """Augmentations of panels; a teacher's opinion comes last, on what the student will see."""
-        steps = augments(self.config, PANEL_AUGMENTATIONS)
+        steps = augments(self.config, PANEL_KNOBS)
         if self.config.distill is None:
             return steps
         name = self.config.distill.source
@@ -128,7 +128,7 @@ class FoldRun:
             fingerprint=LOG.fingerprint(name, self.runtime.overrides),
             folds=self.meta["folds"],
         )
-        return (*steps, distill(teacher, view_of(config), weight=self.config.distill.weight, autocast=self.precision.autocast))
+        return (*steps, bound(self.config.distill)(teacher, view_of(config), autocast=self.precision.autocast))
 
     def now_and_then(self, reason: Callable[[], str | None]) -> Callable[[], str | None]:
         """``reason`` as all ranks agree on it; several ranks ask each other every tenth step only."""
@@ -181,16 +181,16 @@ class FoldRun:
                 self.view,
                 self.randomness.generator,
                 channels_last=True,
-                image_augments=augments(self.config, {"flip": IMAGE_AUGMENTATIONS["flip"]}),
+                image_augments=augments(self.config, ("flip",)),
             )
-            return bound(self.config.adapt, information_maximisation)(flips, autocast=self.precision.autocast)
+            return bound(self.config.adapt)(flips, autocast=self.precision.autocast)
         if self.config.detect:
-            needles = partial(bound(self.config.detect, inject_with_mask), cleaned=min(panels_of(self.config)) >= RAW)
+            needles = partial(bound(self.config.detect), cleaned=min(panels_of(self.config)) >= RAW)
             return detecting(self.views, needles, autocast=self.precision.autocast)
         if self.config.fixmatch is None or phase.kind == "sky":
             return supervised(self.loss, self.views, autocast=self.precision.autocast)
-        strong = augments(self.config, {knob: IMAGE_AUGMENTATIONS[knob] for knob in ("flip", "cutout")})
-        return fixmatch(self.loss, self.views, strong=strong, autocast=self.precision.autocast, **vars(self.config.fixmatch))
+        strong = augments(self.config, ("flip", "cutout"))
+        return bound(self.config.fixmatch)(self.loss, self.views, strong=strong, autocast=self.precision.autocast)
 
     def train(self, stop: Callable[[], str | None], say: Callable[[str], None]) -> Position:
         """Every phase that is not behind us yet."""

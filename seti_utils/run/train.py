@@ -19,11 +19,11 @@ from seti_utils.log.config import Config
 from seti_utils.log.pages import LOG
 from seti_utils.log.specs import HeadFirst
 from seti_utils.run.artifacts import finished, refuse_foreign, run_folder
+from seti_utils.run.compose import bound
 from seti_utils.run.fold import FoldRun
 from seti_utils.run.fold_data import fold_rows, folds_of, open_competition
 from seti_utils.run.infer import fold_scores
 from seti_utils.run.runtime import Runtime
-from seti_utils.scores.pseudo import select_pseudo
 
 REMEDIES: dict[str, Callable[[Config], object]] = {
     "head_first": lambda config: HeadFirst(1),
@@ -116,7 +116,7 @@ def train_fold(
     pseudo = None
     if config.pseudo:
         scores = fold_scores(config.pseudo.source, fold, seed, runtime, team.device) if team.leads else None
-        pseudo = select_pseudo(shared(scores, team), **vars(config.pseudo))
+        pseudo = bound(config.pseudo)(shared(scores, team))
         say(f"{len(pseudo.rows)} test rows join the training with the scores of {config.pseudo.source}")
     rows = fold_rows(config, competition, split_of, fold, runtime, team.device.type == "cuda", pseudo)
     fold_run = FoldRun(config, fold, seed, runtime, team, rows, folder, meta, competition)

@@ -58,15 +58,6 @@ def shuffle_inv(x_BPTF: Tensor, y: Tensor, *, generator: Generator, p: float = 0
     return reorder(x_BPTF, order, hit), torch.where(hit, 0, y)
 
 
-def swap_on_off(x_BPTF: Tensor, y: Tensor, *, generator: Generator, p: float = 0.1) -> Pair:
-    """Exchange every ON panel with the OFF panel that follows it, ABACAD -> BACADA. The label becomes 0."""
-    batch = len(x_BPTF)
-    places(x_BPTF.shape[1], SIX)
-    hit = chosen(batch, p, generator)
-    order = torch.tensor([slot for pair in zip(OFF, ON, strict=True) for slot in pair], device=x_BPTF.device)
-    return reorder(x_BPTF, order.repeat(batch, 1), hit), torch.where(hit, 0, y)
-
-
 def replace_on(x_BPTF: Tensor, y: Tensor, *, generator: Generator, p: float = 0.1, count: int = 3) -> Pair:
     """Overwrite ``count`` random ON panels with different random OFF panels of the same cadence.
 

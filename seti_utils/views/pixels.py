@@ -55,21 +55,6 @@ def cutout(image_BCFT: Tensor, y: Tensor, *, generator: Generator, holes: int = 
     return image_BCFT.masked_fill((cut & hit[:, None, None]).unsqueeze(1), 0), y.clone()
 
 
-def mask(image_BCFT: Tensor, y: Tensor, *, generator: Generator, freq: float = 0.1, time: float = 0.1, p: float = 0.5) -> Pair:
-    """Zero one band of frequencies and one span of time, each up to its share of the axis (uniform).
-
-    The label is kept, although the band now and then hides a needle that stays in one channel: keep ``freq`` small.
-    """
-    batch, _, size_f, size_t = image_BCFT.shape
-    hit = chosen(batch, p, generator)
-    widths = [
-        (uniform(0, share, (batch, 1), generator) * size).round().long() for share, size in ((freq, size_f), (time, size_t))
-    ]
-    band, span = (spans(size, width, (batch, 1), generator)[:, 0] for size, width in zip((size_f, size_t), widths, strict=True))
-    cut = (band[:, :, None] | span[:, None, :]) & hit[:, None, None]
-    return image_BCFT.masked_fill(cut.unsqueeze(1), 0), y.clone()
-
-
 def distort(image_BCFT: Tensor, y: Tensor, *, generator: Generator, steps: int = 6, limit: float = 0.3, p: float = 0.5) -> Pair:
     """Stretch and shrink the cells of a ``steps`` x ``steps`` grid by up to ``limit`` of a cell (exp0004).
 
@@ -86,12 +71,12 @@ def distort(image_BCFT: Tensor, y: Tensor, *, generator: Generator, steps: int =
     return torch.where(per_cadence(hit, image_BCFT), moved, image_BCFT), y.clone()
 
 
-def spans(size: int, width: int | Tensor, shape: tuple[int, int], generator: Generator) -> Tensor:
+def spans(size: int, width: int, shape: tuple[int, int], generator: Generator) -> Tensor:
     """Bool (*shape, size): one run of ``width`` True at a random place in each row."""
     start = torch.rand(shape, generator=generator, device=generator.device) * (size + 1 - width)
     start = start.floor().long()[..., None]
     at = torch.arange(size, device=generator.device)
-    return (at >= start) & (at < start + (width if isinstance(width, int) else width[..., None]))
+    return (at >= start) & (at < start + width)
 
 
 def stretched(size: int, steps: int, limit: float, batch: int, generator: Generator) -> Tensor:

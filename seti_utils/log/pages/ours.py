@@ -3,22 +3,37 @@
 from seti_utils.log.registry import Log, edit
 from seti_utils.log.specs import (
     EMA,
+    WMW,
     AdaBN,
     ArcHead,
+    ColumnNorm,
+    Cutmix,
     Detector,
+    Distill,
+    Emphasis,
     FixMatch,
     Flip,
     Focal,
+    FreqRoll,
     GeM,
+    HeadFirst,
+    HighPass,
     Injection,
+    LowRank,
     Noise,
     OneCycle,
     PanelEncoder,
+    PanelPool,
+    RampCosine,
+    ReplaceOn,
     Resize,
     Reweight,
+    RowNorm,
     Shot,
+    ShuffleCons,
     SkyFirst,
     SoftCrossEntropy,
+    TripletAttention,
     TwoClass,
     Whiten,
 )
@@ -30,8 +45,6 @@ DEMO_NEEDLES = Injection(families=("line", "drift", "chirp", "partial", "one_pan
 
 def write(log: Log) -> None:
     """Write down the demo and the log's unexecuted plans, each one change from the experiment that it would improve."""
-    exp = log.exp
-
     log.base(
         "sky_demo",
         "a net for two laptop cores",
@@ -55,11 +68,27 @@ def write(log: Log) -> None:
         because="chosen by measurement: what learns the synthetic sky within minutes on a CPU",
     )
 
-    exp("plan_stride1", "exp011", "stem stride 1", stem_stride=1, note="Planned in the log, never run.")
-    exp("plan_aaabcd", "exp011", "panel order AAABCD", layout="aaabcd", note="Planned in the log, never run.")
-    exp("plan_on_only", "exp011", "drop B, C and D", layout="aaa", note="Planned in the log, never run.")
-    exp("idea_fixmatch", "exp011", "FixMatch", fixmatch=FixMatch(), verdict="failed", note="From the idea list.")
-    exp("idea_focal", "exp011", "focal loss", loss=Focal(), note="From the idea list.")
+    plans(log)
+    ideas(log)
+    remedies(log)
+    shifts(log)
+
+
+def plans(log: Log) -> None:
+    """What the log planned and never ran."""
+    exp = log.exp
+    planned = "Planned in the log, never run."
+    exp("plan_stride1", "exp011", "stem stride 1", stem_stride=1, note=planned)
+    exp("plan_aaabcd", "exp011", "panel order AAABCD", layout="aaabcd", note=planned)
+    exp("plan_on_only", "exp011", "drop B, C and D", layout="aaa", note=planned)
+
+
+def ideas(log: Log) -> None:
+    """The idea list, each one change of the recipe that stood in the end."""
+    exp = log.exp
+    listed = "From the idea list."
+    exp("idea_fixmatch", "exp011", "FixMatch", fixmatch=FixMatch(), verdict="failed", note=listed)
+    exp("idea_focal", "exp011", "focal loss", loss=Focal(), note=listed)
     exp(
         "idea_auc_margin",
         "exp0013",
@@ -74,7 +103,7 @@ def write(log: Log) -> None:
         head=TwoClass(),
         loss=SoftCrossEntropy(),
         because="two logits need a loss for two logits",
-        note="From the idea list.",
+        note=listed,
     )
     exp(
         "idea_arcface",
@@ -85,7 +114,7 @@ def write(log: Log) -> None:
         because="two logits need a loss for two logits",
         note="From the idea list: anomaly detection by metric learning.",
     )
-    exp("idea_chi2", "exp011", "chi-squared noise", noise=Noise("chi2", 0.1, 3.1, p=0.75), note="From the idea list.")
+    exp("idea_chi2", "exp011", "chi-squared noise", noise=Noise("chi2", 0.1, 3.1, p=0.75), note=listed)
     exp(
         "idea_aliens",
         "exp011",
@@ -109,8 +138,67 @@ def write(log: Log) -> None:
         panels=PanelEncoder(),
         because="the encoder reads panels, so each has to be a channel",
     )
-    exp("idea_sky_first", "exp011", "begin on an endless synthetic sky", sky_first=SkyFirst())
+    exp("idea_shuffled_aaabcd", "plan_aaabcd", "panels shuffled in AAABCD order", shuffle_cons=ShuffleCons(), note=listed)
+    exp("idea_column_norm", "exp011", "denoising: channels normalised", clean=(ColumnNorm(),), note=listed)
+    exp("idea_row_norm", "exp011", "denoising: rows normalised", clean=(RowNorm(),), note=listed)
+    exp("idea_high_pass", "exp011", "denoising: running median off", clean=(HighPass(),), note=listed)
+    exp("idea_svd", "exp011", "denoising: low-rank background off, by SVD", clean=(LowRank(),), note=listed)
+    exp("idea_nmf", "exp011", "denoising: low-rank background off, by NMF", clean=(LowRank(method="nmf"),), note=listed)
+    exp("idea_emphasis", "exp011", "emphasis of what is narrow: a top-hat", clean=(Emphasis(),), note=listed)
+    exp(
+        "idea_wmw", "exp011", "the AUC surrogate beside the cross-entropy", auc_loss=WMW(), note="From the idea list: ROCAUCLOSS."
+    )
+    exp("idea_distill", "exp011", "half of every label from the teacher's scores", distill=Distill("exp011"))
+    exp("idea_cutmix", "exp011", "cutmix beside mixup", cutmix=Cutmix(), note="The 4th place had both.")
+    exp("idea_triplet", "exp011", "triplet attention", attention=TripletAttention(13), note="The 3rd place's, with its kernel.")
     exp("idea_gem", "exp011", "generalised-mean pooling", pool=GeM())
+    exp("idea_panel_pool", "exp011", "the classifier sees the panels in their order", pool=PanelPool())
+    exp(
+        "idea_freq_roll",
+        "exp011",
+        "frequency rolled",
+        freq_roll=FreqRoll(),
+        note="Files are windows cut anywhere from wider bands.",
+    )
+    exp(
+        "idea_some_on",
+        "exp011",
+        "one ON panel replaced by an OFF panel",
+        replace_on=ReplaceOn(count=1),
+        note="In the test a signal may be in some of the ON panels only.",
+    )
+    log.blend(
+        "idea_by_loss",
+        "members by loss and output",
+        ("exp011", "idea_focal", "idea_wmw", "idea_auc_margin", "idea_two_class", "idea_arcface"),
+        how="rank",
+        note="From the idea list. By rank: the losses' scores have scales of their own.",
+    )
+    for how in ("rank", "logit"):
+        log.blend(
+            f"idea_{how}s",
+            f"post-processing: the solution's runs by their {how}s",
+            log.blends["second_place"].members,
+            how=how,
+            note=listed,
+        )
+
+
+def remedies(log: Log) -> None:
+    """Each remedy against destroyed weights on its own; exp005 lost a fold, and warm-up is two of them at once."""
+    exp = log.exp
+    planned = "The log plans it against dead folds; its warm-up is head first and RAdam together."
+    exp("remedy_head_first", "exp005", "the classifier first", head_first=HeadFirst(), note=planned)
+    exp("remedy_radam", "exp005", "RAdam", optimiser="radam", note=planned)
+    exp("remedy_ramp", "exp005", "a ramp of the learning rate", schedule=RampCosine(), note="What others mean by warm-up.")
+    exp("remedy_batch", "exp005", "a batch four times as large", accumulate=4, note=planned)
+    exp("remedy_clip", "exp005", "clipped gradients", clip_norm=1.0)
+
+
+def shifts(log: Log) -> None:
+    """Against the shift between training and test."""
+    exp = log.exp
+    exp("idea_sky_first", "exp011", "begin on an endless synthetic sky", sky_first=SkyFirst())
     exp(
         "idea_detector",
         "sky_demo",

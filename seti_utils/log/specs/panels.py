@@ -1,10 +1,12 @@
 """Augmentations of panels, before the image is made."""
 
-from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from seti_utils.log.specs.base import PanelAugmentation
+from seti_utils.log.values import Between, Count, Filled, Name, NotNegative, Range, Share
 
 
-@dataclass(frozen=True)
-class Injection:
+class Injection(PanelAugmentation, does="seti_utils.views.injection:inject", caller=("until",)):
     """Draw needles into ON panels of a share ``p`` of the negatives; their label becomes 1.
 
     ``amplitude`` in sigma of the local noise; ``law``: drawn ``even`` between the two, or ``log`` (evenly in its
@@ -13,75 +15,61 @@ class Injection:
     pulses, span, saturation; none: all have the profile of one real needle. ``fwhm``: their widths, in channels.
     """
 
-    families: tuple[str, ...] = ("drift", "chirp_linear")
-    p: float = 0.1
-    amplitude: tuple[float, float] = (0.9, 2.0)
-    drop: float = 0.5
-    law: str = "even"
-    nature: tuple[str, ...] = ()
-    fwhm: tuple[float, float] = (0.5, 6.0)
-    until: float | None = None
+    families: Annotated[tuple[Name, ...], Filled()] = ("drift", "chirp_linear")
+    p: Share = 0.1
+    amplitude: Between = (0.9, 2.0)
+    drop: Annotated[float, Range(low=0, below=1)] = 0.5
+    law: Literal["even", "log"] = "even"
+    nature: tuple[Name, ...] = ()
+    fwhm: Between = (0.5, 6.0)
+    until: Share | None = None
 
 
-@dataclass(frozen=True)
-class ReverseTime:
+class ReverseTime(PanelAugmentation, does="seti_utils.views.panels:reverse_time"):
     """Reverse the whole time axis, ABACAD -> DACABA; the label becomes 0 (exp012)."""
 
-    p: float = 0.2
+    p: Share = 0.2
 
 
-@dataclass(frozen=True)
-class PanelFlip:
+class PanelFlip(PanelAugmentation, does="seti_utils.views.panels:panel_flip"):
     """Reverse time inside every panel; the label is kept (exp014)."""
 
-    p: float = 0.5
+    p: Share = 0.5
 
 
-@dataclass(frozen=True)
-class ShuffleCons:
+class ShuffleCons(PanelAugmentation, does="seti_utils.views.panels:shuffle_cons"):
     """Permute the ON panels among ON slots and the OFF panels among OFF slots; the label is kept (exp013)."""
 
-    p: float = 0.5
+    p: Share = 0.5
 
 
-@dataclass(frozen=True)
-class ShuffleInv:
+class ShuffleInv(PanelAugmentation, does="seti_utils.views.panels:shuffle_inv"):
     """Move ON panels to OFF slots and OFF panels to ON slots; the label becomes 0 (exp014)."""
 
-    p: float = 0.25
+    p: Share = 0.25
 
 
-@dataclass(frozen=True)
-class SwapOnOff:
-    """Exchange every ON panel with the OFF panel that follows it, ABACAD -> BACADA; the label becomes 0."""
-
-    p: float = 0.1
-
-
-@dataclass(frozen=True)
-class ReplaceOn:
+class ReplaceOn(PanelAugmentation, does="seti_utils.views.panels:replace_on"):
     """Replace ``count`` ON panels by OFF panels; all three: the label becomes 0, fewer: it is kept."""
 
-    p: float = 0.1
-    count: int = 3
+    p: Share = 0.1
+    count: Annotated[int, Range(1, 3)] = 3
 
 
-@dataclass(frozen=True)
-class FreqRoll:
+class FreqRoll(PanelAugmentation, does="seti_utils.views.panels:freq_roll"):
     """Roll all six panels by the same random number of channels, at most ``bins``; the label is kept."""
 
-    p: float = 0.5
-    bins: int = 32
+    p: Share = 0.5
+    bins: Count = 32
 
 
-@dataclass(frozen=True)
-class Noise:
+class Noise(PanelAugmentation, does="seti_utils.views.noise:add_noise"):
     """Add noise and re-normalise every panel to mean 0, std 1; the label is kept.
 
     ``gaussian``: N(0, u), u ~ U(low, high) (exp0018). ``chi2``: chi-squared, degrees of freedom U(low, high).
     """
 
-    kind: str = "gaussian"
-    low: float = 0.0
-    high: float = 1.0
-    p: float = 1.0
+    kind: Literal["gaussian", "chi2"] = "gaussian"
+    low: NotNegative = 0.0
+    high: NotNegative = 1.0
+    p: Share = 1.0

@@ -1,18 +1,19 @@
 """Closing the gap between training and test: adaptation to the test's sky, weights of rows, a detector taught by needles."""
 
-from dataclasses import dataclass
+from typing import Annotated
+
+from seti_utils.log.specs.base import Adaptation, Spec
+from seti_utils.log.values import Between, Count, Filled, Name, NotNegative, Part, Positive
 
 
-@dataclass(frozen=True)
-class AdaBN:
+class AdaBN(Adaptation, does="seti_utils.learn.adapting:adapt_batchnorm"):
     """After training: BatchNorm statistics of the test cadences in place of the training's (Li 2016).
 
     No label is read. The adapted weights are kept beside the trained ones and make every score of the experiment.
     """
 
 
-@dataclass(frozen=True)
-class Shot:
+class Shot(Adaptation, does="seti_utils.learn.adapting:information_maximisation", caller=("epochs", "rate")):
     """After training: ``epochs`` over the test cadences that make scores sure and varied (SHOT, Liang 2020).
 
     The classifier is frozen. The loss is the scores' mean entropy plus ``diversity`` times the distance (KL) of a batch's
@@ -21,25 +22,23 @@ class Shot:
     same; where the trained network is mostly wrong it does harm). ``rate``: share of the experiment's learning rate.
     """
 
-    epochs: int = 1
-    rate: float = 0.1
-    diversity: float = 1.0
-    positive: float = 0.2
-    pseudo: float | None = None
+    epochs: Count = 1
+    rate: Positive = 0.1
+    diversity: NotNegative = 1.0
+    positive: Part = 0.2
+    pseudo: Positive | None = None
 
 
-@dataclass(frozen=True)
-class Reweight:
+class Reweight(Spec, does="seti_utils.scores.row_weights:row_weights"):
     """Draw training rows in proportion to their adversarial weight to the ``power``: more of what looks like the test.
 
     The weights are a table ``id,weight`` (``--adversarial``); ``power`` 0 draws all alike.
     """
 
-    power: float = 1.0
+    power: NotNegative = 1.0
 
 
-@dataclass(frozen=True)
-class Detector:
+class Detector(Spec, does="seti_utils.views.masked_injection:inject_with_mask", caller=("top",)):
     """Train a heat map of needles on drawn ones alone; the score is the heat of needles that only ON panels show.
 
     Training rows are the fold's negatives. ``needles`` tracks of ``families``, ``amplitude`` sigma high (log-uniform),
@@ -47,11 +46,11 @@ class Detector:
     ``needle_net``. A panel's heat is the mean of its ``top`` hottest places.
     """
 
-    families: tuple[str, ...] = (
+    families: Annotated[tuple[Name, ...], Filled()] = (
         "line", "drift", "quadratic", "chirp", "sine", "walk", "bursts", "intermittent", "one_panel", "partial",
     )  # fmt: skip
-    amplitude: tuple[float, float] = (0.4, 5.0)
-    needles: int = 4
-    top: int = 4
-    nature: tuple[str, ...] = ()
-    fwhm: tuple[float, float] = (0.5, 6.0)
+    amplitude: Between = (0.4, 5.0)
+    needles: Count = 4
+    top: Count = 4
+    nature: tuple[Name, ...] = ()
+    fwhm: Between = (0.5, 6.0)

@@ -1,129 +1,117 @@
 """Losses, the course of training, and labels from other models."""
 
-from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from seti_utils.log.specs.base import Average, Loss, Schedule, Spec
+from seti_utils.log.values import Count, Name, NotNegative, Part, Positive, Range, Share
 
 
-@dataclass(frozen=True)
-class BCE:
+class BCE(Loss, does="seti_utils.learn.losses:bce"):
     """Binary cross-entropy on the logit."""
 
-    pos_weight: float | None = None
-    smoothing: float | None = None
+    pos_weight: Positive | None = None
+    smoothing: Share | None = None
 
 
-@dataclass(frozen=True)
-class Focal:
+class Focal(Loss, does="seti_utils.learn.losses:focal"):
     """Focal loss; gamma 0 is BCE."""
 
-    gamma: float = 2.0
+    gamma: NotNegative = 2.0
 
 
-@dataclass(frozen=True)
-class SoftCrossEntropy:
+class SoftCrossEntropy(Loss, does="seti_utils.learn.losses:soft_cross_entropy"):
     """Cross-entropy of a two-class head against soft labels."""
 
 
-@dataclass(frozen=True)
-class AUCMargin:
+class AUCMargin(Loss, does="seti_utils.learn.auc_losses:AUCMargin"):
     """AUC-margin minimax loss (Yuan 2021). ``on``: ``logit`` (as in exp0013, which cannot learn) or ``score``."""
 
-    margin: float = 1.0
-    imratio: float | None = 0.1
-    on: str = "logit"
+    margin: Positive = 1.0
+    imratio: Part | None = 0.1
+    on: Literal["logit", "score"] = "logit"
 
 
-@dataclass(frozen=True)
-class WMW:
+class WMW(Spec, does="seti_utils.learn.auc_losses:wmw"):
     """Wilcoxon-Mann-Whitney AUC surrogate (Yan 2003) on scores, added to the loss with ``weight`` (exp0014)."""
 
-    gamma: float = 0.7
-    power: float = 2.0
-    weight: float = 1.0
+    gamma: Annotated[float, Range(above=0, high=1)] = 0.7
+    power: Annotated[float, Range(1)] = 2.0
+    weight: Positive = 1.0
 
 
-@dataclass(frozen=True)
-class Cosine:
+class Cosine(Schedule, does="seti_utils.learn.schedules:cosine", caller=("stepped",)):
     """From the full rate to zero along half a cosine; ``stepped`` changes it once an epoch, as the log did."""
 
     stepped: bool = True
 
 
-@dataclass(frozen=True)
-class RampCosine:
+class RampCosine(Schedule, does="seti_utils.learn.schedules:ramp_cosine"):
     """A linear ramp over the first ``share`` of the stage, then a cosine."""
 
-    share: float = 0.05
+    share: Part = 0.05
 
 
-@dataclass(frozen=True)
-class OneCycle:
+class OneCycle(Schedule, does="seti_utils.learn.schedules:one_cycle"):
     """Smith's one-cycle: up over ``share``, down to zero."""
 
-    share: float = 0.3
+    share: Part = 0.3
 
 
-@dataclass(frozen=True)
-class HeadFirst:
+class HeadFirst(Spec, does="seti_utils.run.phases:phases_of", caller=("epochs",)):
     """The log's "warmup": ``epochs`` that train the classifier only, then everything."""
 
-    epochs: int = 1
+    epochs: Count = 1
 
 
-@dataclass(frozen=True)
-class SkyFirst:
+class SkyFirst(Spec, does="seti_utils.run.fold_data:sky_batches", caller=("epochs", "steps", "positive", "shift")):
     """Begin with ``epochs`` of ``steps`` batches of an endless synthetic sky, made on the device, no files.
 
     ``positive`` is the share of positives; ``shift`` adds the needles that the competition shows in test only.
     """
 
-    epochs: int = 5
-    steps: int = 200
-    positive: float = 0.5
+    epochs: Count = 5
+    steps: Count = 200
+    positive: Share = 0.5
     shift: bool = True
 
 
-@dataclass(frozen=True)
-class EMA:
+class EMA(Average, does="seti_utils.learn.average:ema"):
     """Exponential moving average of the weights, one update a step."""
 
-    decay: float = 0.999
+    decay: Part = 0.999
 
 
-@dataclass(frozen=True)
-class SWA:
+class SWA(Average, does="seti_utils.learn.average:swa"):
     """Plain average of the weights at each epoch's end from ``start`` of the stage on; BatchNorm recomputed."""
 
-    start: float = 0.0
+    start: Annotated[float, Range(low=0, below=1)] = 0.0
 
 
-@dataclass(frozen=True)
-class Pseudo:
+class Pseudo(Spec, does="seti_utils.scores.pseudo:select_pseudo"):
     """Append test rows with the scores of ``source``, fold to fold.
 
     Rows above ``above`` or below ``below``; or the ``top`` and ``bottom`` rows by score; or, with all four
     ``None``, every row. ``soft`` keeps the score as the target; otherwise it is rounded.
     """
 
-    source: str
-    above: float | None = None
-    below: float | None = None
-    top: int | None = None
-    bottom: int | None = None
+    source: Name
+    above: Share | None = None
+    below: Share | None = None
+    top: Count | None = None
+    bottom: Count | None = None
     soft: bool = True
 
 
-@dataclass(frozen=True)
-class FixMatch:
+class FixMatch(Spec, does="seti_utils.learn.objectives:fixmatch"):
     """A second loss on test batches: strong view against the confident scores of the weak view."""
 
-    above: float = 0.9
-    below: float = 0.05
-    weight: float = 1.0
+    above: Share = 0.9
+    below: Share = 0.05
+    weight: Positive = 1.0
 
 
-@dataclass(frozen=True)
-class Distill:
+class Distill(Spec, does="seti_utils.learn.objectives:distill", caller=("source",)):
     """Learn ``weight`` of the target from the same fold's weights of ``source``."""
 
-    source: str
-    weight: float = 0.5
+    source: Name
+    weight: Share = 0.5

@@ -1,76 +1,69 @@
 """Panels to image: resize and cleaning."""
 
-from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from seti_utils.log.specs.base import CleanStep, Spec
+from seti_utils.log.values import Count, Odd, Positive
 
 
-@dataclass(frozen=True)
-class Resize:
+class Resize(Spec, does="seti_utils.views.resizing:resize"):
     """Resample the image to ``freq`` x ``time`` pixels.
 
     ``kernel``: ``bicubic`` ``bilinear`` ``lanczos`` ``area``, or ``max`` / ``meanmax`` (pooled along time,
     interpolated along frequency). ``antialias=True`` is PIL's filter; ``False`` is OpenCV's.
     """
 
-    freq: int = 512
-    time: int = 512
-    kernel: str = "bicubic"
+    freq: Count = 512
+    time: Count = 512
+    kernel: Literal["bicubic", "bilinear", "lanczos", "area", "max", "meanmax"] = "bicubic"
     antialias: bool = True
 
 
-@dataclass(frozen=True)
-class OffMedian:
+class OffMedian(CleanStep, does="seti_utils.views.cleaning:off_median"):
     """Subtract the pixelwise median of the three OFF panels (exp0011)."""
 
 
-@dataclass(frozen=True)
-class Clip:
+class Clip(CleanStep, does="seti_utils.views.cleaning:clip"):
     """Clip every pixel to [-limit, limit] (a variant of exp0016)."""
 
-    limit: float = 3.0
+    limit: Positive = 3.0
 
 
-@dataclass(frozen=True)
-class Compress:
+class Compress(CleanStep, does="seti_utils.views.cleaning:compress"):
     """Every pixel to ``scale`` asinh(pixel / ``scale``): linear below ``scale``, logarithmic far above it."""
 
-    scale: float = 1.0
+    scale: Positive = 1.0
 
 
-@dataclass(frozen=True)
-class ColumnNorm:
+class ColumnNorm(CleanStep, does="seti_utils.views.cleaning:column_norm"):
     """Per panel and frequency column: subtract the median, divide by the robust scatter."""
 
 
-@dataclass(frozen=True)
-class RowNorm:
+class RowNorm(CleanStep, does="seti_utils.views.cleaning:row_norm"):
     """Per panel and time row: subtract the median, divide by the robust scatter."""
 
 
-@dataclass(frozen=True)
-class HighPass:
+class HighPass(CleanStep, does="seti_utils.views.cleaning:high_pass"):
     """Subtract a running median over ``freq`` channels: slopes and ripples go, one-channel needles stay."""
 
-    freq: int = 15
+    freq: Annotated[int, Odd()] = 15
 
 
-@dataclass(frozen=True)
-class Emphasis:
+class Emphasis(CleanStep, does="seti_utils.views.cleaning:emphasis"):
     """Morphological emphasis: keep what is narrower than ``freq`` channels (white top-hat, OpenCV)."""
 
-    freq: int = 5
+    freq: Annotated[int, Odd()] = 5
 
 
-@dataclass(frozen=True)
-class LowRank:
+class LowRank(CleanStep, does="seti_utils.views.background:low_rank"):
     """Subtract the ``rank`` strongest components shared by the six panels (``svd`` or ``nmf``)."""
 
-    rank: int = 2
-    method: str = "svd"
+    rank: Count = 2
+    method: Literal["svd", "nmf"] = "svd"
 
 
-@dataclass(frozen=True)
-class Whiten:
+class Whiten(CleanStep, does="seti_utils.views.whitening:whiten"):
     """Per panel: in units of the local noise, running mean over ``freq`` channels off, clipped to [-limit, limit]."""
 
-    freq: int = 15
-    limit: float = 6.0
+    freq: Annotated[int, Odd(3)] = 15
+    limit: Positive = 6.0
