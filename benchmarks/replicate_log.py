@@ -111,8 +111,10 @@ def row_of(name: str, seeds: list[int], deaths: dict[int, str], seconds: float, 
     said = []
     if alive:
         row["auc"], row["low"], row["high"] = rounded(interval(target, list(alive.values()), []))
-        said.append(f"{row['auc']:.3f} [{row['low']:.3f}, {row['high']:.3f}]")
-        row["by_seed"] = " ".join(f"{auc_of(target, score):.4f}" for score in alive.values())
+        by_seed = [auc_of(target, score) for score in alive.values()]
+        row["by_seed"] = " ".join(f"{value:.4f}" for value in by_seed)
+        spread = f" ± {np.std(by_seed, ddof=1):.3f} over {len(by_seed)} seeds" if len(by_seed) > 1 else ""
+        said.append(f"{row['auc']:.3f}{spread} [{row['low']:.3f}, {row['high']:.3f}]")
         theirs = test_scores(parent, list(alive), runtime) if parent else {}
         if common := [seed for seed in alive if seed in theirs]:
             change = interval(target, [alive[seed] for seed in common], [theirs[seed] for seed in common])

@@ -67,6 +67,7 @@ def measured(results: Path, out: Path) -> pd.DataFrame:
             folders = [run_folder(home / "runs", rung, fold, seed) for fold, seed in zip(runs["fold"], runs["seed"], strict=True)]
             means = ("cv", "test", "gap", "with_neighbour", "without_neighbour", "s_shapes", "seconds")
             line = {"version": version, "overlap": overlap, "rung": rung, "seeds": len(runs)} | runs[list(means)].mean().to_dict()
+            line |= runs[["cv", "test", "gap"]].std().add_suffix("_sd").to_dict()
             if truth is not None and all((folder / "test.csv").exists() for folder in folders):
                 line |= pooled(folders, truth) | change(rung, runs, sky, home, truth) | {"bound": bound(folders, truth)}
             lines.append(line)
@@ -182,10 +183,13 @@ def markdown(rungs: pd.DataFrame, results: Path) -> str:
 
 
 def interval(line: pd.Series, name: str, how: str = ".3f") -> str:
-    """A value and, where it was worked out, its interval."""
-    if f"{name}_low" not in line or np.isnan(line[f"{name}_low"]):
-        return format(line[name], how)
-    return f"{line[name]:{how}} [{line[f'{name}_low']:{how}}, {line[f'{name}_high']:{how}}]"
+    """A value and, where they were worked out, its standard deviation over seeds and its interval over rows."""
+    words = [format(line[name], how)]
+    if pd.notna(line.get(f"{name}_sd")):
+        words.append(f"± {line[f'{name}_sd']:.3f}")
+    if pd.notna(line.get(f"{name}_low")):
+        words.append(f"[{line[f'{name}_low']:{how}}, {line[f'{name}_high']:{how}}]")
+    return " ".join(words)
 
 
 def verdict(line: pd.Series) -> str:

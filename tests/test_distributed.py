@@ -44,7 +44,7 @@ def torchrun(program, *arguments, ranks=2, **environment):
         program,
         *map(str, arguments),
     ]
-    return subprocess.run(command, env=environment, capture_output=True, encoding="utf-8", timeout=240)
+    return subprocess.run(command, env=environment, capture_output=True, encoding="utf-8", timeout=600)
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,7 @@ import tiny_training
 from seti_utils.learn.distributed import agreed, gather, shared, split, join_team
 
 tiny_training.main(sys.argv[1])
-with join_team("cpu", timeout_s=120) as team:
+with join_team("cpu", timeout_s=600) as team:
     mine = split(np.arange(11), team)
     found = {"rows": gather(mine, team).tolist(), "logits": gather(mine[:, None] * [0.5, -1.0], team).tolist(),
              "none": gather(np.zeros(0), team).tolist(), "parts": len(mine), "state": shared({"rank": team.rank}, team),

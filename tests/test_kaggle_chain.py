@@ -290,7 +290,7 @@ def test_a_killed_chain_goes_on(world, repository, tmp_path):
     first.wait()
     first.stderr.close()
     assert pushed(world) == [TRAIN.format(0)]
-    done = subprocess.run(words, timeout=240, **run)
+    done = subprocess.run(words, timeout=600, **run)
     assert done.returncode == 0, done.stderr
     assert pushed(world) == [TRAIN.format(0), INFER]
     assert (tmp_path / "o/plan" / INFER.split("/")[1] / "out.txt").read_text(encoding="utf-8") == INFER

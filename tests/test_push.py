@@ -26,7 +26,7 @@ def arrived(tmp_path_factory):
     with LocalKaggle(home, user=metadata["id"].split("/")[0]) as site:
         environment = {"PATH": os.environ["PATH"], **site.environment(home)}
         answer = subprocess.run(
-            [CLIENT, "kernels", "push"], cwd=ROOT, env=environment, capture_output=True, encoding="utf-8", timeout=120
+            [CLIENT, "kernels", "push"], cwd=ROOT, env=environment, capture_output=True, encoding="utf-8", timeout=600
         )
         requests = [request for method, request in site.calls if method == "SaveKernel"]
     return answer, requests, metadata
@@ -63,7 +63,7 @@ def last_words(folder, mounts) -> str:
     """The end of the log of the committed train notebook, run in a clean session."""
     notebook = json.loads((ROOT / "notebooks/train.ipynb").read_text(encoding="utf-8"))
     session = Execution(folder, notebook, "new", mounts, {}, threading.Semaphore(1))
-    session.thread.join(300)
+    session.thread.join(600)
     assert session.status == "ERROR"
     text = (folder / "log.txt").read_text(encoding="utf-8")
     return text[text.rindex("Exception encountered") :]

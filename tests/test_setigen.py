@@ -91,7 +91,7 @@ def exchange(request, tmp_path_factory):
     }  # fmt: skip
     (folder / "told.json").write_text(json.dumps(told), encoding="utf-8")
     command = [python, "-W", "ignore", "-c", SETIGEN, str(folder / "told.json")]
-    done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=300)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=600)
     assert done.returncode == 0, done.stderr[-2000:]
     report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     return drift, tracks, torch.from_numpy(np.load(folder / "theirs.npy")).float(), ours, report

@@ -164,7 +164,7 @@ def main(folder):
         "full": {},
         "swa": dict(averaged=partial(swa, images=lambda: [rows()[0].float()])),
     }[os.environ.get("TINY", "full")]
-    with distributed.join_team("cpu", timeout_s=120) as team:
+    with distributed.join_team("cpu", timeout_s=600) as team:
         made, position = train(folder, team, each_step=killer(team), save_every=2, **choices)
         if team.leads:
             checkpoint.save(Path(folder) / "end.pt", weights(made), {"history": position.history})
