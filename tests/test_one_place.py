@@ -123,7 +123,7 @@ def test_a_cleaning_step_and_a_loss_are_two_places_and_an_augmentation_three(tmp
     source = config.read_text(encoding="utf-8")
     assert KNOB[0] in source
     config.write_text(source.replace(KNOB[0], "".join(KNOB)), encoding="utf-8")
-    done = subprocess.run([sys.executable, "-c", USE], cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    done = subprocess.run([sys.executable, "-c", USE], cwd=tmp_path, capture_output=True, encoding="utf-8", timeout=300)
     assert done.returncode == 0, done.stderr
 
 
