@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import timm
 import torch
 
 from seti_utils.errors import InputError
 from seti_utils.nets import weights
-from seti_utils.nets.backbones import timm_name
+from seti_utils.nets.backbones import timm_name, weight_names
 from seti_utils.nets.models import build_model
 from seti_utils.nets.panel_encoder import PanelEncoder
 from seti_utils.nets.pooling import GeM
@@ -86,10 +87,48 @@ def test_weights_of_another_network_are_refused(saved, tmp_path):
     with pytest.raises(InputError, match="another network|do not fit"):
         build_model("test_efficientnet", 1, pretrained_file=saved[0])
     # timm loads by name and is silent about names it does not find.
-    renamed = {f"encoder.{name}": value + 1.0 for name, value in saved[1].items()}
-    torch.save({**renamed, "bn1.weight": saved[1]["bn1.weight"]}, tmp_path / "renamed.pth")
-    with pytest.raises(InputError, match="renamed.pth.*another network"):
+    renamed = {f"encoder.{name.replace('conv', 'kernel')}": value + 1.0 for name, value in saved[1].items()}
+    torch.save(renamed, tmp_path / "renamed.pth")
+    with pytest.raises(InputError, match=r"renamed.pth.*another network \(all names in it begin with encoder\.\)"):
         build_model(NET, 3, pretrained_file=tmp_path / "renamed.pth")
+
+
+@pytest.mark.parametrize("prefix", ["model.", "backbone.", "model.model.", "module.net."])
+@pytest.mark.parametrize("suffix", [".ckpt", ".pth.tar"])
+def test_wrappers_put_before_all_names_are_left_out(saved, tmp_path, prefix, suffix):
+    """What Lightning, fastai and everybody's own training loop save."""
+    wrapped = {f"{prefix}{name}": value for name, value in saved[1].items()} | {"criterion.weight": torch.ones(2)}
+    path = tmp_path / f"{NET}{suffix}"
+    torch.save({"state_dict": wrapped, "epoch": 3}, path)
+    assert find_weights(tmp_path, NET) == path
+    own = build_model(NET, 3, pretrained_file=path).body.state_dict()
+    assert all(torch.equal(value, saved[1][name]) for name, value in own.items())
+
+
+@pytest.mark.parametrize("channels", [1, 2, 4, 6])
+def test_a_stem_of_the_layouts_own_channels_is_kept(saved, tmp_path, channels):
+    """Weights that somebody trained on six channels already."""
+    first = next(name for name in saved[1] if name.endswith("conv1.weight") or name.endswith("0.weight"))
+    stem_there = torch.randn(saved[1][first].shape[0], channels, *saved[1][first].shape[2:])
+    torch.save({**saved[1], first: stem_there}, tmp_path / "own.pth")
+    own = build_model(NET, channels, pretrained_file=tmp_path / "own.pth").body
+    torch.testing.assert_close(own.state_dict()[first], stem_there)
+    if channels == 1:
+        spread = build_model(NET, 3, pretrained_file=tmp_path / "own.pth").body.state_dict()[first]
+        torch.testing.assert_close(spread, stem_there.repeat(1, 3, 1, 1) / 3)
+        return
+    with pytest.raises(InputError, match=f"begins with {channels} channels, and the layout shows 3; take a layout of {channels}"):
+        build_model(NET, 3, pretrained_file=tmp_path / "own.pth")
+
+
+def test_objects_and_values_that_are_not_finite_are_refused_with_a_remedy(saved, tmp_path):
+    torch.save({"model": saved[1], "preds": np.zeros(3)}, tmp_path / "preds.pth")
+    with pytest.raises(InputError, match="objects besides tensors.*save the state dict alone"):
+        build_model(NET, 3, pretrained_file=tmp_path / "preds.pth")
+    name = next(iter(saved[1]))
+    torch.save({**saved[1], name: saved[1][name] * float("nan")}, tmp_path / "nan.pth")
+    with pytest.raises(InputError, match=f"1 of {len(saved[1])} tensors hold NaN or infinity, {name} for one"):
+        build_model(NET, 3, pretrained_file=tmp_path / "nan.pth")
 
 
 class Hostile:
@@ -158,6 +197,22 @@ def test_weights_are_found_by_every_name_and_place_they_have(tmp_path, file):
         (tmp_path / other).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / other).touch()
     assert find_weights(tmp_path, "tf_efficientnet_b4_ns", timm_name("tf_efficientnet_b4_ns")) == tmp_path / file
+
+
+@pytest.mark.parametrize(
+    ("backbone", "file"),
+    [
+        ("tf_efficientnet_b5_ns", "tf_efficientnet_b5_ns-6f26d0cf.pth"),
+        ("efficientnet_b0", "efficientnet_b0_ra-3dd342df.pth"),
+        ("tf_efficientnetv2_m_in21ft1k", "tf_efficientnetv2_m_21ft1k-bf41664a.pth"),
+        ("ig_resnext101_32x8d", "ig_resnext101_32x8-c38310e5.pth"),
+        ("nf_regnet_b1", "nf_regnet_b1_256_ra2-ad85cfef.pth"),
+    ],
+)
+def test_files_of_timms_releases_of_2021_are_found(tmp_path, backbone, file):
+    for name in (file, "efficientnet_b7-0c8a2b1d.pth", "tf_efficientnet_b5-b2c5f9a4.pth"):
+        (tmp_path / name).touch()
+    assert find_weights(tmp_path, *weight_names(backbone)) == tmp_path / file
 
 
 def test_of_several_files_safetensors_comes_first_and_an_earlier_name_before_all(tmp_path):

@@ -1,6 +1,7 @@
 """Any timm network by any name it ever had, as a body that ends in an embedding."""
 
 import difflib
+import os
 from pathlib import Path
 
 import timm
@@ -41,6 +42,14 @@ def timm_name(backbone: str) -> str:
     )
 
 
+def weight_names(backbone: str) -> tuple[str, ...]:
+    """The names under which a file with ``backbone``'s pretrained weights may go: its own, today's, and its release's of 2021."""
+    name = timm_name(backbone)
+    config = timm.get_pretrained_cfg(name)
+    released = Path(config.url).stem if config is not None and config.url else name
+    return tuple(dict.fromkeys((backbone, name, released)))
+
+
 def make_body(
     backbone: str,
     channels: int,
@@ -53,8 +62,9 @@ def make_body(
 
     Weights come from ``pretrained_file``; or, with ``pretrained=True``, from this machine's Hugging Face cache, then
     from the hub where it answers. The stem is adapted to ``channels`` by timm (one channel: the sum over RGB; more:
-    RGB repeated and scaled). Raises ``InputError`` for weights that are missing or of another network, and for a
-    ``drop_path_rate`` the network has no use for.
+    RGB repeated and scaled); one that has as many already is kept, and one of a single channel is spread evenly. What a
+    wrapper put before the names is left out. Raises ``InputError`` for weights that are missing, of another network or another
+    number of channels, and for a ``drop_path_rate`` the network has no use for.
     """
     name = timm_name(backbone)
     options = {"num_classes": 0, "in_chans": channels}
@@ -64,12 +74,14 @@ def make_body(
     if pretrained_file is None and pretrained:
         pretrained_file = weights.cached_weights(name) or _download_or_refuse(name, backbone)
     if pretrained_file is not None:
-        state = weights.read_weights(pretrained_file)
+        state = weights.unwrapped(weights.read_weights(pretrained_file), _first_of(name))
+        state = _fitted_stem(state, name, channels, pretrained_file)
         # A copy: timm takes the classifier out of it and rewrites the stem.
         options |= {"pretrained": True, "pretrained_cfg_overlay": {"state_dict": dict(state)}}
     body = _create(name, backbone, options, pretrained_file)
     if state is not None:
         _forget(body)
+        _keep_stem(body, state)
         _refuse_foreign(body, state, backbone, pretrained_file)
     if drop_path_rate and not any(isinstance(module, DropPath) and module.drop_prob for module in body.modules()):
         raise _no_drop_path(backbone)
@@ -90,6 +102,39 @@ def set_stem_stride(body: nn.Module, stride: int | tuple[int, int], backbone: st
     if len(stride) != 2 or min(stride) < 1:
         raise InputError(f"stem_stride={stride}", where=backbone, remedy="give 1, 2 or (freq, time)")
     convolution.stride = stride
+
+
+def _first_of(name: str) -> str | None:
+    """The name of the network's first convolution."""
+    config = timm.get_pretrained_cfg(name)
+    first = config.first_conv if config is not None else None
+    return first if isinstance(first, str) else None
+
+
+def _fitted_stem(state: dict[str, Tensor], name: str, channels: int, file: object) -> dict[str, Tensor]:
+    """``state`` with a stem that timm can adapt to ``channels``, or that fits as it is."""
+    first = _first_of(name)
+    stem = state.get(f"{first}.weight")
+    if first is None or stem is None or stem.ndim != 4 or stem.shape[1] == 3:
+        return state
+    own, there = timm.create_model(name, num_classes=0, in_chans=channels).get_submodule(first).weight.shape[1], stem.shape[1]
+    if there == own or there * channels == 3 * own:  # it fits, or the network folds pixels into channels
+        return state
+    if there == 1 and own == channels:
+        return state | {f"{first}.weight": stem.repeat(1, 3, 1, 1) / 3}
+    raise InputError(
+        f"begins with {there} channels, and the layout shows {channels}",
+        where=file,
+        remedy=f"take a layout of {there} channels, or weights that begin with {channels}, 3 or 1",
+    )
+
+
+def _keep_stem(body: nn.Module, state: dict[str, Tensor]) -> None:
+    """A stem of the layout's own number of channels as the file has it: some versions of timm draw it anew."""
+    first = body.pretrained_cfg.get("first_conv")
+    stem = state.get(f"{first}.weight") if isinstance(first, str) else None
+    if stem is not None and stem.shape == (own := body.get_submodule(first).weight).shape:
+        own.data.copy_(stem)
 
 
 def _create(name: str, backbone: str, options: dict, file: object) -> nn.Module:
@@ -153,8 +198,10 @@ def _forget(body: nn.Module) -> None:
 def _refuse_foreign(body: nn.Module, state: dict[str, Tensor], backbone: str, file: object) -> None:
     share = weights.share_loaded(body, state)
     if share < 0.5:
+        prefix = os.path.commonprefix(list(state)).rpartition(".")[0]
         raise InputError(
-            f"only {share:.0%} of {backbone}'s tensors are in this file: it holds another network",
+            f"only {share:.0%} of {backbone}'s tensors are in this file: it holds another network"
+            + (f" (all names in it begin with {prefix}.)" if prefix else ""),
             where=file,
             remedy=f"give the weights of {timm_name(backbone)}",
         )

@@ -13,7 +13,10 @@ from torch import Tensor, nn
 
 from seti_utils.errors import InputError
 
-SUFFIXES = (".safetensors", ".bin", ".pth", ".pt")
+SUFFIXES = (".safetensors", ".bin", ".pth", ".pt", ".ckpt", ".pth.tar")
+HASH = re.compile(r"-[0-9a-f]{8}$")
+"""What a file of timm's releases has behind its name: tf_efficientnet_b5_ns-6f26d0cf.pth."""
+
 SKIPPED = {"competitions", "train", "test", "train_old", "test_old", "old_leaky_data"}
 """Folders of a Kaggle machine that hold 100,000 data files and no weights."""
 
@@ -27,18 +30,19 @@ CROWDED = 1000
 def find_weights(folder: str | Path, *names: str) -> Path:
     """The weights file of the first of ``names`` that lies in ``folder``, looked for at a fixed depth.
 
-    A file fits when its name without suffix is the name, or when one of the folders it lies in is (a Kaggle model's
-    variation, a copy of a Hugging Face repository, its cache). Case, dots, dashes and underscores do not
-    matter. Several files that fit: .safetensors before .bin before .pth, then by path. Raises ``InputError``,
-    listing the weights that are there, when none fits. What a file holds is checked when it is read.
+    A file fits when its name without suffix is the name, with or without the eight hexadecimal digits of a release, or when
+    one of the folders it lies in is (a Kaggle model's variation, a copy of a Hugging Face repository, its cache). Case, dots,
+    dashes and underscores do not matter. Several files that fit: .safetensors before .bin before .pth, then by path. Raises
+    ``InputError``, listing the weights that are there, when none fits. What a file holds is checked when it is read.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError("this folder does not exist", where=folder, remedy="give the folder that holds the weights, or none")
-    files = sorted(_weight_files(folder, DEPTH), key=lambda file: (SUFFIXES.index(file.suffix), str(file)))
+    files = sorted(_weight_files(folder, DEPTH), key=lambda file: (SUFFIXES.index(_suffix(file)), str(file)))
     for name in names:
         for file in files:
-            parts = (file.stem, *(part for part in file.relative_to(folder).parts[:-1]))
+            stem = file.name.removesuffix(_suffix(file))
+            parts = (stem, HASH.sub("", stem), *(part for part in file.relative_to(folder).parts[:-1]))
             if any(_plain(name) in (_plain(part), _plain(part.removeprefix("models--timm--"))) for part in parts):
                 return file
     there = ", ".join(str(file.relative_to(folder)) for file in files[:8]) or "none"
@@ -50,18 +54,47 @@ def find_weights(folder: str | Path, *names: str) -> Path:
 
 
 def read_weights(path: str | Path) -> dict[str, Tensor]:
-    """Tensors by name from a .safetensors file or a pickle-free ``torch.save``; no code in the file can run."""
+    """Tensors by name from a .safetensors file or a ``torch.save``; no code in the file can run.
+
+    Raises ``InputError`` for a file that is missing or damaged, holds anything but tensors, or values that are not finite.
+    """
     if not Path(path).is_file():
-        raise InputError("this weights file does not exist", where=path, remedy="find_weights tells what is there")
+        raise InputError("this weights file does not exist", where=path, remedy="check the path")
     try:
         state = dict(load_state_dict(str(path), use_ema=True, weights_only=True))
     except Exception as error:  # every reader has errors of its own: pickle, zip, safetensors, EOF
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        problem = f"cannot be read as weights ({reason})"
-        raise InputError(problem, where=path, remedy="download the file again") from error
+        if not re.search("weights.only", str(error), re.IGNORECASE):
+            raise InputError(f"cannot be read as weights ({_reason(error)})", where=path, remedy="download it again") from error
+        raise InputError(
+            "holds objects besides tensors, which are never loaded",
+            where=path,
+            remedy="save the state dict alone: torch.save(model.state_dict(), path)",
+        ) from error
     if not state or not all(isinstance(value, Tensor) for value in state.values()):
-        raise InputError("holds no tensors by name", where=path, remedy="save model.state_dict(), not the model")
+        raise InputError(
+            "holds no tensors by name", where=path, remedy="save the state dict alone: torch.save(model.state_dict(), path)"
+        )
+    if bad := [name for name, value in state.items() if value.is_floating_point() and not value.isfinite().all()]:
+        raise InputError(
+            f"{len(bad)} of {len(state)} tensors hold NaN or infinity, {bad[0]} for one",
+            where=path,
+            remedy="download the file again, or take that of a run which did not diverge",
+        )
     return state
+
+
+def unwrapped(state: dict[str, Tensor], first: str | None) -> dict[str, Tensor]:
+    """``state`` without what a wrapper put before all names of the network whose first convolution is ``first``.
+
+    ``model.``, ``backbone.``, ``model.model.`` or the like; what stands outside the wrapped network is left out.
+    """
+    if not first or f"{first}.weight" in state:
+        return state
+    prefixes = [name.removesuffix(f"{first}.weight") for name in state if name.endswith(f".{first}.weight")]
+    if not prefixes:
+        return state
+    prefix = min(prefixes, key=len)
+    return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
 
 
 def cached_weights(name: str) -> Path | None:
@@ -116,6 +149,15 @@ def _digest(value: Tensor) -> tuple[int, float, float]:
     return flat.numel(), float(flat.double().sum()), float(flat.abs().max()) if flat.numel() else 0.0
 
 
+def _reason(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
+def _suffix(file: Path) -> str:
+    """The longest of ``SUFFIXES`` that the file's name ends with, or nothing."""
+    return max((suffix for suffix in SUFFIXES if file.name.endswith(suffix)), key=len, default="")
+
+
 def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower())
 
@@ -127,7 +169,7 @@ def _weight_files(folder: Path, depth: int) -> list[Path]:
         return []
     if len(entries) > CROWDED:
         return []
-    files = [entry for entry in entries if entry.suffix in SUFFIXES and entry.is_file()]
+    files = [entry for entry in entries if _suffix(entry) and entry.is_file()]
     if depth > 1:
         for entry in entries:
             if entry.is_dir() and entry.name not in SKIPPED and not entry.name.startswith("."):

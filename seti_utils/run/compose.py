@@ -17,7 +17,7 @@ from seti_utils.log import specs
 from seti_utils.log.config import Config, knobs_of
 from seti_utils.log.layouts import RAW, panels_shown, parse_layout
 from seti_utils.nets import heads
-from seti_utils.nets.backbones import make_body, timm_name
+from seti_utils.nets.backbones import make_body, weight_names
 from seti_utils.nets.detector import Detector
 from seti_utils.nets.models import Classifier, build_model
 from seti_utils.nets.weights import find_weights
@@ -81,7 +81,7 @@ def network_of(config: Config, weights: Path | None) -> Classifier | Detector:
     """The untrained or pretrained network; ``weights`` is a folder to look for pretrained files in."""
     find = config.pretrained and weights is not None
     start = {
-        "pretrained_file": find_weights(weights, config.backbone, timm_name(config.backbone)) if find else None,
+        "pretrained_file": find_weights(weights, *weight_names(config.backbone)) if find else None,
         "pretrained": config.pretrained,
     }
     channels = len(parse_layout(config.layout))
