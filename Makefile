@@ -79,19 +79,19 @@ SOURCES  = $(if $(DATASET),--dataset $(DATASET))
 KAGGLE   = $(PY) -m seti_utils kaggle
 
 .PHONY: weights push push-infer wait fetch submit data kaggle-demo
-weights: venv  ## pretrained weights of EXP as a dataset of yours: <you>/seti-pretrained-weights
+weights: venv  ## pretrained weights of EXP as a dataset of yours: YOU/seti-pretrained-weights
 	$(KAGGLE) weights $(EXP)
-push: venv  ## build, check and push train kernels: make push EXP=exp0011 FOLD=0,1 DATASET=<you>/seti-pretrained-weights
+push: venv  ## build, check and push train kernels: make push EXP=exp0011 FOLD=0,1 DATASET=YOU/seti-pretrained-weights
 	$(KAGGLE) build train $(EXP) --folds $(FOLD) --seeds $(SEED) $(SOURCES) --out build --push
 push-infer: venv  ## build, check and push the infer kernel of those folds
 	$(KAGGLE) build infer $(EXP) --folds $(FOLD) --seeds $(SEED) --out build --push
-wait: venv  ## wait for the kernels in build/; fails when one failed, and says why
+wait: venv  ## wait for all kernels in build/; fails when one failed, and says why
 	$(KAGGLE) wait build/seti-*
-fetch: venv  ## bring the verified output of the kernels in build/ to runs/kaggle
+fetch: venv  ## bring the verified output of all kernels in build/ to runs/kaggle
 	$(KAGGLE) fetch build/seti-* --out runs/kaggle
 submit: venv  ## check and send FILE=…/submission.csv: make submit FILE=… MESSAGE=…
 	$(KAGGLE) submit $(FILE) -m "$(MESSAGE)"
-data: venv  ## download the competition into data/ (84 GB stay)
+data: venv  ## download the competition into data/ (240 GB must be free, 84 GB stay)
 	$(KAGGLE) data data
 kaggle-demo: venv  ## the whole story against a small Kaggle on this machine, with the real client
 	$(PY) benchmarks/kaggle_demo.py

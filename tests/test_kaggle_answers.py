@@ -45,7 +45,7 @@ def recorded(request, monkeypatch):
     class Recorded:
         now, version = "", request.param
 
-    monkeypatch.setattr(client, "lines_of", lambda asked, timeout, live: [answers[Recorded.now]])
+    monkeypatch.setattr(client, "lines_of", lambda *asked: [answers[Recorded.now]])
     return Recorded
 
 

@@ -12,7 +12,7 @@ from local_kaggle.fixtures import ROOT, built, kernel, notebook, repository  # n
 
 from seti_utils.errors import InputError
 from seti_utils.kaggle.build import build
-from seti_utils.kaggle.check import check_kernel, require_good
+from seti_utils.kaggle.check import check_kernel, check_metadata, require_good
 from seti_utils.kaggle.embed import package_archive, package_of, stamp
 from seti_utils.kaggle.errors import BadKernel
 from seti_utils.kaggle.metadata import derive, kernel_of, read_metadata, slug_of, title_of
@@ -96,15 +96,16 @@ def test_a_damaged_package_is_refused(built, tmp_path):
 def test_a_session_without_its_gpu_ends_at_once(built, monkeypatch):
     import torch
 
-    assert 'require_devices(os.environ.get("SETI_MACHINE", "NvidiaTeslaT4"))' in first_source(built.folder)
+    assert 'os.environ.setdefault("SETI_MACHINE", "NvidiaTeslaT4")' in first_source(built.folder)
     assert require_devices("") == require_devices("TpuV5E8") == "no GPU asked for"
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     with pytest.raises(RuntimeError, match="No CUDA GPUs are available, but the kernel asks for NvidiaTeslaT4"):
         require_devices("NvidiaTeslaT4")
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    monkeypatch.setattr(torch.cuda, "get_device_name", lambda number: "Tesla")
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda number: "Tesla T4")
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda number: (7, 5))
-    assert require_devices("NvidiaTeslaT4") == "2 GPU: Tesla, Tesla"
+    assert require_devices("NvidiaTeslaT4") == "2 GPU: Tesla T4, Tesla T4"
+    assert require_devices("NvidiaL4") == "2 GPU: Tesla T4, Tesla T4; L4x4 was asked for, which has 4 x L4"
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda number: (6, 0))
     with pytest.raises(RuntimeError, match="too old"):
         require_devices("NvidiaTeslaT4")
@@ -193,6 +194,39 @@ def test_what_the_run_would_stumble_over_is_refused(tmp_path, experiment, fold, 
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("rest", "message"),
+    [
+        ({"budget": "abc"}, "abc.*11h30m"),
+        ({"budget": "12h"}, "not below the 12h of a session"),
+        ({"parameters": {"stop_after": "soon"}}, "soon.*11h30m"),
+        ({"machine": "T4x3"}, "T4x3 is not a known machine; did you mean T4x2\\?"),
+        ({"machine": "NvidiaTeslaP100"}, "the P100 is retired; use T4x2"),
+        ({"machine": "TpuV5E8"}, "silently gets an image without it; use T4x2"),
+        ({"dataset_sources": ["datasets/me/weights"]}, "write owner/slug"),
+        ({"kernel_sources": ["me"]}, "kernel_sources holds 'me'"),
+        ({"model_sources": ["me/net/pyTorch/default"]}, "owner/model/framework/variation/version"),
+    ],
+)
+def test_what_the_site_would_take_in_silence_is_refused_before_the_push(repository, tmp_path, rest, message):
+    made = {"owner": "tester", "experiment": "sky_demo", "folds": [0], "seeds": [1], "root": repository, "out": tmp_path}
+    with pytest.raises(InputError, match=message):
+        build("train", **made, **rest)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("machine", "shape"),
+    [("T4x2", "NvidiaTeslaT4"), ("t4 × 2", "NvidiaTeslaT4"), ("L4x4", "NvidiaL4"), ("L4", "NvidiaL4X1"), ("none", "")]
+    + [("NvidiaL4", "NvidiaL4"), ("RTX Pro 6000", "NvidiaRtxPro6000"), ("", "")],
+)
+def test_a_machine_goes_by_its_name_and_the_site_gets_its_own(repository, tmp_path, machine, shape):
+    made = {"owner": "tester", "experiment": "sky_demo", "folds": [0], "seeds": [1], "root": repository, "out": tmp_path}
+    metadata = read_metadata(build("train", **made, machine=machine).folder)
+    assert metadata.get("machine_shape", "") == shape and metadata["enable_gpu"] is bool(shape)
+    assert not check_metadata(metadata, "tester")
+
+
 def test_weights_can_be_mounted_or_renounced(tmp_path):
     made = {"owner": "tester", "experiment": "exp0023", "folds": [0], "seeds": [1], "root": ROOT, "out": tmp_path}
     for rest in (
@@ -243,8 +277,10 @@ def test_titles_and_slugs_come_back():
 
 def test_an_image_can_be_pinned_and_a_machine_chosen():
     base = read_metadata(ROOT)
-    made = derive(base, owner="o", title="seti train x", code_file="n.ipynb", docker_image="gcr.io/i@sha256:1", machine="TpuV5E8")
-    assert made["docker_image_pinning_type"] == "original" and made["enable_tpu"] and not made["enable_gpu"]
+    made = derive(
+        base, owner="o", title="seti train x", code_file="n.ipynb", docker_image="gcr.io/i@sha256:1", machine="NvidiaL4"
+    )
+    assert made["docker_image_pinning_type"] == "original" and made["enable_gpu"] and made["machine_shape"] == "NvidiaL4"
     assert "machine_shape" not in derive(base, owner="o", title="seti train x", code_file="n.ipynb", machine="")
 
 
@@ -267,7 +303,17 @@ def spoil(folder, **changes):
         ({"title": "seti train something"}, "the title becomes"),
         ({"enable_internet": True}, "internet is on"),
         ({"machine_shape": "NvidiaTeslaP100"}, "retired"),
-        ({"machine_shape": "TpuV5E8"}, "enable_gpu is True"),
+        ({"machine_shape": "TpuV5E8"}, "nothing here computes on a TPU"),
+        ({"machine_shape": "NvidiaTeslaT4Highmem"}, "NvidiaTeslaT4Highmem is not a known machine"),
+        ({"machine_shape": "NvidiaT4"}, "NvidiaT4 is not a known machine"),
+        ({"machine_shape": "T4x2"}, "machine_shape is 'T4x2'"),
+        ({"enable_gpu": False}, "enable_gpu is False"),
+        ({"enable_gpu": False, "machine_shape": None, "enable_tpu": True}, "a TPU is asked for"),
+        ({"dataset_sources": ["datasets/me/weights"]}, "dataset_sources holds 'datasets/me/weights'"),
+        ({"dataset_sources": ["datasets/weights"]}, "without the first word of its address"),
+        ({"kernel_sources": ["code/me/kernel"]}, "kernel_sources holds"),
+        ({"competition_sources": ["competitions/seti-breakthrough-listen"]}, "competition_sources holds"),
+        ({"model_sources": ["models/me/net/pyTorch/default"]}, "model_sources holds"),
         ({"model_sources": ["timm/tf-efficientnet"]}, "model_sources holds"),
         ({"competition_sources": ["a/b"]}, "competition_sources holds"),
         ({"kernel_sources": [3]}, "kernel_sources holds 3"),
@@ -279,7 +325,7 @@ def spoil(folder, **changes):
 def test_each_mistake_is_found_with_its_remedy(kernel, changes, problem):
     spoil(kernel, **changes)
     found = check_kernel(kernel, "tester")
-    assert any(problem in finding.problem for finding in found), found
+    assert any(problem in str(finding) for finding in found), found
     assert all(finding.remedy for finding in found)
 
 
@@ -300,7 +346,7 @@ def edit_notebook(folder, change):
         (lambda made: made["cells"][1].update(source='api_key = "0123456789abcdef0123"'), "cell 1 holds"),
         (lambda made: made["cells"][1].update(source="# KGAT_0123456789abcdef0123456789abcdef"), "cell 1 holds"),
         (lambda made: made["cells"][1].update(source="x" * 1_000_000), "the site takes less"),
-        (lambda made: made.pop("cells"), "is no notebook"),
+        (lambda made: made.pop("cells"), "is not a notebook"),
     ],
 )
 def test_each_flaw_of_a_notebook_is_found(kernel, change, problem):

@@ -17,7 +17,8 @@ from seti_utils.kaggle.build import build
 from seti_utils.kaggle.datasets import upload_dataset
 from seti_utils.kaggle.fetch import fetch_pushed
 from seti_utils.kaggle.push import push
-from seti_utils.kaggle.status import status, wait
+from seti_utils.kaggle.status import status
+from seti_utils.kaggle.wait import wait
 from seti_utils.session import mounts
 from seti_utils.session.runfile import write_run
 

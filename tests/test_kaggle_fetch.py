@@ -12,7 +12,8 @@ from seti_utils.errors import InputError
 from seti_utils.kaggle import errors
 from seti_utils.kaggle.fetch import fetch, fetch_pushed, safe
 from seti_utils.kaggle.push import push
-from seti_utils.kaggle.status import Status, explain, likely_cause, plain_log, status, table, table_writer, wait
+from seti_utils.kaggle.status import Status, explain, likely_cause, plain_log, status
+from seti_utils.kaggle.wait import table, table_writer, wait
 from seti_utils.session.errors import HostileName, KaggleError, Unverified
 from seti_utils.session.runfile import read_run, verify_run, write_run
 
@@ -216,7 +217,7 @@ def test_run_json_round_trip(tmp_path, monkeypatch):
     (tmp_path / "executed.ipynb").write_text("{}", encoding="utf-8")
     write_run(tmp_path, stage="train", experiment="e", fingerprint="f", folds=[0], seeds=[1], auc=0.75)
     run = verify_run(tmp_path, run_id="abc", experiment="e", package_sha256=None)
-    assert list(run["files"]) == ["fold0/best.pt"] and run["extra"] == {"auc": 0.75} and read_run(tmp_path)["finished"]
+    assert list(run["files"]) == ["fold0/best.pt"] and run["extra"] == {"machine": "", "auc": 0.75} and read_run(tmp_path)["finished"]
 
 
 def test_waiting_ends_when_all_are_done(finished):

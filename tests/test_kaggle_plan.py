@@ -78,13 +78,35 @@ def test_every_experiment_has_a_plan(tmp_path, name):
         example_plan(f"{name}x")
 
 
-def test_a_plan_may_be_python(tmp_path):
-    path = tmp_path / "p.py"
-    path.write_text(
-        "PLAN = {'name': 'mine', 'stages': {'train': {'experiments': ['a', 'b'], 'folds': [0], 'seeds': [1, 2]}}}",
-        encoding="utf-8",
-    )
+def test_a_plan_is_yaml(tmp_path):
+    path = tmp_path / "p.yaml"
+    path.write_text("name: mine\nstages: {train: {experiments: [a, b], folds: [0], seeds: [1, 2]}}\n", encoding="utf-8")
     assert len(expand(read_plan(path), "tester")) == 4 and read_plan(path).name == "mine"
+    path.write_text("PLAN = {'stages': {}}", encoding="utf-8")
+    with pytest.raises(InputError, match="not YAML"):
+        read_plan(path)
+
+
+@pytest.mark.parametrize(
+    ("stage", "message"),
+    [
+        ("train: {experiments: [exp9999]}", "p, stage train: unknown experiment 'exp9999'"),
+        ("train: {experiments: [sky_demo], folds: [7]}", "p, stage train, sky_demo: there is no fold 7"),
+        ("train: {experiments: [sky_demo], folds: [0], parameters: {overrides: epoch=1}}", "p, stage train.*epoch"),
+        ("train: {experiments: [sky_demo], folds: [0], parameters: {stop_after: soon}}", "soon.*11h30m"),
+        ("train: {experiments: [sky_demo], folds: [0], parameters: {fold: '1'}}", "unknown parameter 'fold'; did you mean folds"),
+        ("trian: {experiments: [sky_demo]}", "trian.ipynb: no such notebook"),
+        ("train: {experiments: [sky_demo], folds: [0], machine: P100}", "the P100 is retired"),
+        ("train: {experiments: [sky_demo], folds: [0], datasets: [datasets/a/b]}", "dataset_sources holds 'datasets/a/b'"),
+        ("train: {experiments: [exp0023]}", "nothing that could hold the weights is mounted"),
+    ],
+)
+def test_a_dry_run_resolves_every_kernel(tmp_path, stage, message):
+    """Nothing is found only when that kernel's turn comes."""
+    path = tmp_path / "p.yaml"
+    path.write_text(f"stages:\n  good: {{notebook: train, experiments: [sky_demo], folds: [1]}}\n  {stage}\n", encoding="utf-8")
+    with pytest.raises(InputError, match=message):
+        describe(read_plan(path), "tester")
 
 
 @pytest.mark.parametrize(
@@ -94,9 +116,22 @@ def test_a_plan_may_be_python(tmp_path):
         ("a: [", "not YAML"),
         ("stages: {train: {experiment: [a]}}", "unknown 'experiment'"),
         ("stages: {train: {folds: [0]}}", "missing"),
-        ("stages: {train: {experiments: a}}", "list of str"),
-        ("stages: {train: {experiments: [a], folds: ['0']}}", "list of int"),
-        ("at_twice: 1\nstages: {}", "unknown 'at_twice'"),
+        ("stages: {train: {experiments: a}}", "a list of texts"),
+        ("stages: {train: {experiments: [a], folds: ['0']}}", "a list of whole numbers"),
+        ("at_twice: 1\nstages: {train: {experiments: [a]}}", "unknown 'at_twice'"),
+        ("stages: {}", "no stages"),
+        ("at_once: two\nstages: {train: {experiments: [a]}}", "at_once is 'two'; write a whole number from 1 up"),
+        ("at_once: 0\nstages: {train: {experiments: [a]}}", "at_once is 0"),
+        ("sessions: -1\nstages: {train: {experiments: [a]}}", "sessions is -1"),
+        ("at_once: true\nstages: {train: {experiments: [a]}}", "at_once is True"),
+        ("stages: {train: {experiments: []}}", "stage train: experiments is empty"),
+        ("stages: {train: {experiments: [a], folds: []}}", "folds is empty"),
+        ("stages: {train: [a]}", "is not a mapping"),
+        ("stages: {train: {experiments: [a], fetch: sometimes}}", "fetch is 'sometimes'; write true or false"),
+        ("stages: {train: {experiments: [a], parameters: [x]}}", "parameters is"),
+        ("stages: {train: {experiments: [a], machine: 4}}", "machine is 4; write a text"),
+        ("stages: {train: {experiments: [a], after: train}}", "after is 'train'"),
+        ("stages: {train: {experiments: [a], seed: [1]}}", "did you mean seeds"),
         ("stages: {infer: {experiments: [a], after: [train]}}", "not all before it"),
         ("stages: {train: {experiments: [a], each: night}}", "fold or experiment"),
         ("stages: {train: {experiments: [a, a]}}", "appears twice"),

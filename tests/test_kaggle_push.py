@@ -70,13 +70,34 @@ def test_sources_that_are_dropped_are_an_error(kaggle, kernel):
 
 
 def test_models_that_are_dropped_in_silence_are_an_error(kaggle, kernel):
-    name = "timm/tf-efficientnet/pyTorch/tf-efficientnet-b0/1"
+    name = "timm/tf-efficientnet/pyTorch/tf-efficientnet-b0/1"  # the local site tells of no model that it dropped
     metadata = json.loads((kernel / "kernel-metadata.json").read_text(encoding="utf-8"))
     (kernel / "kernel-metadata.json").write_text(json.dumps({**metadata, "model_sources": [name]}), encoding="utf-8")
     assert push(kernel).version == 1
     kaggle.kernels.unknown_sources.add(name)
     with pytest.raises(errors.InvalidSources, match="tf-efficientnet-b0"):
         push(kernel)
+
+
+def test_a_version_can_be_saved_without_a_run(kaggle, kernel):
+    """The site looks whether it knows every source; nothing runs, no quota is used, no session must be free."""
+    kaggle.kernels.sessions = 0
+    try:
+        saved = push(kernel, run=False)
+    finally:
+        kaggle.kernels.sessions = 2
+    (request,) = [request for method, request in kaggle.calls if method == "SaveKernel"]
+    assert saved.version == 1 and request["kernelExecutionType"] == "QUICK_SAVE" and not read_pushes(kernel)
+    metadata = json.loads((kernel / "kernel-metadata.json").read_text(encoding="utf-8"))
+    wrong = {**metadata, "kernel_sources": ["tester/no-such-kernel"]}
+    (kernel / "kernel-metadata.json").write_text(json.dumps(wrong), encoding="utf-8")
+    with pytest.raises(errors.InvalidSources, match="was saved without kernel sources: .*no-such-kernel; .*nothing runs"):
+        push(kernel, run=False)
+
+
+def test_throttling_for_an_hour_is_waited_out(kaggle, kernel, pauses):
+    kaggle.faults.append(Fault("SaveKernel", 429, message="Too many requests", headers={"Retry-After": "3600"}))
+    assert push(kernel, sleep=pauses.append).version == 1 and pauses == [3600]
 
 
 def test_throttling_is_waited_out(kaggle, kernel, pauses):

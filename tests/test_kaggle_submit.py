@@ -20,6 +20,7 @@ from seti_utils.kaggle.weights import gather_weights
 from seti_utils.session.errors import KaggleError, Unverified
 
 KERNEL = "tester/seti-train-sky-demo-fold0-seed2021"
+OTHER, T4 = KERNEL.replace("fold0", "fold1"), "NvidiaTeslaT4"
 IDS = [f"{number:015x}" for number in range(40)]
 
 
@@ -150,16 +151,16 @@ def test_weights_that_are_there_are_taken(tmp_path):
 
 def test_quota_and_need(kaggle, tmp_path):
     assert quota()["GPU"].remaining == 29
-    assert need([KERNEL, KERNEL], tmp_path).startswith(
+    assert need({KERNEL: T4, OTHER: T4}, tmp_path).startswith(
         "about 24.0 of 29.0 GPU hours left are needed: enough, renewed 2026-01-10 (0 of 2"
     )
     (tmp_path / "old").mkdir()
     (tmp_path / "old/run.json").write_text(
         json.dumps({"kernel": KERNEL.replace("fold0", "fold3"), "extra": {"session_seconds": 7200}}), encoding="utf-8"
     )
-    assert need([KERNEL, "tester/seti-train-other-fold0-seed1"], tmp_path).startswith("about 14.0 of 29.0")
+    assert need({KERNEL: T4, "tester/seti-train-other-fold0-seed1": T4}, tmp_path).startswith("about 14.0 of 29.0")
     kaggle.kernels.used_seconds = 100_000
-    assert "NOT enough" in need([KERNEL, KERNEL], tmp_path / "nothing")
+    assert "NOT enough" in need({KERNEL: T4, OTHER: T4}, tmp_path / "nothing")
 
 
 def test_cancelling_says_what_it_costs(kaggle, kernel):
@@ -187,7 +188,7 @@ def test_the_command_line(kaggle, repository, tmp_path, monkeypatch, capsys):
     folders = sorted((tmp_path / "build").iterdir())
     assert run("check", *folders).count("good") == 2
     assert run("push", *folders).count("version 1, run ") == 2
-    assert run("status", *folders, KERNEL).count("COMPLETE") == 3
+    assert run("status", *folders, KERNEL).count("COMPLETE") == 2, "named twice, told once"
     run("wait", *folders)
     kaggle.kernels.versions[KERNEL][-1].script = Script(("RUNNING",))
     with pytest.raises(errors.RunActive, match="1 of 2 kernels were not pushed"):

@@ -5,10 +5,11 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from seti_utils.errors import InputError
 from seti_utils.files import write_json
-from seti_utils.kaggle.build import build, repository
+from seti_utils.kaggle.build import build
 from seti_utils.kaggle.client import ask, user
 from seti_utils.kaggle.datasets import upload_dataset
 from seti_utils.kaggle.errors import Capacity, NotFound, Passing, RunActive, RunFailed, StillRunning, Throttled, Unsettled
@@ -19,9 +20,11 @@ from seti_utils.kaggle.plan import Plan, Task, expand
 from seti_utils.kaggle.poll import poll
 from seti_utils.kaggle.push import arrived, new_run_id, push
 from seti_utils.kaggle.quota import need
+from seti_utils.kaggle.recipe import repository, resolve
 from seti_utils.kaggle.status import explain, status
 from seti_utils.session.errors import HostileName, Unverified
-from seti_utils.session.runfile import NAME, verify_run
+from seti_utils.session.machines import find_machine
+from seti_utils.session.runfile import RUN_FILE, verify_run
 
 DOUBTS = 3
 """Looks at a wrong-looking output before it counts as wrong: the client may have saved an error page in its place."""
@@ -50,13 +53,14 @@ def run_chain(
     """
     say = say or (lambda text: print(text, file=sys.stderr, flush=True))
     owner, home = user(), out / plan.name
-    tasks = expand(plan, owner)
+    tasks = resolved(plan, owner, root)
     with held(home / "journal.lock"):
         journal = Journal(home / "journal.json")
         for task in tasks:
             if journal.of(task)["state"] == FAILED and retry_failed:
                 journal.set(task, state=WAITING)
-        fresh = [task.kernel for task in tasks if journal.of(task)["state"] == WAITING and on_gpu(task, root)]
+        fresh = {task.kernel: shape_of(task, root) for task in tasks if journal.of(task)["state"] == WAITING}
+        fresh = {kernel: shape for kernel, shape in fresh.items() if shape}
         say_quota(fresh, home, say)
 
         def turn() -> dict[str, dict] | None:
@@ -88,13 +92,15 @@ def conclude(tasks: list[Task], plan: Plan, journal: Journal) -> dict[str, dict]
     return {task.kernel: journal.of(task) for task in tasks}
 
 
-def on_gpu(task: Task, root: Path | None) -> bool:
-    """Whether a task's kernel asks for a GPU."""
-    machine = task.stage.machine
-    return read_metadata(root or repository()).get("enable_gpu", False) if machine is None else machine.startswith("Nvidia")
+def shape_of(task: Task, root: Path | None) -> str:
+    """The machine_shape that a task's kernel asks for, "" for none."""
+    if task.stage.machine is None:
+        return read_metadata(root or repository()).get("machine_shape", "")
+    machine = find_machine(task.stage.machine)
+    return machine.shape if machine else ""
 
 
-def say_quota(kernels: list[str], runs: Path, say: Callable[[str], None]) -> None:
+def say_quota(kernels: dict[str, str], runs: Path, say: Callable[[str], None]) -> None:
     """What the kernels that have not begun will need of the week's hours; a chain does not depend on that answer."""
     if kernels:
         try:
@@ -155,23 +161,39 @@ def start_ready(
             fail(task, journal, say, f"{task.kernel}: {error}")
 
 
+def arguments_of(task: Task, owner: str) -> dict[str, Any]:
+    """A task's kernel as arguments of ``build`` and ``resolve``."""
+    stage = task.stage
+    return {
+        "stage": stage.notebook,
+        "owner": owner,
+        "experiment": task.experiment,
+        "folds": task.folds,
+        "seeds": task.seeds,
+        "parameters": stage.parameters,
+        "kernel_sources": task.needs,
+        "dataset_sources": [name.replace("{owner}", owner) for name in stage.datasets],
+        "model_sources": stage.models,
+        "machine": stage.machine,
+    }
+
+
+def resolved(plan: Plan, owner: str, root: Path | None) -> list[Task]:
+    """Every kernel of ``plan``; raises ``InputError`` naming plan and stage for the first that could not be built."""
+    tasks = expand(plan, owner)
+    for task in tasks:
+        try:
+            resolve(root=root, **arguments_of(task, owner))
+        except InputError as error:
+            where = f"{plan.name}, stage {task.stage.name}" + (f", {error.where}" if error.where else "")
+            raise InputError(error.problem, where=where, row=error.row, remedy=error.remedy) from error
+    return tasks
+
+
 def start(task: Task, journal: Journal, owner: str, root: Path | None, builds: Path) -> None:
     """Build and push one kernel, with its own output mounted where it continues an earlier session."""
-    stage, entry = task.stage, journal.of(task)
-    built = build(
-        stage.notebook,
-        owner=owner,
-        experiment=task.experiment,
-        folds=task.folds,
-        seeds=task.seeds,
-        parameters=stage.parameters,
-        kernel_sources=task.needs,
-        dataset_sources=[name.replace("{owner}", owner) for name in stage.datasets],
-        model_sources=stage.models,
-        machine=stage.machine,
-        root=root,
-        out=builds,
-    )
+    entry = journal.of(task)
+    built = build(root=root, out=builds, **arguments_of(task, owner))
     if built.package_folder and built.package_sha256 not in journal.uploaded:
         upload_dataset(built.package_folder)
         journal.uploaded.add(built.package_sha256)
@@ -200,12 +222,12 @@ def follow(task: Task, plan: Plan, journal: Journal, out: Path, say: Callable[[s
             "seeds": task.seeds,
         }
         run = peek(task.kernel, expected)
-        write_json(out / "cards" / task.kernel.split("/")[1] / NAME, run)
+        write_json(out / "cards" / task.kernel.split("/")[1] / RUN_FILE, run)
         if not run["finished"]:
             continue_later(task, plan, journal, say, run)
             return
         home = out / task.kernel.split("/")[1]
-        if task.stage.fetch and not (home / NAME).is_file():
+        if task.stage.fetch and not (home / RUN_FILE).is_file():
             fetch(task.kernel, home, **expected)
         journal.set(task, state=DONE, fingerprint=run["fingerprint"])
         say(f"{task.kernel}: done")
@@ -243,10 +265,10 @@ def peek(kernel: str, expected: dict) -> dict:
         return verify_run(place, files=False, **expected)
 
 
-def describe(plan: Plan, owner: str) -> str:
-    """The kernels of a plan, one a line, with what they need."""
+def describe(plan: Plan, owner: str, root: Path | None = None) -> str:
+    """The kernels of a plan, one per line, with what they need; every one of them could be built. Raises ``InputError``."""
     lines = [
         f"{task.kernel}" + (f"  <- {', '.join(name.split('/')[1] for name in task.needs)}" if task.needs else "")
-        for task in expand(plan, owner)
+        for task in resolved(plan, owner, root)
     ]
     return "\n".join([f"{len(lines)} kernels, at most {plan.at_once} at once", *lines])

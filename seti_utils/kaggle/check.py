@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from seti_utils.errors import InputError
 from seti_utils.kaggle.credentials import secrets
 from seti_utils.kaggle.embed import TAG
 from seti_utils.kaggle.errors import BadKernel
@@ -13,11 +14,12 @@ from seti_utils.kaggle.metadata import (
     LONGEST_TITLE,
     PLACEHOLDER,
     REQUIRED,
-    RETIRED,
-    SOURCE_PARTS,
+    SOURCES,
     read_metadata,
     slug_of,
+    source_problem,
 )
+from seti_utils.session.machines import MACHINES, USUAL, find_machine, machine_of
 
 LARGEST_SOURCE = 1_000_000
 SECRET_SHAPES = (
@@ -94,26 +96,35 @@ def check_metadata(metadata: dict, owner: str | None) -> list[Finding]:
         )
     if metadata["enable_internet"]:
         found.append(Finding("internet is on", "set enable_internet to false: nothing here needs it"))
-    machine = metadata.get("machine_shape", "")
-    if machine in RETIRED:
-        found.append(Finding(f"{machine} is retired", f"use {RETIRED[machine]}"))
-    if metadata["enable_gpu"] != machine.startswith("Nvidia"):
-        found.append(
-            Finding(
-                f"enable_gpu is {metadata['enable_gpu']} with machine_shape {machine!r}",
-                "NvidiaTeslaT4 with enable_gpu true is two T4",
-            )
-        )
-    for key, parts in SOURCE_PARTS.items():
-        for source in metadata.get(key, []):
-            if not isinstance(source, str) or len(source.split("/")) not in parts or not all(source.split("/")):
-                found.append(Finding(f"{key} holds {source!r}", f"write it with {parts[0]} part(s) between slashes"))
+    found += check_machine(metadata)
+    for key in SOURCES:
+        problems = [source_problem(key, source) for source in metadata.get(key, [])]
+        found += [Finding(*problem.split("; ", 1)) for problem in problems if problem]
     if metadata["language"] != "python" or metadata["kernel_type"] != "notebook":
         found.append(Finding("not a Python notebook", "set language to python and kernel_type to notebook"))
     pinned = metadata.get("docker_image_pinning_type")
     if pinned not in (None, "original", "latest"):
         found.append(Finding(f"docker_image_pinning_type is {pinned!r}", "use original or latest"))
     return found
+
+
+def check_machine(metadata: dict) -> list[Finding]:
+    """Findings about the accelerator: the site replaces what it does not know, or runs without one."""
+    shape = metadata.get("machine_shape", "")
+    if shape and machine_of(shape) is None:
+        try:
+            machine = find_machine(shape)
+            remedy = f"write {machine.shape}, the site's name of {machine.name}" if machine else "remove machine_shape"
+            return [Finding(f"machine_shape is {shape!r}", remedy)]
+        except InputError as unknown:
+            shapes = ", ".join(machine.shape for machine in MACHINES)
+            return [Finding(unknown.problem, f"{unknown.remedy.split('; ')[0]}; machine_shape takes {shapes}")]
+    if metadata.get("enable_tpu"):
+        return [Finding("a TPU is asked for, and nothing here computes on one", "set enable_tpu to false")]
+    if metadata["enable_gpu"] != bool(shape):
+        remedy = f"set enable_gpu to true with machine_shape {USUAL.shape}, which is two T4, or to false without machine_shape"
+        return [Finding(f"enable_gpu is {metadata['enable_gpu']} with machine_shape {shape!r}", remedy)]
+    return []
 
 
 def check_notebook(folder: Path, metadata: dict) -> list[Finding]:
@@ -128,7 +139,7 @@ def check_notebook(folder: Path, metadata: dict) -> list[Finding]:
     except FileNotFoundError:
         return [Finding(f"{code_file} is missing", "build the kernel again")]
     except (ValueError, KeyError, TypeError, AttributeError):
-        return [Finding(f"{code_file} is no notebook", "write it again from its .py source with jupytext")]
+        return [Finding(f"{code_file} is not a notebook", "write it again from its .py source with jupytext")]
     found = []
     size = len(text.encode())
     if size >= LARGEST_SOURCE:

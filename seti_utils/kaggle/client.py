@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -98,41 +98,44 @@ def pages(call: str, *, where: object = None, timeout: float = 600, **arguments:
         token = following
 
 
-def events(call: str, *, where: object = None, **arguments: object) -> Iterator[dict]:
-    """What a call of the client yields, as it comes; raises like :func:`ask`."""
-    for line in lines_of({"call": call, "arguments": arguments}, None, False):
+def events(
+    call: str, *, where: object = None, started: Callable[[subprocess.Popen], None] | None = None, **arguments: object
+) -> Iterator[dict]:
+    """What a call of the client yields, as it comes; raises like :func:`ask`. ``started`` gets the child, to end it early."""
+    for line in lines_of({"call": call, "arguments": arguments}, None, False, started):
         if "error" in line:
             raise error_of(line["error"] | {"message": redact(line["error"]["message"])}, where=where)
-        if "event" in line:
-            yield line["event"]
+        if "value" in line:
+            return
+        yield line["event"]
 
 
-def lines_of(request: dict, timeout: float | None, live: bool) -> Iterator[dict]:
+def lines_of(
+    request: dict, timeout: float | None, live: bool, started: Callable[[subprocess.Popen], None] | None = None
+) -> Iterator[dict]:
     """The child's lines; one with an error of its own where it dies without an answer."""
-    with tempfile.TemporaryFile() as printed:
-        shown = None if live and sys.stderr.isatty() else printed
+    with tempfile.TemporaryFile() as asked, tempfile.TemporaryFile() as printed:
+        asked.write(json.dumps(request).encode())
+        asked.seek(0)
         process = subprocess.Popen(
             [client_python(), "-P", child.__file__],
             env=clean_environment(),
-            stdin=subprocess.PIPE,
+            stdin=asked,
             stdout=subprocess.PIPE,
-            stderr=shown,
+            stderr=None if live and sys.stderr.isatty() else printed,
             encoding="utf-8",
         )
-        try:
-            if timeout is None:
-                process.stdin.write(json.dumps(request))
-                process.stdin.close()
-                yield from whole(process.stdout)
+        with process:
+            if started:
+                started(process)
+            try:
+                told = process.stdout or ()
+                yield from whole(told if timeout is None else process.communicate(timeout=timeout)[0].splitlines())
                 process.wait()
-            else:
-                out, _ = process.communicate(json.dumps(request), timeout=timeout)
-                yield from whole(out.splitlines())
-        except subprocess.TimeoutExpired:
-            raise ConnectionLost(f"no answer within {timeout:.0f} s", where=request["call"]) from None
-        finally:
-            process.kill()
-            process.communicate()
+            except subprocess.TimeoutExpired:
+                raise ConnectionLost(f"no answer within {timeout:.0f} s", where=request["call"]) from None
+            finally:
+                process.kill()
         printed.seek(0)
         yield {"error": crash(printed.read().decode("utf-8", "replace"), process.returncode)}
 

@@ -28,10 +28,11 @@ zipfile.ZipFile(io.BytesIO(archive)).extractall(home)
 sys.path.insert(0, home)
 os.environ["PYTHONPATH"] = os.pathsep.join([home, *filter(None, [os.environ.get("PYTHONPATH")])])
 os.environ.update(SETI_RUN_ID=RUN_ID, SETI_KERNEL=KERNEL, SETI_PACKAGE_SHA256=SHA256)
+os.environ.setdefault("SETI_MACHINE", "{machine}")
 print(f"seti_utils {{SHA256}}, run {{RUN_ID}} of {{KERNEL}}")
 del archive
 from seti_utils.session.device import require_devices
-print(require_devices(os.environ.get("SETI_MACHINE", "{machine}")))"""
+print(require_devices(os.environ["SETI_MACHINE"]))"""
 EMBEDDED = 'archive = lzma.decompress(base64.b64decode("{package}"))'
 MOUNTED = """mounts = os.environ.get("SETI_INPUT", "/kaggle/input")
 packs = [p for depth in ("*", "*/*", "*/*/*") for p in glob.glob(os.path.join(mounts, depth, "{pack}"))]
@@ -67,8 +68,8 @@ def compress(archive: bytes) -> bytes:
 def first_cell(archive: bytes, *, kernel: str, machine: str = "", dataset: str | None = None) -> str:
     """Source of the generated cell: unpacks ``archive``, puts it first on the path and names the run.
 
-    It checks and prints the archive's SHA-256, and sets SETI_RUN_ID, SETI_KERNEL and SETI_PACKAGE_SHA256 for
-    what follows; it fails where the session lacks the GPU that ``machine`` (a machine_shape) means. With
+    It checks and prints the archive's SHA-256, and sets SETI_RUN_ID, SETI_KERNEL, SETI_PACKAGE_SHA256 and SETI_MACHINE
+    for what follows; it fails where the session lacks the GPU that ``machine`` (a machine_shape) means. With
     ``dataset`` ("owner/slug") the archive is read from that mounted dataset instead.
     """
     if dataset:

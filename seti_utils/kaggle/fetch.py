@@ -13,7 +13,7 @@ from seti_utils.kaggle.push import read_pushes
 from seti_utils.kaggle.status import named, plain_log, status
 from seti_utils.session import bundle
 from seti_utils.session.errors import HostileName, Unverified
-from seti_utils.session.runfile import NAME, listed, read_run, verify_run
+from seti_utils.session.runfile import RUN_FILE, listed, read_run, verify_run
 
 # The client (2.2.4) joins served names to the folder unchecked; what does not match this it never downloads.
 SAFE = r"^(?!/)(?!.*(^|/)\.\.?(/|$))(?!.*[\\:\x00-\x1f])[^/].*$"
@@ -83,7 +83,7 @@ def fetch(kernel: str, out: str | Path, *, partial: bool = False, **expected: ob
 
 def read_partial(place: Path, expected: dict) -> dict:
     """The run of a partial output: verified where it has a run.json, {} otherwise."""
-    return verified(place, **expected) if (place / NAME).is_file() else {}
+    return verified(place, **expected) if (place / RUN_FILE).is_file() else {}
 
 
 def verified(place: Path, **expected: object) -> dict:
@@ -91,7 +91,7 @@ def verified(place: Path, **expected: object) -> dict:
     run = verify_run(place, files=False, **expected)
     if run.get("bundle") is not None:
         bundle.unpack(place, place, run)
-        (place / bundle.NAME).unlink()
+        (place / bundle.BUNDLE_FILE).unlink()
     return verify_run(place, **expected)
 
 
@@ -133,6 +133,6 @@ def fetch_pushed(folder: str | Path, out: str | Path, *, partial: bool = False) 
         raise InputError("was never pushed from here", where=folder, remedy="push it, or name the kernel as owner/slug")
     last = pushes[-1]
     expected = {"run_id": last["run_id"], "package_sha256": last["package_sha256"]}
-    if (Path(out) / NAME).is_file() and read_run(out)["run_id"] == last["run_id"]:
+    if (Path(out) / RUN_FILE).is_file() and read_run(out)["run_id"] == last["run_id"]:
         return verify_run(out, **expected)
     return fetch(last["kernel"], out, partial=partial, **expected)

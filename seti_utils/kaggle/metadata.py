@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from seti_utils.errors import InputError
@@ -28,16 +29,23 @@ KEYS: dict[str, type] = {
     "docker_image_pinning_type": str,
 }
 REQUIRED = ("id", "title", "code_file", "language", "kernel_type", "is_private", "enable_gpu", "enable_internet")
-SOURCE_PARTS = {"dataset_sources": (2, 3), "kernel_sources": (2,), "competition_sources": (1,), "model_sources": (5,)}
-RETIRED = {"NvidiaTeslaP100": "NvidiaTeslaT4", "TpuV38": "TpuV5E8", "Tpu1VmV38": "TpuV5E8"}
+SOURCES = {
+    "dataset_sources": ("owner/slug", r"[\w-]+/[\w-]+(/\d+)?"),
+    "kernel_sources": ("owner/slug", r"[\w-]+/[\w-]+"),
+    "competition_sources": ("slug", r"[\w-]+"),
+    "model_sources": ("owner/model/framework/variation/version", r"[\w-]+/[\w-]+/[\w.-]+/[\w.-]+/\d+"),
+}
+"""How the site names each kind of input, and what matches that."""
+PLACES = ("datasets", "code", "kernels", "notebooks", "competitions", "models")
+"""First words of the site's addresses, which are no part of a name: the site would drop such an input without an error."""
 PLACEHOLDER = "your-username"
 LONGEST_TITLE = 50
-NAME = "kernel-metadata.json"
+METADATA_FILE = "kernel-metadata.json"
 
 
 def read_metadata(folder: str | Path) -> dict:
     """The metadata in ``folder`` as they are written. Raises ``InputError`` where missing or no JSON object."""
-    path = Path(folder) / NAME
+    path = Path(folder) / METADATA_FILE
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as missing:
@@ -49,12 +57,22 @@ def read_metadata(folder: str | Path) -> dict:
     return content
 
 
+def source_problem(key: str, source: object) -> str | None:
+    """What is wrong with one entry of a list of inputs, and how it is written; None where nothing is."""
+    form, pattern = SOURCES[key]
+    if not isinstance(source, str) or not re.fullmatch(pattern, source):
+        return f"{key} holds {source!r}; write {form}"
+    if key != "competition_sources" and source.split("/")[0] in PLACES:
+        return f"{key} holds {source!r}; write {form} alone, without the first word of its address"
+    return None
+
+
 def slug_of(title: str) -> str:
     """The slug that the site makes of ``title``: lower case, every run of other characters one hyphen."""
     return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
 
 
-def title_of(stage: str, experiment: str, folds: list[int], seeds: list[int]) -> str:
+def title_of(stage: str, experiment: str, folds: Sequence[int], seeds: Sequence[int]) -> str:
     """A kernel's title, such as "seti train exp0011 fold0 seed2021".
 
     It holds lower-case words only, so that the slug is the words joined by hyphens and back again. Titles beyond the
@@ -71,7 +89,7 @@ def title_of(stage: str, experiment: str, folds: list[int], seeds: list[int]) ->
     return f"{title[: LONGEST_TITLE - 9].strip()} {mark}"
 
 
-def kernel_of(owner: str, stage: str, experiment: str, folds: list[int], seeds: list[int]) -> str:
+def kernel_of(owner: str, stage: str, experiment: str, folds: Sequence[int], seeds: Sequence[int]) -> str:
     """The "owner/slug" under which a stage of an experiment is pushed."""
     return f"{owner}/{slug_of(title_of(stage, experiment, folds, seeds))}"
 
@@ -82,16 +100,16 @@ def derive(
     owner: str,
     title: str,
     code_file: str,
-    kernel_sources: list[str] = (),
-    dataset_sources: list[str] = (),
-    model_sources: list[str] = (),
+    kernel_sources: Sequence[str] = (),
+    dataset_sources: Sequence[str] = (),
+    model_sources: Sequence[str] = (),
     docker_image: str | None = None,
     machine: str | None = None,
 ) -> dict:
     """Metadata of one kernel: ``base`` with its name, owner and sources.
 
-    The given sources join those of ``base``. ``docker_image`` pins the image. ``machine`` replaces the accelerator; ""
-    means none. Internet stays off whatever ``base`` says.
+    The given sources join those of ``base``. ``docker_image`` pins the image. ``machine``, a machine_shape, replaces the
+    accelerator; "" means none. Internet stays off whatever ``base`` says.
     """
     made = {**base, "id": f"{owner}/{slug_of(title)}", "title": title, "code_file": code_file, "enable_internet": False}
     for key, names in (
@@ -103,11 +121,7 @@ def derive(
     if docker_image:
         made |= {"docker_image": docker_image, "docker_image_pinning_type": "original"}
     if machine is not None:
-        made |= {
-            "enable_gpu": machine.startswith("Nvidia"),
-            "enable_tpu": machine.startswith("Tpu"),
-            "machine_shape": machine,
-        }
+        made |= {"enable_gpu": bool(machine), "enable_tpu": False, "machine_shape": machine}
         if not machine:
             del made["machine_shape"]
     return made

@@ -1,12 +1,15 @@
 """A chain of kernels as a file says it: stages, each fanned out over experiments, folds and seeds."""
 
-import runpy
+import difflib
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import TypeVar, get_type_hints
 
 from seti_utils.errors import InputError
 from seti_utils.kaggle.metadata import kernel_of
 
+Made = TypeVar("Made")
 COMMON = ("folds", "seeds", "datasets", "models", "parameters", "machine")
 """Fields of a stage that a plan may say once for all."""
 
@@ -64,50 +67,80 @@ def needs_of(before: list[Task], folds: list[int], seeds: list[int]) -> list[str
 
 
 def read_plan(path: str | Path) -> Plan:
-    """A plan from YAML, or from a Python file that sets ``PLAN`` to the same mapping. Raises ``InputError``.
+    """A plan from a YAML file. Raises ``InputError`` for whatever in it would stop or spoil the chain later.
 
     ``stages`` maps a name to the fields of :class:`Stage`; ``notebook`` is the name itself unless it is said. What the
     top level says of folds, seeds, datasets, models, parameters or machine holds for every stage that says nothing.
     """
+    import yaml
+
     path = Path(path)
     if not path.is_file():
         remedy = "print one with `python -m seti_utils kaggle chain --example second_place`"
         raise InputError("no such plan", where=path, remedy=remedy)
-    if path.suffix == ".py":
-        content = runpy.run_path(str(path)).get("PLAN")
-    else:
-        import yaml
-
-        try:
-            content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except yaml.YAMLError as broken:
-            raise InputError(f"not YAML ({broken})", where=path, remedy="correct it") from broken
-    if not isinstance(content, dict) or not isinstance(content.get("stages"), dict):
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as broken:
+        told = " ".join(str(broken).split())
+        raise InputError(f"not YAML ({told})", where=path, remedy="correct it, or print a plan with --example") from broken
+    if not isinstance(content, dict) or not isinstance(content.get("stages"), dict) or not content["stages"]:
         raise InputError("no stages", where=path, remedy="a plan is a mapping with a mapping called stages")
     common = {name: value for name, value in content.items() if name in COMMON}
     rest = {name: value for name, value in content.items() if name not in COMMON}
-    stages = [
-        make(Stage, {"name": name, "notebook": name, **common, **(values or {})}, path)
-        for name, values in content["stages"].items()
-    ]
-    return make(Plan, {"name": path.stem, **rest, "stages": stages}, path)
+    stages = []
+    for name, values in content["stages"].items():
+        where = f"{path}, stage {name}"
+        if not isinstance(values or {}, dict):
+            raise InputError(f"{values!r} is not a mapping", where=where, remedy="write the stage's fields as name: value")
+        stages.append(make(Stage, {"name": str(name), "notebook": str(name), **common, **(values or {})}, where))
+    plan = make(Plan, {"name": path.stem, **rest, "stages": stages}, path)
+    for stage in stages:
+        check_stage(stage, f"{path}, stage {stage.name}")
+    return plan
 
 
-def make(kind: type, values: dict, where: Path):
-    """``kind(**values)`` with unknown, missing and wrongly typed fields refused by name."""
-    known = {entry.name: entry for entry in fields(kind)}
-    unknown = [name for name in values if name not in known]
+def check_stage(stage: Stage, where: object) -> None:
+    """Raise ``InputError`` for a stage without kernels, or with values that mean nothing."""
+    for name in ("experiments", "folds", "seeds"):
+        if not getattr(stage, name):
+            raise InputError(f"{name} is empty", where=where, remedy=f"list at least one of {name}, or leave the line out")
+    if stage.each not in ("fold", "experiment"):
+        raise InputError(f"each is {stage.each!r}", where=where, remedy="write fold or experiment")
+
+
+def make(kind: type[Made], values: dict, where: object) -> Made:
+    """``kind(**values)`` with unknown, missing and wrongly typed fields refused by name, and numbers below 1."""
+    known, hints = [entry.name for entry in fields(kind)], get_type_hints(kind)  # type: ignore[arg-type]
+    unknown = next((name for name in values if name not in known), None)
     if unknown:
-        raise InputError(f"unknown {unknown[0]!r}", where=where, remedy=f"known are {', '.join(known)}")
+        near = difflib.get_close_matches(str(unknown), known, 1)
+        remedy = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+        raise InputError(f"unknown {unknown!r}", where=where, remedy=remedy)
     try:
         made = kind(**values)
     except TypeError as missing:
         raise InputError(str(missing).split("__init__() ")[-1], where=where, remedy="add it") from missing
     for name, value in values.items():
-        wanted = {"list[str]": str, "list[int]": int}.get(str(known[name].type))
-        if wanted and not (isinstance(value, list) and value == [item for item in value if type(item) is wanted]):
-            raise InputError(f"{name} is {value!r}", where=where, remedy=f"write a list of {wanted.__name__}")
+        if hints[name] in FORMS and not FORMS[hints[name]][0](value):
+            raise InputError(f"{name} is {value!r}", where=where, remedy=f"write {FORMS[hints[name]][1]}")
     return made
+
+
+def list_of(kind: type) -> Callable[[object], bool]:
+    """Whether a value is a list of ``kind`` alone; a bool is not a number here."""
+    return lambda value: isinstance(value, list) and all(type(item) is kind for item in value)
+
+
+FORMS: dict[object, tuple[Callable[[object], bool], str]] = {
+    str: (lambda value: isinstance(value, str), "a text"),
+    str | None: (lambda value: value is None or isinstance(value, str), "a text"),
+    bool: (lambda value: isinstance(value, bool), "true or false"),
+    int: (lambda value: type(value) is int and value >= 1, "a whole number from 1 up"),
+    list[str]: (list_of(str), "a list of texts"),
+    list[int]: (list_of(int), "a list of whole numbers"),
+    dict[str, object]: (lambda value: isinstance(value, dict), "a mapping of the notebook's parameters"),
+}
+"""What a field's value must be, and how to write it."""
 
 
 def expand(plan: Plan, owner: str) -> list[Task]:
@@ -121,8 +154,6 @@ def expand(plan: Plan, owner: str) -> list[Task]:
                 where=plan.name,
                 remedy="order the stages, and spell their names as they are written",
             )
-        if stage.each not in ("fold", "experiment"):
-            raise InputError(f"each is {stage.each!r}", where=f"stage {stage.name}", remedy="write fold or experiment")
         for experiment in stage.experiments:
             parts = (
                 [([fold], [seed]) for fold in stage.folds for seed in stage.seeds]

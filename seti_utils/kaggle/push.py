@@ -25,7 +25,7 @@ from seti_utils.kaggle.errors import (
     UnknownAnswer,
     Unsettled,
 )
-from seti_utils.kaggle.metadata import NAME
+from seti_utils.kaggle.metadata import METADATA_FILE
 from seti_utils.kaggle.poll import poll
 from seti_utils.kaggle.status import named, status
 from seti_utils.session.errors import KaggleError
@@ -55,10 +55,14 @@ def push(
     owner: str | None = None,
     run_id: str | None = None,
     extra_kernel_sources: tuple[str, ...] = (),
+    run: bool = True,
     tries: int = 5,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Pushed:
     """Push the kernel in ``folder`` after checking it, and note it in ``folder/pushed.json``.
+
+    ``run`` False saves a version without running it: the site looks whether it knows every source and takes no quota;
+    nothing is noted then, and the client must be 2.2.5 or newer.
 
     Refuses while a run of it is active. Every push gets a run id of its own, which its output must show. Throttling
     is waited out with doubling pauses; a full house for ``wait_for_capacity`` seconds. When an answer is lost the
@@ -69,15 +73,23 @@ def push(
     folder = Path(folder)
     metadata = require_good(folder, owner or user())
     kernel, run_id = metadata["id"], run_id or new_run_id()
-    require_idle(kernel)
+    if run:
+        require_idle(kernel)
     with tempfile.TemporaryDirectory() as place:
         text = stamped_copy(folder, Path(place), metadata, run_id, extra_kernel_sources)
         run_id = run_id if run_id in text else ""
-        version, url = push_once(Path(place), kernel, run_id, wait_for_capacity, tries, sleep)
-    if metadata.get("model_sources"):
-        require_models(kernel, metadata["model_sources"])
+        try:
+            version, url = push_once(Path(place), kernel, run_id, wait_for_capacity, tries, sleep, run)
+            if metadata.get("model_sources"):
+                require_models(kernel, metadata["model_sources"])
+        except InvalidSources as wrong:
+            if run:
+                raise
+            remedy = "correct the sources' owner/slug and build again; nothing runs"
+            raise InvalidSources(wrong.problem.replace("was pushed", "was saved"), where=kernel, remedy=remedy) from wrong
     pushed = Pushed(kernel, version, run_id, package_of(text), url, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
-    write_json(folder / JOURNAL, [*read_pushes(folder), asdict(pushed)])
+    if run:
+        write_json(folder / JOURNAL, [*read_pushes(folder), asdict(pushed)])
     return pushed
 
 
@@ -107,19 +119,26 @@ def stamped_copy(folder: Path, place: Path, metadata: dict, run_id: str, extra: 
     text = stamp((folder / metadata["code_file"]).read_text(encoding="utf-8"), run_id)
     (place / "notebook.ipynb").write_text(text, encoding="utf-8")
     sources = list(dict.fromkeys([*metadata.get("kernel_sources", []), *extra]))
-    write_json(place / NAME, {**metadata, "code_file": "notebook.ipynb", "kernel_sources": sources})
+    write_json(place / METADATA_FILE, {**metadata, "code_file": "notebook.ipynb", "kernel_sources": sources})
     return text
 
 
 def push_once(
-    folder: Path, kernel: str, run_id: str, wait_for_capacity: float, tries: int, sleep: Callable[[float], None]
+    folder: Path,
+    kernel: str,
+    run_id: str,
+    wait_for_capacity: float,
+    tries: int,
+    sleep: Callable[[float], None],
+    run: bool = True,
 ) -> tuple[int, str]:
     """Push ``folder`` until it is certain that it has happened exactly once; returns version and address."""
     full = Capacity("no session is free", where=kernel)
 
     def attempt() -> tuple[int, str]:
         try:
-            return read_push(ask("kernels_push", where=kernel, folder=str(folder)), kernel)
+            quick = {} if run else {"no_run": True}
+            return read_push(ask("kernels_push", where=kernel, folder=str(folder), **quick), kernel)
         except (UnknownAnswer, ConnectionLost, ServerTrouble):
             if arrived(kernel, run_id):
                 return 0, f"https://www.kaggle.com/code/{kernel}"

@@ -2,15 +2,9 @@
 
 import json
 import re
-import sys
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
-from seti_utils.durations import spelled
 from seti_utils.kaggle.client import ask
-from seti_utils.kaggle.errors import Passing, RunFailed, StillRunning
-from seti_utils.kaggle.poll import poll
 from seti_utils.session.errors import KaggleError
 
 ACTIVE = ("QUEUED", "RUNNING", "NEW_SCRIPT", "CANCEL_REQUESTED")
@@ -67,70 +61,6 @@ def status(kernel: str) -> Status:
     """Ask for the state of ``kernel`` ("owner/slug"). Raises the typed error of a failed call."""
     answer = ask("kernels.get_kernel_session_status", where=kernel, timeout=120, **named(kernel))
     return Status(kernel, str(answer["status"]), (answer.get("failureMessage") or "").strip())
-
-
-def wait(
-    kernels: list[str],
-    *,
-    every: float = 60,
-    timeout: float | None = None,
-    show: Callable[[str], None] | None = None,
-    sleep: Callable[[float], None] = time.sleep,
-    clock: Callable[[], float] = time.monotonic,
-) -> dict[str, Status]:
-    """Wait until no kernel runs any more; raises ``RunFailed`` naming each failure, its likely cause and log tail.
-
-    Asks every ``every`` seconds; passing troubles (network, 5xx, throttling) are borne, with growing pauses.
-    ``timeout`` in seconds raises ``StillRunning``. ``show`` gets the table after every round.
-    """
-    show, started = show or table_writer(), clock()
-    states: dict[str, Status] = {}
-
-    def look() -> dict[str, Status] | None:
-        trouble = None
-        for kernel in kernels:
-            if kernel not in states or states[kernel].active:
-                try:
-                    states[kernel] = status(kernel)
-                except Passing as later:
-                    trouble = later
-        show(table(kernels, states, clock() - started))
-        if trouble:
-            raise trouble
-        return None if any(state.active for state in states.values()) else states
-
-    def late(passed: float) -> StillRunning:
-        waiting = [kernel for kernel in kernels if kernel not in states or states[kernel].active]
-        return StillRunning(f"not done after {spelled(passed)}: {', '.join(waiting)}")
-
-    poll(look, every=every, longest=timeout, late=late, sleep=sleep, clock=clock)
-    failed = [state for state in states.values() if state.state != "COMPLETE"]
-    if failed:
-        raise RunFailed("\n".join(explain(state) for state in failed))
-    return states
-
-
-def table(kernels: list[str], states: dict[str, Status], seconds: float) -> str:
-    """One line per kernel with its state, and the time waited."""
-    wide = max(map(len, kernels))
-    lines = [f"{kernel:{wide}}  {states[kernel].state if kernel in states else '?'}" for kernel in kernels]
-    return "\n".join([*lines, f"after {seconds / 60:.0f} min"])
-
-
-def table_writer() -> Callable[[str], None]:
-    """Writes tables to standard error: over the previous one in a terminal, only changed states in a log."""
-    live, last = sys.stderr.isatty(), []
-
-    def write(text: str) -> None:
-        states = text.rsplit("\n", 1)[0]
-        if live and last:
-            sys.stderr.write(f"\x1b[{last[-1].count(chr(10)) + 2}A\x1b[J")
-        if live or not last or last[-1] != states:
-            sys.stderr.write(text + "\n")
-            sys.stderr.flush()
-        last[:] = [states]
-
-    return write
 
 
 def explain(state: Status, lines: int = 15) -> str:

@@ -313,13 +313,15 @@ class FoldRun:
         if not self.team.leads:
             return
         meta = self.meta | {"stage": row["stage"], "epoch": row["epoch"], "auc": row.get("auc")}
-        adapted = self.phases[row["stage"]].kind == "adapt"
+        phase, last = self.phases[row["stage"]], self.phases[-1]
+        adapted = phase.kind == "adapt"
         for name in (ADAPTED,) if adapted else ("last.pt", *(["best.pt"] if better else [])):
             save_weights(self.folder / name, network, meta)
         write_table(self.folder / "history.csv", pd.DataFrame(position.history))
         auc = f"AUC {row['auc']:.4f} [{row['auc_low']:.3f}, {row['auc_high']:.3f}]" if "auc" in row else "AUC undefined"
         say(
-            f"fold {self.fold} seed {self.seed} stage {row['stage'] + 1}/{len(self.phases)} epoch {row['epoch'] + 1}: "
+            f"fold {self.fold} seed {self.seed} epoch {phase.before + row['epoch'] + 1} of {last.before + last.epochs} "
+            f"(stage {row['stage'] + 1} of {len(self.phases)}): "
             f"loss {row['loss']:.4f}  {auc}" + ("  best" if better else "")
         )
 

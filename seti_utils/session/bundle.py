@@ -8,7 +8,7 @@ from pathlib import Path
 from seti_utils.files import replacing, sha256
 from seti_utils.session.errors import HostileName, Unverified
 
-NAME = "output.tar"
+BUNDLE_FILE = "output.tar"
 LOOSE = ("submission.csv",)
 """Files that stay beside the tar, because the site's own submit button looks for them."""
 
@@ -23,13 +23,13 @@ def pack(out: Path, names: list[str]) -> dict[str, object] | None:
     if not inside:
         return None
     try:
-        with replacing(out / NAME) as temporary, tarfile.open(temporary, "w") as tar:
+        with replacing(out / BUNDLE_FILE) as temporary, tarfile.open(temporary, "w") as tar:
             for name in inside:
                 tar.add(out / name, name, recursive=False, filter=plain)
     except OSError as full:
-        print(f"the files stay as they are, {NAME} could not be written: {full}", file=sys.stderr)
+        print(f"the files stay as they are, {BUNDLE_FILE} could not be written: {full}", file=sys.stderr)
         return None
-    return {"bytes": (out / NAME).stat().st_size, "sha256": sha256(out / NAME)}
+    return {"bytes": (out / BUNDLE_FILE).stat().st_size, "sha256": sha256(out / BUNDLE_FILE)}
 
 
 def plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
@@ -55,22 +55,22 @@ def unpack(source: Path, target: Path, run: dict) -> None:
     Raises ``Unverified`` for a tar that is missing, cut or another one, and ``HostileName`` for a member that run.json
     does not list, that is no plain file, or whose name would leave ``target``; nothing of it is written then.
     """
-    path, said = source / NAME, run["bundle"]
+    path, said = source / BUNDLE_FILE, run["bundle"]
     if not path.is_file():
-        raise Unverified(f"{NAME} is missing", where=source)
+        raise Unverified(f"{BUNDLE_FILE} is missing", where=source)
     if path.stat().st_size != said.get("bytes") or sha256(path) != said.get("sha256"):
-        raise Unverified(f"{NAME} is not the file that the run wrote", where=source)
+        raise Unverified(f"{BUNDLE_FILE} is not the file that the run wrote", where=source)
     try:
         with tarfile.open(path) as tar:
             members = tar.getmembers()
             for member in members:
                 if not member.isreg() or run["files"].get(member.name, {}).get("bytes") != member.size:
-                    raise HostileName(f"{NAME} holds {member.name!r}, which is no file that run.json lists", where=source)
+                    raise HostileName(f"{BUNDLE_FILE} holds {member.name!r}, which is no file that run.json lists", where=source)
             tar.extractall(target, members, filter="data")
     except tarfile.FilterError as refused:
-        raise HostileName(f"{NAME} holds a name that leads outside ({refused})", where=source) from refused
+        raise HostileName(f"{BUNDLE_FILE} holds a name that leads outside ({refused})", where=source) from refused
     except (tarfile.TarError, EOFError) as broken:
-        raise Unverified(f"{NAME} cannot be read ({broken})", where=source) from broken
+        raise Unverified(f"{BUNDLE_FILE} cannot be read ({broken})", where=source) from broken
 
 
 def opened(place: Path, run: dict, scratch: Path) -> Path:
@@ -82,7 +82,7 @@ def opened(place: Path, run: dict, scratch: Path) -> Path:
     if run.get("bundle") is None:
         return place
     packed = [name for name in run["files"] if name not in LOOSE]
-    for folder in (place, place / NAME.removesuffix(".tar")):
+    for folder in (place, place / BUNDLE_FILE.removesuffix(".tar")):
         if all((folder / name).is_file() for name in packed):
             return folder
     home = scratch / str(run["bundle"]["sha256"])[:16]

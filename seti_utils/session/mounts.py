@@ -6,7 +6,7 @@ from pathlib import Path
 
 from seti_utils.errors import InputError
 from seti_utils.session.bundle import opened
-from seti_utils.session.runfile import NAME, read_run
+from seti_utils.session.runfile import RUN_FILE, read_run
 
 
 def input_root() -> Path:
@@ -23,7 +23,7 @@ def mounted() -> list[str]:
 def outputs() -> list[Path]:
     """Mounted notebook outputs: notebooks/owner/slug, or the slug alone in the old layout."""
     root = input_root()
-    return sorted(path for depth in ("notebooks/*/*", "*") for path in root.glob(depth) if (path / NAME).is_file())
+    return sorted(path for depth in ("notebooks/*/*", "*") for path in root.glob(depth) if (path / RUN_FILE).is_file())
 
 
 def find_runs(runs: str | Path = "", stage: str = "train") -> list[Path]:
@@ -34,7 +34,7 @@ def find_runs(runs: str | Path = "", stage: str = "train") -> list[Path]:
     """
     if runs:
         places = [Path(runs), *sorted(path for path in Path(runs).glob("*") if path.is_dir())]
-        places = [place for place in places if (place / NAME).is_file()]
+        places = [place for place in places if (place / RUN_FILE).is_file()]
     else:
         places = outputs()
     found = [place for place in places if read_run(place)["stage"] == stage]

@@ -10,7 +10,7 @@ from seti_utils.session import bundle as bundling
 from seti_utils.session.errors import Unverified
 
 SCHEMA = 2
-NAME = "run.json"
+RUN_FILE = "run.json"
 KEYS = {
     "schema": int,
     "stage": str,
@@ -44,14 +44,14 @@ def write_run(
 ) -> Path:
     """Write ``out/run.json`` as the last thing a run does, and return its path.
 
-    Run id, kernel and package come from the variables that the generated first cell sets ("local" and "" without
-    it). ``files`` lists every file below ``out`` with bytes and SHA-256, but hidden ones, notebooks and logs.
+    Run id, kernel, package and machine come from the variables that the generated first cell sets ("local" and ""
+    without it). ``files`` lists every file below ``out`` with bytes and SHA-256, but hidden ones, notebooks and logs.
     ``finished`` False means that the time budget ended the run and that it resumes when pushed again.
     ``bundle`` puts the files into one tar (see :mod:`seti_utils.session.bundle`); None does so in a batch session of
     the site, whose output would otherwise be hundreds of files to serve and to mount.
     """
     out = Path(out)
-    (out / bundling.NAME).unlink(missing_ok=True)
+    (out / bundling.BUNDLE_FILE).unlink(missing_ok=True)
     files = {
         path.relative_to(out).as_posix(): {"bytes": path.stat().st_size, "sha256": sha256(path)}
         for path in sorted(out.rglob("*"))
@@ -72,25 +72,25 @@ def write_run(
         "finished": finished,
         "reason": reason,
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "extra": extra,
+        "extra": {"machine": os.environ.get("SETI_MACHINE", ""), **extra},
         "bundle": packed,
         "files": files,
     }
-    write_json(out / NAME, content)
+    write_json(out / RUN_FILE, content)
     if packed:
         bundling.clear(out, list(files))
-    return out / NAME
+    return out / RUN_FILE
 
 
 def listed(name: Path) -> bool:
     """Whether a file belongs into the list: not run.json or the tar, nothing hidden, no notebook or log."""
     hidden = any(part.startswith((".", "__")) for part in name.parts)
-    return not hidden and name.as_posix() not in (NAME, bundling.NAME) and name.suffix not in (".ipynb", ".log")
+    return not hidden and name.as_posix() not in (RUN_FILE, bundling.BUNDLE_FILE) and name.suffix not in (".ipynb", ".log")
 
 
 def read_run(folder: str | Path) -> dict:
     """The content of ``folder/run.json``. Raises ``Unverified`` where missing, no JSON, or of another shape."""
-    path = Path(folder) / NAME
+    path = Path(folder) / RUN_FILE
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as missing:
@@ -115,7 +115,7 @@ def verify_run(folder: str | Path, *, files: bool = True, **expected: object) ->
     folder, run = Path(folder), read_run(folder)
     for key, value in expected.items():
         if value is not None and run[key] != value:
-            raise Unverified(f"{key} is {run[key]!r}, not {value!r}: this is another run's output", where=folder / NAME)
+            raise Unverified(f"{key} is {run[key]!r}, not {value!r}: this is another run's output", where=folder / RUN_FILE)
     for name, entry in run["files"].items() if files else ():
         path = folder / name
         if not path.is_file():

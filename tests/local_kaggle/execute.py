@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 LONGEST_RUN = 600
@@ -152,6 +153,18 @@ class Execution:
         """Output files by their name below the working folder."""
         paths = (path for path in sorted(self.work.rglob("*")) if path.is_file())
         return {path.relative_to(self.work).as_posix(): path for path in paths}
+
+    def events(self) -> Iterator[dict]:
+        """Lines of the log as they are written, until the session has ended."""
+        started, ended = time.monotonic(), False
+        with open(self.folder / "log.txt", encoding="utf-8", errors="replace") as log:
+            while True:
+                ended = self.status != "RUNNING"
+                for line in log:
+                    yield {"stream_name": "stdout", "time": time.monotonic() - started, "data": line}
+                if ended:
+                    return
+                time.sleep(0.05)
 
     def log(self) -> str:
         """The log in the site's form: a JSON array of stream pieces."""

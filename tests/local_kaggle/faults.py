@@ -51,9 +51,14 @@ class Fault:
 
 @dataclass
 class Script:
-    """How a kernel that is not executed behaves: one status per question (the last one stays), then its output."""
+    """How a kernel that is not executed behaves: one status per question (the last one stays), then its output.
+
+    ``live`` are the events of a log that is still being written, ``pace`` the seconds before each.
+    """
 
     statuses: tuple[str, ...] = ("COMPLETE",)
     files: dict[str, bytes] = field(default_factory=dict)
     log: str = "[]"
     failure: str = ""
+    live: tuple[dict, ...] = ()
+    pace: float = 0

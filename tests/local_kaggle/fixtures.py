@@ -88,7 +88,7 @@ def kaggle(kaggle_process, monkeypatch):
     return kaggle_process
 
 
-def lines_inside(request: dict, timeout: float | None, live: bool) -> list[dict]:
+def lines_inside(request: dict, timeout: float | None, live: bool, started: object = None) -> list[dict]:
     """What :func:`seti_utils.kaggle.client.lines_of` yields, from the child's own code in this process."""
     before, clean = dict(os.environ), client.clean_environment()
     os.environ.clear()

@@ -3,6 +3,8 @@
 import json
 import re
 import threading
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from .execute import Execution
@@ -44,6 +46,18 @@ class Version:
 
     def log(self) -> str:
         return self.execution.log() if self.execution else self.script.log
+
+    def live(self) -> bool:
+        """Whether the log is still being written."""
+        return self.execution.status == "RUNNING" if self.execution else bool(self.script.live)
+
+    def events(self) -> Iterator[dict]:
+        """The log's pieces as they come; a scripted run waits before each for :attr:`Script.pace`."""
+        if self.execution:
+            yield from self.execution.events()
+        for event in () if self.execution else self.script.live:
+            time.sleep(self.script.pace)
+            yield event
 
     def failure(self) -> str:
         return self.execution.failure if self.execution else self.script.failure
@@ -91,10 +105,11 @@ class Kernels:
             raise Refusal(413, "Request entity too large")
         landed = f"{owner}/{slug_of(request.get('newTitle') or slug)}"
         busy = sum(version.active() for versions in self.versions.values() for version in versions)
-        if request.get("enableGpu") and busy >= self.sessions:
+        quick = request.get("kernelExecutionType") == "QUICK_SAVE"
+        if request.get("enableGpu") and busy >= self.sessions and not quick:
             return {"error": f"Maximum batch GPU session count of {self.sessions} reached."}
         versions = self.versions.setdefault(landed, [])
-        script = self.scripts[landed].pop(0) if self.scripts.get(landed) else Script()
+        script = self.scripts[landed].pop(0) if self.scripts.get(landed) and not quick else Script()
         version = Version(len(versions) + 1, request, script)
         sources = request.get("kernelDataSources", [])
         invalid = {
@@ -103,16 +118,18 @@ class Kernels:
                 name for name in request.get("competitionDataSources", []) if name != self.site.competitions.slug
             ],
             "invalidDatasetSources": [name for name in request.get("datasetDataSources", []) if name in self.unknown_sources],
-            "invalidModelSources": [name for name in request.get("modelDataSources", []) if name in self.unknown_sources],
+            "invalidModelSources": [],  # the site drops models in silence
         }
-        if self.execute:
+        if self.execute and not quick:
             folder = self.site.folder / "sessions" / landed / str(version.number)
             previous = {name: self.versions[name][-1] for name in sources if self.versions.get(name)}
             version.execution = Execution(
                 folder,
                 json.loads(request["text"]),
                 self.layouts.get(landed, self.layout),
-                self.mounts | self.mounted_datasets(request.get("datasetDataSources", [])),
+                self.mounts
+                | self.mounted_datasets(request.get("datasetDataSources", []))
+                | self.mounted_models(request.get("modelDataSources", [])),
                 previous,
                 self.running,
             )
@@ -134,6 +151,17 @@ class Kernels:
                 (folder / inside).parent.mkdir(parents=True, exist_ok=True)
                 (folder / inside).write_bytes(content)
             mounts[f"datasets/{name}"] = folder
+        return mounts
+
+    def mounted_models(self, names: list[str]) -> dict[str, object]:
+        """Uploaded models as folders to mount."""
+        mounts = {}
+        for name in names:
+            folder = self.site.folder / "models" / name
+            for inside, content in (self.site.models.files(name) or {}).items():
+                (folder / inside).parent.mkdir(parents=True, exist_ok=True)
+                (folder / inside).write_bytes(content)
+            mounts[f"models/{name}"] = folder
         return mounts
 
     def GetKernelSessionStatus(self, request: dict) -> dict:

@@ -12,6 +12,7 @@ from .competitions import Competitions
 from .datasets import Datasets
 from .faults import Fault, Refusal
 from .kernels import Kernels
+from .models import Models
 
 LONGEST_BODY = 32 << 20
 
@@ -41,6 +42,7 @@ class LocalKaggle:
         self.kernels = Kernels(self, execute=execute, layout=layout, machines=machines)
         self.datasets = Datasets(self)
         self.competitions = Competitions(self)
+        self.models = Models(self)
         self.accounts = Accounts(self)
 
     def __enter__(self) -> "LocalKaggle":
@@ -68,6 +70,7 @@ class LocalKaggle:
             self.kernels.forget()
             self.datasets = Datasets(self)
             self.competitions = Competitions(self)
+            self.models = Models(self)
             self.accounts = Accounts(self)
 
     def environment(self, home: Path) -> dict[str, str]:
@@ -101,7 +104,7 @@ class LocalKaggle:
         """Carry out one remote call. A string is an address to be redirected to."""
         with self.lock:
             self.calls.append((method, request))
-            for service in (self.kernels, self.datasets, self.competitions, self.accounts):
+            for service in (self.kernels, self.datasets, self.competitions, self.models, self.accounts):
                 action = getattr(service, method, None)
                 if action is not None:
                     return action(request)
@@ -181,7 +184,39 @@ def handler_of(site: LocalKaggle) -> type[BaseHTTPRequestHandler]:
             site.uploads[token] = content
             self.send(200, "application/json", b"{}")
 
+        def stream(self, owner: str, slug: str) -> None:
+            """The log of a kernel: events as they come while it runs, one array once it has ended."""
+            fault = site.fault("logs")
+            versions = site.kernels.versions.get(f"{owner}/{slug}")
+            if fault and fault.body != "cut":
+                return self.strike(fault)
+            if not versions:
+                return self.send(404, *Fault("logs", 404, message="Kernel not found").page())
+            version, cut = versions[-1], fault is not None
+            if not version.live():
+                return self.send(200, "application/json", version.log().encode())
+            self.send_response(200)
+            self.send_header("Content-Type", "text/event-stream")
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            for number, event in enumerate(version.events()):
+                if cut and number:
+                    self.close_connection = True
+                    return
+                self.chunk(f"data: {json.dumps(event)}\n\n")
+            self.chunk("data: END_OF_LOG\n\n")
+            self.chunk("")
+
+        def chunk(self, text: str) -> None:
+            body = text.encode()
+            self.wfile.write(f"{len(body):x}\r\n".encode() + body + b"\r\n")
+            self.wfile.flush()
+
         def do_GET(self) -> None:
+            place = urlsplit(self.path).path.split("/kernels/logs/stream/")
+            if len(place) == 2:
+                site.calls.append(("logs", {"kernel": place[1]}))
+                return self.stream(*place[1].split("/"))
             name = unquote(urlsplit(self.path).path).removeprefix("/storage/")
             fault = site.fault("GET")
             if fault and fault.body != "cut":

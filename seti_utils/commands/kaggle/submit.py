@@ -1,0 +1,38 @@
+"""Check a submission, send it once, and wait for its score.
+
+The file's hash goes into the message, by which all earlier submissions are looked through: the same file is refused a second
+time.
+"""
+
+import argparse
+from pathlib import Path
+
+EXAMPLES = ("seti kaggle submit submission.csv -m 'exp0023, folds 0 and 1'", "seti kaggle submit --list")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    from seti_utils.kaggle.competition import COMPETITION
+
+    parser.add_argument("file", type=Path, nargs="?", help="submission.csv")
+    parser.add_argument("-m", "--message", default="", help="what it is")
+    parser.add_argument("--sample", type=Path, help="sample_submission.csv (default: of the competition folder that is found)")
+    parser.add_argument("--competition", default=COMPETITION, help=f"its slug (default: {COMPETITION})")
+    parser.add_argument("--again", action="store_true", help="send the same file a second time")
+    parser.add_argument("--every", type=float, default=20, help="seconds between questions for the score (default: 20)")
+    parser.add_argument("--list", action="store_true", help="only list the submissions and their scores")
+
+
+def handle(args: argparse.Namespace) -> None:
+    from seti_utils.data.competition import find_data
+    from seti_utils.errors import InputError
+    from seti_utils.kaggle.submit import submissions, submit
+
+    if args.list:
+        for row in submissions(args.competition):
+            print(f"{row.ref}  {row.date[:16]}  {row.status:8}  {row.public or '-':8}  {row.description} {row.reason}".rstrip())
+        return
+    if args.file is None:
+        raise InputError("no file to submit", remedy="name a submission.csv, or list what was sent with --list")
+    sample = args.sample or find_data() / "sample_submission.csv"
+    row = submit(args.file, args.message, sample=sample, competition=args.competition, again=args.again, every=args.every)
+    print(f"submission {row.ref}: public {row.public or '-'}, private {row.private or '-'}")
