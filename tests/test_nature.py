@@ -8,6 +8,7 @@ import torch
 
 from seti_utils.data.cadence import FREQ, OFF, ON, PANELS, TIME
 from seti_utils.errors import InputError
+from seti_utils.sky.background import random_glare
 from seti_utils.sky.carriers import any_subset, terrestrial_carriers
 from seti_utils.sky.dedrift import measure, straight_tracks
 from seti_utils.sky.nature import ASPECTS, CEILING, FWHM, brightness, natural, random_profiles, scintillation
@@ -54,7 +55,7 @@ def test_a_profile_is_as_wide_as_it_says(shape):
     tracks = replace(straight_tracks(start, torch.zeros(40)), profile=plain_profiles(40, fwhm=3.0, shape=shape))
     drawn = draw(empty(40), tracks, torch.full((40,), 100.0), sigma=torch.ones(40, PANELS))[:, 0, 0]
     distance = (torch.arange(FREQ) - start[:, None]).abs()
-    height = drawn / tracks.profile.peak()[:, None] / 100
+    height = drawn / tracks.profile.peak[:, None] / 100
     torch.testing.assert_close(height[distance < 0.013], torch.ones_like(height[distance < 0.013]), atol=1e-3, rtol=0)
     assert height[distance < 1.49].min() > 0.5 > height[(distance > 1.51) & (distance < 30)].max()
 
@@ -233,3 +234,27 @@ def test_marks_are_the_bright_half_of_a_wide_needle():
     terrestrial = drawn[:, list(OFF)].flatten(1).amax(1) > 0
     assert terrestrial.any() and not terrestrial.all() and not candidate[terrestrial].any()
     assert torch.equal(candidate[~terrestrial], any_needle[~terrestrial][:, list(ON)])
+
+
+def test_bright_backgrounds_are_added_and_never_marked():
+    x = torch.randn(48, PANELS, 78, 64, generator=seeded(16))
+    words = {"families": ("drift",), "amplitude": (1e-3, 1e-3), "needles": 1, "freq": 64, "time": 13, "nature": ("width",)}
+    plain, before = inject_with_mask(x, generator=seeded(17), cleaned=True, **words)
+    lit, places = inject_with_mask(x, generator=seeded(17), cleaned=True, glare=0.5, **words)
+    bright = (lit - x).amax((1, 2, 3))
+    dazzled = bright > 1
+    assert 0.25 < dazzled.float().mean() < 0.75 and bright.max() > 100 and (plain - x).abs().max() < 0.01
+    assert not (lit - x)[~dazzled].abs().max() > 0.01
+    assert places.flatten(1).any(1)[dazzled].any(), "the needles drawn among it are marked"
+    assert (places.flatten(2).mean(2) < 0.1).all(), "and nothing else"
+
+
+def test_glare_is_of_every_kind_and_lights_the_panels():
+    light = random_glare(120, generator=seeded(18), freq=128, time=91)
+    assert light.shape == (120, PANELS, 91, 128) and light.isfinite().all()
+    top = light.amax((1, 2, 3))
+    assert (top > 3).float().mean() > 0.8 and top.max() > 200
+    columns, rows = light.mean((1, 2)), light.mean((1, 3))
+    standing = columns.amax(1) > 20 * columns.median(1).values.clamp(min=1e-3)
+    bursts = (rows.amax(1) > 10 * rows.median(1).values.clamp(min=1e-3)) & ~standing
+    assert 0.1 < standing.float().mean() < 0.8 and 0.05 < bursts.float().mean() < 0.8

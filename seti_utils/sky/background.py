@@ -10,19 +10,24 @@ import math
 import torch
 import torch.nn.functional as F
 
-from seti_utils.data.cadence import PANELS, TIME
+from seti_utils.data.cadence import FREQ, PANELS, TIME
 from seti_utils.sky.draws import coin, log_uniform, uniform
 from seti_utils.sky.ranges import (
     BAND_FREQ,
+    BRIGHTEST,
     BUMP_CHANNELS,
     COMB_CHANNELS,
     EMITTERS,
     FRINGE_CHANNELS,
+    GLARE,
+    GLARE_SHARE,
+    KINDS,
     RIPPLE_CHANNELS,
     SPIKE_LEVEL,
     SPIKE_SHARE,
     SPIKES,
     TEXTURE_ROOT,
+    Emitter,
 )
 
 KNOT_ROWS = 39
@@ -41,7 +46,7 @@ def random_bands(
     table = torch.tensor([emitter.share for emitter in EMITTERS.values()], device=device)
     present = coin(table[:, kinds].T, (count, len(EMITTERS)), generator=generator)
     steady = torch.tensor([emitter.course == "steady" for emitter in EMITTERS.values()], device=device)
-    spectra, courses = emission(present, generator=generator, freq=freq)
+    spectra, courses = emission(list(EMITTERS.values()), present, generator=generator, freq=freq)
 
     if room is None:
         room = torch.empty(2, count, PANELS, TIME, freq, device=device)
@@ -61,15 +66,51 @@ def random_bands(
     return sky.add_((fixed + spikes(kinds, generator=generator, freq=freq))[:, :, None])
 
 
-def emission(present: torch.Tensor, *, generator: torch.Generator, freq: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Spectra (n, K + 2, freq) and courses (n, 6, TIME, K + 2) of the K emitters; the last two are the fringe's."""
-    emitters = list(EMITTERS.values())
+def random_glare(count: int, *, generator: torch.Generator, freq: int = FREQ, time: int = TIME) -> torch.Tensor:
+    """Bright backgrounds alone, float32 (n, 6, time, freq) in sigma: a spike, burst, comb, blob or fringe each, or a few.
+
+    As bright as the sky's brightest, and with what they add to the noise. None of it is a needle.
+    """
+    emitters, device = [emitter for emitter in EMITTERS.values() if emitter.glares], generator.device
+    kinds = sorted({emitter.spectrum for emitter in emitters}) + ["spike"]
+    pick = (torch.rand(count, 1, generator=generator, device=device) * len(kinds)).long()
+    kind = [kinds.index(emitter.spectrum) for emitter in emitters]
+    first = torch.tensor([kind.index(one) == place for place, one in enumerate(kind)], device=device)
+    mine = torch.tensor(kind, device=device) == pick
+    present = mine & (first | coin(0.3, mine.shape, generator=generator))
+    spectra, courses = emission(emitters, present, generator=generator, freq=freq, time=time, glare=1.0)
+    light = (courses.flatten(1, 2) @ spectra).view(count, PANELS, time, freq)
+    column = spikes(torch.full((count,), len(KINDS) - 1, device=device), generator=generator, freq=freq, glare=0.5)
+    light += (column * (pick == len(kinds) - 1)[..., None])[:, :, None]
+    noise = torch.randn(light.shape, generator=generator, device=device)
+    return light.addcmul_(light, noise, value=TEXTURE_ROOT[1] ** 2 / 3)
+
+
+def glaring(level: torch.Tensor, *, generator: torch.Generator, share: float = GLARE_SHARE) -> torch.Tensor:
+    """``level``, for a share of its entries many times brighter, up to ``BRIGHTEST``."""
+    more = coin(share, level.shape, generator=generator)
+    by = log_uniform(*GLARE, level.shape, generator=generator)
+    return torch.where(more, (level * by).clamp(max=BRIGHTEST), level)
+
+
+def emission(
+    emitters: list[Emitter],
+    present: torch.Tensor,
+    *,
+    generator: torch.Generator,
+    freq: int,
+    time: int = TIME,
+    glare: float = GLARE_SHARE,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Spectra (n, K + 2, freq) and courses (n, 6, time, K + 2) of the K emitters; the last two are the fringe's."""
     count, k, device = len(present), len(emitters), generator.device
     low, high = (torch.tensor([emitter.level[i] for emitter in emitters], device=device).log() for i in (0, 1))
-    level = ((high - low) * torch.rand(count, k, generator=generator, device=device) + low).exp() * present
+    level = ((high - low) * torch.rand(count, k, generator=generator, device=device) + low).exp()
+    can = torch.tensor([emitter.glares for emitter in emitters], device=device)
+    level = torch.where(can, glaring(level, generator=generator, share=glare), level) * present
 
     spectra = spectra_of(emitters, count, generator=generator, freq=freq)
-    course = courses_of(emitters, count, generator=generator)
+    course = courses_of(emitters, count, generator=generator, time=time)
     spread = torch.tensor([0.08 if emitter.course == "steady" else 0.6 for emitter in emitters], device=device)
     loyal = torch.tensor([emitter.loyal for emitter in emitters], device=device)
     gain = (torch.randn(count, PANELS, k, generator=generator, device=device) * spread).exp()
@@ -79,14 +120,13 @@ def emission(present: torch.Tensor, *, generator: torch.Generator, freq: int) ->
     # The fringe drifts: 1 + cos(theta(f) - phi(t)) = 1 + cos cos + sin sin, three products with the same course.
     fringe = [emitter.spectrum for emitter in emitters].index("fringe")
     speed = uniform(0.3, 9.0, (count, 1, 1), generator=generator)
-    time = torch.arange(PANELS * TIME, device=device).view(1, PANELS, TIME) / TIME
-    phase = speed * time
+    phase = speed * torch.arange(PANELS * time, device=device).view(1, PANELS, time) / time
     partners = torch.stack([course[..., fringe] * phase.sin(), course[..., fringe]], 3)
     course[..., fringe] *= phase.cos()
     return spectra, torch.cat([course, partners], 3)
 
 
-def spectra_of(emitters: list, count: int, *, generator: torch.Generator, freq: int) -> torch.Tensor:
+def spectra_of(emitters: list[Emitter], count: int, *, generator: torch.Generator, freq: int) -> torch.Tensor:
     """Spectra (n, K + 2, freq), each at most about 1; ripples of one band share their peaks."""
     device = generator.device
     f = torch.arange(freq, device=device).float()
@@ -137,9 +177,9 @@ def spectra_of(emitters: list, count: int, *, generator: torch.Generator, freq: 
     return torch.stack([*(makers[emitter.spectrum]() for emitter in emitters), seen * theta.sin(), seen], 1)
 
 
-def courses_of(emitters: list, count: int, *, generator: torch.Generator) -> torch.Tensor:
-    """Courses in time (n, 6, TIME, K), positive, about 1 where the emitter is on."""
-    device, k, rows = generator.device, len(emitters), PANELS * TIME
+def courses_of(emitters: list[Emitter], count: int, *, generator: torch.Generator, time: int = TIME) -> torch.Tensor:
+    """Courses in time (n, 6, time, K), positive, about 1 where the emitter is on."""
+    device, k, rows = generator.device, len(emitters), PANELS * time
     knots = torch.randn(count, k, rows // KNOT_ROWS + 1, generator=generator, device=device)
     slow = F.interpolate(knots, rows, mode="linear", align_corners=True).transpose(1, 2)
     flicker = flicker_of(count, rows, k, generator=generator).transpose(1, 2)
@@ -159,7 +199,7 @@ def courses_of(emitters: list, count: int, *, generator: torch.Generator) -> tor
     course = torch.where(where("steady"), 1.0, smooth)
     course = torch.where(where("gated"), smooth * (slow > threshold), course)
     course = torch.where(where("burst"), torch.where(length, run, short), course)
-    return (course * power).view(count, PANELS, TIME, k)
+    return (course * power).view(count, PANELS, time, k)
 
 
 def flicker_of(count: int, rows: int, k: int, *, generator: torch.Generator) -> torch.Tensor:
@@ -173,13 +213,13 @@ def flicker_of(count: int, rows: int, k: int, *, generator: torch.Generator) -> 
     return flicker
 
 
-def spikes(kinds: torch.Tensor, *, generator: torch.Generator, freq: int) -> torch.Tensor:
+def spikes(kinds: torch.Tensor, *, generator: torch.Generator, freq: int, glare: float = GLARE_SHARE) -> torch.Tensor:
     """Spike columns (n, 6, freq): one at the coarse channel's centre and up to three elsewhere, or none."""
     count, most, device = len(kinds), SPIKES[1], generator.device
     column = (torch.rand(count, most, generator=generator, device=device) * freq).long()
     column[:, 0] = freq // 2
     extra = (torch.rand(count, 1, generator=generator, device=device) * most).long()
-    level = log_uniform(*SPIKE_LEVEL, (count, most), generator=generator)
+    level = glaring(log_uniform(*SPIKE_LEVEL, (count, most), generator=generator), generator=generator, share=glare)
     level = level * (torch.arange(most, device=device) <= extra)
     level = level * coin(torch.tensor(SPIKE_SHARE, device=device)[kinds], (count,), generator=generator)[:, None]
     gain = 1 + 0.03 * torch.randn(count, PANELS, 1, generator=generator, device=device)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 
@@ -9,8 +10,8 @@ from seti_utils.data.cadence import FREQ, OFF, ON, PANELS, TIME
 from seti_utils.sky.carriers import mostly_all, terrestrial_carriers
 from seti_utils.sky.draws import coin, log_uniform
 from seti_utils.sky.nature import ALL, natural
-from seti_utils.sky.needles import FAMILIES, Tracks, draw, drawn_snr, random_tracks
-from seti_utils.sky.profiles import SHAPES, plain_profiles
+from seti_utils.sky.needles import FAMILIES, Tracks, add_light, light_snr, pixels, random_tracks
+from seti_utils.sky.profiles import SHAPES, Pixels, plain_profiles
 from seti_utils.sky.ranges import (
     BRIGHT_SHARE,
     BRIGHT_SNR,
@@ -41,9 +42,14 @@ class Needle:
         """The needles of the cadences ``chosen`` (int64 indices)."""
         return Needle(self.tracks.rows(chosen), self.snr[chosen], self.factor[chosen])
 
+    @cached_property
+    def light(self) -> tuple[Pixels, ...]:
+        """The pixels that it lights, in sigma."""
+        return tuple(pixels(self.tracks, self.amplitude(), range(PANELS)))
+
     def panel_snr(self) -> torch.Tensor:
         """Integrated SNR of every panel as drawn, (B, 6): with its gate, its course of brightness and the window's edges."""
-        return drawn_snr(self.tracks, self.amplitude())
+        return light_snr(self.light, self.tracks.freq)
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,16 @@ class Content:
     def rows(self, chosen: torch.Tensor) -> "Content":
         """The content of the cadences ``chosen`` (int64 indices)."""
         return Content(self.target[chosen], self.star.rows(chosen), self.terrestrial.rows(chosen), self.kind[chosen])
+
+    def light(self, first: int = 0, count: int | None = None) -> list[Pixels]:
+        """What the needles of ``count`` cadences light, from cadence ``first`` on: all, as one batch."""
+        both = (*self.star.light, *self.terrestrial.light)
+        if count is None:
+            return list(both)
+        rows = PANELS * self.star.tracks.freq.shape[2]
+        ends = torch.tensor([first * rows, (first + count) * rows])
+        parts = [(lit, *torch.searchsorted(lit.row, ends).tolist()) for lit in both]
+        return [Pixels(lit.row[a:b] - first * rows, lit.channel[a:b], lit.value[a:b]) for lit, a, b in parts if b > a]
 
 
 def random_content(
@@ -154,16 +170,12 @@ def cut(bands: torch.Tensor, band: Sequence[int], offset: Sequence[int], room: t
     return windows
 
 
-def finish(x_BPTF: torch.Tensor, content: Content, era: str) -> torch.Tensor:
-    """Draw the needles into windows in units of sigma and normalise every panel to mean 0, std 1, in place.
+def finish(x_BPTF: torch.Tensor, light: Sequence[Pixels], era: str) -> torch.Tensor:
+    """Draw the needles' ``light`` into windows in units of sigma and normalise every panel to mean 0, std 1, in place.
 
     ``era``: ``current`` normalises after drawing; ``old`` before, so positives have a larger mean and std (a leak).
     """
-    sigma = torch.ones(x_BPTF.shape[:2], device=x_BPTF.device)
-    if era == "old":
-        sigma = sigma / standardise(x_BPTF)
-    for needle in (content.star, content.terrestrial):
-        draw(x_BPTF, needle.tracks, needle.amplitude(), sigma=sigma, inplace=True)
+    add_light(x_BPTF, light, 1 / standardise(x_BPTF) if era == "old" else None)
     if era == "current":
         standardise(x_BPTF)
     return x_BPTF

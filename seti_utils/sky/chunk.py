@@ -72,7 +72,7 @@ def write_chunk(task: Task) -> pd.DataFrame:
             x_BPTF = cut(sky, [0] * len(part), part["offset"].tolist(), room=rooms[1])
             if task.receiver and split == "test":
                 other_passband(x_BPTF, part["offset"].tolist())
-            finish(x_BPTF, content.rows(torch.tensor([places[row] for row in part.index])), task.era)
+            finish(x_BPTF, content.light(places[part.index[0]], len(part)), task.era)
             folder = Path(task.out) / str(split)
             halves = rooms[2][: len(part)].copy_(x_BPTF).numpy()
             for row_id, x_PTF in zip(part["id"], halves, strict=True):

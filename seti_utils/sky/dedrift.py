@@ -65,7 +65,7 @@ def measure(x_BPTF: torch.Tensor, tracks: Tracks, *, sigma: torch.Tensor | None 
     speed = torch.gradient(tracks.freq, dim=2)[0].abs()
     which = torch.arange(batch, device=x_BPTF.device).repeat_interleave(panels * time)
     value = row_values(profile.rows(which), at.flatten(0, 2), speed.flatten()).view_as(at)
-    value = value * profile.peak()[:, None, None, None]
+    value = value * profile.peak[:, None, None, None]
     value = (value - side_mean(value, side)) * tracks.gate[..., None]
     clean = straight - side_mean(straight, side)
     used = core & torch.isfinite(clean) & tracks.visible(x_BPTF.shape[-1])[..., None]

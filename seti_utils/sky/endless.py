@@ -45,7 +45,7 @@ class EndlessSky:
         x_BPTF = cut(sky, which, places.long().tolist())
         target = torch.rand(self.batch_size, generator=generator, device=self.device) < self.positive
         content = random_content(target, **split_needles(self.split, self.shift), generator=generator)
-        return finish(x_BPTF, content, self.era).to(self.dtype), target.float(), content
+        return finish(x_BPTF, content.light(), self.era).to(self.dtype), target.float(), content
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor, Content]]:
         """Batches 0, 1, 2 ... without end."""

@@ -116,7 +116,7 @@ def random_profiles(
     ceiling = torch.where(saturates, uniform(*CEILING, (batch,), generator=generator), math.inf)
     smear = torch.full((batch,), "smear" in aspects, device=device)
     assert offset.shape == (batch, LINES)
-    return Profiles(shape, wide, offset, height, ceiling, smear)
+    return Profiles.of(shape, wide, offset, height, ceiling, smear)
 
 
 def brightness(gate: torch.Tensor, aspects: set[str], *, generator: torch.Generator) -> torch.Tensor:

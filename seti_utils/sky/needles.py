@@ -7,7 +7,7 @@ Frequencies are in channels (0 is the centre of the first), times in rows, drift
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -194,12 +194,12 @@ def pixels(tracks: Tracks, peak: torch.Tensor, panels: Sequence[int], sigma: tor
     if tracks.profile is None:
         yield plain_pixels(row, centre[row], light)
         return
-    which, panel = row // (count * time), row // time
-    scale = tracks.profile.peak()
-    reach = extent(tracks.profile, (peak * gate.amax(2)).amax(1) * scale)
-    top = (height * (scale * tracks.profile.ceiling)[:, None]).reshape(-1)
-    speed = torch.gradient(tracks.freq[:, picked], dim=2)[0].reshape(-1)[row].abs()
-    yield from shaped_pixels(row, centre[row], light * scale[which], speed, tracks.profile.rows(which), reach[which], top[panel])
+    place, last = row % time, time - 1
+    speed = (centre[row + (place < last).long()] - centre[row - (place > 0).long()]).abs()
+    speed = torch.where((place == 0) | (place == last), speed, speed / 2)
+    reach = extent(tracks.profile, (peak * gate.amax(2)).amax(1) * tracks.profile.peak)
+    top = height.reshape(-1)[row // time]
+    yield from shaped_pixels(row, row // (count * time), centre[row], light, speed, tracks.profile, reach, top)
 
 
 def draw(
@@ -217,29 +217,40 @@ def draw(
     :mod:`seti_utils.sky.profiles`, in units of ``sigma`` (B, P), the local noise, measured by :func:`local_sigma` when
     not given; amplitude 0 draws nothing. Returns a new tensor, or ``x_BPTF`` itself with ``inplace``.
     """
-    freq = x_BPTF.shape[3]
     if sigma is None:
         sigma = local_sigma(x_BPTF)
     peak = amplitude[:, None].expand_as(sigma) if amplitude.ndim == 1 else amplitude
     out = x_BPTF if inplace else x_BPTF.clone(memory_format=torch.contiguous_format)
-    flat = out.view(-1)
-    for lit in pixels(tracks, peak, panels, sigma):
+    return add_light(out, pixels(tracks, peak, panels, sigma))
+
+
+def add_light(x_BPTF: torch.Tensor, light: Iterable[Pixels], sigma: torch.Tensor | None = None) -> torch.Tensor:
+    """Add ``light`` to the panels that it was made for, times ``sigma`` (B, P) where that is given, in place."""
+    freq, time, flat = x_BPTF.shape[3], x_BPTF.shape[2], x_BPTF.view(-1)
+    for lit in light:
         inside = (lit.channel >= 0) & (lit.channel < freq)
         where = lit.row[:, None] * freq + lit.channel.clamp(0, freq - 1)
-        flat.index_add_(0, where.reshape(-1), (lit.value * inside).reshape(-1).to(flat.dtype))
-    return out
+        value = lit.value * inside
+        if sigma is not None:
+            value = value * sigma.reshape(-1)[lit.row // time][:, None]
+        flat.index_add_(0, where.reshape(-1), value.reshape(-1).to(flat.dtype))
+    return x_BPTF
+
+
+def light_snr(light: Iterable[Pixels], like: torch.Tensor, freq: int = FREQ) -> torch.Tensor:
+    """Integrated SNR of every panel as drawn, float32 (B, P), of ``light`` in sigma: exact for any profile, gate and window.
+
+    What a filter of the needle's own shape sees, over what it sees, on average, of one row of the real needle at amplitude
+    1: ``amplitude * sqrt(rows)`` for a steady needle inside the window of ``freq`` channels. ``like`` (B, P, T): the shape.
+    """
+    energy = torch.zeros(like.shape[:2], device=like.device)
+    for lit in light:
+        inside = (lit.channel >= 0) & (lit.channel < freq)
+        energy.view(-1).index_add_(0, lit.row // like.shape[2], (lit.value * inside).square().sum(1))
+    return (energy / ENERGY).sqrt()
 
 
 def drawn_snr(tracks: Tracks, amplitude: torch.Tensor, freq: int = FREQ) -> torch.Tensor:
-    """Integrated SNR of every panel as drawn, float32 (B, 6): exact for any profile, gate and window of ``freq`` channels.
-
-    What a filter of the needle's own shape would see, over what it would see of one row of the real needle at amplitude
-    1: ``amplitude * sqrt(rows)`` for a steady needle inside the window. ``amplitude`` (B,) or (B, 6).
-    """
+    """:func:`light_snr` of needles of this ``amplitude``, (B,) or (B, 6), in all six panels."""
     peak = amplitude[:, None].expand(-1, PANELS) if amplitude.ndim == 1 else amplitude
-    energy = torch.zeros(tracks.freq.shape[:2], device=peak.device)
-    flat = energy.view(-1)
-    for lit in pixels(tracks, peak, range(PANELS)):
-        inside = (lit.channel >= 0) & (lit.channel < freq)
-        flat.index_add_(0, lit.row // tracks.freq.shape[2], (lit.value * inside).square().sum(1))
-    return (energy / ENERGY).sqrt()
+    return light_snr(pixels(tracks, peak, range(PANELS)), tracks.freq, freq)

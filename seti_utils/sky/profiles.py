@@ -35,7 +35,7 @@ SMEAR = 8 * math.log(2) / 12
 """A box of width w has the variance w**2 / 12; a Gaussian's full width at half maximum, squared, is 8 ln 2 times its variance."""
 REACH = 32
 """Channels from the track beyond which nothing is drawn; wings fade out towards it."""
-FAINT = 0.02
+FAINT = 0.05
 """Wings are drawn down to this amplitude, in sigma."""
 
 
@@ -55,19 +55,20 @@ class Profiles:
     height: Tensor
     ceiling: Tensor
     smear: Tensor
+    peak: Tensor
+
+    @classmethod
+    def of(cls, shape: Tensor, fwhm: Tensor, offset: Tensor, height: Tensor, ceiling: Tensor, smear: Tensor) -> "Profiles":
+        """Profiles with the energy of the real needle."""
+        span = offset.abs().amax(1) + 8 * fwhm
+        distance = torch.linspace(-1, 1, 257, device=fwhm.device) * span[:, None]
+        value = line_values(shape[:, None, None], distance[..., None] - offset[:, None], fwhm[:, None, None])
+        energy = (value * height[:, None]).sum(2).square().sum(1) * span / 128
+        return cls(shape, fwhm, offset, height, ceiling, smear, (ENERGY / energy).sqrt())
 
     def rows(self, chosen: Tensor) -> "Profiles":
         """The profiles of the needles ``chosen`` (int64 indices or bool)."""
         return Profiles(*(getattr(self, field.name)[chosen] for field in fields(self)))
-
-    def peak(self) -> Tensor:
-        """Value of the highest line's centre at amplitude 1, (B,): it makes the energy that of the real needle."""
-        span = self.offset.abs().amax(1) + 8 * self.fwhm
-        at = torch.linspace(-1, 1, 257, device=self.fwhm.device)
-        distance = at * span[:, None]
-        value = line_values(self.shape[:, None, None], distance[..., None] - self.offset[:, None], self.fwhm[:, None, None])
-        energy = (value * self.height[:, None]).sum(2).square().sum(1) * span / 128
-        return (ENERGY / energy).sqrt()
 
 
 def plain_profiles(batch: int, fwhm: float = REAL_FWHM, shape: str = "gaussian", device: torch.device | str = "cpu") -> Profiles:
@@ -77,18 +78,18 @@ def plain_profiles(batch: int, fwhm: float = REAL_FWHM, shape: str = "gaussian",
     height[:, 0] = 1
     full = torch.full((batch,), float(fwhm), device=device)
     kind = torch.full((batch,), SHAPES.index(shape), device=device)
-    return Profiles(kind, full, lines, height, torch.full_like(full, math.inf), torch.ones_like(full, dtype=torch.bool))
+    return Profiles.of(kind, full, lines, height, torch.full_like(full, math.inf), torch.ones_like(full, dtype=torch.bool))
 
 
 def line_values(shape: Tensor, distance: Tensor, fwhm: Tensor) -> Tensor:
     """Height of a line ``distance`` channels from its centre: 1 there, a half at ``fwhm / 2``; all broadcast."""
     x = (2 * distance / fwhm).square()
-    kinds = range(len(SHAPES)) if shape.device.type != "cpu" else shape.unique().tolist()  # looking waits for a GPU
-    value = None
+    kinds = shape.unique().tolist() if shape.device.type == "cpu" else range(len(SHAPES))  # looking waits for a GPU
+    if len(kinds) == 1:
+        return shape_value(SHAPES[kinds[0]], x, distance)
+    value = torch.zeros_like(x)
     for kind in kinds:
-        mine = shape_value(SHAPES[kind], x, distance)
-        value = mine if value is None else torch.where(shape == kind, mine, value)
-    assert value is not None
+        value = torch.where(shape == kind, shape_value(SHAPES[kind], x, distance), value)
     return value
 
 
@@ -121,12 +122,13 @@ def row_values(profiles: Profiles, distance: Tensor, speed: Tensor) -> Tensor:
     ``speed`` (R,): channels that the track moves within the row. A smeared line is as much wider as a box of that width
     makes it, and fainter, so that it keeps its light.
     """
-    wide = (profiles.fwhm.square() + torch.where(profiles.smear, SMEAR * speed.square(), 0)).sqrt()
-    lines = LINES if distance.device.type != "cpu" else int((profiles.height > 0).any(0).sum())
-    value = torch.zeros_like(distance)
-    for line in range(lines):
-        away = distance - profiles.offset[:, line, None]
-        value += profiles.height[:, line, None] * line_values(profiles.shape[:, None], away, wide[:, None])
+    wide = (profiles.fwhm.square() + SMEAR * (speed * profiles.smear).square()).sqrt()
+    shape, cpu = profiles.shape[:, None], distance.device.type == "cpu"
+    value = line_values(shape, distance, wide[:, None])
+    for line in range(1, LINES):
+        height = profiles.height[:, line, None]
+        if not cpu or bool(height.any()):  # looking waits for a GPU
+            value += height * line_values(shape, distance - profiles.offset[:, line, None], wide[:, None])
     return value.mul_((profiles.fwhm / wide)[:, None])
 
 
@@ -149,25 +151,27 @@ def plain_pixels(row: Tensor, centre: Tensor, brightness: Tensor) -> Pixels:
 
 
 def shaped_pixels(
-    row: Tensor, centre: Tensor, brightness: Tensor, speed: Tensor, profiles: Profiles, reach: Tensor, ceiling: Tensor
+    row: Tensor, which: Tensor, centre: Tensor, light: Tensor, speed: Tensor, profiles: Profiles, reach: Tensor, top: Tensor
 ) -> Iterator[Pixels]:
-    """The pixels of rows with any profile; every argument has an entry per row, (R,) or (R, LINES).
+    """The pixels of rows with any profile: ``which`` (R,) of the needles each is of, as the last three arguments have them.
 
-    ``speed``: see :func:`row_values`; ``reach``: see :func:`extent`. ``ceiling``: no pixel is brighter.
+    ``light`` (R,): amplitude of the row. ``speed``: see :func:`row_values`; ``reach`` (N,): see :func:`extent`; ``top`` (R,):
+    the receiver saturates there.
     """
-    widest = float(REACH)
-    groups = [slice(None)]
+    widest, groups = REACH, [slice(None)]
     if row.device.type == "cpu":  # narrow needles are most, and need few channels; a GPU would wait for the answer
-        level = torch.where(reach < 3, 2, torch.where(reach < 9, 8, REACH)) * len(SHAPES) + profiles.shape
-        groups = [(level == one).nonzero()[:, 0] for one in level.unique().tolist()]
+        level = (2 ** reach.clamp(min=1).log2().ceil() * len(SHAPES)).long() + profiles.shape
+        mine = level[which]
+        groups = [(mine == one).nonzero()[:, 0] for one in mine.unique().tolist()]
     for group in groups:
-        mine = profiles.rows(group)
+        needle = which[group]
+        own, far = profiles.rows(needle), reach[needle]
         if row.device.type == "cpu":
-            widest = float(reach[group].max())
-        near = torch.arange(-math.floor(widest), math.floor(widest) + 1, device=row.device)
+            widest = math.floor(float(far.max()))
+        near = torch.arange(-widest, widest + 1, device=row.device)
         channel = centre[group].round()[:, None] + near
         distance = channel - centre[group][:, None]
-        value = row_values(mine, distance, speed[group]).mul_(brightness[group][:, None])
-        value = torch.minimum(value, ceiling[group][:, None])
-        value = torch.where(distance.abs() <= reach[group][:, None], value, 0)
+        value = row_values(own, distance, speed[group]).mul_((light[group] * own.peak)[:, None])
+        value = torch.minimum(value, (top[group] * own.peak * own.ceiling)[:, None])
+        value = value.mul_(distance.abs() <= far[:, None])
         yield Pixels(row[group], channel.clamp(-4e6, 4e6).long(), value)

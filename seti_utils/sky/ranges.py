@@ -82,6 +82,15 @@ class Emitter:
     jitter: float = 0.0
     loyal: float = 1.0
 
+    @property
+    def glares(self) -> bool:
+        """Can it be as bright as a telescope's strongest interference? Blobs, combs, fringes and bursts can."""
+        return self.spectrum in ("bump", "comb", "fringe") or self.course == "burst"
+
+
+GLARE_SHARE, GLARE, BRIGHTEST = 0.03, (3.0, 20.0), 500.0
+"""Share of blobs, combs, fringes, bursts and spikes that are many times brighter than ``level`` says, how many times
+(log-uniform), and the brightest of them in sigma. The five real cadences have no more than 170; telescopes do."""
 
 EMITTERS = {
     # real: +-4.4 sigma across the window, the same in all panels

@@ -6,6 +6,7 @@ from torch import Generator, Tensor
 from seti_utils.data.cadence import OFF, ON, PANELS
 from seti_utils.data.noise import local_sigma
 from seti_utils.errors import InputError
+from seti_utils.sky.background import random_glare
 from seti_utils.sky.carriers import mostly_all, terrestrial_carriers
 from seti_utils.sky.draws import coin, log_uniform, uniform
 from seti_utils.sky.nature import FWHM, natural
@@ -36,6 +37,7 @@ def inject_with_mask(
     time: int,
     nature: tuple[str, ...] = (),
     fwhm: tuple[float, float] = FWHM,
+    glare: float = 0.0,
     cleaned: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Draw up to ``needles`` needles, candidates and terrestrial ones, into every cadence, and say where candidates are.
@@ -45,7 +47,9 @@ def inject_with_mask(
     the six panels, then the three ON panels with needles that are in no OFF panel. ``amplitude`` in sigma of the local
     noise, log-uniform. ``nature``: the aspects in which needles vary (:mod:`seti_utils.sky.nature`; none: all have the real
     needle's profile, and are steady), ``fwhm`` their widths in channels. A needle passes the channel nearest to its track;
-    with ``nature``, all that are at least half as bright as the brightest of the row. Labels do not enter: give negatives,
+    with ``nature``, all that are at least half as bright as the brightest of the row. ``glare``: share of the cadences that
+    get bright backgrounds too (:func:`seti_utils.sky.background.random_glare`), which are no needles and get no mark, so
+    that bright is not the same as a needle. Labels do not enter: give negatives,
     whose own needles are all terrestrial. Raises ``InputError`` unless all six panels are there and the amplitudes rise,
     and for an unknown family or aspect.
     """
@@ -57,6 +61,8 @@ def inject_with_mask(
     batch = len(x)
     sigma = x.new_ones(batch, PANELS) if cleaned else local_sigma(x)
     places = x.new_zeros(batch, PANELS + len(ON), freq, time)
+    if glare:
+        dazzle(x, sigma, glare, generator)
     for _ in range(needles):
         if nature:
             there = coin(SHARE, (batch,), generator=generator)
@@ -75,6 +81,15 @@ def inject_with_mask(
         both = torch.cat([there[:, None].expand(-1, PANELS), candidate[:, None].expand(-1, len(ON))], 1)
         (mark_wide if nature else mark)(places, tracks, both, x.shape[3])
     return x if cleaned else normalise_panels(x), places
+
+
+def dazzle(x: Tensor, sigma: Tensor, share: float, generator: Generator) -> None:
+    """Add bright backgrounds to a ``share`` of the cadences ``x`` (B, 6, T, F), in place; ``sigma`` (B, 6) is their unit."""
+    chosen = coin(share, (len(x),), generator=generator)
+    unit = (sigma * chosen[:, None])[..., None, None]
+    rows = chosen.nonzero()[:, 0] if x.device.type == "cpu" else slice(None)  # a GPU would wait for the selection
+    light = random_glare(len(unit[rows]), generator=generator, freq=x.shape[3], time=x.shape[2])
+    x[rows] += light * unit[rows]
 
 
 def natural_sources(snr: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:

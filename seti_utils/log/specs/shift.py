@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from seti_utils.log.specs.base import Adaptation, Spec
-from seti_utils.log.values import Between, Count, Filled, Name, NotNegative, Part, Positive
+from seti_utils.log.values import Between, Count, Filled, Name, NotNegative, Part, Positive, Share
 
 
 class AdaBN(Adaptation, does="seti_utils.learn.adapting:adapt_batchnorm"):
@@ -43,7 +43,9 @@ class Detector(Spec, does="seti_utils.views.masked_injection:inject_with_mask", 
 
     Training rows are the fold's negatives. ``needles`` tracks of ``families``, ``amplitude`` sigma high (log-uniform),
     are drawn into each, candidates and terrestrial ones, and where they pass is the target; best on the backbone
-    ``needle_net``. A panel's heat is the mean of its ``top`` hottest places.
+    ``needle_net``. A panel's heat is the mean of its ``top`` hottest places. ``nature`` and ``fwhm``: see ``Injection``; with
+    ``nature``, echoes are as faint as 2 %. ``glare``: share of the cadences that get bright spikes, bursts, combs, blobs or
+    fringes too, which are no target.
     """
 
     families: Annotated[tuple[Name, ...], Filled()] = (
@@ -54,3 +56,4 @@ class Detector(Spec, does="seti_utils.views.masked_injection:inject_with_mask", 
     top: Count = 4
     nature: tuple[Name, ...] = ()
     fwhm: Between = (0.5, 6.0)
+    glare: Share = 0.0
