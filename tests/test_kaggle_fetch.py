@@ -217,7 +217,11 @@ def test_run_json_round_trip(tmp_path, monkeypatch):
     (tmp_path / "executed.ipynb").write_text("{}", encoding="utf-8")
     write_run(tmp_path, stage="train", experiment="e", fingerprint="f", folds=[0], seeds=[1], auc=0.75)
     run = verify_run(tmp_path, run_id="abc", experiment="e", package_sha256=None)
-    assert list(run["files"]) == ["fold0/best.pt"] and run["extra"] == {"machine": "", "auc": 0.75} and read_run(tmp_path)["finished"]
+    assert (
+        list(run["files"]) == ["fold0/best.pt"]
+        and run["extra"] == {"machine": "", "auc": 0.75}
+        and read_run(tmp_path)["finished"]
+    )
 
 
 def test_waiting_ends_when_all_are_done(finished):
