@@ -18,13 +18,14 @@ export HF_HUB_OFFLINE  ?= 1
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
-$(VENV)/.installed: requirements.txt
+$(VENV)/.installed: requirements.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	touch $@
 
 .PHONY: venv
-venv: $(VENV)/.installed  ## the virtual environment with everything in requirements.txt
+venv: $(VENV)/.installed  ## the virtual environment: everything in requirements.txt, and the command .venv/bin/seti
 
 .PHONY: run
 run: venv  ## the main job: a synthetic sky, train, predict, submission.csv, pictures (in out/)

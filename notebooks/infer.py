@@ -40,7 +40,7 @@ from seti_utils.run.notebooks.session import session
 
 now = session(experiment, folds=folds, seeds=seeds, data=data, out=out, runs=runs,
               overlap=overlap, overrides=overrides)
-now.describe()
+now.describe(recipe=False)
 
 # %%
 now.predict()

@@ -1,3 +1,41 @@
-"""Finding technosignatures in radio-telescope cadences, notebook-first, on Kaggle GPUs."""
+"""Finding technosignatures in radio-telescope cadences, notebook-first, on Kaggle GPUs.
+
+The names below are the public face; each is imported when it is first used, so that ``import seti_utils`` waits for nothing.
+"""
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from seti_utils.log.pages import LOG
+    from seti_utils.run.infer import predict_test
+    from seti_utils.run.notebooks.session import look
+    from seti_utils.run.notebooks.session import session as notebook_session
+    from seti_utils.run.notebooks.shift import shift_study
+    from seti_utils.run.runtime import Runtime
+    from seti_utils.run.train import train
 
 __version__ = "0.1.0"
+__all__ = ["LOG", "Runtime", "look", "notebook_session", "predict_test", "shift_study", "train", "__version__"]
+
+PLACES = {
+    "LOG": "log.pages:LOG",  # every experiment, one change per line
+    "Runtime": "run.runtime:Runtime",  # where and how a run happens
+    "train": "run.train:train",  # (name, folds, seeds, runtime) -> folders of artifacts
+    "predict_test": "run.infer:predict_test",  # (name, folds, seeds, runtime) -> test scores, submission.csv
+    "notebook_session": "run.notebooks.session:session",  # what the notebooks train and infer call
+    "look": "run.notebooks.session:look",  # what the notebook look calls
+    "shift_study": "run.notebooks.shift:shift_study",  # what the notebook eda_domain_shift calls
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, _, attribute = PLACES[name].partition(":")
+    value = globals()[name] = getattr(importlib.import_module(f"{__name__}.{module}"), attribute)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

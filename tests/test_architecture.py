@@ -19,7 +19,7 @@ FLOORS = {
             ("shift", "kaggle"),
             ("run",),
             ("commands",),
-            ("__main__",),
+            ("__main__", "__init__"),
         ),
         start=1,
     )

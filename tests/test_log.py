@@ -3,7 +3,7 @@
 import pytest
 
 from seti_utils.errors import InputError
-from seti_utils.log.book import lineage_text, log_table
+from seti_utils.log.book import experiments_markdown, lineage_text, log_table
 from seti_utils.log.config import Config, fingerprint
 from seti_utils.log.overrides import parse_overrides
 from seti_utils.log.pages import LOG
@@ -127,3 +127,17 @@ def test_the_table_names_every_entry_and_the_lineage_every_step():
 def test_an_unknown_experiment_is_refused_with_the_nearest_name():
     with pytest.raises(InputError, match="exp0012"):
         LOG.find("exp0O12")
+
+
+def test_a_lineage_names_network_and_panels_even_where_they_are_the_defaults():
+    """Whoever looks for pretrained weights needs the backbone; whoever meets a layout first, what its letters mean."""
+    said = lineage_text(LOG, "exp0023")
+    assert "network: efficientnet_b0, starting from pretrained weights (--weights FOLDER)" in said
+    assert "image: panels abacad, 1 channel (a: the star, b c d: its neighbours)" in said
+    said = lineage_text(LOG, "idea_cleaned", parse_overrides(["pretrained=False"]))
+    assert "starting from random weights" in said and "capitals: cleaned of the sky that other files show" in said
+    assert "logit mean of rung_student_apart" in lineage_text(LOG, "rung_top")
+
+
+def test_experiments_md_says_nothing_where_there_is_nothing_to_say():
+    assert "None*" not in experiments_markdown(LOG)

@@ -241,3 +241,15 @@ def test_look_needs_neither_all_files_nor_training_data(tiny_competition, capsys
     for rows in (0, -3):
         with pytest.raises(InputError, match=f"rows={rows}; give the number of positives"):
             look(data=str(tiny_competition), rows=rows, ids="", out="")
+
+
+def test_the_recipe_is_printed_once(sky, tmp_path, capsys):
+    """`make run` trains and predicts: the notebook that trains tells the recipe, the one that predicts which one it was."""
+    now = session("sky_demo", folds="0", seeds="1", data=str(sky), out=str(tmp_path))
+    now.describe()
+    first = capsys.readouterr().out
+    now.describe(recipe=False)
+    second = capsys.readouterr().out
+    assert "against exp0001's defaults" in first and "against exp0001's defaults" not in second
+    assert now.fingerprint in first and now.fingerprint in second
+    assert "describe(recipe=False)" in (ROOT / "notebooks" / "infer.py").read_text(encoding="utf-8")

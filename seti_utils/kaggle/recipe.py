@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import seti_utils
 from seti_utils.durations import parse_duration, spelled
 from seti_utils.errors import InputError
 from seti_utils.kaggle.metadata import (
@@ -18,6 +17,7 @@ from seti_utils.kaggle.metadata import (
 )
 from seti_utils.log.overrides import parse_overrides, split_overrides
 from seti_utils.log.pages import LOG
+from seti_utils.places import find_root
 from seti_utils.session.machines import find_machine
 from seti_utils.session.parameters import check_parameters, read_parameters
 
@@ -45,12 +45,10 @@ class Recipe:
 
 
 def repository() -> Path:
-    """The folder that holds the top-level metadata and notebooks: here, or where the package lies."""
-    places = [Path.cwd(), Path(seti_utils.__file__).resolve().parent.parent]
-    found = next((place for place in places if (place / METADATA_FILE).is_file() and (place / "notebooks").is_dir()), None)
-    if found is None:
+    """The folder that holds the kernels' metadata and the notebooks: here, beside the package, or what pip installed of it."""
+    if (found := find_root(METADATA_FILE, "notebooks", here=True)) is None:
         problem = f"there is no {METADATA_FILE} with notebooks beside it"
-        raise InputError(problem, where=places[0], remedy="run from the repository's root")
+        raise InputError(problem, where=Path.cwd(), remedy="run from the repository's root")
     return found
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from seti_utils.log.layouts import layout_words
 from seti_utils.log.registry import Edit, Experiment, Log
 
 HEADER = """# The experiments
@@ -57,7 +58,11 @@ def log_table(log: Log) -> str:
 
 
 def lineage_text(log: Log, name: str, overrides: dict[str, object] | None = None) -> str:
-    """The way from the first ancestor to ``name``, the change at each step, and what the result is."""
+    """The way from the first ancestor to ``name``, the change at each step, and what the result is; a blend's members."""
+    if name in log.blends:
+        blend = log.blends[name]
+        lines = [f"{name}  {blend.title}", f"    {blend.how} mean of {', '.join(blend.members)}"]
+        return "\n".join(lines + ([f"    note: {blend.note}"] if blend.note else []))
     line = log.lineage(name)
     parts = []
     for step in line:
@@ -69,8 +74,11 @@ def lineage_text(log: Log, name: str, overrides: dict[str, object] | None = None
                 parts += textwrap.wrap(f"{label}: {text}", 110, initial_indent="    ", subsequent_indent="      ")
     if needs := log.needs(name):
         parts.append(f"needs first: {', '.join(needs)}")
+    config = log.config(name, overrides)
     parts += ["", f"{line[-1].name} against exp0001's defaults (fingerprint {log.fingerprint(name, overrides)}):"]
-    parts += [f"    {knob} = {spelled(value)}" for knob, value in log.config(name, overrides).departures().items()]
+    parts += [f"    {knob} = {spelled(value)}" for knob, value in config.departures().items()]
+    start = "pretrained weights (--weights FOLDER)" if config.pretrained else "random weights"
+    parts += ["", f"network: {config.backbone}, starting from {start}", f"image: {layout_words(config.layout)}"]
     return "\n".join(parts)
 
 
@@ -79,9 +87,8 @@ def experiments_markdown(log: Log, measured: pd.DataFrame | None = None, budget:
     cells = {} if measured is None else {row.experiment: row for row in measured.itertuples()}
     parts = [HEADER]
     for page in pages(log):
-        parts.append(
-            f"## {page}\n\n| name | = parent | + change | the author's verdict | conf. | measured here |\n|---|---|---|---|---|---|"
-        )
+        head = "| name | = parent | + change | the author's verdict | conf. | measured here |\n|---|---|---|---|---|---|"
+        parts.append(f"## {page}\n\n{head}")
         for entry in (e for e in log.experiments.values() if e.page == page):
             row = cells.get(entry.name)
             parts.append(
@@ -99,9 +106,8 @@ def experiments_markdown(log: Log, measured: pd.DataFrame | None = None, budget:
                 + " |"
             )
         for entry in (b for b in log.blends.values() if b.page == page):
-            parts.append(
-                f"| `{entry.name}` | | {entry.title}: {entry.how} mean of {', '.join(f'`{m}`' for m in entry.members)} | *{entry.note}* | | |"
-            )
+            members, note = ", ".join(f"`{member}`" for member in entry.members), f"*{entry.note}*" if entry.note else ""
+            parts.append(f"| `{entry.name}` | | {entry.title}: {entry.how} mean of {members} | {note} | | |")
         parts.append("")
     if budget:
         parts.append(f"## How it was measured\n\n{budget}\n")

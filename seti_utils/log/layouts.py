@@ -53,3 +53,15 @@ def panels_shown(layout: Layout) -> frozenset[int]:
 def is_rectangular(layout: Layout) -> bool:
     """Whether all channels have the same size without a resize."""
     return len({(len(channel), len(channel[0])) for channel in layout}) == 1
+
+
+def layout_words(notation: str) -> str:
+    """What ``notation`` shows, in words: for whoever meets the notation for the first time."""
+    channels = parse_layout(notation)
+    kinds = tuple(sorted({panel < RAW for panel in panels_shown(channels)}))
+    what = {(True,): "panels", (False,): "cleaned panels", (False, True): "panels and cleaned ones"}[kinds]
+    count = f"{len(channels)} channels" if len(channels) > 1 else "1 channel"
+    stars = "a: the star, b c d: its neighbours" + (
+        "; capitals: cleaned of the sky that other files show" if kinds[0] is False else ""
+    )
+    return f"{what} {notation}, {count} ({stars})"

@@ -10,15 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import seti_utils
 from seti_utils.errors import InputError, UserError
+from seti_utils.places import PACKAGE, find_root
 from seti_utils.session.parameters import parse_parameters
 
 QUIET = ["--IPKernelApp.log_level=40"]
 """Without it a kernel warns at every start that its sockets, which only this machine reaches, are not encrypted."""
-PACKAGE = Path(seti_utils.__file__).parent
-NOTEBOOKS = (PACKAGE.parent / "notebooks", PACKAGE / "notebooks")
-"""Where the notebooks lie: in a checkout beside the package, in an installed package inside it."""
 KERNEL = "python3"
 """The kernel's name in the executed notebook: the one that every Jupyter has."""
 
@@ -30,12 +27,13 @@ class KernelDied(UserError):
 
 
 def find_notebook(name: str) -> Path:
-    """``notebooks/<name>.ipynb`` of this checkout or package, or the path itself. Raises ``InputError`` when there is none."""
-    for path in (Path(name), *(folder / f"{name}.ipynb" for folder in NOTEBOOKS)):
+    """The notebook ``name`` of the toolkit, or the path itself. Raises ``InputError`` when there is none."""
+    folder = (find_root("notebooks/train.ipynb") or Path()) / "notebooks"
+    for path in (Path(name), folder / f"{name}.ipynb"):
         if path.is_file() and path.suffix == ".ipynb":
             return path
-    known = sorted(path.stem for folder in NOTEBOOKS for path in folder.glob("*.ipynb"))
-    raise InputError("there is no such notebook", where=name, remedy=f"give a path, or one of: {', '.join(known) or 'none here'}")
+    known = ", ".join(sorted(path.stem for path in folder.glob("*.ipynb"))) or "none here"
+    raise InputError("there is no such notebook", where=name, remedy=f"give a path, or one of: {known}")
 
 
 def run_notebook(name: str, out: Path, parameters: list[str]) -> None:

@@ -124,8 +124,8 @@ class Session:
         self.fingerprint = LOG.fingerprint(name, runtime.overrides)
         self.stage, self.stopped, self.started = "train", "", time.monotonic()
 
-    def describe(self) -> None:
-        """The machine, the software, the data, the run, and the recipe with its lineage."""
+    def describe(self, recipe: bool = True) -> None:
+        """The machine, the software, the data, the run, and, where it is to be trained, the recipe with its lineage."""
         competition, budget = open_competition(self.runtime), self.runtime.stop_after
         free = shutil.disk_usage(self.runtime.out if self.runtime.out.is_dir() else ".").free / 1e9
         print(f"machine   {cores()} cores, {memory_gib():.0f} GiB of memory, {free:.0f} GB of disk free; {cards()}")
@@ -137,9 +137,9 @@ class Session:
         print(
             f"run       {self.name}, fingerprint {self.fingerprint}, folds {self.folds}, seeds {self.seeds}"
             + (f", at most {spelled(budget)}" if budget else "")
-            + "\n"
         )
-        print(lineage_text(LOG, self.name, self.runtime.overrides))
+        if recipe:
+            print("\n" + lineage_text(LOG, self.name, self.runtime.overrides))
 
     def train(self) -> None:
         """Train every fold and seed, on every GPU there is; a spent time budget ends it in good order."""
