@@ -45,9 +45,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("tests", nargs="*", default=[str(TESTS)], help="test files or single tests; all where none is given")
     parser.add_argument("--seeds", type=int, default=12)
+    parser.add_argument("-k", dest="named", default="", metavar="WORDS", help="only tests of these names, as pytest has it")
     args = parser.parse_args()
     reached = Reached()
-    pytest.main(["-q", "--seeds", str(args.seeds), "-p", "no:cacheprovider", *args.tests], plugins=[reached])
+    pytest.main(["-q", "--seeds", str(args.seeds), "-p", "no:cacheprovider", "-k", args.named, *args.tests], plugins=[reached])
     from rounding import DEVIATIONS  # a plugin of the tests, where pytest has imported it
 
     ok = not reached.broken

@@ -158,26 +158,28 @@ def test_flips_move_places_with_pixels():
     assert loss([partial(flip, p=1.0, axes=("time",))]) < plain * 1.5
 
 
-def test_drawn_needles_alone_teach_it_to_rank_cadences():
-    torch.manual_seed(0)
+def test_drawn_needles_alone_teach_it_to_rank_cadences(seed, learned):
+    torch.manual_seed(seed)
     view = partial(render, layout="a,b,a,c,a,d", resize={"freq": 64, "time": 12, "kernel": "area"})
     model = Detector(make_body("needle_net", 1))
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(seed)
     views = Views(view, generator)
     lesson = partial(inject_with_mask, families=("line", "drift"), amplitude=(2.0, 6.0), needles=2)
     objective = detecting(views, lesson, autocast=nullcontext)
     optimiser = torch.optim.AdamW(model.parameters(), 5e-3)
     for step in range(60):
-        x = noise(8, 100 + step).half()
+        x = noise(8, 100 * (seed + 1) + step).half()
         loss = objective(model.train(), Batch(x, torch.full((8,), torch.nan), torch.arange(8)), 0.0)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-    x, y = inject(noise(48, 9), torch.zeros(48), generator=generator, families=("drift",), p=0.5, amplitude=(4.0, 6.0), drop=0.0)
+    x, y = inject(
+        noise(48, seed + 9), torch.zeros(48), generator=generator, families=("drift",), p=0.5, amplitude=(4.0, 6.0), drop=0.0
+    )
     with torch.no_grad():
         score = model.eval()(view(x))
     assert 10 < float(y.sum()) < 40
-    assert auc(y.numpy(), score.numpy()) > 0.9, "labels were NaN all along: only the drawn needles taught it"
+    learned(auc(y.numpy(), score.numpy()), above=0.9, mean=0.988, sd=0.015)  # labels were NaN: only the drawn needles taught it
     assert model.features(view(x)).shape == (48, 3 * 32)
 
 
