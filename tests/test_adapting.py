@@ -202,7 +202,7 @@ def test_row_weights_refuse_what_cannot_weigh(table, tmp_path):
     with pytest.raises(InputError, match="negative"):
         row_weights(table, np.array(["b"], dtype=object))
     table.write_text("id,heaviness\nb,1\n", encoding="utf-8")
-    with pytest.raises(InputError, match="no columns"):
+    with pytest.raises(InputError, match="not id, weight"):
         row_weights(table, np.array(["b"], dtype=object))
 
 
