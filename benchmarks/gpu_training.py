@@ -31,6 +31,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from seti_utils.data.batches import Batch  # noqa: E402
+from seti_utils.data.cadence import SIX  # noqa: E402
 from seti_utils.files import replacing  # noqa: E402
 from seti_utils.learn.fit import fit  # noqa: E402
 from seti_utils.learn.losses import bce  # noqa: E402
@@ -128,7 +129,7 @@ class Step:
         randomness, precision = Randomness(SEED, self.card.device), Precision(self.kind, self.card.device)
         view = partial(render, layout="abacad", resize={"freq": self.size, "time": self.size})
         views = Views(view, randomness.generator, image_augments=[during(mixup)], channels_last=self.last)
-        batch = Batch(torch.randn(self.batch, 6, 273, 256, device=self.card.device).half(), self.y, torch.arange(self.batch))
+        batch = Batch(torch.randn(self.batch, 6, 273, 256, device=self.card.device).half(), self.y, torch.arange(self.batch), SIX)
         ticks = []
 
         def tick() -> None:
@@ -200,7 +201,7 @@ def curves(card: Card, choices: argparse.Namespace) -> Iterator[str]:
 
         fit(
             step.model,
-            lambda epoch, first: (Batch(*sky.batch(number)[:2], torch.arange(batch)) for number in range(steps)),
+            lambda epoch, first: (Batch(*sky.batch(number)[:2], torch.arange(batch), SIX) for number in range(steps)),
             watched,
             step.optimiser,
             lambda done: 1.0,

@@ -59,7 +59,7 @@ class Bench:
         self.theirs = [build_model(choices.backbone, 1).eval() for _ in range(choices.folds)]
         for model, other in zip(self.models, self.theirs):
             other.load_state_dict(model.state_dict())
-        self.images = [self.render(batch.x) for batch in self.stream()]
+        self.images = [self.render(batch.x, panels=batch.panels) for batch in self.stream()]
 
     def stream(self):
         """The files' batches."""

@@ -13,6 +13,7 @@ import training_rivals as rivals
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from seti_utils.data.batches import Batch, batches, epoch_order, on_device  # noqa: E402
+from seti_utils.data.cadence import SIX  # noqa: E402
 from seti_utils.data.sources import FileCadences  # noqa: E402
 from seti_utils.learn.fit import fit  # noqa: E402
 from seti_utils.learn.losses import bce  # noqa: E402
@@ -117,8 +118,8 @@ class Bench:
         """Our loop, from files or on a resident image."""
         model, optimiser = self.network()
         precision = Precision(self.choices.precision, self.device)
-        views = Views(lambda x: x, self.randomness.generator, channels_last=True) if resident else self.views
-        batch = Batch(self.image, self.y, torch.arange(len(self.y)))
+        views = Views(lambda x, panels: x, self.randomness.generator, channels_last=True) if resident else self.views
+        batch = Batch(self.image, self.y, torch.arange(len(self.y)), SIX)
         stream = (lambda epoch, first: [batch] * (self.choices.steps + WARM)) if resident else self.stream
         fit(
             model,

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from seti_utils.data.batches import Batch, epoch_order
+from seti_utils.data.cadence import SIX
 from seti_utils.errors import InputError
 from seti_utils.learn import adapting
 from seti_utils.learn.losses import bce
@@ -80,14 +81,14 @@ def shot(model, x, pseudo, steps=60):
     for parameter in model.head.parameters():
         parameter.requires_grad_(False)
     guess = adapting.centre_labels(*adapting.describe_rows(model, x.split(100)))
-    views = Views(lambda image: image.float(), torch.Generator().manual_seed(0))
+    views = Views(lambda image, panels: image.float(), torch.Generator().manual_seed(0))
     objective = adapting.information_maximisation(views, diversity=1.0, positive=0.25, pseudo=pseudo)
     optimiser = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], 0.01)
     model.train()
     for step in range(steps):
         rows = torch.randperm(len(x), generator=torch.Generator().manual_seed(step))[:100]
         optimiser.zero_grad()
-        objective(model, Batch(x[rows], guess[rows], rows), 0.0).backward()
+        objective(model, Batch(x[rows], guess[rows], rows, SIX), 0.0).backward()
         optimiser.step()
     return model.eval()
 
@@ -110,9 +111,9 @@ def test_diversity_keeps_all_rows_from_ending_in_one_class():
         logit = nn.Parameter(torch.linspace(0.1, 1.0, 40))
         model = nn.Module()
         model.forward = lambda image, target=None: logit
-        views = Views(lambda image: image.float(), torch.Generator())
+        views = Views(lambda image, panels: image.float(), torch.Generator())
         objective = adapting.information_maximisation(views, diversity=diversity, positive=0.25, pseudo=None)
-        batch = Batch(torch.zeros(40, 1, 1, 1), torch.zeros(40), torch.arange(40))
+        batch = Batch(torch.zeros(40, 1, 1, 1), torch.zeros(40), torch.arange(40), SIX)
         optimiser = torch.optim.SGD([logit], 5.0)
         for _ in range(300):
             optimiser.zero_grad()
@@ -127,9 +128,9 @@ def test_information_maximisation_is_the_sum_it_says():
     model = nn.Module()
     logit = torch.tensor([-2.0, 0.5, 3.0])
     model.forward = lambda image, target=None: logit
-    views = Views(lambda image: image.float(), torch.Generator())
+    views = Views(lambda image, panels: image.float(), torch.Generator())
     guess = torch.tensor([0.0, 1.0, 1.0])
-    batch = Batch(torch.zeros(3, 1, 1, 1), guess, torch.arange(3))
+    batch = Batch(torch.zeros(3, 1, 1, 1), guess, torch.arange(3), SIX)
     value = adapting.information_maximisation(views, diversity=0.7, positive=0.3, pseudo=0.2)(model, batch, 0.0)
     p = 1 / (1 + np.exp(-logit.numpy().astype(float)))
     entropy = -(p * np.log(p) + (1 - p) * np.log(1 - p)).mean()

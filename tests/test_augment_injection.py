@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from seti_utils.data.cadence import CLEANED_SIX, SIX
 from seti_utils.errors import InputError
 from seti_utils.sky.needles import FAMILIES
 from seti_utils.views.injection import inject
@@ -87,7 +88,7 @@ def test_every_family_of_the_sky_can_be_injected(noise, family, dtype):
 
 
 def test_on_panels_alone_are_enough(noise):
-    x, label = inject(noise[:, ON], torch.zeros(40), generator=seeded(), families=("line",), p=1.0)
+    x, label = inject(noise[:, ON], torch.zeros(40), generator=seeded(), panels=tuple(ON), families=("line",), p=1.0)
     whole, _ = inject(noise, torch.zeros(40), generator=seeded(), families=("line",), p=1.0)
     assert (label == 1).all() and torch.equal(x, whole[:, ON])
 
@@ -129,9 +130,9 @@ def test_cleaned_panels_get_the_same_needle_in_sigma():
     raw = normalise_panels(torch.randn(8, 6, 273, 256, generator=seeded(1)) + torch.linspace(0, 5, 256))
     cleaned = 0.01 * torch.randn(8, 6, 273, 256, generator=seeded(2))
     words = {"families": ("drift",), "p": 1.0, "amplitude": (4.0, 4.0), "drop": 0.3}
-    both, label = inject(torch.cat([raw, cleaned], 1), torch.zeros(8), generator=seeded(), **words)
+    both, label = inject(torch.cat([raw, cleaned], 1), torch.zeros(8), generator=seeded(), panels=SIX + CLEANED_SIX, **words)
     alone, same = inject(raw, torch.zeros(8), generator=seeded(), **words)
-    bare, again = inject(cleaned, torch.zeros(8), generator=seeded(), cleaned=True, **words)
+    bare, again = inject(cleaned, torch.zeros(8), generator=seeded(), panels=CLEANED_SIX, **words)
     assert torch.equal(both[:, :6], alone) and torch.equal(both[:, 6:], bare)
     assert torch.equal(label, same) and torch.equal(label, again) and label.sum() > 4
     added = (bare - cleaned)[label == 1]
@@ -142,7 +143,9 @@ def test_cleaned_panels_get_the_same_needle_in_sigma():
 
 def test_noise_on_cleaned_panels_is_the_same_draw():
     raw = normalise_panels(torch.randn(6, 6, 20, 30, generator=seeded(1)))
-    both, _ = add_noise(torch.cat([raw, torch.zeros_like(raw)], 1), torch.zeros(6), generator=seeded(), low=0.5)
+    both, _ = add_noise(
+        torch.cat([raw, torch.zeros_like(raw)], 1), torch.zeros(6), generator=seeded(), panels=SIX + CLEANED_SIX, low=0.5
+    )
     alone, _ = add_noise(raw, torch.zeros(6), generator=seeded(), low=0.5)
     assert torch.equal(both[:, :6], alone)
     assert torch.allclose(normalise_panels(raw + both[:, 6:]), alone, atol=1e-5)

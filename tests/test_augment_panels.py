@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from seti_utils.errors import InputError
-from seti_utils.log.layouts import parse_layout
+from seti_utils.log.layouts import panels_shown, parse_layout
 from seti_utils.views.layout import arrange_channels
 from seti_utils.views.panels import freq_roll, panel_flip, replace_on, reverse_time, shuffle_cons, shuffle_inv
 
@@ -29,8 +29,13 @@ def marked_for(layout):
 
 
 def as_read(x, layout):
-    both = layout != layout.lower() and layout != layout.upper()
-    return torch.cat([x, x], 1) if both else x
+    return torch.cat([x] * (len(held(layout)) // 6), 1)
+
+
+def held(layout):
+    """The panels that a layout reads: raw ones, cleaned ones, or both."""
+    kinds = {panel // 6 for panel in panels_shown(parse_layout(layout))}
+    return tuple(6 * kind + slot for kind in sorted(kinds) for slot in range(6))
 
 
 def seeded(seed=0):
@@ -43,7 +48,7 @@ def read_off(x, layout):
     A cleaned panel counts as its raw one, and must show the same where both are there.
     """
     shown, backwards = {}, {}
-    for channel, image in zip(parse_layout(layout), arrange_channels(x, layout)):
+    for channel, image in zip(parse_layout(layout), arrange_channels(x, layout, held(layout))):
         for row, slots in enumerate(channel):
             for place, slot in enumerate(slot % 6 for slot in slots):
                 block = image[:, row * FREQ : (row + 1) * FREQ, place * TIME : (place + 1) * TIME]
@@ -63,7 +68,7 @@ class TestLabels:
     """``x`` shows a signal in its ON panels with probability ``SOFT``; the label must follow it."""
 
     def test_reverse_time_is_dacaba_and_label_0(self, layout):
-        x, y = reverse_time(marked_for(layout), SOFT, generator=seeded(), p=0.5)
+        x, y = reverse_time(marked_for(layout), SOFT, generator=seeded(), panels=held(layout), p=0.5)
         shown, backwards = read_off(x, layout)
         hit = backwards[0]
         assert 20 < hit.sum() < 76
@@ -72,14 +77,14 @@ class TestLabels:
         assert not is_on(shown[0][hit]).any() and torch.equal(y, torch.where(hit, 0, SOFT))
 
     def test_panel_flip_turns_every_panel_in_its_slot_and_keeps_the_label(self, layout):
-        x, y = panel_flip(marked_for(layout), SOFT, generator=seeded(), p=0.5)
+        x, y = panel_flip(marked_for(layout), SOFT, generator=seeded(), panels=held(layout), p=0.5)
         shown, backwards = read_off(x, layout)
         assert 20 < backwards[0].sum() < 76 and torch.equal(y, SOFT)
         for slot, panel in shown.items():
             assert (panel == slot).all() and torch.equal(backwards[slot], backwards[0])
 
     def test_shuffle_cons_permutes_within_on_and_off_and_keeps_the_label(self, layout):
-        x, y = shuffle_cons(marked_for(layout), SOFT, generator=seeded(), p=0.5)
+        x, y = shuffle_cons(marked_for(layout), SOFT, generator=seeded(), panels=held(layout), p=0.5)
         shown, backwards = read_off(x, layout)
         for slot, panel in shown.items():
             assert (is_on(panel) == is_on(torch.tensor(slot))).all() and not backwards[slot].any()
@@ -90,7 +95,7 @@ class TestLabels:
         assert torch.equal(y, SOFT)
 
     def test_shuffle_inv_shows_off_panels_in_on_slots_and_label_0(self, layout):
-        x, y = shuffle_inv(marked_for(layout), SOFT, generator=seeded(), p=0.5)
+        x, y = shuffle_inv(marked_for(layout), SOFT, generator=seeded(), panels=held(layout), p=0.5)
         shown, backwards = read_off(x, layout)
         hit = ~is_on(shown[0])
         assert 20 < hit.sum() < 76 and torch.equal(y, torch.where(hit, 0, SOFT))
@@ -102,7 +107,7 @@ class TestLabels:
 
     @pytest.mark.parametrize("count", [1, 2, 3])
     def test_replace_on_gives_label_0_only_when_no_on_panel_is_left(self, layout, count):
-        x, y = replace_on(marked_for(layout), SOFT, generator=seeded(), p=0.5, count=count)
+        x, y = replace_on(marked_for(layout), SOFT, generator=seeded(), panels=held(layout), p=0.5, count=count)
         shown, _ = read_off(x, layout)
         places = torch.stack([shown[slot] for slot in ON], dim=1)
         gone = (~is_on(places)).sum(1)
@@ -118,10 +123,13 @@ class TestLabels:
     def test_freq_roll_moves_all_panels_alike_and_keeps_the_label(self, layout):
         x = as_read(torch.zeros(BATCH, 6, TIME, 40), layout)
         x[..., 20] = 1
-        rolled, y = freq_roll(x, SOFT, generator=seeded(), p=1.0, bins=6)
+        rolled, y = freq_roll(x, SOFT, generator=seeded(), panels=held(layout), p=1.0, bins=6)
         assert torch.equal(y, SOFT)
         image = torch.cat(
-            [channel.unflatten(1, (-1, 40)).transpose(1, 2).flatten(2) for channel in arrange_channels(rolled, layout)],
+            [
+                channel.unflatten(1, (-1, 40)).transpose(1, 2).flatten(2)
+                for channel in arrange_channels(rolled, layout, held(layout))
+            ],
             2,
         )
         at = image.argmax(1)
@@ -140,11 +148,11 @@ def test_freq_roll_wraps_and_rolls_only_the_chosen():
 
 def test_on_panels_alone_can_be_shuffled_but_not_exchanged():
     x = marked(ON)
-    shuffled, y = shuffle_cons(x, SOFT, generator=seeded(), p=1.0)
+    shuffled, y = shuffle_cons(x, SOFT, generator=seeded(), panels=ON, p=1.0)
     assert (shuffled[:, :, 0, 0].sort(1).values == torch.tensor([0.0, 20.0, 40.0])).all() and torch.equal(y, SOFT)
     assert len(shuffled[:, :, 0, 0].unique(dim=0)) == 6
     for augment in (reverse_time, shuffle_inv, replace_on):
         with pytest.raises(InputError, match=r"panels \[1, 3, 5\] are needed"):
-            augment(x, SOFT, generator=seeded())
+            augment(x, SOFT, generator=seeded(), panels=ON)
     with pytest.raises(InputError, match="choose 1, 2 or 3"):
         replace_on(marked(), SOFT, generator=seeded(), count=4)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from seti_utils.log.config import HINTS
-from seti_utils.log.layouts import parse_layout
+from seti_utils.log.layouts import panels_shown, parse_layout
 from seti_utils.log.specs import features_of
 from seti_utils.run.compose import IMAGE_KNOBS
 from seti_utils.views.injection import inject
@@ -34,17 +34,22 @@ def cadences(height=1.0):
     return x
 
 
+def held(layout):
+    """The panels that a layout reads: raw ones, cleaned ones, or both."""
+    kinds = {panel // 6 for panel in panels_shown(parse_layout(layout))}
+    return tuple(6 * kind + slot for kind in sorted(kinds) for slot in range(6))
+
+
 def as_read(x, layout):
     """What a layout reads: raw or cleaned panels, or the cleaned ones behind the raw ones."""
-    both = layout != layout.lower() and layout != layout.upper()
-    return torch.cat([x, x], 1) if both else x
+    return torch.cat([x] * (len(held(layout)) // 6), 1)
 
 
 def image_of(x, layout):
     """The layout's image; channels of different length are brought to one size."""
-    if len({channel.shape for channel in arrange_channels(x, layout)}) == 1:
-        return arrange(x, layout)
-    return render(x, layout=layout, resize={"freq": x.shape[-1], "time": 3 * x.shape[-2], "kernel": "area"})
+    if len({channel.shape for channel in arrange_channels(x, layout, held(layout))}) == 1:
+        return arrange(x, layout, held(layout))
+    return render(x, layout=layout, panels=held(layout), resize={"freq": x.shape[-1], "time": 3 * x.shape[-2], "kernel": "area"})
 
 
 def seeded():
@@ -54,7 +59,7 @@ def seeded():
 def lit(x, layout):
     """{slot: (B,) whether the needle's channel is bright in the panel shown there}."""
     shown = {}
-    for channel, image in zip(parse_layout(layout), arrange_channels(x, layout)):
+    for channel, image in zip(parse_layout(layout), arrange_channels(x, layout, held(layout))):
         for row, slots in enumerate(channel):
             for place, slot in enumerate(slots):
                 freq, time = x.shape[-1], x.shape[-2]
@@ -105,10 +110,11 @@ def test_what_a_mixture_shows_is_what_its_label_says(layout, name):
 def test_an_injected_needle_shows_in_on_slots_only_and_its_label_is_1(layout):
     y = STAR.float()
     noise = as_read(torch.randn(BATCH, 6, 96, 64, generator=seeded()), layout)
-    cleaned = layout == layout.upper()
-    out, label = inject(noise, y, generator=seeded(), families=("line",), p=1.0, amplitude=(30.0, 30.0), cleaned=cleaned)
+    out, label = inject(noise, y, generator=seeded(), families=("line",), p=1.0, amplitude=(30.0, 30.0), panels=held(layout))
     touched = torch.zeros(BATCH, dtype=torch.bool)
-    for channel, before, after in zip(parse_layout(layout), arrange_channels(noise, layout), arrange_channels(out, layout)):
+    for channel, before, after in zip(
+        parse_layout(layout), arrange_channels(noise, layout, held(layout)), arrange_channels(out, layout, held(layout))
+    ):
         for row, slots in enumerate(channel):
             for place, slot in enumerate(slots):
                 where = (slice(None), slice(row * 64, row * 64 + 64), slice(place * 96, place * 96 + 96))
@@ -123,8 +129,7 @@ def test_an_injected_needle_shows_in_on_slots_only_and_its_label_is_1(layout):
 @pytest.mark.parametrize("kind", ["gaussian", "chi2"])
 def test_noise_keeps_the_label_and_the_needle_in_its_slots(layout, kind):
     x = as_read(cadences(height=6.0), layout)
-    cleaned = layout == layout.upper()
-    out, label = add_noise(x, STAR.float(), generator=seeded(), kind=kind, low=0.3, high=1.0, p=1.0, cleaned=cleaned)
+    out, label = add_noise(x, STAR.float(), generator=seeded(), kind=kind, low=0.3, high=1.0, p=1.0, panels=held(layout))
     assert torch.equal(label, STAR.float()) and (out != x).flatten(1).any(1).all()
     for slot, bright in lit(out * 0.4, layout).items():
         assert torch.equal(bright, STAR if slot in ON else torch.zeros_like(STAR))

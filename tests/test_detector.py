@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from seti_utils.data.batches import Batch
-from seti_utils.data.cadence import OFF, ON
+from seti_utils.data.cadence import CLEANED_SIX, OFF, ON, SIX
 from seti_utils.errors import InputError
 from seti_utils.learn.objectives import Views, during
 from seti_utils.log.pages import LOG
@@ -38,7 +38,7 @@ def drawn(x, seed=0, **words):
 
 def test_places_are_where_the_pixels_changed():
     x = noise(8, 1)
-    changed, places = drawn(x, cleaned=True, needles=1)
+    changed, places = drawn(x, panels=CLEANED_SIX, needles=1)
 
     def lit(above):
         return nn.functional.adaptive_max_pool2d((changed - x > above).float().transpose(2, 3), (32, 12))
@@ -73,7 +73,7 @@ def test_sowing_leaves_its_input_and_normalises_raw_panels_only():
     x = noise(4, 2)
     before = x.clone()
     raw, _ = drawn(x)
-    cleaned, places = drawn(x, cleaned=True)
+    cleaned, places = drawn(x, panels=CLEANED_SIX)
     assert torch.equal(x, before)
     assert raw.mean((2, 3)).abs().max() < 1e-4 and (raw.std((2, 3), correction=0) - 1).abs().max() < 1e-3
     hot = places[:, :6].flatten(2).any(2)
@@ -94,8 +94,9 @@ def test_a_mark_of_a_known_track():
 
 
 def test_sowing_refuses_what_it_cannot_do():
-    with pytest.raises(InputError, match="all six"):
-        drawn(noise(2, 3)[:, :3])
+    for held in (ON, SIX + CLEANED_SIX):
+        with pytest.raises(InputError, match="all six"):
+            drawn(torch.zeros(2, len(held), 40, 64), panels=held)
     with pytest.raises(InputError, match="rise|rising|low, high"):
         drawn(noise(2, 3), amplitude=(3.0, 1.0))
 
@@ -144,10 +145,10 @@ def test_flips_move_places_with_pixels():
             candidate = (image[:, OFF] < 5.0).flatten(1).all(1)[:, None, None, None]
             return torch.cat([heat, torch.where(candidate, heat[:, ON], -20.0)], dim=1)
 
-    view = partial(render, layout="a,b,a,c,a,d")
+    view = partial(render, layout="A,B,A,C,A,D")
     generator = torch.Generator().manual_seed(4)
-    lesson = partial(inject_with_mask, families=("line",), amplitude=(40.0, 40.0), needles=1, cleaned=True)
-    batch = Batch(torch.zeros(16, 6, 24, 32).half(), torch.zeros(16), torch.arange(16))
+    lesson = partial(inject_with_mask, families=("line",), amplitude=(40.0, 40.0), needles=1)
+    batch = Batch(torch.zeros(16, 6, 24, 32).half(), torch.zeros(16), torch.arange(16), CLEANED_SIX)
 
     def loss(augments):
         views = Views(view, generator.manual_seed(4), image_augments=[during(augment) for augment in augments])
@@ -169,7 +170,7 @@ def test_drawn_needles_alone_teach_it_to_rank_cadences(seed, learned):
     optimiser = torch.optim.AdamW(model.parameters(), 5e-3)
     for step in range(60):
         x = noise(8, 100 * (seed + 1) + step).half()
-        loss = objective(model.train(), Batch(x, torch.full((8,), torch.nan), torch.arange(8)), 0.0)
+        loss = objective(model.train(), Batch(x, torch.full((8,), torch.nan), torch.arange(8), SIX), 0.0)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -204,7 +205,7 @@ def test_log_amplitudes_are_even_in_the_logarithm():
             amplitude=(8.0, 128.0),
             drop=0.0,
             law=law,
-            cleaned=True,
+            panels=CLEANED_SIX,
         )
         peak = (changed - x).amax((1, 2, 3))[y > 0.5]
         heights[law] = float(np.median(peak.numpy()))

@@ -21,7 +21,7 @@ from seti_utils.stats.seeds import seed_of
 
 
 def objective(**choices):
-    return supervised(bce, Views(lambda x: x.float(), torch.Generator()), **choices)
+    return supervised(bce, Views(lambda x, panels: x.float(), torch.Generator()), **choices)
 
 
 def trained(model, *, batches=tiny_training.stream, rate=0.1, epochs=2, steps=6, optimiser=None, seed=0, **choices):
@@ -292,7 +292,7 @@ def test_dropout_of_a_step_does_not_depend_on_the_steps_before():
 
 def test_a_batch_may_be_anything_the_objective_understands():
     model = net()
-    pair = SimpleNamespace(x=torch.zeros(2, 2, 4, 4), y=torch.ones(2))
+    pair = SimpleNamespace(x=torch.zeros(2, 2, 4, 4), y=torch.ones(2), panels=(0, 1))
     position, _ = trained(
         model, batches=lambda epoch, first: [(pair, pair)] * 6, objective=lambda m, b, d: objective()(m, b[0], d)
     )

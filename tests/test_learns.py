@@ -11,7 +11,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from seti_utils.data.cadence import OFF
+from seti_utils.data.cadence import OFF, SIX
 from seti_utils.learn.fit import fit
 from seti_utils.learn.objectives import Views, distill, fixmatch, paired, supervised
 from seti_utils.learn.predicting import predict
@@ -64,14 +64,14 @@ def stream(x, y, rows):
     def batches(epoch, first):
         order = rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(epoch))]
         for chosen in order[first * BASE.batch :].split(BASE.batch):
-            yield SimpleNamespace(x=x[chosen], y=y[chosen], rows=chosen)
+            yield SimpleNamespace(x=x[chosen], y=y[chosen], rows=chosen, panels=SIX)
 
     return batches
 
 
 def scores(config, model, x, rows):
     """Logits of ``rows``."""
-    batches = (SimpleNamespace(x=x[part], rows=part) for part in rows.split(32))
+    batches = (SimpleNamespace(x=x[part], rows=part, panels=SIX) for part in rows.split(32))
     return predict(model, batches, view_of(config), tta=config.tta)[0]
 
 

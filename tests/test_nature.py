@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from seti_utils.data.cadence import FREQ, OFF, ON, PANELS, TIME
+from seti_utils.data.cadence import CLEANED_SIX, FREQ, OFF, ON, PANELS, SIX, TIME
 from seti_utils.errors import InputError
 from seti_utils.sky.background import random_glare
 from seti_utils.sky.carriers import any_subset, terrestrial_carriers
@@ -209,11 +209,11 @@ def test_every_subset_is_equally_likely():
     assert len(count) == 7 and count.min() > 850
 
 
-@pytest.mark.parametrize("cleaned", [False, True])
-def test_natural_needles_keep_the_label_rule(cleaned):
+@pytest.mark.parametrize("panels", [SIX, CLEANED_SIX])
+def test_natural_needles_keep_the_label_rule(panels):
     x = torch.randn(64, PANELS, TIME, FREQ, generator=seeded(13))
     y = torch.tensor([0.0, 0.2, 0.5, 1.0] * 16)
-    out, label = inject(x, y, generator=seeded(14), families=("line", "drift"), p=0.7, nature=("all",), cleaned=cleaned,
+    out, label = inject(x, y, generator=seeded(14), families=("line", "drift"), p=0.7, nature=("all",), panels=panels,
                         amplitude=(20.0, 300.0), law="log", drop=0.0)  # fmt: skip
     hit = (out != x).flatten(1).any(1)
     assert 10 < hit.sum() < 32 and (y[hit] < 0.5).all()
@@ -223,7 +223,7 @@ def test_natural_needles_keep_the_label_rule(cleaned):
 
 def test_marks_are_the_bright_half_of_a_wide_needle():
     x = torch.zeros(16, PANELS, 78, 64)
-    words = {"families": ("drift",), "amplitude": (50.0, 50.0), "needles": 1, "freq": 64, "time": 78, "cleaned": True}
+    words = {"families": ("drift",), "amplitude": (50.0, 50.0), "needles": 1, "freq": 64, "time": 78, "panels": CLEANED_SIX}
     drawn, places = inject_with_mask(x, generator=seeded(15), nature=("width",), fwhm=(4.0, 6.0), **words)
     any_needle, candidate = places[:, :PANELS].transpose(2, 3) > 0, places[:, PANELS:].transpose(2, 3) > 0
     lit = drawn.amax(3, keepdim=True)
@@ -239,8 +239,8 @@ def test_marks_are_the_bright_half_of_a_wide_needle():
 def test_bright_backgrounds_are_added_and_never_marked():
     x = torch.randn(48, PANELS, 78, 64, generator=seeded(16))
     words = {"families": ("drift",), "amplitude": (1e-3, 1e-3), "needles": 1, "freq": 64, "time": 13, "nature": ("width",)}
-    plain, before = inject_with_mask(x, generator=seeded(17), cleaned=True, **words)
-    lit, places = inject_with_mask(x, generator=seeded(17), cleaned=True, glare=0.5, **words)
+    plain, before = inject_with_mask(x, generator=seeded(17), panels=CLEANED_SIX, **words)
+    lit, places = inject_with_mask(x, generator=seeded(17), panels=CLEANED_SIX, glare=0.5, **words)
     bright = (lit - x).amax((1, 2, 3))
     dazzled = bright > 1
     assert 0.25 < dazzled.float().mean() < 0.75 and bright.max() > 100 and (plain - x).abs().max() < 0.01

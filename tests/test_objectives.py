@@ -21,11 +21,11 @@ from seti_utils.stats.auc import auc
 
 def batch(n=6, seed=0):
     generator = torch.Generator().manual_seed(seed)
-    return SimpleNamespace(x=torch.randn(n, 2, 4, 4, generator=generator).half(), y=(torch.arange(n) % 2).float())
+    return SimpleNamespace(x=torch.randn(n, 2, 4, 4, generator=generator).half(), y=(torch.arange(n) % 2).float(), panels=(0, 1))
 
 
 def views(**steps):
-    return Views(lambda x: x.float(), torch.Generator().manual_seed(0), **steps)
+    return Views(lambda x, panels: x.float(), torch.Generator().manual_seed(0), **steps)
 
 
 class Spy(nn.Module):
@@ -45,17 +45,21 @@ def test_panels_are_augmented_before_rendering_and_images_after():
     seen = []
 
     def step(name):
-        return lambda x, y, done, generator: (seen.append((name, x.dtype, done)), (x + 1, y / 2))[1]
+        return lambda x, y, done, generator, panels=None: (seen.append((name, x.dtype, done, panels)), (x + 1, y / 2))[1]
 
     made = Views(
-        lambda x: (seen.append(("render", x.dtype, None)), x[:, :1] * 10)[1],
+        lambda x, panels: (seen.append(("render", x.dtype, None, panels)), x[:, :1] * 10)[1],
         torch.Generator(),
         panel_augments=[step("panels")],
         image_augments=[step("image")],
     )
     given = batch()
     image, y = made.training(given, 0.25)
-    assert seen == [("panels", torch.float32, 0.25), ("render", torch.float32, None), ("image", torch.float32, 0.25)]
+    assert seen == [
+        ("panels", torch.float32, 0.25, (0, 1)),
+        ("render", torch.float32, None, (0, 1)),
+        ("image", torch.float32, 0.25, None),
+    ]
     torch.testing.assert_close(image, (given.x.float()[:, :1] + 1) * 10 + 1)
     torch.testing.assert_close(y, given.y / 4)
     assert torch.equal(given.x, batch().x), "the batch's reused buffer was changed"
@@ -123,8 +127,8 @@ def test_fixmatch_learns_only_from_confident_rows(two):
 
 def test_distill_moves_the_label_towards_the_teachers_score():
     teacher, given = Spy(), batch()
-    step = distill(teacher, lambda x: x.float(), weight=0.25)
-    x, y = step(given.x, given.y, 0.0, torch.Generator())
+    step = distill(teacher, lambda x, panels: x.float(), weight=0.25)
+    x, y = step(given.x, given.y, 0.0, torch.Generator(), panels=given.panels)
     torch.testing.assert_close(y, 0.75 * given.y + 0.25 * torch.sigmoid(given.x.float()[:, 0].mean((1, 2))))
     assert x is given.x
     assert not teacher.calls[0][2] and not teacher.calls[0][3] and not teacher.scale.requires_grad
@@ -208,5 +212,5 @@ def test_a_student_learns_from_a_teacher_alone(seed, learned):
         return (given._replace(y=torch.zeros_like(given.y)) for given in tiny_training.stream(epoch, first, seed=seed))
 
     student = tiny_training.Net()
-    objective = supervised(bce, views(panel_augments=[distill(teacher, lambda x: x.float(), weight=1.0)]))
+    objective = supervised(bce, views(panel_augments=[distill(teacher, lambda x, panels: x.float(), weight=1.0)]))
     learned(reached(objective, student, seed, unlabelled), above=0.9, mean=0.995, sd=0.005)

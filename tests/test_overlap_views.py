@@ -54,6 +54,7 @@ def test_only_what_the_layout_shows_is_read(competition, overlap):
         config = LOG.config(name, {"layout": layout, "panels": None})
         source = cadences(config, competition, "train", runtime)
         assert torch.equal(read(source), wanted), layout
+        assert source.panels == panels_of(config)
         assert len(source) == 12 and np.array_equal(source.ids, competition.train["id"])
     assert panels_of(LOG.config("sky_cleaned_beside")) == tuple(range(12))
 
@@ -64,9 +65,9 @@ def test_augmented_panels_become_an_image_that_the_encoder_takes(competition, ov
     x = read(cadences(config, competition, "train", Runtime(overlap=overlap)), range(12)).float()
     y, generator = torch.zeros(12), torch.Generator().manual_seed(0)
     for step in augments(config, PANEL_KNOBS):
-        x, y = step(x, y, 0.0, generator)
+        x, y = step(x, y, 0.0, generator, panels=panels_of(config))
     assert y.sum() > 0
-    image = view_of(config)(x)
+    image = view_of(config)(x, panels=panels_of(config))
     channels = len(config.layout.split(","))
     assert image.shape == (12, channels, 256, 39)
     model = build_model("test_efficientnet", channels, panels=lambda width: PanelEncoder(width, "attention"))

@@ -25,13 +25,13 @@ class Asymmetric(nn.Module):
         return self.dropout(self.norm(logit[:, None]))[:, 0]
 
 
-def image_of(x):
+def image_of(x, panels=(0, 1)):
     return x.float().flatten(1, 2).transpose(1, 2)[:, None, :8, :10]
 
 
 def batches_of(x, order, size):
     parts = np.split(order, range(size, len(order), size))
-    return [SimpleNamespace(x=x[rows], rows=torch.tensor(rows)) for rows in parts]
+    return [SimpleNamespace(x=x[rows], rows=torch.tensor(rows), panels=(0, 1)) for rows in parts]
 
 
 @pytest.fixture
@@ -64,7 +64,9 @@ def test_several_networks_in_one_pass_give_each_ones_own_logits_bit_for_bit(x):
     for number, model in enumerate(models):
         model.weight.data *= number + 1
     rendered = []
-    logits, rows = predict_together(models, batches_of(x, np.arange(7), 3), lambda given: rendered.append(1) or image_of(given))
+    logits, rows = predict_together(
+        models, batches_of(x, np.arange(7), 3), lambda given, panels: rendered.append(1) or image_of(given)
+    )
     assert rows.tolist() == list(range(7)) and logits.shape == (3, 7) and len(rendered) == 3
     for model, logit in zip(models, logits):
         assert logit.tobytes() == predict(model, batches_of(x, np.arange(7), 3), image_of)[0].tobytes()
@@ -89,7 +91,7 @@ def test_render_is_called_once_per_batch(x):
     predict(
         Asymmetric(),
         batches_of(x, np.arange(7), 3),
-        lambda panels: calls.append(len(panels)) or image_of(panels),
+        lambda x, panels: calls.append(len(x)) or image_of(x),
         tta=("identity", "freq", "time", "both"),
     )
     assert calls == [3, 3, 1]
@@ -102,7 +104,7 @@ def test_a_reused_buffer_does_not_change_earlier_rows(x):
         for start in (0, 2, 4):
             buffer.copy_(x[start : start + 2])
             rows.copy_(torch.tensor([start, start + 1]))
-            yield SimpleNamespace(x=buffer, rows=rows)
+            yield SimpleNamespace(x=buffer, rows=rows, panels=(0, 1))
 
     logits, found = predict(Asymmetric(), reusing(), image_of)
     assert found.tolist() == list(range(6))

@@ -120,7 +120,7 @@ def course(rate, seed, epochs=12):
         survival.check_alive(history, (epoch + 1) / epochs)
         return history[-1]
 
-    objective = supervised(bce, Views(lambda x: x.float(), torch.Generator()))
+    objective = supervised(bce, Views(lambda x, panels: x.float(), torch.Generator()))
     return fit(
         model,
         partial(tiny_training.stream, seed=seed),

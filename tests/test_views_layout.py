@@ -5,10 +5,11 @@ from functools import partial
 import pytest
 import torch
 
+from seti_utils.data.cadence import CLEANED_SIX, ON, SIX
 from seti_utils.errors import InputError
 from seti_utils.log.layouts import parse_layout
 from seti_utils.views.cleaning import clip
-from seti_utils.views.layout import arrange, rows_of
+from seti_utils.views.layout import arrange, kinds_of, rows_of
 from seti_utils.views.normalising import normalise_panels
 from seti_utils.views.rendering import mirror, render
 from seti_utils.views.resizing import resize
@@ -62,11 +63,12 @@ def test_channels_of_different_length_need_a_resize(x):
 
 def test_on_panels_alone_serve_the_layouts_that_show_no_others(x):
     on = x[:, [0, 2, 4]]
-    assert torch.equal(arrange(on, "aaa"), arrange(x, "aaa"))
-    assert torch.equal(arrange(on, "a,a,a"), arrange(x, "a,a,a"))
-    with pytest.raises(InputError, match=r"panels \[1, 3, 5\] are needed"):
-        arrange(on, "aaa,bcd")
-    with pytest.raises(InputError, match="4 panels"):
+    assert torch.equal(arrange(on, "aaa", ON), arrange(x, "aaa"))
+    assert torch.equal(arrange(on, "a,a,a", ON), arrange(x, "a,a,a"))
+    assert torch.equal(arrange(x[:, [0, 4, 2, 1]], "aaab", (0, 4, 2, 1)), arrange(x, "aaab"))
+    with pytest.raises(InputError, match=r"panels \[1, 3, 5\] are needed, but only 0, 2, 4 are there; read the panels too"):
+        arrange(on, "aaa,bcd", ON)
+    with pytest.raises(InputError, match="4 panels, and the numbers of 6"):
         arrange(x[:, :4], "aaa")
 
 
@@ -140,22 +142,31 @@ def test_capital_letters_are_cleaned_panels_alone_or_beside_the_raw_ones():
     assert parse_layout("AAA,BCD") == (((6, 8, 10),), ((7, 9, 11),))
     raw, cleaned = torch.randn(2, 6, 5, 4), torch.randn(2, 6, 5, 4)
     both = torch.cat([raw, cleaned], 1)
-    assert torch.equal(arrange(cleaned, "AAA,BCD"), arrange(cleaned, "aaa,bcd"))
-    beside = arrange(both, "aaa,bcd,AAA,BCD")
-    assert torch.equal(beside[:, :2], arrange(both[:, :6], "aaa,bcd")) and torch.equal(beside[:, 2:], arrange(cleaned, "aaa,bcd"))
-    assert torch.equal(arrange(both, "abacad"), arrange(both[:, :6], "abacad"))
-    assert torch.equal(arrange(cleaned[:, ::2], "AAA"), arrange(cleaned, "AAA"))
+    assert torch.equal(arrange(cleaned, "AAA,BCD", CLEANED_SIX), arrange(cleaned, "aaa,bcd"))
+    beside = arrange(both, "aaa,bcd,AAA,BCD", SIX + CLEANED_SIX)
+    assert torch.equal(beside[:, :2], arrange(raw, "aaa,bcd")) and torch.equal(beside[:, 2:], arrange(cleaned, "aaa,bcd"))
+    assert torch.equal(arrange(both, "abacad", SIX + CLEANED_SIX), arrange(raw, "abacad"))
+    assert torch.equal(arrange(cleaned[:, ::2], "AAA", CLEANED_SIX[::2]), arrange(cleaned, "AAA", CLEANED_SIX))
     for layout in ("aaa,AAA", "aAa"):
-        with pytest.raises(InputError, match="raw and cleaned panels are needed"):
+        with pytest.raises(InputError, match="are there; read the cleaned panels too"):
             arrange(raw, layout)
     with pytest.raises(InputError, match=r"\[7, 9, 11\] are needed"):
-        arrange(cleaned[:, ::2], "AAA,BCD")
+        arrange(cleaned[:, ::2], "AAA,BCD", CLEANED_SIX[::2])
+
+
+@pytest.mark.parametrize("panels", [(0, 6), (6, 0), (0, 2, 4, 6, 7, 8), (1, 0, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11)])
+def test_raw_and_cleaned_panels_hold_the_same_slots_in_one_order(panels):
+    if panels == (0, 6):
+        assert kinds_of(panels) == [(slice(0, 1), (0,), False), (slice(1, 2), (0,), True)]
+    else:
+        with pytest.raises(InputError, match="the raw ones first"):
+            kinds_of(panels)
 
 
 def test_steps_that_measure_a_panel_leave_cleaned_ones_in_their_unit():
     both = 5 * torch.randn(2, 12, 273, 64)
     clean = (partial(whiten, limit=3.0), partial(clip, limit=9.0))
-    image = render(both, layout="aaa,AAA", clean=clean)
+    image = render(both, layout="aaa,AAA", panels=SIX + CLEANED_SIX, clean=clean)
     assert torch.equal(image[:, :1], render(both[:, :6], layout="aaa", clean=clean))
-    assert torch.equal(image[:, 1:], render(both[:, 6:].clamp(-9, 9), layout="AAA"))
-    assert torch.equal(image[:, 1:], render(both[:, 6:], layout="AAA", clean=clean))
+    assert torch.equal(image[:, 1:], render(both[:, 6:].clamp(-9, 9), layout="AAA", panels=CLEANED_SIX))
+    assert torch.equal(image[:, 1:], render(both[:, 6:], layout="AAA", panels=CLEANED_SIX, clean=clean))

@@ -32,6 +32,7 @@ class Batch(NamedTuple):
     x: torch.Tensor
     y: torch.Tensor
     rows: torch.Tensor
+    panels: tuple[int, ...] = (0, 1)
 
 
 class Net(nn.Module):
@@ -70,7 +71,7 @@ def stream(epoch, first, *, stage=0, team=distributed.Team(), batch=BATCH, read=
         yield Batch(x[chosen], y[chosen], chosen)
 
 
-def noisy(x, y, *, generator):
+def noisy(x, y, *, generator, panels=None):
     return x + 0.1 * torch.randn(x.shape, generator=generator), y
 
 
@@ -107,7 +108,9 @@ def train(
         if position.epoch < EPOCHS:
             write = partial(checkpoint.save_resume, path, meta=META, **made) if team.leads else lambda position: None
             views = objectives.Views(
-                lambda x: x.float(), randomness.generator, panel_augments=[objectives.during(augment) for augment in augments]
+                lambda x, panels: x.float(),
+                randomness.generator,
+                panel_augments=[objectives.during(augment) for augment in augments],
             )
             inner = objectives.supervised(bce, views, autocast=made["precision"].autocast)
 

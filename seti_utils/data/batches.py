@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from seti_utils.data.cadence import FREQ, PANEL_BYTES, TIME
+from seti_utils.data.cadence import FREQ, PANEL_BYTES, TIME, Panels
 from seti_utils.data.sources import Source, check_rows
 from seti_utils.machine import cores
 
@@ -28,11 +28,13 @@ PATIENCE = 32
 
 
 class Batch(NamedTuple):
-    """``x``: float16 (B, P, 273, 256) in a reused buffer. ``y``: float32 (B,), NaN without targets. ``rows``: int64."""
+    """Some cadences: ``x`` float16 (B, P, 273, 256) in a reused buffer, ``y`` float32 (B,), NaN without targets, ``rows`` int64
+    (B,), and ``panels``, the numbers of the P panels (:data:`seti_utils.data.cadence.Panels`)."""
 
     x: torch.Tensor
     y: torch.Tensor
     rows: torch.Tensor
+    panels: Panels
 
 
 def batches(
@@ -113,7 +115,7 @@ def on_device(stream: Iterable[Batch], device: str | torch.device) -> Iterator[B
     """
     device = torch.device(device)
     for batch in stream:
-        moved = Batch(*(part.to(device, non_blocking=True) for part in batch))
+        moved = Batch(*(part.to(device, non_blocking=True) for part in batch[:3]), batch.panels)
         copied = torch.cuda.Event() if device.type == "cuda" else None
         if copied:
             copied.record(torch.cuda.current_stream(device))
@@ -157,7 +159,7 @@ def _stream(
             if max([one.result() for one in parts]) > SLOW_S:
                 announced_until = number + PATIENCE
             places = torch.from_numpy(rows)
-            yield Batch(x, y[places], places)
+            yield Batch(x, y[places], places, source.panels)
     finally:
         for pool in (readers, announcer):
             pool.shutdown(wait=True, cancel_futures=True)

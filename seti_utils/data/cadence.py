@@ -13,6 +13,13 @@ SHAPE = (PANELS, TIME, FREQ)
 ON, OFF = (0, 2, 4), (1, 3, 5)
 """Panels with the telescope on the target A, and on its neighbours B, C, D."""
 
+SIX = tuple(range(PANELS))
+CLEANED_SIX = tuple(PANELS + panel for panel in SIX)
+"""The numbers of a whole cadence's panels, and of the same panels cleaned of the sky that other files show."""
+
+Panels = tuple[int, ...]
+"""Which panels an array (B, P, T, F) holds, number by number along P."""
+
 DF_HZ = 2861.022949
 DT_S = 1.073741824
 PANEL_S = TIME * DT_S

@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from seti_utils.data.cadence import FREQ, HEADER_BYTES, PANEL_BYTES, TIME, panel_numbers
+from seti_utils.data.cadence import FREQ, HEADER_BYTES, PANEL_BYTES, PANELS, TIME, panel_numbers
 from seti_utils.data.reading import check_finite, read_panels, renormalise_panels, runs
 from seti_utils.errors import InputError
 
@@ -118,17 +118,33 @@ class JoinedCadences:
         ]
 
 
-class BesideCadences:
-    """The same cadences from two sources, the panels of the second behind those of the first: raw, then cleaned.
+class CleanedPanels:
+    """A source of cleaned panels under the numbers that tell them from raw ones: 6 to 11 instead of 0 to 5."""
 
-    Panels are numbered on: six raw ones and six cleaned ones are 0 to 11.
-    """
+    def __init__(self, source: Source):
+        self.source, self.ids = source, source.ids
+        self.panels = tuple(PANELS + panel for panel in source.panels)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def read_into(self, rows: Sequence[int], out: torch.Tensor) -> None:
+        """Fill ``out`` with the cadences of ``rows``."""
+        self.source.read_into(rows, out)
+
+    def will_need(self, rows: Sequence[int]) -> None:
+        """Announce ``rows``."""
+        self.source.will_need(rows)
+
+
+class BesideCadences:
+    """The same cadences from two sources, the panels of the second behind those of the first: raw, then cleaned."""
 
     def __init__(self, first: Source, second: Source):
         if not np.array_equal(first.ids, second.ids):
             raise ValueError("both sources need the same cadences in the same order")
         self.first, self.second, self.ids = first, second, first.ids
-        self.panels = tuple(range(len(first.panels) + len(second.panels)))
+        self.panels = first.panels + second.panels
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -1,6 +1,7 @@
 """What a training step minimises: from a batch of panels on the CPU to one loss, every augmentation on the device.
 
-An augmentation here is ``(x, y, done, generator) -> (x, y)``; ``during`` makes one from the functions of ``views``.
+An augmentation here is ``(x, y, done, generator) -> (x, y)``, one of panels takes ``panels=``, their numbers, too; ``during`` makes
+one from the functions of ``views``. To render is ``(x, panels=) -> image``.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -9,20 +10,22 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from torch import nn
 
+from seti_utils.data.batches import Batch
+from seti_utils.data.cadence import Panels
 from seti_utils.learn.average import bare
 from seti_utils.learn.losses import as_logit
 
-Augment = Callable[[torch.Tensor, torch.Tensor, float, torch.Generator], tuple[torch.Tensor, torch.Tensor]]
+Augment = Callable[..., tuple[torch.Tensor, torch.Tensor]]
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-Render = Callable[[torch.Tensor], torch.Tensor]
+Render = Callable[..., torch.Tensor]
 Context = Callable[[], AbstractContextManager]
 
 
 def during(augment: Callable[..., tuple[torch.Tensor, torch.Tensor]], until: float | None = None) -> Augment:
     """``augment(x, y, generator=...)`` as a step of an objective, off once ``done`` reaches ``until`` of the stage."""
 
-    def step(x: torch.Tensor, y: torch.Tensor, done: float, generator: torch.Generator):
-        return (x, y) if until is not None and done >= until else augment(x, y, generator=generator)
+    def step(x: torch.Tensor, y: torch.Tensor, done: float, generator: torch.Generator, **panels: Panels):
+        return (x, y) if until is not None and done >= until else augment(x, y, generator=generator, **panels)
 
     return step
 
@@ -54,7 +57,7 @@ class Views:
         self.layout = torch.channels_last if channels_last else torch.contiguous_format
         self.copied: torch.cuda.Event | None = None
 
-    def receive(self, batch: object) -> tuple[torch.Tensor, torch.Tensor]:
+    def receive(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         """The batch's panels and labels on the device; on CUDA the copy of a pinned batch does not block.
 
         The copy before this one has ended when this returns, because the reader reuses its buffers.
@@ -67,20 +70,20 @@ class Views:
             self.copied.record(torch.cuda.current_stream(self.device))
         return x, y
 
-    def training(self, batch: object, done: float) -> tuple[torch.Tensor, torch.Tensor]:
+    def training(self, batch: Batch, done: float) -> tuple[torch.Tensor, torch.Tensor]:
         """Augmented image (B, C, freq, time) and soft label (B,)."""
         x, y = self.receive(batch)
         x = x.float() if self.panel_augments else x
         for augment in self.panel_augments:
-            x, y = augment(x, y, done, self.generator)
-        image = self.render(x)
+            x, y = augment(x, y, done, self.generator, panels=batch.panels)
+        image = self.render(x, panels=batch.panels)
         for augment in self.image_augments:
             image, y = augment(image, y, done, self.generator)
         return image.contiguous(memory_format=self.layout), y
 
-    def plain(self, x: torch.Tensor) -> torch.Tensor:
-        """The image of panels ``x`` as evaluation sees it: no augmentation."""
-        return self.render(x).contiguous(memory_format=self.layout)
+    def plain(self, batch: Batch) -> torch.Tensor:
+        """The image of a batch as evaluation sees it: no augmentation."""
+        return self.render(self.receive(batch)[0], panels=batch.panels).contiguous(memory_format=self.layout)
 
 
 def supervised(loss: Loss, views: Views, *, autocast: Context = nullcontext) -> Callable[..., torch.Tensor]:
@@ -89,7 +92,7 @@ def supervised(loss: Loss, views: Views, *, autocast: Context = nullcontext) -> 
     The network is called as ``model(image, target)``, because a margin head needs the label.
     """
 
-    def objective(model: nn.Module, batch: object, done: float) -> torch.Tensor:
+    def objective(model: nn.Module, batch: Batch, done: float) -> torch.Tensor:
         image, y = views.training(batch, done)
         with autocast():
             output = model(image, y)
@@ -116,10 +119,10 @@ def fixmatch(
     added to the supervised loss. Both views that learn share one forward pass. Labels of unlabelled rows are not read.
     """
 
-    def objective(model: nn.Module, batch: tuple[object, object], done: float) -> torch.Tensor:
+    def objective(model: nn.Module, batch: tuple[Batch, Batch], done: float) -> torch.Tensor:
         labelled, unlabelled = batch
         image, y = views.training(labelled, done)
-        weak = views.plain(views.receive(unlabelled)[0])
+        weak = views.plain(unlabelled)
         target = scored(bare(model), weak, autocast)
         model.train()
         for augment in strong:
@@ -143,8 +146,8 @@ def distill(teacher: nn.Module, render: Render, *, weight: float = 0.5, autocast
     """
     teacher = bare(teacher).requires_grad_(False)
 
-    def step(x: torch.Tensor, y: torch.Tensor, done: float, generator: torch.Generator):
-        return x, torch.lerp(y, scored(teacher, render(x), autocast), weight)
+    def step(x: torch.Tensor, y: torch.Tensor, done: float, generator: torch.Generator, panels: Panels):
+        return x, torch.lerp(y, scored(teacher, render(x, panels=panels), autocast), weight)
 
     return step
 
@@ -159,7 +162,7 @@ def scored(model: nn.Module, image: torch.Tensor, autocast: Context) -> torch.Te
 
 
 def paired(
-    labelled: Callable[[int, int], Iterable[object]], unlabelled: Callable[[int, int], Iterable[object]]
-) -> Callable[[int, int], Iterable[tuple[object, object]]]:
+    labelled: Callable[[int, int], Iterable[Batch]], unlabelled: Callable[[int, int], Iterable[Batch]]
+) -> Callable[[int, int], Iterable[tuple[Batch, Batch]]]:
     """Two streams of batches as one, for ``fixmatch``: both resume at the same number, the shorter one ends it."""
     return lambda epoch, first: zip(labelled(epoch, first), unlabelled(epoch, first), strict=False)

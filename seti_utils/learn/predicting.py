@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from seti_utils.data.batches import Batch
 from seti_utils.errors import InputError
 from seti_utils.learn.precision import DTYPES, choose_precision
 from seti_utils.views.rendering import AXES, mirror
@@ -13,8 +14,8 @@ from seti_utils.views.rendering import AXES, mirror
 
 def predict(
     model: nn.Module,
-    batches: Iterable,
-    render: Callable[[Tensor], Tensor],
+    batches: Iterable[Batch],
+    render: Callable[..., Tensor],
     *,
     tta: Sequence[str] = ("identity", "freq"),
     device: str | torch.device = "cpu",
@@ -24,9 +25,8 @@ def predict(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Mean logits over the views of ``tta``, and the rows they belong to, in the order of ``batches``.
 
-    ``batches`` yields objects with ``x`` (float16 ``(B, P, T, F)``) and ``rows`` (int64 ``(B,)``); the last one may
-    be smaller. ``render`` makes the image ``(B, C, freq, time)`` of a batch on ``device`` and is called once per
-    batch, whatever the number of views. ``autocast`` is the network's precision, "fp16", "bf16" or None
+    ``batches``: those of :func:`seti_utils.data.batches.batches`; the last one may be smaller. ``render(x, panels=)`` makes
+    the image ``(B, C, freq, time)`` of a batch on ``device`` and is called once per batch, whatever the number of views. ``autocast`` is the network's precision, "fp16", "bf16" or None
     for float32, as far as the device has it (see ``learn.precision.choose_precision``). ``mosaic`` is the layout's
     number of panel rows (``views.layout.rows_of``), each mirrored in its own place.
     ``finite=False`` returns NaN and infinity instead of refusing them: for whoever judges a run that may be dead.
@@ -44,8 +44,8 @@ def predict(
 
 def predict_together(
     models: Sequence[nn.Module],
-    batches: Iterable,
-    render: Callable[[Tensor], Tensor],
+    batches: Iterable[Batch],
+    render: Callable[..., Tensor],
     *,
     tta: Sequence[str] = ("identity", "freq"),
     device: str | torch.device = "cpu",
@@ -69,7 +69,7 @@ def predict_together(
         with torch.inference_mode(), torch.backends.cudnn.flags(benchmark=False, deterministic=True):
             for batch in batches:
                 numbers = torch.as_tensor(batch.rows, dtype=torch.int64).cpu().numpy().copy()
-                image = render(batch.x.to(device))
+                image = render(batch.x.to(device), panels=batch.panels)
                 views: list[list[Tensor]] = [[] for _ in models]
                 with torch.autocast(device.type, dtype=DTYPES[kind], enabled=kind is not None):
                     for view in tta:

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from seti_utils.data.batches import Batch
 from seti_utils.data.cadence import OFF, ON, PANELS
 from seti_utils.errors import InputError
 from seti_utils.learn.objectives import Context, Views
@@ -117,19 +118,19 @@ def detecting(
 ) -> Callable[..., Tensor]:
     """Objective: needles are sown into the batch, and the heat map is to be hot where they are, and nowhere else.
 
-    ``inject_with_mask(x, generator=, freq=, time=)`` gives panels and places (:func:`seti_utils.views.masked_injection.inject_with_mask`). The places go
+    ``inject_with_mask(x, generator=, panels=, freq=, time=)`` gives panels and places (:func:`seti_utils.views.masked_injection.inject_with_mask`). The places go
     through the image augmentations as further channels, so what moves pixels moves them alike. The batch's own labels
     are not read. Returns the mean binary cross-entropy over all places, in float32.
     """
 
-    def objective(model: nn.Module, batch: object, done: float) -> Tensor:
+    def objective(model: nn.Module, batch: Batch, done: float) -> Tensor:
         x, y = views.receive(batch)
         x = x.float()
         for augment in views.panel_augments:
-            x, _ = augment(x, y, done, views.generator)
-        size = views.render(x[:1]).shape[-2:]
-        x, places = inject_with_mask(x, generator=views.generator, freq=size[0], time=size[1])
-        both = torch.cat([views.render(x), places], dim=1)
+            x, _ = augment(x, y, done, views.generator, panels=batch.panels)
+        size = views.render(x[:1], panels=batch.panels).shape[-2:]
+        x, places = inject_with_mask(x, generator=views.generator, panels=batch.panels, freq=size[0], time=size[1])
+        both = torch.cat([views.render(x, panels=batch.panels), places], dim=1)
         for augment in views.image_augments:
             both, _ = augment(both, y, done, views.generator)
         image, places = both.split((x.shape[1], places.shape[1]), dim=1)

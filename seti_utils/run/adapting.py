@@ -25,7 +25,7 @@ def plain_images(
 ) -> Iterator[torch.Tensor]:
     """Images of the ``rows`` of ``source`` in that order, without augmentation."""
     for part in batches(source, None, rows, batch, workers=workers):
-        yield view(part.x.to(device)).contiguous(memory_format=torch.channels_last)
+        yield view(part.x.to(device), panels=part.panels).contiguous(memory_format=torch.channels_last)
 
 
 def test_batches(

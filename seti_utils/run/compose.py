@@ -46,14 +46,12 @@ def augments(config: Config, knobs: Sequence[str]) -> tuple[Augment, ...]:
             step = bound(spec)
             if isinstance(spec, specs.Flip):
                 step = partial(step, rows=rows_of(config.layout))
-            if isinstance(spec, (specs.Injection, specs.Noise)):
-                step = partial(step, cleaned=min(panels_of(config)) >= RAW)
             steps.append(during(step, getattr(spec, "until", None)))
     return tuple(steps)
 
 
-def view_of(config: Config) -> Callable[[torch.Tensor], torch.Tensor]:
-    """Panels (B, P, T, F) to the network's image (B, C, freq, time), without randomness."""
+def view_of(config: Config) -> Callable[..., torch.Tensor]:
+    """Panels (B, P, T, F), with their numbers as ``panels=``, to the network's image (B, C, freq, time), without randomness."""
     return partial(
         render,
         layout=parse_layout(config.layout),

@@ -35,7 +35,6 @@ from seti_utils.learn.survival import (
 )
 from seti_utils.log import specs
 from seti_utils.log.config import Config, plain
-from seti_utils.log.layouts import RAW
 from seti_utils.log.pages import LOG
 from seti_utils.machine import versions
 from seti_utils.nets.detector import detecting
@@ -52,7 +51,6 @@ from seti_utils.run.compose import (
     loss_of,
     network_of,
     optimiser_of,
-    panels_of,
     schedule_of,
     view_of,
 )
@@ -185,8 +183,7 @@ class FoldRun:
             )
             return bound(self.config.adapt)(flips, autocast=self.precision.autocast)
         if self.config.detect:
-            needles = partial(bound(self.config.detect), cleaned=min(panels_of(self.config)) >= RAW)
-            return detecting(self.views, needles, autocast=self.precision.autocast)
+            return detecting(self.views, bound(self.config.detect), autocast=self.precision.autocast)
         if self.config.fixmatch is None or phase.kind == "sky":
             return supervised(self.loss, self.views, autocast=self.precision.autocast)
         strong = augments(self.config, ("flip", "cutout"))
@@ -259,7 +256,7 @@ class FoldRun:
     def attempt(self, model, objective, phase: Phase, batch: int) -> None:
         """One forward and backward pass on ``batch`` empty cadences: does it fit into memory?"""
         x = torch.zeros(batch, len(self.rows.source.panels), TIME, FREQ, dtype=torch.float16)
-        empty = Batch(x, torch.zeros(batch), torch.arange(batch))
+        empty = Batch(x, torch.zeros(batch), torch.arange(batch), self.rows.source.panels)
         two = self.config.fixmatch and phase.kind in ("head", "all")
         objective(model, (empty, empty) if two else empty, 0.0).backward()
         model.zero_grad(set_to_none=True)

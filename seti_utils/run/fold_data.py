@@ -7,10 +7,11 @@ import numpy as np
 import torch
 
 from seti_utils.data.batches import Batch, batches, epoch_order
+from seti_utils.data.cadence import SIX
 from seti_utils.data.competition import Competition, find_data, read_competition
 from seti_utils.data.folds import fingerprint, settled_folds
 from seti_utils.data.packed import open_cadences
-from seti_utils.data.sources import BesideCadences, JoinedCadences, Source
+from seti_utils.data.sources import BesideCadences, CleanedPanels, JoinedCadences, Source
 from seti_utils.errors import InputError
 from seti_utils.learn.distributed import Team, part_of
 from seti_utils.log.config import Config
@@ -59,7 +60,8 @@ def cadences(config: Config, competition: Competition, split: str, runtime: Runt
     panels = panels_of(config)
     raw, clean = [panel for panel in panels if panel < RAW], [panel - RAW for panel in panels if panel >= RAW]
     parts = [open_cadences(competition, split, runtime.packed, raw)] if raw else []
-    parts += [open_cadences(competition, split, cleaned_stores(runtime.overlap, competition), clean)] if clean else []
+    if clean:
+        parts.append(CleanedPanels(open_cadences(competition, split, cleaned_stores(runtime.overlap, competition), clean)))
     return parts[0] if len(parts) == 1 else BesideCadences(*parts)
 
 
@@ -153,6 +155,6 @@ def sky_batches(spec: SkyFirst, batch: int, seed: int, before: int, team: Team) 
         for step in range(first, spec.steps):
             number = ((before + epoch) * spec.steps + step) * team.world + team.rank
             x, y, _ = sky.batch(number)
-            yield Batch(x, y, torch.arange(part))
+            yield Batch(x, y, torch.arange(part), SIX)
 
     return stream

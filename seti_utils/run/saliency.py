@@ -1,6 +1,7 @@
 """What a trained network sees: its embedding of rows, by which they are alike, and where on a cadence it looks."""
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -49,15 +50,16 @@ def saliency(
     rows = (table["row"] + np.where(table["split"] == "test", len(parts[0]), 0)).to_list()
     with torch.inference_mode():
         found = [
-            model.features(view(batch.x.to(device))).float().cpu()
+            model.features(view(batch.x.to(device), panels=batch.panels)).float().cpu()
             for batch in progress(
                 batches(source, None, rows, 32, workers=runtime.workers), -(-len(rows) // 32), f"features of {name}", "batch"
             )
         ]
+    image_of = partial(view, panels=source.panels)
     if isinstance(model, Detector):
-        look = own_heat(model, view)
+        look = own_heat(model, image_of)
     elif getattr(model.body, "feature_info", None):
-        look = GradCAM(model, view)
+        look = GradCAM(model, image_of)
     else:
         return torch.cat(found).numpy(), None
     row_of, layout = dict(zip(table["id"], rows, strict=True)), parse_layout(config.layout)
@@ -70,12 +72,12 @@ def saliency(
     return torch.cat(found).numpy(), heat
 
 
-def own_heat(model: Detector, view: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+def own_heat(model: Detector, image_of: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
     """A detector's probability of a candidate at every place (B, 6, freq, time); 0 on OFF panels, which it does not judge."""
 
     @torch.inference_mode()
     def look(x_BPTF: Tensor) -> Tensor:
-        heat = model.heat(view(x_BPTF)).sigmoid()
+        heat = model.heat(image_of(x_BPTF)).sigmoid()
         out = heat.new_zeros(len(heat), PANELS, *heat.shape[2:])
         out[:, ON] = heat
         return out

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from seti_utils.data.batches import Batch, epoch_order
-from seti_utils.data.cadence import PANELS
+from seti_utils.data.cadence import PANELS, SIX, Panels
 from seti_utils.learn.fit import fit
 from seti_utils.learn.losses import bce
 from seti_utils.learn.objectives import Views, supervised
@@ -29,9 +29,9 @@ CELLS = 8
 """Cells along the longer side of the maps in which a network's attention is shown."""
 
 
-def as_image(x_BPTF: Tensor) -> Tensor:
+def as_image(x_BPTF: Tensor, panels: Panels = SIX) -> Tensor:
     """Six panels as the six channels of an image (B, 6, freq, time)."""
-    return render(x_BPTF, layout=LAYOUT).contiguous(memory_format=torch.channels_last)
+    return render(x_BPTF, layout=LAYOUT, panels=panels).contiguous(memory_format=torch.channels_last)
 
 
 def small_network(seed: int) -> Classifier:
@@ -43,7 +43,7 @@ def small_network(seed: int) -> Classifier:
 def resident(panels: Tensor, target: np.ndarray, order: Sequence[int], batch: int) -> list[Batch]:
     """Batches of panels that lie in memory; the same panels, so ``order`` may be in any order and as long as it likes."""
     target, order = torch.as_tensor(target, dtype=torch.float32), torch.as_tensor(np.array(order))
-    return [Batch(panels[rows], target[rows], rows) for rows in order.split(batch)]
+    return [Batch(panels[rows], target[rows], rows, SIX) for rows in order.split(batch)]
 
 
 def trained_network(

@@ -78,7 +78,7 @@ def read_sample(
         stream = on_device(
             batches(source, None, table["row"].to_list(), batch, workers=workers, pin=torch.device(device).type == "cuda"), device
         )
-        for x, _, _ in progress(stream, -(-len(table) // batch), name, "batch"):
+        for x, *_ in progress(stream, -(-len(table) // batch), name, "batch"):
             features.append({name: value.cpu() for name, value in cadence_features(x).items()})
             small.append(small_panels(x).cpu())
     columns = {name: torch.cat([part[name] for part in features]).numpy() for name in features[0]} if features else {}

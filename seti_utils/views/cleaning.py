@@ -4,14 +4,20 @@ Arithmetic is in float32, pixels that are not finite count as 0 (the mean of a n
 columns and rows are safe: nothing is ever divided by zero.
 """
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import torch
 from torch import Tensor
 
-from seti_utils.data.cadence import OFF, PANELS
+from seti_utils.data.cadence import OFF, SIX
 from seti_utils.errors import InputError
-from seti_utils.views.layout import places
+from seti_utils.views.layout import check_panels
 from seti_utils.views.medians import level_and_scatter
 from seti_utils.views.neighbours import running_median, top_hat
+
+Step = TypeVar("Step", bound=Callable)
+POINTWISE: set[Callable] = set()
 
 
 def as_numbers(x_BPTF: Tensor) -> Tensor:
@@ -26,11 +32,24 @@ def off_median(x_BPTF: Tensor) -> Tensor:
     Needs all six panels, else ``InputError``.
     """
     x = as_numbers(x_BPTF)
-    b, c, d = x[:, places(x.shape[1], tuple(range(PANELS)))][:, OFF].unbind(1)
+    check_panels(x, SIX)
+    b, c, d = x[:, OFF].unbind(1)
     median = torch.maximum(torch.minimum(b, c), torch.minimum(torch.maximum(b, c), d))
     return (x - median.unsqueeze(1)).to(x_BPTF.dtype)
 
 
+def pointwise(step: Step) -> Step:
+    """Mark a step that looks at one pixel at a time: panels in units of sigma stay in them."""
+    POINTWISE.add(step)
+    return step
+
+
+def is_pointwise(step: Callable) -> bool:
+    """Whether ``step``, or what it binds settings to, is marked :func:`pointwise`."""
+    return getattr(step, "func", step) in POINTWISE
+
+
+@pointwise
 def clip(x_BPTF: Tensor, limit: float = 3.0) -> Tensor:
     """Clip every pixel to [-limit, limit] (a variant of exp0016).
 
@@ -41,6 +60,7 @@ def clip(x_BPTF: Tensor, limit: float = 3.0) -> Tensor:
     return as_numbers(x_BPTF).clamp_(-limit, limit).to(x_BPTF.dtype)
 
 
+@pointwise
 def compress(x_BPTF: Tensor, scale: float = 1.0) -> Tensor:
     """Every pixel to ``scale`` asinh(pixel / ``scale``): linear below ``scale``, logarithmic far above it.
 
@@ -49,10 +69,6 @@ def compress(x_BPTF: Tensor, scale: float = 1.0) -> Tensor:
     if not scale > 0:
         raise InputError(f"compress scale {scale}", remedy="choose a positive number of standard deviations")
     return (as_numbers(x_BPTF) / scale).arcsinh_().mul_(scale).to(x_BPTF.dtype)
-
-
-POINTWISE = (clip, compress)
-"""Steps that look at one pixel at a time."""
 
 
 def column_norm(x_BPTF: Tensor) -> Tensor:

@@ -3,15 +3,12 @@
 import torch
 from torch import Generator, Tensor
 
+from seti_utils.sky.draws import coin
+
 
 def chosen(batch: int, p: float, generator: Generator) -> Tensor:
     """Bool (B,): each cadence with probability ``p``."""
-    return torch.rand(batch, generator=generator, device=generator.device) < p
-
-
-def uniform(low: float, high: float, shape: tuple[int, ...], generator: Generator) -> Tensor:
-    """Float32 in [low, high)."""
-    return low + (high - low) * torch.rand(shape, generator=generator, device=generator.device)
+    return coin(p, (batch,), generator=generator)
 
 
 def orders(batch: int, size: int, generator: Generator) -> Tensor:

@@ -5,14 +5,14 @@ from dataclasses import replace
 import torch
 from torch import Generator, Tensor
 
-from seti_utils.data.cadence import PANELS
+from seti_utils.data.cadence import SIX, Panels
 from seti_utils.errors import InputError
 from seti_utils.sky.carriers import any_subset
-from seti_utils.sky.draws import log_uniform
+from seti_utils.sky.draws import log_uniform, uniform
 from seti_utils.sky.nature import FWHM, natural
 from seti_utils.sky.needles import draw, random_tracks
-from seti_utils.views.draws import chosen, uniform
-from seti_utils.views.layout import held_panels
+from seti_utils.views.draws import chosen
+from seti_utils.views.layout import check_panels, kinds_of
 from seti_utils.views.normalising import normalise_panels
 
 LEAST_ROWS = 64
@@ -27,6 +27,7 @@ def inject(
     y: Tensor,
     *,
     generator: Generator,
+    panels: Panels = SIX,
     families: tuple[str, ...] = ("drift", "chirp_linear"),
     p: float = 0.1,
     amplitude: tuple[float, float] = (0.9, 2.0),
@@ -34,7 +35,6 @@ def inject(
     law: str = "even",
     nature: tuple[str, ...] = (),
     fwhm: tuple[float, float] = FWHM,
-    cleaned: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Draw a needle into a random non-empty subset of the ON panels of a share ``p`` of the negatives (exp0017).
 
@@ -46,9 +46,9 @@ def inject(
     (:mod:`seti_utils.sky.nature`; none: all have the real needle's profile, and are steady), ``fwhm`` their widths in
     channels. Altered panels are normalised again to mean 0, std 1.
 
-    (B, P, T, F) of any float dtype with all six or the three ON panels -> a new tensor of the same. Cleaned panels, behind
-    the six raw ones or (``cleaned``) alone, get the same needle: their unit is sigma, and they stay in it. Raises
-    ``InputError`` for an unknown family or aspect, a range that is not rising, or a drop outside [0, 1).
+    (B, P, T, F) of any float dtype, holding ``panels`` -> a new tensor of the same. Cleaned panels get the same needle as
+    their raw ones: their unit is sigma, and they stay in it. Raises ``InputError`` for an unknown family or aspect, a range
+    that is not rising, or a drop outside [0, 1).
     """
     low, high = amplitude
     if not 0 < low <= high:
@@ -57,13 +57,15 @@ def inject(
         raise InputError(f"drop {drop}", remedy="give a share of pixels in [0, 1)")
     if law not in LAWS:
         raise InputError(f"law {law!r} of the amplitude", remedy=f"write one of {', '.join(LAWS)}")
-    batch, count, time, freq = x_BPTF.shape
-    held = held_panels(min(count, PANELS))
+    check_panels(x_BPTF, panels)
+    batch, _, time, freq = x_BPTF.shape
+    kinds = kinds_of(panels)
+    held = kinds[0][1]
     hit = chosen(batch, p, generator) & (y < 0.5)
     carriers = any_subset(batch, generator=generator)
     tracks = random_tracks(families, batch, generator=generator, carriers=carriers, freq=freq, time=time)
     tracks = natural(tracks, nature, generator=generator, fwhm=fwhm, wanted=hit)
-    missing = uniform(0, drop, (batch, 1, 1), generator)
+    missing = uniform(0, drop, (batch, 1, 1), generator=generator)
     kept = torch.rand(tracks.gate.shape, generator=generator, device=x_BPTF.device) >= missing
     tracks = replace(tracks, gate=tracks.gate * kept)
     hit = hit & (tracks.visible(freq).sum((1, 2)) >= LEAST_ROWS)
@@ -72,12 +74,12 @@ def inject(
     # A GPU draws into all cadences, most with amplitude 0: selecting them would wait for the device.
     rows = hit.nonzero().flatten() if x_BPTF.device.type == "cpu" else slice(None)
     picked = tracks.rows(rows)
-    x, size = x_BPTF.clone(), len(held)
-    for first in range(0, count, size):
-        before, part = x_BPTF[rows, first : first + size], slice(first, first + size)
-        if cleaned or first:
+    x = x_BPTF.clone()
+    for where, _, cleaned in kinds:
+        before = x_BPTF[rows, where]
+        if cleaned:
             drawn = draw(before, picked, peak[rows], sigma=before.new_ones(before.shape[:2], dtype=torch.float32), panels=held)
         else:
             drawn = normalise_panels(draw(before, picked, peak[rows], panels=held))
-        x[rows, part] = torch.where(changed[rows][:, :, None, None], drawn, before)
+        x[rows, where] = torch.where(changed[rows][:, :, None, None], drawn, before)
     return x, torch.where(hit, 1, y)

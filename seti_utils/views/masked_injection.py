@@ -3,7 +3,7 @@
 import torch
 from torch import Generator, Tensor
 
-from seti_utils.data.cadence import OFF, ON, PANELS
+from seti_utils.data.cadence import OFF, ON, PANELS, SIX, Panels
 from seti_utils.data.noise import local_sigma
 from seti_utils.errors import InputError
 from seti_utils.sky.background import random_glare
@@ -12,6 +12,7 @@ from seti_utils.sky.draws import coin, log_uniform, uniform
 from seti_utils.sky.nature import FWHM, natural
 from seti_utils.sky.needles import Tracks, draw, pixels, random_tracks
 from seti_utils.sky.ranges import TERRESTRIAL_KINDS
+from seti_utils.views.layout import check_panels, kinds_of
 from seti_utils.views.normalising import normalise_panels
 
 SHARE = 0.8
@@ -30,6 +31,7 @@ def inject_with_mask(
     x_BPTF: Tensor,
     *,
     generator: Generator,
+    panels: Panels = SIX,
     families: tuple[str, ...],
     amplitude: tuple[float, float],
     needles: int,
@@ -38,12 +40,11 @@ def inject_with_mask(
     nature: tuple[str, ...] = (),
     fwhm: tuple[float, float] = FWHM,
     glare: float = 0.0,
-    cleaned: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Draw up to ``needles`` needles, candidates and terrestrial ones, into every cadence, and say where candidates are.
 
-    (B, 6, T, F) of any float dtype -> the panels as float32, normalised again to mean 0, std 1 (``cleaned`` ones stay in
-    their unit, sigma); and float32 (B, 9, ``freq``, ``time``), 1 where a needle passes a place of that grid: any needle in
+    (B, 6, T, F) of any float dtype, holding ``panels`` -> the panels as float32, normalised again to mean 0, std 1 (cleaned
+    ones stay in their unit, sigma); and float32 (B, 9, ``freq``, ``time``), 1 where a needle passes a place of that grid: any needle in
     the six panels, then the three ON panels with needles that are in no OFF panel. ``amplitude`` in sigma of the local
     noise, log-uniform. ``nature``: the aspects in which needles vary (:mod:`seti_utils.sky.nature`; none: all have the real
     needle's profile, and are steady), ``fwhm`` their widths in channels. A needle passes the channel nearest to its track;
@@ -53,8 +54,11 @@ def inject_with_mask(
     whose own needles are all terrestrial. Raises ``InputError`` unless all six panels are there and the amplitudes rise,
     and for an unknown family or aspect.
     """
-    if x_BPTF.shape[1] != PANELS:
-        raise InputError(f"{x_BPTF.shape[1]} panels", remedy="a detector learns on all six")
+    check_panels(x_BPTF, panels)
+    kinds = kinds_of(panels)
+    if len(kinds) > 1 or len(panels) != PANELS:
+        raise InputError(f"panels {panels}", remedy="a detector learns on all six, raw or cleaned")
+    cleaned = kinds[0][2]
     if not 0 < amplitude[0] <= amplitude[1]:
         raise InputError(f"amplitude {amplitude}", remedy="give (low, high) in sigma, 0 < low <= high")
     x = x_BPTF.to(torch.float32, copy=True)

@@ -7,7 +7,8 @@ import torch
 from torch import Generator, Tensor
 
 from seti_utils.errors import InputError
-from seti_utils.views.draws import beta, chosen, partners, per_cadence, uniform
+from seti_utils.sky.draws import uniform
+from seti_utils.views.draws import beta, chosen, partners, per_cadence
 from seti_utils.views.normalising import normalised
 
 Pair = tuple[Tensor, Tensor]
@@ -65,7 +66,7 @@ def cutmix(image_BCFT: Tensor, y: Tensor, *, generator: Generator, alpha: float 
     other, side = partners(batch, generator), (1 - beta(alpha, batch, generator)).sqrt()
     inside = []
     for size in (freq, time):
-        start = uniform(0, 1, (batch,), generator) * (1 - side)
+        start = uniform(0, 1, (batch,), generator=generator) * (1 - side)
         at = (torch.arange(size, device=generator.device) + 0.5) / size
         inside.append((at >= start[:, None]) & (at < (start + side)[:, None]))
     pasted = (inside[0][:, :, None] & inside[1][:, None, :] & hit[:, None, None]).unsqueeze(1)

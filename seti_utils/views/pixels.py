@@ -9,7 +9,8 @@ import torch.nn.functional as nn
 from torch import Generator, Tensor
 
 from seti_utils.errors import InputError
-from seti_utils.views.draws import chosen, per_cadence, uniform, whole_numbers
+from seti_utils.sky.draws import uniform
+from seti_utils.views.draws import chosen, per_cadence, whole_numbers
 from seti_utils.views.rendering import mirror
 
 Pair = tuple[Tensor, Tensor]
@@ -81,7 +82,7 @@ def spans(size: int, width: int, shape: tuple[int, int], generator: Generator) -
 
 def stretched(size: int, steps: int, limit: float, batch: int, generator: Generator) -> Tensor:
     """Float32 (B, size) in [-1, 1]: from where each pixel is taken; piecewise linear, rising, from end to end."""
-    widths = uniform(1 - limit, 1 + limit, (batch, steps), generator)
+    widths = uniform(1 - limit, 1 + limit, (batch, steps), generator=generator)
     widths = widths / widths.sum(1, keepdim=True)
     edges = nn.pad(widths.cumsum(1), (1, 0))
     at = torch.linspace(0, steps, size, device=generator.device)

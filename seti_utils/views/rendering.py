@@ -1,15 +1,16 @@
 """From panels to what the network sees."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from seti_utils.data.cadence import PANELS
+from seti_utils.data.cadence import PANELS, SIX, Panels
 from seti_utils.errors import InputError
-from seti_utils.log.layouts import Layout, panels_shown, parse_layout
-from seti_utils.views.cleaning import POINTWISE
-from seti_utils.views.layout import arrange, arrange_channels
+from seti_utils.log.layouts import Layout, parse_layout
+from seti_utils.views.cleaning import is_pointwise
+from seti_utils.views.layout import arrange, arrange_channels, check_panels
 from seti_utils.views.resizing import resize_into
 
 AXES = {"identity": (), "freq": (-2,), "time": (-1,), "both": (-2, -1)}
@@ -19,46 +20,47 @@ def render(
     x_BPTF: Tensor,
     *,
     layout: str | Layout,
-    resize: Mapping[str, object] | None = None,
+    panels: Panels = SIX,
+    resize: Mapping[str, Any] | None = None,
     clean: Sequence[Callable[[Tensor], Tensor]] = (),
     dtype: torch.dtype = torch.float32,
     out: Tensor | None = None,
 ) -> Tensor:
     """Clean the panels, lay them out, resize: (B, P, T, F) of any float dtype -> a new (B, C, freq, time) of ``dtype``.
 
-    ``clean`` are functions of the panels, applied in order, see :func:`cleaned_by`; ``resize`` holds the keyword arguments of
+    ``panels`` says which panels ``x_BPTF`` holds. ``clean`` are functions of the panels, applied in order, see :func:`cleaned_by`; ``resize`` holds the keyword arguments of
     :func:`seti_utils.views.resizing.resize`, or is ``None`` for native pixels. ``out``: write into this tensor, whose
     dtype then counts, and return it; on a CPU a fresh batch above 32 MB costs more page faults than arithmetic. No
     randomness: two calls are equal bit for bit. Raises ``InputError`` as ``arrange`` and ``resize`` do.
     """
-    x_BPTF = cleaned_by(x_BPTF, clean, layout) if clean else x_BPTF
+    x_BPTF = cleaned_by(x_BPTF, clean, panels) if clean else x_BPTF
     dtype = dtype if out is None else out.dtype
     if x_BPTF.device.type != "cpu":
         x_BPTF = x_BPTF.to(dtype)
     if resize is None:
-        image = arrange(x_BPTF, layout)
+        image = arrange(x_BPTF, layout, panels)
         return buffer(out, tuple(image.shape), dtype, image.device).copy_(image)
     channels = parse_layout(layout) if isinstance(layout, str) else layout
-    how = {**resize}
+    how = dict(resize)
     size = how.pop("freq"), how.pop("time")
     out = buffer(out, (len(x_BPTF), len(channels), *size), dtype, x_BPTF.device)
     # A CPU takes one cadence at a time: what the layout copies then stays in the cache, in half the time.
     cpu = x_BPTF.device.type == "cpu"
     step = 1 if cpu else max(1, len(x_BPTF))
     for x, image in zip(x_BPTF.split(step), out.split(step), strict=True):
-        for channel, plane in enumerate(arrange_channels(x.float() if cpu else x, channels)):
+        for channel, plane in enumerate(arrange_channels(x.float() if cpu else x, channels, panels)):
             resize_into(plane, image[:, channel], **how)
     return out
 
 
-def cleaned_by(x_BPTF: Tensor, clean: Sequence[Callable[[Tensor], Tensor]], layout: str | Layout) -> Tensor:
-    """The panels after the steps of ``clean``. Panels that the overlap cleaning made (capital letters of ``layout``) keep
-    their unit, sigma of the raw noise: of the steps they get those that look at single pixels only (``POINTWISE``).
+def cleaned_by(x_BPTF: Tensor, clean: Sequence[Callable[[Tensor], Tensor]], panels: Panels = SIX) -> Tensor:
+    """The panels after the steps of ``clean``. Those that the overlap cleaning made (6 to 11) keep their unit, sigma of the
+    raw noise: of the steps they get those that look at single pixels only (``cleaning.pointwise``).
     """
-    shown = panels_shown(parse_layout(layout) if isinstance(layout, str) else layout)
-    raw = min(x_BPTF.shape[1], PANELS) if min(shown) < PANELS else 0
+    check_panels(x_BPTF, panels)
+    raw = sum(panel < PANELS for panel in panels)
     for step in clean:
-        if raw == x_BPTF.shape[1] or getattr(step, "func", step) in POINTWISE:
+        if raw == len(panels) or is_pointwise(step):
             x_BPTF = step(x_BPTF)
         elif raw:
             x_BPTF = torch.cat([step(x_BPTF[:, :raw]), x_BPTF[:, raw:]], 1)
