@@ -8,6 +8,7 @@ import torch
 
 from seti_utils.data.cadence import CLEANED_SIX, FREQ, OFF, ON, PANELS, SIX, TIME
 from seti_utils.errors import InputError
+from seti_utils.sky import background, nature, needles, profiles
 from seti_utils.sky.background import random_glare
 from seti_utils.sky.carriers import any_subset, terrestrial_carriers
 from seti_utils.sky.dedrift import measure, straight_tracks
@@ -15,6 +16,7 @@ from seti_utils.sky.nature import ASPECTS, CEILING, FWHM, brightness, natural, r
 from seti_utils.sky.needles import draw, drawn_snr, random_tracks
 from seti_utils.sky.profiles import FAINT, REACH, REAL_FWHM, SHAPES, plain_profiles
 from seti_utils.sky.ranges import ECHO_SNR, TERRESTRIAL_KINDS
+from seti_utils.views import masked_injection
 from seti_utils.views.injection import inject
 from seti_utils.views.masked_injection import inject_with_mask
 
@@ -258,3 +260,22 @@ def test_glare_is_of_every_kind_and_lights_the_panels():
     standing = columns.amax(1) > 20 * columns.median(1).values.clamp(min=1e-3)
     bursts = (rows.amax(1) > 10 * rows.median(1).values.clamp(min=1e-3)) & ~standing
     assert 0.1 < standing.float().mean() < 0.8 and 0.05 < bursts.float().mean() < 0.8
+
+
+def test_what_a_gpu_does_not_look_at_changes_nothing(monkeypatch):
+    """A GPU draws with one wide grid, without asking which needles are there: the same pixels."""
+    tracks = natural(random_tracks(("drift", "sine", "line"), 12, generator=seeded(19)), ("all",), generator=seeded(20))
+    amplitude = torch.logspace(-0.5, 2.5, 12) * (torch.arange(12) % 4 > 0)
+    x = torch.randn(12, PANELS, 78, 64, generator=seeded(21))
+    words = {"families": ("drift",), "amplitude": (3.0, 30.0), "needles": 2, "freq": 32, "time": 13, "nature": ("all",)}
+    made = []
+    for look in (True, False):
+        for room in (background, nature, needles, profiles, masked_injection):
+            monkeypatch.setattr(room, "may_look", lambda values, look=look: look)
+        assert (glare := random_glare(4, generator=seeded(22), freq=64)).isfinite().all()
+        drawn = draw(empty(12), tracks, amplitude, sigma=torch.ones(12, PANELS))
+        lesson = inject_with_mask(x, generator=seeded(23), glare=0.5, **words)
+        made.append((drawn, drawn_snr(tracks, amplitude), glare))
+        assert all(part.isfinite().all() for part in lesson) and 0 < lesson[1].mean() < 0.2
+    for one, other, atol in zip(*made, (FAINT, 1e-3, 1e-4), strict=True):
+        torch.testing.assert_close(one, other, atol=atol, rtol=1e-4)

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from seti_utils.data.cadence import FREQ, PANELS, TIME
-from seti_utils.sky.draws import coin, log_uniform, uniform
+from seti_utils.sky.draws import coin, log_uniform, may_look, uniform
 from seti_utils.sky.ranges import (
     BAND_FREQ,
     BRIGHTEST,
@@ -52,7 +52,7 @@ def random_bands(
         room = torch.empty(2, count, PANELS, TIME, freq, device=device)
     noise = room[0].normal_(generator=generator)
     moving = ~steady
-    if device.type == "cpu":  # elsewhere looking would wait for the device
+    if may_look(present):
         moving = moving & present.any(0)
     moving = F.pad(moving, (0, 2), value=True)  # the fringe's partners stand last
     emitted = room[1]

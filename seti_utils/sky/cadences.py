@@ -8,7 +8,7 @@ import torch
 
 from seti_utils.data.cadence import FREQ, OFF, ON, PANELS, TIME
 from seti_utils.sky.carriers import mostly_all, terrestrial_carriers
-from seti_utils.sky.draws import coin, log_uniform
+from seti_utils.sky.draws import coin, log_uniform, may_look
 from seti_utils.sky.nature import ALL, natural
 from seti_utils.sky.needles import FAMILIES, Tracks, add_light, light_snr, pixels, random_tracks
 from seti_utils.sky.profiles import SHAPES, Pixels, plain_profiles
@@ -125,7 +125,7 @@ def needle_tracks(
     """Tracks of the cadences ``wanted`` (B,), as nature draws them; the others' are some of those, never to be drawn."""
     place = torch.arange(len(wanted), device=wanted.device)
     rows = place
-    if wanted.device.type == "cpu":  # elsewhere the selection would wait for the device
+    if may_look(wanted):
         rows = wanted.nonzero()[:, 0] if wanted.any() else place[:1]
         place = (wanted.cumsum(0) - 1).clamp(min=0)
     return visible_tracks(families, carriers[rows], panels, generator=generator).rows(place)

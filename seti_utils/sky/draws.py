@@ -1,4 +1,4 @@
-"""Random numbers of the sky: batched, on the generator's device, from that generator alone."""
+"""Random numbers of the sky: batched, on the generator's device, from that generator alone; and when they may be looked at."""
 
 import math
 from collections.abc import Sequence
@@ -19,3 +19,8 @@ def log_uniform(low: float, high: float, shape: Sequence[int], *, generator: tor
 def coin(share: float | torch.Tensor, shape: Sequence[int], *, generator: torch.Generator) -> torch.Tensor:
     """Bool, True with probability ``share``, on the generator's device."""
     return torch.rand(tuple(shape), generator=generator, device=generator.device) < share
+
+
+def may_look(values: torch.Tensor) -> bool:
+    """May the program ask what ``values`` are, to leave out work that they make needless? On a GPU it would wait for the answer."""
+    return values.device.type == "cpu"

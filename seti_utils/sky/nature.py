@@ -13,9 +13,9 @@ import torch
 
 from seti_utils.data.cadence import PANELS
 from seti_utils.errors import InputError
-from seti_utils.sky.draws import coin, log_uniform, uniform
+from seti_utils.sky.draws import coin, log_uniform, may_look, uniform
 from seti_utils.sky.needles import Tracks
-from seti_utils.sky.profiles import LINES, REAL_FWHM, SHAPES, Profiles
+from seti_utils.sky.profiles import LINES, NEVER, REAL_FWHM, SHAPES, Profiles
 
 ASPECTS = ("width", "lines", "smear", "scintillation", "gaps", "pulses", "span", "saturation")
 """In what needles vary: the width and shape of a line; two lines, or a carrier with sidebands; smearing by the drift within
@@ -81,7 +81,7 @@ def natural(
     if not timed:
         return replace(tracks, profile=profile)
     rows = None
-    if wanted is not None and wanted.device.type == "cpu":  # elsewhere the selection would wait for the device
+    if wanted is not None and may_look(wanted):
         rows = wanted.nonzero()[:, 0]
     gate = tracks.gate if rows is None else tracks.gate[rows]
     lit = brightness(gate, timed, generator=generator)
@@ -113,7 +113,7 @@ def random_profiles(
     height = torch.cat([none + 1, torch.where(second, high, 0), torch.where(third, high, 0)], 1)
 
     saturates = coin(SATURATED, (batch,), generator=generator) & ("saturation" in aspects)
-    ceiling = torch.where(saturates, uniform(*CEILING, (batch,), generator=generator), math.inf)
+    ceiling = torch.where(saturates, uniform(*CEILING, (batch,), generator=generator), NEVER)
     smear = torch.full((batch,), "smear" in aspects, device=device)
     assert offset.shape == (batch, LINES)
     return Profiles.of(shape, wide, offset, height, ceiling, smear)

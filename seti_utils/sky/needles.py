@@ -16,7 +16,7 @@ from seti_utils.data.cadence import FREQ, PANELS, TIME
 from seti_utils.data.noise import local_sigma
 from seti_utils.errors import InputError
 from seti_utils.sky.carriers import mostly_all
-from seti_utils.sky.draws import coin, log_uniform, uniform
+from seti_utils.sky.draws import coin, log_uniform, may_look, uniform
 from seti_utils.sky.profiles import ENERGY, Pixels, Profiles, extent, plain_pixels, shaped_pixels
 
 CHIRPS = ("chirp_linear", "chirp_quadratic", "chirp_exponential", "chirp_hyperbolic")
@@ -188,7 +188,7 @@ def pixels(tracks: Tracks, peak: torch.Tensor, panels: Sequence[int], sigma: tor
     height = peak if sigma is None else peak * sigma
     light = (gate * height[..., None]).reshape(-1)
     row = torch.arange(len(light), device=light.device)
-    if light.device.type == "cpu":  # elsewhere the selection would wait for the device
+    if may_look(light):
         row = (light != 0).nonzero()[:, 0]
     light, centre = light[row], centre.reshape(-1)
     if tracks.profile is None:

@@ -18,6 +18,8 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
+from seti_utils.sky.draws import may_look
+
 PROFILE_SIGMA = 0.306
 """Standard deviation of the real needle's profile in channels (full width at half maximum 0.72)."""
 REAL_FWHM = PROFILE_SIGMA * 2 * math.sqrt(2 * math.log(2))
@@ -39,6 +41,10 @@ FAINT = 0.05
 """Wings are drawn down to this amplitude, in sigma."""
 
 
+NEVER = 1e6
+"""A ceiling above every needle. Not infinite: no light times infinity is no number."""
+
+
 @dataclass(frozen=True)
 class Profiles:
     """One profile per needle, each field (B,) or (B, LINES) on one device.
@@ -46,7 +52,7 @@ class Profiles:
     ``shape`` int64: index into :data:`SHAPES`. ``fwhm`` float32: full width of each line at half its height, in channels.
     ``offset`` and ``height`` float32 (B, LINES): where the lines stand beside the track, in channels, and how high; the
     first is the track itself, 0 and 1; height 0 is no line. ``ceiling`` float32: the receiver saturates at this share of
-    the needle's peak (infinite: never). ``smear`` bool: a row shows the needle wherever it has been meanwhile.
+    the needle's peak (``NEVER``: it does not). ``smear`` bool: a row shows the needle wherever it has been meanwhile.
     """
 
     shape: Tensor
@@ -78,13 +84,13 @@ def plain_profiles(batch: int, fwhm: float = REAL_FWHM, shape: str = "gaussian",
     height[:, 0] = 1
     full = torch.full((batch,), float(fwhm), device=device)
     kind = torch.full((batch,), SHAPES.index(shape), device=device)
-    return Profiles.of(kind, full, lines, height, torch.full_like(full, math.inf), torch.ones_like(full, dtype=torch.bool))
+    return Profiles.of(kind, full, lines, height, torch.full_like(full, NEVER), torch.ones_like(full, dtype=torch.bool))
 
 
 def line_values(shape: Tensor, distance: Tensor, fwhm: Tensor) -> Tensor:
     """Height of a line ``distance`` channels from its centre: 1 there, a half at ``fwhm / 2``; all broadcast."""
     x = (2 * distance / fwhm).square()
-    kinds = shape.unique().tolist() if shape.device.type == "cpu" else range(len(SHAPES))  # looking waits for a GPU
+    kinds = shape.unique().tolist() if may_look(shape) else range(len(SHAPES))
     if len(kinds) == 1:
         return shape_value(SHAPES[kinds[0]], x, distance)
     value = torch.zeros_like(x)
@@ -123,11 +129,11 @@ def row_values(profiles: Profiles, distance: Tensor, speed: Tensor) -> Tensor:
     makes it, and fainter, so that it keeps its light.
     """
     wide = (profiles.fwhm.square() + SMEAR * (speed * profiles.smear).square()).sqrt()
-    shape, cpu = profiles.shape[:, None], distance.device.type == "cpu"
+    shape = profiles.shape[:, None]
     value = line_values(shape, distance, wide[:, None])
     for line in range(1, LINES):
         height = profiles.height[:, line, None]
-        if not cpu or bool(height.any()):  # looking waits for a GPU
+        if not may_look(height) or bool(height.any()):
             value += height * line_values(shape, distance - profiles.offset[:, line, None], wide[:, None])
     return value.mul_((profiles.fwhm / wide)[:, None])
 
@@ -159,14 +165,14 @@ def shaped_pixels(
     the receiver saturates there.
     """
     widest, groups = REACH, [slice(None)]
-    if row.device.type == "cpu":  # narrow needles are most, and need few channels; a GPU would wait for the answer
+    if may_look(row):  # most needles are narrow, and need few channels
         level = (2 ** reach.clamp(min=1).log2().ceil() * len(SHAPES)).long() + profiles.shape
         mine = level[which]
         groups = [(mine == one).nonzero()[:, 0] for one in mine.unique().tolist()]
     for group in groups:
         needle = which[group]
         own, far = profiles.rows(needle), reach[needle]
-        if row.device.type == "cpu":
+        if may_look(row):
             widest = math.floor(float(far.max()))
         near = torch.arange(-widest, widest + 1, device=row.device)
         channel = centre[group].round()[:, None] + near

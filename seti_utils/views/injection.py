@@ -8,7 +8,7 @@ from torch import Generator, Tensor
 from seti_utils.data.cadence import SIX, Panels
 from seti_utils.errors import InputError
 from seti_utils.sky.carriers import any_subset
-from seti_utils.sky.draws import log_uniform, uniform
+from seti_utils.sky.draws import log_uniform, may_look, uniform
 from seti_utils.sky.nature import FWHM, natural
 from seti_utils.sky.needles import draw, random_tracks
 from seti_utils.views.draws import chosen
@@ -72,7 +72,7 @@ def inject(
     peak = torch.where(hit, LAWS[law](low, high, (batch,), generator=generator), 0)
     changed = hit[:, None] & (tracks.gate[:, list(held)] > 0).any(2)
     # A GPU draws into all cadences, most with amplitude 0: selecting them would wait for the device.
-    rows = hit.nonzero().flatten() if x_BPTF.device.type == "cpu" else slice(None)
+    rows = hit.nonzero().flatten() if may_look(hit) else slice(None)
     picked = tracks.rows(rows)
     x = x_BPTF.clone()
     for where, _, cleaned in kinds:

@@ -8,7 +8,7 @@ from seti_utils.data.noise import local_sigma
 from seti_utils.errors import InputError
 from seti_utils.sky.background import random_glare
 from seti_utils.sky.carriers import mostly_all, terrestrial_carriers
-from seti_utils.sky.draws import coin, log_uniform, uniform
+from seti_utils.sky.draws import coin, log_uniform, may_look, uniform
 from seti_utils.sky.nature import FWHM, natural
 from seti_utils.sky.needles import Tracks, draw, pixels, random_tracks
 from seti_utils.sky.ranges import TERRESTRIAL_KINDS
@@ -91,7 +91,7 @@ def dazzle(x: Tensor, sigma: Tensor, share: float, generator: Generator) -> None
     """Add bright backgrounds to a ``share`` of the cadences ``x`` (B, 6, T, F), in place; ``sigma`` (B, 6) is their unit."""
     chosen = coin(share, (len(x),), generator=generator)
     unit = (sigma * chosen[:, None])[..., None, None]
-    rows = chosen.nonzero()[:, 0] if x.device.type == "cpu" else slice(None)  # a GPU would wait for the selection
+    rows = chosen.nonzero()[:, 0] if may_look(chosen) else slice(None)
     light = random_glare(len(unit[rows]), generator=generator, freq=x.shape[3], time=x.shape[2])
     x[rows] += light * unit[rows]
 
