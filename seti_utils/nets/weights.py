@@ -1,5 +1,6 @@
 """Pretrained weights without internet: where the file is, and reading it safely."""
 
+import json
 import re
 import threading
 import urllib.error
@@ -31,8 +32,9 @@ def find_weights(folder: str | Path, *names: str) -> Path:
     """The weights file of the first of ``names`` that lies in ``folder``, looked for at a fixed depth.
 
     A file fits when its name without suffix is the name, with or without the eight hexadecimal digits of a release, or when
-    one of the folders it lies in is (a Kaggle model's variation, a copy of a Hugging Face repository, its cache). Case, dots,
-    dashes and underscores do not matter. Several files that fit: .safetensors before .bin before .pth, then by path. Raises
+    one of the folders it lies in is (a Kaggle model's variation, a copy of a Hugging Face repository, its cache); or when the
+    ``config.json`` beside a ``model.safetensors`` names its architecture, as published weights have it. Case, dots, dashes and
+    underscores do not matter. Several files that fit: .safetensors before .bin before .pth, then by path. Raises
     ``InputError``, listing the weights that are there, when none fits. What a file holds is checked when it is read.
     """
     folder = Path(folder)
@@ -45,6 +47,9 @@ def find_weights(folder: str | Path, *names: str) -> Path:
             parts = (stem, HASH.sub("", stem), *(part for part in file.relative_to(folder).parts[:-1]))
             if any(_plain(name) in (_plain(part), _plain(part.removeprefix("models--timm--"))) for part in parts):
                 return file
+    architectures = {name.partition(".")[0] for name in names}
+    if published := next((file for file in files if _architecture(file) in architectures), None):
+        return published
     there = ", ".join(str(file.relative_to(folder)) for file in files[:8]) or "none"
     raise InputError(
         f"no weights for {' or '.join(names)}; weights there: {there}",
@@ -156,6 +161,17 @@ def _reason(error: Exception) -> str:
 def _suffix(file: Path) -> str:
     """The longest of ``SUFFIXES`` that the file's name ends with, or nothing."""
     return max((suffix for suffix in SUFFIXES if file.name.endswith(suffix)), key=len, default="")
+
+
+def _architecture(file: Path) -> str | None:
+    """What the ``config.json`` beside a ``model.safetensors`` calls its network."""
+    config = file.with_name("config.json")
+    if file.name != "model.safetensors" or not config.is_file():
+        return None
+    try:
+        return str(json.loads(config.read_text(encoding="utf-8"))["architecture"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _plain(name: str) -> str:
