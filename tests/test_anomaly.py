@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.covariance import LedoitWolf
 
 from seti_utils.__main__ import main
 from seti_utils.errors import InputError
@@ -54,6 +55,16 @@ def test_positives_are_no_references():
 def test_knn_is_the_mean_distance_by_hand():
     references = np.array([[0.0, 0.0], [2.0, 0.0], [0.0, 2.0], [2.0, 2.0]])  # deviation 1 in both directions
     assert anomaly.measure(references, np.array([[0.0, -1.0]]), "knn", 2) == pytest.approx((1 + 5**0.5) / 2)
+
+
+@pytest.mark.parametrize(("count", "width"), [(300, 20), (28, 40), (12, 400)])
+def test_mahalanobis_is_the_shrunk_covariances_whichever_way_it_is_inverted(count, width):
+    """As scikit-learn has it, which decomposes width x width even for a handful of rows: minutes for a network's features."""
+    rng = np.random.default_rng(count)
+    references, features = rng.normal(size=(count, width)) @ rng.normal(size=(width, width)), 3 * rng.normal(size=(9, width))
+    wanted = np.sqrt(LedoitWolf().fit(references).mahalanobis(features))
+    np.testing.assert_allclose(anomaly.mahalanobis(references, features, 1), wanted, rtol=1e-9)
+    assert (anomaly.mahalanobis(np.ones((5, 3)), np.ones((2, 3)), 1) == 0).all()
 
 
 def test_scores_keep_the_order_and_lie_between_0_and_1():

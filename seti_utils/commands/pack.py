@@ -11,8 +11,9 @@ from pathlib import Path
 from seti_utils.commands.options import add_era, add_incomplete, add_workers
 
 EXAMPLES = (
-    "seti pack DATA STORE --panels on",
+    "seti pack DATA STORE",
     "seti train sky_demo --folds 0 --data DATA --packed STORE",
+    "seti pack DATA STORE_ON --panels on    # for layouts of ON panels alone, half the size",
 )
 
 

@@ -7,7 +7,8 @@ distance is turned into a score by its rank among the references' own distances,
 from collections.abc import Callable
 
 import numpy as np
-from sklearn.covariance import LedoitWolf
+from scipy.linalg import solve_triangular
+from sklearn.covariance import LedoitWolf, ledoit_wolf_shrinkage
 from sklearn.model_selection import KFold
 from sklearn.neighbors import LocalOutlierFactor, NearestNeighbors
 
@@ -24,8 +25,23 @@ def knn(references: np.ndarray, features: np.ndarray, neighbours: int) -> np.nda
 
 
 def mahalanobis(references: np.ndarray, features: np.ndarray, neighbours: int) -> np.ndarray:
-    """The Mahalanobis distance to the references' mean, under a shrunk covariance (Ledoit & Wolf 2004), (M,)."""
-    return np.sqrt(np.maximum(LedoitWolf().fit(references).mahalanobis(features), 0))
+    """The Mahalanobis distance to the references' mean, under a shrunk covariance (Ledoit & Wolf 2004), (M,).
+
+    The covariance is c C'C + r I, of N centred references C (N, D). With fewer references than features, a few hundred of
+    thousands, it is inverted where it has its rank, in N dimensions (Woodbury), and by its Cholesky factor otherwise.
+    """
+    count, width = references.shape
+    centred, away = references - references.mean(0), features - references.mean(0)
+    shrinkage = ledoit_wolf_shrinkage(references)
+    c, r = (1 - shrinkage) / count, shrinkage * np.mean(centred**2)
+    if r <= 0:  # features that do not vary, or lie on a line
+        return np.sqrt(np.maximum(LedoitWolf().fit(references).mahalanobis(features), 0))
+    if count >= width:
+        factor = np.linalg.cholesky(c * centred.T @ centred + r * np.eye(width))
+        return np.linalg.norm(solve_triangular(factor, away.T, lower=True), axis=0)
+    factor = np.linalg.cholesky(c * centred @ centred.T + r * np.eye(count))
+    inside = solve_triangular(factor, centred @ away.T, lower=True)
+    return np.sqrt(np.maximum((away**2).sum(1) - c * (inside**2).sum(0), 0) / r)
 
 
 def lof(references: np.ndarray, features: np.ndarray, neighbours: int) -> np.ndarray:

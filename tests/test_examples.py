@@ -1,0 +1,144 @@
+"""What README and the help texts tell to type, typed: in order, in one folder, at smoke size.
+
+Placeholders are folders of that name (``DATA``, ``WEIGHTS``, ``OVERLAP`` …). What makes a line small is in ``small``; everything
+else is as it stands. Lines for Kaggle are parsed here and played in ``test_kaggle_submit`` and ``benchmarks/kaggle_demo.py``.
+"""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import timm
+import torch
+from test_commands import ALL, lines_of
+
+from seti_utils.__main__ import main
+from seti_utils.commands.parsing import make_parser
+from seti_utils.log.pages import LOG
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+TINY = ("backbone=test_efficientnet", "epochs=1", "resize.freq=32", "resize.time=32", "batch=4", "precision=None")
+OVERRIDDEN = ("train", "predict", "summary", "chain", "anomaly")
+
+
+def blocks(language):
+    """The code blocks of README in one language."""
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def typed(text):
+    """The lines of a block without their remarks."""
+    return [line for line in (re.split(r"\s+#|^#", line)[0].strip() for line in text.splitlines()) if line]
+
+
+IN_README = [line for block in blocks("bash") for line in typed(block)]
+COMMANDS = [line for line in IN_README if line.startswith("seti ") and " kaggle " not in line]
+EXAMPLES = [
+    line.replace("python -m seti_utils", "seti")
+    for name, parser in ALL.items()
+    if not name.startswith("kaggle")
+    for line in lines_of(parser)
+    if "torchrun" not in line
+]
+FIRST = ("sky", "log", "pack", "overlap search", "overlap clean", "train", "predict")
+"""Commands that others build on; the README's own order is right as it is."""
+PLACE = {name: number for number, name in enumerate(FIRST)}
+EXAMPLES.sort(key=lambda line: min((PLACE[name] for name in FIRST if line.startswith(f"seti {name}")), default=len(FIRST)))
+LINES = list(dict.fromkeys([*COMMANDS, *EXAMPLES]))
+
+
+def small(words):
+    """The same command for a few cadences and a tiny network."""
+    command = words[0]
+    if command == "sky":
+        return [*words, "--train", "80", "--test", "16", "--workers", "1"]
+    if command in OVERRIDDEN or (command == "shift" and "--experiment" in words):
+        words = [*words, *(word for pair in TINY for word in ("--set", pair))]
+    if command == "shift":
+        return [*words, "--rows", "40", "--no-net", "--workers", "1"]
+    if command == "chain":
+        return ["0,1" if word == "all" else word for word in words]
+    if command == "notebook" and words[1] in ("train", "infer"):
+        return [*words, "-p", f"overrides={' '.join(TINY)}"]
+    if command == "notebook":
+        return ["rows=16" if word.startswith("rows=") and word != "rows=1" else word for word in words]
+    if command == "blend" and "--oof" in words:
+        return [*words, "--draws", "3"]
+    return words
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A person's folder: pretrained weights, and the competition's data, which are the sky that the first line makes."""
+    place, before = tmp_path_factory.mktemp("typed"), Path.cwd()
+    os.chdir(place)
+    Path("WEIGHTS").mkdir()
+    torch.manual_seed(0)
+    torch.save(timm.create_model("test_efficientnet").state_dict(), "WEIGHTS/test_efficientnet.pth")
+    Path("DATA").symlink_to("out/sky")
+    yield place
+    os.chdir(before)
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_a_line_runs_as_it_stands(line, folder, capsys):
+    words = shlex.split(line)[1:]
+    if words[0] in ("blend", "shift") and Path("runs/exp0023/oof.csv").exists():
+        for name in "abc":
+            shutil.copy("runs/exp0023/test.csv", f"{name}.csv")
+            shutil.copy("runs/exp0023/test.csv", f"{name}_test.csv")
+            shutil.copy("runs/exp0023/oof.csv", f"{name}_oof.csv")
+    assert main(small(words)) == 0, capsys.readouterr()
+
+
+def test_the_python_of_the_readme_runs(folder):
+    (code,) = [block for block in blocks("python") if "import" in block]
+    pairs = dict(backbone="test_efficientnet", epochs=1, batch=4, precision=None)
+    code = code.replace('out="runs")', f'out="runs2", overrides={pairs!r})')
+    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    assert Path("runs2/submission.csv").exists()
+
+
+def test_the_lines_of_the_log_in_the_readme_are_the_logs():
+    (code,) = [block for block in blocks("python") if "exp(" in block]
+    pages = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "seti_utils" / "log" / "pages").glob("*.py"))
+    for line in code.splitlines():
+        name = re.match(r'exp\("(\w+)"', line)[1]
+        said = re.sub(r"\s", "", re.search(rf'exp\(\s*"{name}".*?\n\)?(?=\n|exp)', pages, re.DOTALL)[0])
+        assert re.sub(r"\s", "", line).removesuffix(")") in said.replace(",)", ")"), name
+        assert LOG.find(name)
+
+
+def test_every_line_of_the_readme_is_typed_somewhere():
+    """By the tests above; ``make`` and ``pip`` lines by those below and by ``test_package``; Kaggle's are parsed."""
+    for line in set(IN_README) - set(COMMANDS):
+        words = shlex.split(line)
+        if words[:2] == ["seti", "kaggle"]:
+            words = words[1 : words.index(">")] if ">" in words else words[1:]
+            assert callable(make_parser(words).parse_args(words).handle), line
+        elif words[0] == "make":
+            for call in line.split("&&"):
+                if call.strip().startswith("make "):
+                    plan = subprocess.run(["make", "-n", *shlex.split(call)[1:]], cwd=ROOT, capture_output=True, text=True, encoding="utf-8")
+                    assert plan.returncode == 0 and plan.stdout.strip(), (call, plan.stderr)
+        else:
+            assert words[:2] == ["pip", "install"], f"nobody runs this line: {line}"
+
+
+def test_make_run_is_four_commands_that_run(folder, capsys):
+    """The main job, small: its recipe is read from the Makefile, so that a test knows the lines that a person runs."""
+    asked = ["make", "-n", "run", "OUT=made", "TRAIN=80", "TEST=16"]
+    plan = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", check=True).stdout
+    lines = [line.partition("-m seti_utils ")[2] for line in plan.splitlines() if "-m seti_utils " in line]
+    assert [shlex.split(line)[0] for line in lines] == ["sky", "notebook", "notebook", "summary"]
+    for line in lines:
+        words = shlex.split(line)
+        assert main([*words, "--workers", "1"] if words[0] == "sky" else small(words)) == 0, capsys.readouterr()
+    assert {"submission.csv", "train.ipynb", "infer.ipynb", "pictures"} <= {path.name for path in Path("made").iterdir()}
