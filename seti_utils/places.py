@@ -1,4 +1,4 @@
-"""Where the toolkit's own files lie that are no code: notebooks, plans, the kernels' metadata."""
+"""Where the toolkit keeps its files that are not code: notebooks, plans, the kernels' metadata."""
 
 import site
 import sysconfig

@@ -68,10 +68,10 @@ def test_chosen_rows_join_the_training_of_their_fold_only():
         append_pseudo(np.array([0]), np.zeros(3), chosen, fold=0, **names)
     with pytest.raises(InputError, match=r"are training rows \(t1\)"):
         append_pseudo(np.array([0]), np.zeros(3), chosen, fold=2, **(names | {"train_ids": ["a", "t1", "c"]}))
-    with pytest.raises(InputError, match=r"are no test files \(t5\)"):
+    with pytest.raises(InputError, match=r"are not test files \(t5\)"):
         append_pseudo(np.array([0]), np.zeros(3), chosen, fold=2, **(names | {"test_ids": ["t1", "t3"]}))
 
 
 def test_a_pseudo_labelled_row_never_reaches_the_out_of_fold_table():
-    with pytest.raises(InputError, match="are no training ids"):
+    with pytest.raises(InputError, match="are not training ids"):
         gather_folds([table_of()], ["a", "b"])

@@ -103,7 +103,7 @@ def test_folds_are_gathered_with_every_id_exactly_once():
         (lambda folds: folds[:1], r"2 of 4 ids are missing \(c, d\)"),
         (lambda folds: [folds[0], folds[1].iloc[:1]], r"1 of 4 ids are missing \(d\)"),
         (lambda folds: [*folds, folds[0].assign(fold=2)], r"2 of 6 ids appear twice \(a, b\)"),
-        (lambda folds: [*folds, table_of(["test row"], fold=2)], r"are no training ids \(test row\)"),
+        (lambda folds: [*folds, table_of(["test row"], fold=2)], r"are not training ids \(test row\)"),
         (lambda folds: [folds[0], folds[1].assign(experiment="exp012")], "mixes the experiments exp011, exp012"),
         (lambda folds: [folds[0], folds[1].assign(fingerprint="f" * 12)], "mixes the fingerprints"),
         (lambda folds: [folds[0], folds[1].assign(seed=1)], "mixes the seeds"),

@@ -3,7 +3,7 @@
 A file here is a command and a folder a group of commands, named like the file or the folder. A command's file has a
 docstring – its first line is its line in the list of commands, the rest its description –, ``EXAMPLES`` (what to type, each
 one run by a test), ``add_arguments(parser)`` and ``handle(args)``, whose result is the exit code (None is 0). A group's
-``__init__`` has docstring and ``EXAMPLES``. Files without ``handle`` are no commands. So a new command is one new file.
+``__init__`` has docstring and ``EXAMPLES``. A file without ``handle`` is not a command. So a new command is one new file.
 """
 
 import argparse

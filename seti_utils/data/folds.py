@@ -1,4 +1,4 @@
-"""Which fold a cadence belongs to: drawn once, written down, and never silently drawn anew."""
+"""Which fold a cadence belongs to: drawn once, written down, and never silently drawn again."""
 
 import hashlib
 import re
@@ -55,7 +55,7 @@ def read_folds(path: str | Path, ids: Sequence[str]) -> np.ndarray:
     Raises :class:`InputError` when the table is missing or damaged, does not have its own fingerprint (it was
     edited), or is about other ids.
     """
-    anew = "delete it to have the folds drawn anew; results made with the old ones no longer compare"
+    anew = "delete it to have the folds drawn again; results made with the old ones can then no longer be compared"
     try:
         head, _, body = Path(path).read_text(encoding="utf-8").partition("\n")
         lines = [line.split(",") for line in body.split()]
@@ -105,13 +105,13 @@ def settled_folds(
         raise InputError(
             f"the table has {fold.max() + 1} folds, not {folds}",
             where=path,
-            remedy="ask for as many, or delete it to have the folds drawn anew",
+            remedy="ask for as many, or delete it to have the folds drawn again",
         )
     if groups is not None and (torn := len(set(zip(groups, fold.tolist(), strict=True))) - len(set(groups))):
         raise InputError(
             f"{torn} groups of rows lie in more than one fold: it was drawn for other groups",
             where=path,
-            remedy="give the overlap folder it was drawn with, or delete it to have the folds drawn anew",
+            remedy="give the overlap folder it was drawn with, or delete it to have the folds drawn again",
         )
     return fold
 

@@ -174,7 +174,7 @@ def read_header(path: str | Path) -> tuple[tuple[int, ...], np.dtype, int]:
 
 
 def _look(path: str | Path) -> np.ndarray:
-    """The array of a file that is not written as expected, if it is one all the same; otherwise the refusal."""
+    """The array of a file that is not written as expected, if it is a cadence all the same; otherwise the refusal."""
     shape, dtype, _ = read_header(path)
     if dtype.newbyteorder("=") != np.float16:
         raise InputError(

@@ -31,7 +31,7 @@ FORMS = (
     (rb"\s*<(!doctype|html|\?xml)", "is a web page, not a table", "log in to the site and download the file again"),
     (rb"\xff\xfe|\xfe\xff|.\x00.\x00|\x00.\x00.", "is UTF-16 text, as spreadsheets write it", SAVE),
 )
-"""Beginnings of files that are no CSV in UTF-8, what they are, and what to do."""
+"""Beginnings of files that are not CSV in UTF-8, what they are, and what to do."""
 
 SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 

@@ -91,7 +91,7 @@ def evaluated(tree: ast.expr) -> object:
 def feature(name: str, values: Sequence[object], settings: dict[str, object]) -> object:
     """The feature ``name`` of the log with its settings."""
     if name not in SPECS:
-        raise InputError(f"there is no feature {name!r}", remedy=nearest(name, tuple(SPECS)))
+        raise InputError(f"unknown feature {name!r}", remedy=nearest(name, tuple(SPECS)))
     known = tuple(field.name for field in fields(SPECS[name]))
     if unknown := [key for key in settings if key not in known]:
         raise InputError(f"{name} has no setting {unknown[0]!r}", remedy=nearest(unknown[0], known))

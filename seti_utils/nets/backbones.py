@@ -130,7 +130,7 @@ def _fitted_stem(state: dict[str, Tensor], name: str, channels: int, file: objec
 
 
 def _keep_stem(body: nn.Module, state: dict[str, Tensor]) -> None:
-    """A stem of the layout's own number of channels as the file has it: some versions of timm draw it anew."""
+    """A stem of the layout's own number of channels as the file has it: some versions of timm initialise it at random."""
     first = body.pretrained_cfg.get("first_conv")
     stem = state.get(f"{first}.weight") if isinstance(first, str) else None
     if stem is not None and stem.shape == (own := body.get_submodule(first).weight).shape:

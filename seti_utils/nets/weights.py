@@ -25,7 +25,7 @@ DEPTH = 7
 """From ``/kaggle/input`` to the file: models/<owner>/<model>/<framework>/<variation>/<version>/<file>."""
 
 CROWDED = 1000
-"""A folder with more entries than this is no folder of weights."""
+"""A folder with more entries than this is not a folder of weights."""
 
 
 def find_weights(folder: str | Path, *names: str) -> Path:

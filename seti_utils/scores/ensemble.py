@@ -112,7 +112,7 @@ def check_comparable(tables: Sequence[pd.DataFrame], oof: bool = False) -> list[
     if oof and len(labelled) < len(tables):
         without = [name for number, name in enumerate(names) if number not in labelled]
         raise InputError(
-            "has no targets, so it is no out-of-fold table",
+            "has no targets, so it is not an out-of-fold table",
             where=", ".join(without),
             remedy="give the tables of the training rows",
         )

@@ -39,7 +39,7 @@ def select_pseudo(
 
     A mean over folds is refused: a student of fold k may only learn from a teacher that has not seen fold k either,
     or its validation rows leak through the test rows' labels. Raises ``InputError`` for that, for another source, for
-    thresholds that cross. No row may be sure enough: then none is chosen.
+    thresholds that cross. If no row is confident enough, none is selected.
     """
     test = check_scores(test, f"test scores of {source}" if source else "test scores")
     origin = test[["experiment", "fold"]].drop_duplicates()
@@ -86,7 +86,7 @@ def append_pseudo(
     pseudo rows after the others; and float32 targets ``(N + M,)``: NaN for a test row that was not chosen, so that
     training on one shows at once. The validation rows stay those of the fold file, which knows training ids only.
 
-    Raises ``InputError`` when the teacher is of another fold, a pseudo row is a training row, or is no test file.
+    Raises ``InputError`` when the teacher is of another fold, a pseudo row is a training row, or is not a test file.
     """
     if pseudo.fold != fold:
         raise InputError(
@@ -102,7 +102,7 @@ def append_pseudo(
         "choose from the test table, not from an out-of-fold table",
     )
     places = pd.Index(np.asarray(test_ids, dtype=str)).get_indexer(pseudo.ids.astype(str))
-    refuse(places < 0, pseudo.ids, "are no test files", "pseudo labels", "use the teacher's scores of this test set")
+    refuse(places < 0, pseudo.ids, "are not test files", "pseudo labels", "use the teacher's scores of this test set")
     count = len(train_ids)
     targets = np.full(count + len(test_ids), np.nan, np.float32)
     targets[:count] = train_targets

@@ -16,7 +16,7 @@ def row_weights(path: str | Path | None, ids: np.ndarray, power: float = 1.0) ->
     """The weights (N,) of ``ids`` in the table ``id,weight`` at ``path``, to the ``power``, with mean 1.
 
     Other columns, and rows of other ids (the test's), are left out. Raises ``InputError`` without a table, and for ids
-    that it lacks or names twice, weights that are no numbers or negative, and no weight above zero.
+    that it lacks or names twice, weights that are negative or not numbers, and no weight above zero.
     """
     remedy = f"make one: {COMMAND}, then give its adversarial.csv as --adversarial"
     if path is None or not Path(path).exists():
@@ -40,7 +40,7 @@ def row_weights(path: str | Path | None, ids: np.ndarray, power: float = 1.0) ->
 def drawn_times(weights: np.ndarray, repeat: np.ndarray | None, seed: int, epoch: int) -> np.ndarray:
     """How often (int64) each row comes in ``epoch``: its weight on average, and as many rows in all as without weights.
 
-    Systematic sampling (Madow 1949): one random number an epoch, so a row comes floor(w) or ceil(w) times. ``repeat``
+    Systematic sampling (Madow 1949): one random number per epoch, so a row comes floor(w) or ceil(w) times. ``repeat``
     (N,) multiplies the weights first, as oversampling does.
     """
     share = weights if repeat is None else weights * repeat

@@ -69,7 +69,7 @@ def stack(
 def gain_of(
     stacked: pd.DataFrame, oofs: Sequence[pd.DataFrame], *, draws: int = 500, seed: int = 0
 ) -> tuple[float, float, float]:
-    """Out-of-fold AUC of a stack less that of the mean of its members' logits: value and 95 % bootstrap interval over rows."""
+    """Out-of-fold AUC of a stack minus that of the mean of its members' logits: value and 95 % bootstrap interval over rows."""
     target = stacked["target"].to_numpy() > 0.5
     ours, mean = (table.set_index("id").loc[stacked["id"], "score"].to_numpy() for table in (stacked, blend(oofs, "logit")))
     ours, mean = Ranking(target, ours), Ranking(target, mean)

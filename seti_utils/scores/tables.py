@@ -113,7 +113,7 @@ def gather_folds(tables: Sequence[pd.DataFrame], ids: Sequence[str], where: obje
     """Out-of-fold table: the folds' validation tables as one, with exactly one row for each of ``ids``, in their order.
 
     ``ids`` are the training ids (or those of the folds that were run). Raises ``InputError``, with counts and the
-    first ids, when an id is missing, appears twice, or is no training id; and when the tables come from different
+    first ids, when an id is missing, appears twice, or is not a training id; and when the tables come from different
     experiments, seeds or fingerprints.
     """
     gathered = check_one_origin(tables, ("experiment", "seed", "fingerprint"), where)
@@ -127,7 +127,7 @@ def gather_folds(tables: Sequence[pd.DataFrame], ids: Sequence[str], where: obje
     refuse(
         ~gathered["id"].isin(ids),
         gathered["id"],
-        "are no training ids",
+        "are not training ids",
         where,
         "unlabelled or pseudo-labelled rows never enter the out-of-fold table",
     )

@@ -165,11 +165,11 @@ class Session:
         print(f"builds on {', '.join(dict.fromkeys(needed))} from {', '.join(map(str, self.runtime.runs))}")
 
     def adopt_previous(self) -> None:
-        """Copy this kernel's own earlier output, where it is mounted, so that training goes on from there."""
+        """Copy this kernel's own earlier output, where it is mounted, so that training resumes from there."""
         previous = find_previous(self.name, self.folds, self.seeds, self.fingerprint)
         if previous is None:
             return
-        print(f"going on from this kernel's earlier output in {previous}")
+        print(f"resuming from this kernel's earlier output in {previous}")
         for item in previous.iterdir():
             if item.is_dir() and item.name == self.name:
                 shutil.copytree(item, self.runtime.out / item.name, dirs_exist_ok=True)
