@@ -36,7 +36,8 @@ show.describe()
 # ## Positives: a needle in the star
 #
 # Left as the array is, right with every frequency column brought to the same level and scatter, which removes
-# band slopes and DC spikes. The needle is one channel wide.
+# band slopes and DC spikes. The needle is one channel wide. Small triangles at the upper and lower edges mark where
+# the brightest track enters and leaves, where one stands out.
 
 # %%
 show.positives()

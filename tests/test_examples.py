@@ -64,11 +64,14 @@ def small(words):
     if command == "shift":
         return [*words, "--rows", "40", "--no-net", "--workers", "1"]
     if command == "chain":
-        return ["0,1" if word == "all" else word for word in words]
+        return ["0" if word == "all" else word for word in words]
     if command == "notebook" and words[1] in ("train", "infer"):
         return [*words, "-p", f"overrides={' '.join(TINY)}"]
     if command == "notebook":
-        return ["rows=16" if word.startswith("rows=") and word != "rows=1" else word for word in words]
+        rows = "rows=1" if words[1] == "look" else "rows=40"
+        return [rows if word.startswith("rows=") else word for word in words]
+    if command == "anomaly":  # eight negatives to a fold
+        return [*words, "--neighbours", "3"]
     if command == "blend" and "--oof" in words:
         return [*words, "--draws", "3"]
     return words
@@ -126,7 +129,9 @@ def test_every_line_of_the_readme_is_typed_somewhere():
         elif words[0] == "make":
             for call in line.split("&&"):
                 if call.strip().startswith("make "):
-                    plan = subprocess.run(["make", "-n", *shlex.split(call)[1:]], cwd=ROOT, capture_output=True, text=True, encoding="utf-8")
+                    plan = subprocess.run(
+                        ["make", "-n", *shlex.split(call)[1:]], cwd=ROOT, capture_output=True, text=True, encoding="utf-8"
+                    )
                     assert plan.returncode == 0 and plan.stdout.strip(), (call, plan.stderr)
         else:
             assert words[:2] == ["pip", "install"], f"nobody runs this line: {line}"

@@ -17,7 +17,7 @@ from seti_utils.pictures.curves import GRID, draw_roc, draw_scores, draw_trainin
 from seti_utils.pictures.emphasis import emphasise, flatten_panels, lone_lines, smooth_along
 from seti_utils.pictures.gallery import draw_gallery
 from seti_utils.pictures.style import new_picture, png_bytes, save_picture
-from seti_utils.pictures.waterfall import draw_cadence, stack
+from seti_utils.pictures.waterfall import ARROWS, draw_cadence, stack
 from seti_utils.scores.tables import make_scores
 from seti_utils.stats.auc import auc
 
@@ -105,6 +105,8 @@ def test_track_is_found_to_a_channel_and_noise_has_none():
     assert found.sure and abs(found.drift + 20) <= 0.5 and abs(found.channel(3 * TIME) - 140) <= 1.5
     np.testing.assert_array_equal(found.panels, smooth_along(flatten_panels(panels), found.drift, 15))
     assert not emphasise(noise(1)).sure
+    words = [[text.get_text() for text in draw_cadence(x, views=("raw",)).texts] for x in (panels, noise(1))]
+    assert ARROWS in words[0] and ARROWS not in words[1], "what the triangles mean stands where there are some"
 
 
 def test_smoothing_keeps_the_noise_and_raises_the_track_as_theory_says():
@@ -203,6 +205,8 @@ def test_gallery_shows_the_best_first_with_ids_scores_and_targets():
     assert [place.get_title(loc="left") for place in shown] == ["1. c", "2. a", "3. b"]
     assert [text.get_text() for text in shown[0].texts] == ["score 0.9000", "positive"]
     np.testing.assert_array_equal(shown[1].images[0].get_array(), stack(cadences[0].numpy(), "raw"))
+    assert "as the arrays are" in figure.get_supxlabel()
+    assert "whitened" in draw_gallery(source, table, count=1).get_supxlabel()
     assert draw_gallery(source, table, count=1, lowest=True, view="raw").axes[0].get_title(loc="left") == "1. d"
     with pytest.raises(InputError, match=r"not among the files \(z\)"):
         draw_gallery(source, table.assign(id=["z", "c", "b", "a"]))
@@ -260,6 +264,10 @@ def test_histograms_are_shares_of_the_rows():
         assert all(patch.get_data().values.sum() == pytest.approx(1) for patch in place.patches)
         labels = [text.get_text() for text in place.get_legend().get_texts()]
         assert all(label.startswith(name) for label, name in zip(labels, names, strict=True))
+        assert place.get_ylim()[1] == 1, "a share ends at 1"
     assert "37.5% above" not in labels[0] and "50.0% above 0.5" in labels[0] and "0.0% above 0.5" in labels[1]
+    assert [axes.get_title(loc="left") for axes in draw_scores(table, table.head(10), by_class=False).axes] == [
+        against.get_title(loc="left")
+    ]
     with pytest.raises(InputError, match="no targets"):
         draw_scores(table.drop(columns="target"))

@@ -11,7 +11,7 @@ from seti_utils.data.cadence import ON
 from seti_utils.errors import InputError
 from seti_utils.shift.effects import effect_sizes
 from seti_utils.shift.leaks import check_leaks, leak_sentence, leak_signs
-from seti_utils.shift.statistics import cadence_features, panel_statistics
+from seti_utils.shift.statistics import MEANINGS, cadence_features, definitions, panel_statistics
 from seti_utils.stats.auc import auc
 from seti_utils.stats.intervals import auc_error, auc_interval
 
@@ -120,7 +120,20 @@ def test_both_known_leaks_are_found_and_clean_data_are_called_clean(tmp_path):
     features["σ"] += 0.05 * target
     found = check_leaks(target, leak_signs(features, paths, places)).set_index("sign")
     assert found["leak"].to_dict() == {"panel mean": False, "panel σ": True, "file time": True, "place in the table": False}
-    assert "file time tells the label (AUC 1.000)" in leak_sentence(found.reset_index())
+    said = leak_sentence(found.reset_index())
+    assert "file time tells the label (AUC 1.000)" in said and "Normalise every panel again" in said and "keep them out" in said
+    for sign, cure in (("file time", "File times are not in the arrays"), ("place in the table", "Shuffle the rows before")):
+        only = leak_sentence(found.assign(leak=found.index == sign).reset_index())
+        assert cure in only and "Normalise" not in only
+
+
+def test_every_statistic_is_defined_in_the_report():
+    names = list(cadence_features(torch.zeros(1, 6, 273, 256)))
+    table = definitions(names)
+    assert {name.partition(",")[0] for name in names} <= set(table["name"]) and (table["meaning"].str.len() > 10).all()
+    assert set(MEANINGS) == {name.partition(",")[0] for name in names}
+    few = definitions(["rows, spread", "bright"])
+    assert few["name"].tolist()[:2] == ["rows", "bright"] and "scatter over the six panels" in few["meaning"].iloc[-1]
 
 
 def test_rounding_is_no_leak_and_few_rows_say_nothing():

@@ -113,6 +113,29 @@ def test_mistakes_are_one_line(folder, tmp_path, capsys, words, said):
     assert error.startswith("error: ") and said in error and not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("wrong", ["oof", "test", "label", "short"])
+def test_tables_of_other_rows_are_refused_by_name(folder, tmp_path, capsys, wrong):
+    oof, test = tables_of(folder, tmp_path, "one", 0)
+    table = pd.read_csv(test if wrong in ("test", "short") else oof, dtype={"id": str})
+    if wrong == "short":
+        table = table.iloc[1:]
+    elif wrong == "label":
+        table.loc[3, "target"] = 1 - table.loc[3, "target"]
+    else:
+        table.loc[3, "id"] = "f" * 15
+    table.to_csv(test if wrong in ("test", "short") else oof, index=False)
+    words = ["shift", str(folder), "--out", str(tmp_path / "out"), "--oof", str(oof), "--test", str(test)]
+    assert main(words) == 2
+    said = capsys.readouterr().err.strip().splitlines()
+    told = {
+        "oof": "one_oof.csv.* are not training cadences of this folder",
+        "label": "one_oof.csv.* have another target than in train_labels.csv",
+        "test": "one_test.csv.* are not test cadences of this folder",
+        "short": "one_test.csv.* of the test have no score",
+    }
+    assert len(said) == 1 and re.search(told[wrong], said[0]) and "give tables of" in said[0] and not (tmp_path / "out").exists()
+
+
 def test_a_leak_of_the_old_era_is_seen_through_the_command(tmp_path, capsys):
     sky = make_sky(tmp_path / "sky", train=160, test=4, seed=3, overlap=0, era="old", workers=1)
     assert main(["shift", str(sky), "--out", str(tmp_path / "out"), "--workers", "1"]) == 0

@@ -18,7 +18,8 @@ def draw_training(history: pd.DataFrame, *, title: str = "") -> Figure:
     """Loss and validation AUC by epoch, one line per fold; stages follow each other, a dashed line between them.
 
     ``history`` has one row per fold and epoch: fold, stage, epoch (both from 0), loss, and, where it was measured,
-    auc. The best epoch of each fold carries a ring. A fold that stays at 0.5 did not learn. Raises ``InputError``
+    auc. The best epoch of each fold carries a ring. A fold that stays at 0.5 did not learn. Epochs are judged by one view of
+    every image, final scores by the mean over several (the knob ``tta``), so the two AUCs of a fold differ. Raises ``InputError``
     for missing columns or an empty table.
     """
     missing = {"fold", "stage", "epoch", "loss"} - set(history.columns)
@@ -34,7 +35,9 @@ def draw_training(history: pd.DataFrame, *, title: str = "") -> Figure:
         places = figure.subplots(1, 1 + measured, squeeze=False)[0]
         open_axes(places[0], "Training loss", "epoch", "loss")
         if measured:
-            open_axes(places[1], "Validation AUC", "epoch", "AUC").axhline(0.5, color=INK, linewidth=0.8, linestyle=":")
+            open_axes(places[1], "Validation AUC, by one view of the image", "epoch", "AUC").axhline(
+                0.5, color=INK, linewidth=0.8, linestyle=":"
+            )
         for number, (fold, rows) in enumerate(history.groupby("fold")):
             rows = rows.sort_values(["stage", "epoch"])
             epoch, colour = np.arange(1, len(rows) + 1), FOLDS[number % len(FOLDS)]
@@ -91,8 +94,10 @@ def roc_band(target: ArrayLike, score: ArrayLike, draws: int, seed: int) -> tupl
     return bootstrap(rates, kinds, draws=draws, seed=seed)
 
 
-def draw_scores(oof: pd.DataFrame, test: pd.DataFrame | None = None, *, bins: int = 40, title: str = "") -> Figure:
-    """Histograms of the scores: out-of-fold by class and, with ``test``, out-of-fold against test.
+def draw_scores(
+    oof: pd.DataFrame, test: pd.DataFrame | None = None, *, by_class: bool = True, bins: int = 40, title: str = ""
+) -> Figure:
+    """Histograms of the scores: out-of-fold by class (with ``by_class``) and, with ``test``, out-of-fold against test.
 
     ``oof`` and ``test`` are score tables, ``oof`` with targets. Shares of the rows on a logarithmic axis; the share
     above 0.5 is in the legend: far more in test than out of fold is the domain shift's first sign.
@@ -107,6 +112,7 @@ def draw_scores(oof: pd.DataFrame, test: pd.DataFrame | None = None, *, bins: in
         )
     ]
     if test is not None:
+        groups = groups if by_class else []
         groups.append(
             ("Out-of-fold against test", [("out-of-fold", oof["score"], INK, "-"), ("test", test["score"], TEST, "--")])
         )
@@ -121,10 +127,9 @@ def draw_scores(oof: pd.DataFrame, test: pd.DataFrame | None = None, *, bins: in
                 label = f"{name}, {len(score):,} rows: {(score > 0.5).mean():.1%} above 0.5"
                 place.stairs(share, edges, fill=True, color=colour, alpha=0.15)
                 place.stairs(share, edges, color=colour, linestyle=line, linewidth=1.6, label=label)
-            place.set(yscale="log", xlim=(0, 1))
-            place.legend(loc="upper center")
             # from below a single row, so that few rows, or scores all alike, still stand on an axis
-            place.set_ylim(0.5 / max(len(score) for _, score, _, _ in parts if len(score)), 8)
+            place.set(yscale="log", xlim=(0, 1), ylim=(0.5 / max(len(score) for _, score, _, _ in parts if len(score)), 1))
+            place.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16))
         if title:
             figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
     return figure

@@ -11,6 +11,12 @@ from seti_utils.errors import InputError
 from seti_utils.pictures.style import INK, NEGATIVE, OFF_COLOUR, ON_COLOUR, POSITIVE, new_picture, styled
 from seti_utils.pictures.waterfall import draw_stack
 
+PANELS_SHOWN = {
+    "cleaned": "panels A B A C A D, whitened (background flattened) and averaged along the brightest track",
+    "raw": "panels A B A C A D as the arrays are",
+    "less sky": "panels A B A C A D, less what neighbours show of the same sky",
+}
+"""What was done to the panels before they were drawn; it is written below them."""
 WORDS = {1.0: ("positive", POSITIVE), 0.0: ("negative", NEGATIVE)}
 
 
@@ -61,7 +67,7 @@ def draw_gallery(
             place.set_axis_off()
         if title:
             figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
-        figure.supxlabel("frequency →   time ↓   panels A B A C A D", fontsize=8)
+        figure.supxlabel(f"frequency →   time ↓   {PANELS_SHOWN[view]}", fontsize=8)
         for word, colour, inches in (("▮ ON", ON_COLOUR, 0.1), ("▮ OFF", OFF_COLOUR, 0.6)):
             figure.text(
                 1 - inches / figure.get_figwidth(),

@@ -18,6 +18,9 @@ CLEANED_RANGE = (0.0, 9.0)
 FAINTEST = 0.2
 """Upper end of the colours, in sigma, where the sky is gone and nothing is left; rounding is a thousandth of it."""
 
+ARROWS = "▼ ▲  where the brightest track enters and leaves"
+"""What the small triangles at a picture's upper and lower edges mean; it is written above them."""
+
 THUMBNAIL_RANGE = (0.3, 6.0)
 """The same for thumbnails, whose rows are averaged further."""
 
@@ -70,6 +73,8 @@ def draw_cadence(
                 bar.outline.set_visible(False)
         if title:
             figure.suptitle(title, fontsize=12, fontweight="bold", color=INK, x=0.01, ha="left")
+        if mark and emphasised.sure:
+            figure.text(0.99, 0.997, ARROWS, fontsize=8, color=ARROW, ha="right", va="top")
     return figure
 
 
@@ -159,7 +164,7 @@ def finish_column(axes: Sequence[Axes], view: str, emphasised: Emphasised | None
     if emphasised is not None and emphasised.sure:
         rate = emphasised.drift * HZ_PER_S_PER_CHANNEL_PER_PANEL
         if view == "cleaned":
-            words += f" · along {emphasised.drift:+.1f} channels a panel ({rate:+.0f} Hz/s)"
+            words += f" · along {emphasised.drift:+.1f} channels per panel ({rate:+.0f} Hz/s)"
         for place, row, shape, edge in ((axes[0], 0, "v", 1), (axes[-1], PANELS * TIME, "^", 0)):
             channel = emphasised.channel(row)
             if 0 <= channel <= FREQ:

@@ -10,6 +10,7 @@ import pandas as pd
 from seti_utils.data.competition import Competition, find_data, read_competition
 from seti_utils.data.packed import open_cadences
 from seti_utils.data.sources import JoinedCadences
+from seti_utils.data.tables import refuse
 from seti_utils.errors import InputError
 from seti_utils.files import write_table
 from seti_utils.log.pages import LOG
@@ -76,9 +77,8 @@ class Study:
         self.models = [self.model_of(name) for name in self.names] + [
             Model(read_scores(oof), read_scores(test)) for oof, test in tables
         ]
-        for number, (oof, _) in enumerate(tables, start=len(self.names)):
-            if "target" not in self.models[number].oof:
-                raise InputError("has no targets, so it is no out-of-fold table", where=oof, remedy="give oof tables to --oof")
+        for number, (oof, test) in enumerate(tables, start=len(self.names)):
+            require_rows(self.models[number], self.competition, oof, test)
         labels = hidden_labels(self.competition.root) if era == "current" else None
         self.hidden = None if labels is None else labels.set_index("id")["target"]
         self.sections: list[Section] = []
@@ -231,6 +231,20 @@ class Study:
             )
         embedding = self.sample.features.to_numpy() if embedding is None else embedding
         return Explorer(self.source, table, embedding, heat, self.less_sky)
+
+
+def require_rows(model: Model, competition: Competition, oof: object, test: object) -> None:
+    """Raise ``InputError`` unless a model's tables are of this folder: training rows with its labels, and all its test rows."""
+    if "target" not in model.oof:
+        raise InputError("has no targets, so it is not an out-of-fold table", where=oof, remedy="give oof tables to --oof")
+    train, own, ids = competition.train.set_index("id")["target"], model.oof["id"], competition.test["id"]
+    remedy = f"give tables of {competition.root}"
+    refuse(~own.isin(train.index), own, "are not training cadences of this folder", oof, remedy)
+    refuse(
+        train.loc[own].to_numpy() != model.oof["target"].round(), own, "have another target than in train_labels.csv", oof, remedy
+    )
+    refuse(~model.test["id"].isin(ids), model.test["id"], "are not test cadences of this folder", test, remedy)
+    refuse(~ids.isin(model.test["id"]), ids, "of the test have no score", test, remedy)
 
 
 def folds_trained(name: str, runtime: Runtime, seeds: Sequence[int]) -> list[int]:

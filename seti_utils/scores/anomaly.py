@@ -98,5 +98,7 @@ def as_score(distance: np.ndarray, ordinary: np.ndarray) -> np.ndarray:
 def reject(distance: np.ndarray, ordinary: np.ndarray, level: float = 0.01) -> np.ndarray:
     """Bool (M,): rows farther than all but a share ``level`` of the ``ordinary`` ones: no score of theirs is to be trusted."""
     if not 0 < level < 1:
-        raise InputError(f"level {level} is not a share between 0 and 1", where="reject", remedy="0.01 rejects one in a hundred ordinary rows")
+        raise InputError(
+            f"level {level} is not a share between 0 and 1", where="reject", remedy="0.01 rejects one in a hundred ordinary rows"
+        )
     return distance > np.quantile(ordinary, 1 - level)

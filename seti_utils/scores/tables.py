@@ -36,8 +36,8 @@ def make_scores(
 ) -> pd.DataFrame:
     """A checked score table with the columns id, [target], score, fold, experiment, seed, fingerprint, data, weights.
 
-    ``data`` and ``weights`` say what the scores were made from, see ``MADE_FROM``. ``score`` is float64 ``(N,)`` in [0, 1]; ``target`` is in [0, 1] where it is known; ``fold`` may differ by row.
-    Raises ``InputError`` as ``check_scores`` does.
+    ``data`` and ``weights`` say what the scores were made from, see ``MADE_FROM``. ``score`` is float64 ``(N,)`` in [0, 1];
+    ``target`` is in [0, 1] where it is known; ``fold`` may differ by row. Raises ``InputError`` as ``check_scores`` does.
     """
     columns = {"id": np.asarray(ids, dtype=object)} | ({} if target is None else {"target": target})
     columns |= {"score": score, "fold": fold, "experiment": experiment, "seed": seed, "fingerprint": fingerprint}

@@ -16,7 +16,7 @@ SURE = 0.999
 """Confidence from which a sign is called a leak; the known ones had an AUC near 1."""
 
 NORMALISED = 2e-3
-"""A mean this near 0, and a σ this near 1, of every panel is float16's rounding: nothing to read there."""
+"""A mean this near 0, and a σ this near 1, of every panel is float16's rounding and carries no information."""
 
 
 def file_times(paths: Sequence[str]) -> np.ndarray:
@@ -40,7 +40,7 @@ def check_leaks(target: Sequence[float], signs: dict[str, Sequence[float]]) -> p
             rows.append((sign, np.nan, np.nan, np.nan, None, f"too few rows to tell: {few} of one class, {FEWEST} needed"))
             continue
         if np.ptp(value) == 0:
-            rows.append((sign, 0.5, 0.5, 0.5, False, "the same in every row: nothing to read there"))
+            rows.append((sign, 0.5, 0.5, 0.5, False, "constant, so it carries no information"))
             continue
         area, error = auc_error(target, value)
         low, high = max(area - 1.96 * error, 0.0), min(area + 1.96 * error, 1.0)
@@ -55,6 +55,16 @@ def check_leaks(target: Sequence[float], signs: dict[str, Sequence[float]]) -> p
 
 LEVELS = {"panel mean": 0.0, "panel σ": 1.0}
 """Signs that normalisation sets, and to what."""
+
+
+NORMALISE = "Normalise every panel again before anything sees it (old data: --era old does)."
+CURES = {
+    "panel mean": NORMALISE,
+    "panel σ": NORMALISE,
+    "file time": "File times are not in the arrays: keep them out of every model, and do not choose folds by them.",
+    "place in the table": "Shuffle the rows before they are split into folds, and keep their order out of every model.",
+}
+"""What to do against each leak."""
 
 
 def leak_signs(features: pd.DataFrame, paths: Sequence[str], places: Sequence[int]) -> dict[str, np.ndarray]:
@@ -76,8 +86,5 @@ def leak_sentence(leaks: pd.DataFrame) -> str:
         return (
             "Leaks: none of the known ones. Panel means and σ, file times and the order of the table say nothing about the label."
         )
-    return (
-        "Leaks: "
-        + "; ".join(f"{row.sign} tells the label (AUC {row.auc:.3f})" for row in found.itertuples())
-        + ". Normalise every panel again (old data: --era old does), and never feed a model these."
-    )
+    told = "; ".join(f"{row.sign} tells the label (AUC {row.auc:.3f})" for row in found.itertuples())
+    return f"Leaks: {told}. " + " ".join(dict.fromkeys(CURES[sign] for sign in found["sign"]))

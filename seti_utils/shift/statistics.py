@@ -1,5 +1,8 @@
 """What a panel looks like in numbers: level, shape of the values, band slope, ripples, spikes, bursts, tracks."""
 
+from collections.abc import Sequence
+
+import pandas as pd
 import torch
 from torch import Tensor
 
@@ -56,6 +59,46 @@ def panel_statistics(x_BPTF: Tensor) -> dict[str, Tensor]:
     brightest = whiten(x_BPTF).argmax(-1)
     found["track"] = ((brightest[..., 1:] - brightest[..., :-1]).abs() <= 2).float().mean(-1)
     return found
+
+
+MEANINGS = {
+    "mean": "mean of all values",
+    "σ": "standard deviation of all values",
+    "skew": "skewness of the values: positive where bright values reach farther than faint ones",
+    "kurtosis": "excess kurtosis of the values, as a logarithm: 0 is Gaussian, high is a few very bright pixels",
+    "noise": "local noise (from differences of neighbouring pixels) as a share of σ: low where a background dominates",
+    "slope": "how much the band rises from its lowest to its highest frequency, signed",
+    "bend": "how much the band bulges: the parabola in the mean spectrum, signed",
+    **{
+        name: f"waves along frequency with periods of {low} to {high} channels: their amplitude in the mean spectrum"
+        for name, (low, high) in BANDS.items()
+    },
+    "spike": "the brightest narrow line in the mean spectrum (a channel that is always on, such as the DC spike)",
+    "spikes": "how many channels stand out from the mean spectrum by more than the noise",
+    "burst": "the brightest time row, averaged over all frequencies, above the median row",
+    "burst rows": "share of time rows that lie clearly above the median row",
+    "rows": "scatter of the time rows: how much the overall level changes with time",
+    "residual": "scatter of what is left without the mean spectrum and the mean course in time",
+    "texture along time": "likeness of neighbours along time in what is left: 0 is white noise",
+    "texture along frequency": "likeness of neighbours along frequency in what is left: 0 is white noise",
+    "bright": "share of pixels far above the noise (5 σ) in what is left",
+    "track": "share of rows whose brightest channel lies next to the row before's: high for a line that drifts or stays",
+}
+"""Each statistic of a panel in words, for the report. Amplitudes and levels are logarithms, in units of the local noise."""
+
+PART_MEANINGS = {
+    "": "the mean of the six panels",
+    ", ON − OFF": "ON panels less OFF panels",
+    ", spread": "scatter over the six panels",
+}
+
+
+def definitions(features: Sequence[str]) -> pd.DataFrame:
+    """What the statistics behind ``features`` are, in words: columns name, meaning."""
+    names = dict.fromkeys(feature.partition(",")[0] for feature in features)
+    rows = [(name, words) for name, words in MEANINGS.items() if name in names]
+    rows += [(f"… {part.strip(', ')}" if part else "a bare name", words) for part, words in PART_MEANINGS.items()]
+    return pd.DataFrame(rows, columns=["name", "meaning"])
 
 
 def signed_log(value: Tensor) -> Tensor:

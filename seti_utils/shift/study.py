@@ -26,6 +26,7 @@ from seti_utils.shift.leaks import check_leaks, leak_sentence, leak_signs
 from seti_utils.shift.network import GradCAM, as_image, network_adversary
 from seti_utils.shift.report import Section
 from seti_utils.shift.sample import Sample
+from seti_utils.shift.statistics import definitions
 
 
 def statistics_section(sample: Sample, groups: np.ndarray | None) -> tuple[Section, pd.DataFrame | None]:
@@ -66,6 +67,7 @@ def statistics_section(sample: Sample, groups: np.ndarray | None) -> tuple[Secti
         ),
     ]
     section.tables.append(("The ten largest effects", effects.head(10)))
+    section.tables.append(("What the statistics are", definitions(effects["feature"])))
     return section, effects
 
 
@@ -97,7 +99,7 @@ def leaks_section(sample: Sample, paths: Sequence[str], raw: pd.DataFrame | None
             "larger mean and σ, "
             "and files had been written class by class, so their modification times told the label. An unpacked archive may "
             "set new times: "
-            "then there is nothing to read in them, whatever the original had."
+            "then they carry no information, whatever the original had."
         ],
         [("Does it tell the label?", leaks)],
     )

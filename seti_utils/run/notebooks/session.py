@@ -199,7 +199,9 @@ class Session:
             print(f"out-of-fold AUC undefined: the {len(oof)} cadences are of one class")
         else:
             print(f"out-of-fold AUC {worded(oof['target'], oof['score'])} (95 % bootstrap interval, {len(oof)} cadences)")
-            show(draw_roc({"out of fold": (oof["target"], oof["score"])}), self.picture("roc"))
+            views = len(LOG.config(self.name, self.runtime.overrides).tta)
+            name = "out of fold" + (f", mean of {views} views" if views > 1 else "")
+            show(draw_roc({name: (oof["target"], oof["score"])}), self.picture("roc"))
         show(draw_scores(oof), self.picture("scores"))
 
     def predict(self) -> None:
@@ -225,7 +227,7 @@ class Session:
         """Test scores beside out-of-fold scores."""
         mean, _ = predict_test(self.name, self.folds, self.seeds, self.runtime, say=lambda line: None)
         oof = out_of_fold(self.name, self.folds, self.seeds, self.runtime)
-        show(draw_scores(oof, mean), self.picture("test_scores"))
+        show(draw_scores(oof, mean, by_class=False), self.picture("test_scores"))
 
     def show_gallery(self, split: str) -> None:
         """The highest-scoring cadences of ``train`` (out of fold) or ``test``."""
