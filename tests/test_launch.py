@@ -17,7 +17,8 @@ def parsed(words):
     return make_parser(words).parse_args(words)
 
 
-def test_every_option_of_a_run_reaches_the_processes():
+def test_every_option_of_a_run_reaches_the_processes(monkeypatch):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
     pairs = ["epochs=2", "resize.freq=64", "mixup=None"]
     given = Runtime(
         data=Path("d"),

@@ -1,6 +1,7 @@
 """Options that several commands share, and what they mean."""
 
 import argparse
+import re
 from pathlib import Path
 
 from seti_utils.durations import parse_duration
@@ -75,12 +76,26 @@ def add_incomplete(parser: argparse.ArgumentParser) -> None:
 
 def add_device(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--device", default="auto", help="auto, cpu, cuda or cuda:1 (default: auto, the first GPU if there is one)"
+        "--device", type=device, default="auto", help="auto, cpu, cuda or cuda:1 (default: auto, the first GPU if there is one)"
     )
 
 
 def add_workers(parser: argparse.ArgumentParser, what: str = "reading threads (default: chosen for this machine)") -> None:
     parser.add_argument("--workers", type=count, metavar="N", help=what)
+
+
+def device(text: str) -> str:
+    """A device that is here, for argparse: what torch would say of another one is a traceback, an hour into the data."""
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a device; give auto, cpu, cuda or cuda:1")
+    if text.startswith("cuda"):
+        import torch
+
+        gpus = torch.cuda.device_count()
+        if int(text.partition(":")[2] or 0) >= gpus:
+            here = "a GPU that torch can use is not here" if not gpus else f"the GPUs here are cuda:0 to cuda:{gpus - 1}"
+            raise argparse.ArgumentTypeError(f"{text}: {here}; give cpu or auto")
+    return text
 
 
 def count(text: str) -> int:
