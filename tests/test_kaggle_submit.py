@@ -13,6 +13,7 @@ from seti_utils.commands.parsing import make_parser
 from seti_utils.errors import InputError
 from seti_utils.kaggle import errors
 from seti_utils.kaggle.cancel import cancel
+from seti_utils.kaggle.data import verify
 from seti_utils.kaggle.push import push
 from seti_utils.kaggle.quota import need, quota
 from seti_utils.kaggle.submit import submissions, submit
@@ -48,6 +49,13 @@ def test_a_bad_submission_never_reaches_the_site(kaggle, tmp_path, sample):
 def solution(kaggle):
     kaggle.competitions.solution = {name: float(number >= 30) for number, name in enumerate(IDS)}
     return kaggle
+
+
+def test_a_fault_in_a_downloaded_table_keeps_its_line(tiny_competition):
+    table = tiny_competition / "train_labels.csv"
+    table.write_text(table.read_text(encoding="utf-8").replace(",1\n", ",2\n", 1), encoding="utf-8")
+    with pytest.raises(Unverified, match=r"train_labels.csv, line 3: target '2' is neither 0 nor 1"):
+        verify(tiny_competition)
 
 
 def test_submitted_once_and_scored(solution, tmp_path, sample):

@@ -186,7 +186,7 @@ def resolved(plan: Plan, owner: str, root: Path | None) -> list[Task]:
             resolve(root=root, **arguments_of(task, owner))
         except InputError as error:
             where = f"{plan.name}, stage {task.stage.name}" + (f", {error.where}" if error.where else "")
-            raise InputError(error.problem, where=where, row=error.row, remedy=error.remedy) from error
+            raise InputError(error.problem, where=where, line=error.line, row=error.row, remedy=error.remedy) from error
     return tasks
 
 

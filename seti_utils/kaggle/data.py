@@ -135,7 +135,7 @@ def verify(folder: str | Path) -> dict[str, int]:
     try:
         found = read_competition(folder)
     except InputError as error:
-        raise Unverified(error.problem, where=error.where, row=error.row, remedy=error.remedy) from error
+        raise Unverified(error.problem, where=error.where, line=error.line, row=error.row, remedy=error.remedy) from error
     for path in progress([*found.train["path"], *found.test["path"]], desc="verifying", unit="file"):
         size = os.stat(path).st_size
         if size != FILE_BYTES:
