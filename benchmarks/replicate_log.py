@@ -37,7 +37,8 @@ from seti_utils.learn.survival import DeadRun, Diverged  # noqa: E402
 from seti_utils.log.book import pages
 from seti_utils.log.pages import LOG
 from seti_utils.run.artifacts import run_folder
-from seti_utils.run.infer import fold_scores  # noqa: E402
+from seti_utils.run.identity import Run  # noqa: E402
+from seti_utils.run.infer import scores_of  # noqa: E402
 from seti_utils.run.runtime import Runtime
 from seti_utils.run.train import train  # noqa: E402
 from seti_utils.scores.tables import read_scores
@@ -52,7 +53,7 @@ def run(name: str, seed: int, runtime: Runtime) -> tuple[str, float]:
     began = time.process_time()
     try:
         train(name, [0], [seed], runtime, say=lambda line: None)
-        fold_scores(name, 0, seed, runtime)
+        scores_of([Run(name, 0, seed, runtime).found()])
     except (DeadRun, Diverged) as death:
         return f"dead: {getattr(death, 'symptom', death)}", time.process_time() - began
     except InputError as error:

@@ -46,8 +46,9 @@ from seti_utils.overlap.panels import clean, read_covered
 from seti_utils.overlap.search import search
 from seti_utils.pictures.style import save_picture
 from seti_utils.run.artifacts import run_folder
-from seti_utils.run.fold_data import cadences, folds_of  # noqa: E402
-from seti_utils.run.infer import fold_scores  # noqa: E402
+from seti_utils.run.identity import Run  # noqa: E402
+from seti_utils.run.infer import scores_of  # noqa: E402
+from seti_utils.run.opening import cadences, folds_of  # noqa: E402
 from seti_utils.run.runtime import Runtime
 from seti_utils.run.train import train  # noqa: E402
 from seti_utils.scores.classical import light_scores
@@ -142,7 +143,7 @@ def climb(
             write_scores(here / name, scores)
     else:
         (here,) = train(rung, [fold], [seed], runtime)
-        fold_scores(rung, fold, seed, runtime)
+        scores_of([Run(rung, fold, seed, runtime).found()])
     seconds = time.process_time() - began
     oof, test = read_scores(here / "oof.csv"), read_scores(here / "test.csv")
     truth = truth_of(runtime.data, runtime.overlap).loc[test["id"]]
@@ -182,10 +183,10 @@ def climb(
 def light(fold: int, seed: int, runtime: Runtime) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Scores of the fold's validation rows and of the test by the light of their cleaned panels: nothing is trained."""
     competition, config = read_competition(runtime.data), LOG.config("rung_cleaned")
-    split, mark = folds_of(config, competition, runtime)
+    split, mark = folds_of(config, runtime)
     tables = []
     for name, rows in (("train", np.flatnonzero(split == fold)), ("test", np.arange(len(competition.test)))):
-        source = cadences(config, competition, name, runtime)
+        source = cadences(config, name, runtime)
         score, rows = light_scores(batches(source, None, rows, 32, workers=1))
         target = competition.train["target"].to_numpy(float)[rows] if name == "train" else None
         tables.append(

@@ -16,7 +16,8 @@ from seti_utils.log.pages import LOG
 from seti_utils.log.registry import edit
 from seti_utils.log.specs import AdaBN, Detector, Resize, Reweight, Shot
 from seti_utils.run.chain import steps_of
-from seti_utils.run.infer import fold_scores
+from seti_utils.run.identity import Run
+from seti_utils.run.infer import scores_of
 from seti_utils.run.notebooks.session import find_overlap
 from seti_utils.run.runtime import Runtime
 from seti_utils.run.train import train, train_fold
@@ -54,7 +55,7 @@ def test_adapted_weights_make_the_scores_and_the_trained_ones_stay(sky, tmp_path
     scores = [pd.read_csv(place / "oof.csv")["score"].to_numpy() for place in (plain, folder)]
     assert not np.array_equal(*scores), "the out-of-fold scores are those of the adapted weights"
     tests = [
-        fold_scores("sky_demo", 0, 7, runtime(sky, tmp_path / name, **knobs))["score"].to_numpy()
+        scores_of([Run("sky_demo", 0, 7, runtime(sky, tmp_path / name, **knobs)).found()])[0]["score"].to_numpy()
         for name, knobs in (("plain", {}), ("adapted", {"adapt": adapt}))
     ]
     assert not np.array_equal(*tests)
@@ -75,7 +76,7 @@ def test_a_stopped_adaptation_goes_on_to_the_same_weights(sky, tmp_path):
 
     place = runtime(sky, tmp_path / "broken", **knobs)
     with pytest.raises(Stopped, match="stage 2"):
-        train_fold("sky_demo", 0, 7, place, stop=stop, say=lambda line: None)
+        train_fold(Run("sky_demo", 0, 7, place), stop=stop, say=lambda line: None)
     (folder,) = train("sky_demo", [0], [7], place, say=lambda line: None)
     a, b = (load(place / "adapted.pt")[0] for place in (whole, folder))
     assert all(torch.equal(a[name], b[name]) for name in a)
@@ -92,9 +93,9 @@ def test_rows_without_weight_are_never_drawn(sky, tmp_path, monkeypatch):
     table = labels[["id"]].assign(weight=np.where(labels["target"] == 1, 0.0, 1.0))
     table.to_csv(tmp_path / "adversarial.csv", index=False)
     seen = []
-    from seti_utils.run import fold as fold_run
+    from seti_utils.run import lessons
 
-    monkeypatch.setattr(fold_run, "supervised", watched(fold_run.supervised, seen))
+    monkeypatch.setattr(lessons, "supervised", watched(lessons.supervised, seen))
     place = Runtime(
         data=sky,
         out=tmp_path / "runs",
@@ -122,9 +123,9 @@ def watched(make, seen):
 
 def test_a_detector_trains_on_negatives_alone_and_a_classifier_begins_with_its_body(sky, tmp_path, monkeypatch):
     seen = []
-    from seti_utils.run import fold as fold_run
+    from seti_utils.run import lessons
 
-    monkeypatch.setattr(fold_run, "detecting", watched(fold_run.detecting, seen))
+    monkeypatch.setattr(lessons, "detecting", watched(lessons.detecting, seen))
     folder = run(sky, tmp_path, detect=Detector(needles=1), panels=None, pool=None)
     assert seen and sum(seen) == 0, "no row with a positive label came near it"
     model = torch.nn.Module()

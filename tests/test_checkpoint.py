@@ -142,8 +142,8 @@ def test_a_resume_state_needs_every_part_it_was_made_of(tmp_path):
     made = tiny_training.parts()
     position = Position(1, 2, 3, 0.7, 1.5, 3, [{"loss": 0.5}])
     checkpoint.save_resume(tmp_path / "resume.pt", position, META, **made)
-    found, states = checkpoint.load_resume(tmp_path / "resume.pt", fingerprint="f00d")
-    assert found == position
+    found, states, meta = checkpoint.load_resume(tmp_path / "resume.pt", fingerprint="f00d")
+    assert found == position and meta == META
     checkpoint.restore(states, **made)
     made.pop("average")
     with pytest.raises(InputError, match="average"):

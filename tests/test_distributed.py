@@ -109,7 +109,7 @@ def test_a_killed_rank_ends_the_job_clearly_and_one_rank_goes_on(tmp_path, alone
     assert "RankLost: rank 0 of 2 lost another rank" in ended.stderr
     assert "the same command goes on from the last saved state" in ended.stderr
     assert not (tmp_path / "end.pt").exists()
-    position, _ = checkpoint.load_resume(tmp_path / "resume.pt")
+    position, *_ = checkpoint.load_resume(tmp_path / "resume.pt")
     assert (position.epoch, position.step) == (1, 4)
     made, _ = tiny_training.train(tmp_path, norm=lambda: nn.GroupNorm(2, 4), drop=0.0, augments=())
     assert_near(tiny_training.weights(made), alone)

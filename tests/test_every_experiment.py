@@ -14,8 +14,8 @@ from seti_utils.overlap.folder import read_pairs
 from seti_utils.overlap.panels import clean
 from seti_utils.overlap.search import search
 from seti_utils.run.chain import run_chain
-from seti_utils.run.fold_data import folds_of
 from seti_utils.run.infer import predict_test
+from seti_utils.run.opening import folds_of
 from seti_utils.run.runtime import Runtime
 from seti_utils.run.train import train
 from seti_utils.sky import make_sky
@@ -69,7 +69,7 @@ def test_experiment_runs_end_to_end(name, sky, overlap, adversarial, out):
     oof = pd.read_csv(folder / "oof.csv", dtype={"id": str})
     labels = pd.read_csv(sky / "train_labels.csv", dtype={"id": str})
     config = LOG.config(name, overrides)
-    folds, _ = folds_of(config, read_competition(sky), runtime)
+    folds, _ = folds_of(config, runtime)
     assert set(oof["id"]) == set(labels["id"][folds == 0]) and oof["id"].is_unique
     assert 0.5 < len(oof) / (len(labels) / config.folds) < 1.5
     assert oof["score"].between(0, 1).all() and set(oof["fingerprint"]) == {LOG.fingerprint(name, overrides)}

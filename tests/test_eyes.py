@@ -10,6 +10,7 @@ from seti_utils.data.competition import read_competition
 from seti_utils.log.specs import Compress, Detector, Resize
 from seti_utils.overlap.panels import clean
 from seti_utils.overlap.search import search
+from seti_utils.run.identity import Run
 from seti_utils.run.runtime import Runtime
 from seti_utils.run.saliency import HEAT_SIZE, saliency
 from seti_utils.run.train import train
@@ -48,20 +49,19 @@ def sample(competition):
 def test_every_row_has_a_vector_and_heat_on_its_panels(sky, overlap, tmp_path, knobs, detects):
     runtime = Runtime(data=sky, out=tmp_path, overlap=overlap, workers=1, device="cpu", overrides=TINY | knobs)
     train("sky_demo", [0], [7], runtime, say=lambda line: None)
-    competition = read_competition(sky)
-    table = sample(competition)
-    vectors, heat = saliency("sky_demo", 0, 7, competition, table, runtime, torch.device("cpu"))
+    run = Run("sky_demo", 0, 7, runtime).found()
+    table = sample(runtime.competition)
+    vectors, heat = saliency(run, table, torch.device("cpu"))
     assert len(vectors) == 5 and np.isfinite(vectors).all() and len(np.unique(vectors, axis=0)) == 5
     one, other = heat(table["id"][1]), heat(table["id"][4])
     assert one.shape == (PANELS, *HEAT_SIZE) and not np.array_equal(one, other)
     assert 0 <= one.min() and one.max() <= 1 + 1e-6
     if detects:
         assert (one[list(ON)] > 0).all() and not one[list(OFF)].any(), "a detector judges ON panels"
-        again, _ = saliency("sky_demo", 0, 7, competition, table.iloc[::-1].reset_index(drop=True), runtime, torch.device("cpu"))
+        again, _ = saliency(run, table.iloc[::-1].reset_index(drop=True), torch.device("cpu"))
         np.testing.assert_allclose(again[::-1], vectors, rtol=1e-4, atol=1e-5)
 
 
 def test_without_the_overlap_folder_a_network_for_cleaned_panels_shows_nothing(sky, overlap, tmp_path):
     runtime = Runtime(data=sky, out=tmp_path, workers=1, device="cpu", overrides=TINY | CLEANED)
-    competition = read_competition(sky)
-    assert saliency("sky_demo", 0, 7, competition, sample(competition), runtime, torch.device("cpu")) == (None, None)
+    assert saliency(Run("sky_demo", 0, 7, runtime), sample(runtime.competition), torch.device("cpu")) == (None, None)

@@ -33,10 +33,11 @@ def test_every_option_of_a_run_reaches_the_processes(monkeypatch):
         stop_after=5400.0,
         sync_bn=True,
         incomplete=True,
+        partial=True,
         overrides=parse_overrides(pairs),
     )
     assert all(getattr(given, name) != getattr(Runtime(), name) for name in Runtime.__dataclass_fields__), "say every option"
-    words = command_of("exp0022", [0, 3], [1, 2], given, 1, pairs)
+    words = command_of("exp0022", [0, 3], [1, 2], given, 1)
     assert words[:2] == ["-m", "seti_utils"]
     args = parsed(words[2:])
     assert runtime_of(args) == given

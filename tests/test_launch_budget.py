@@ -29,7 +29,7 @@ def test_a_failure_ends_all_at_once():
 
 
 def test_processes_find_the_runs_that_they_build_on(tmp_path):
-    words = command_of("exp0019", [0], [1], Runtime(runs=(tmp_path / "a", tmp_path / "b")), 0, ["epochs=1"])
+    words = command_of("exp0019", [0], [1], Runtime(runs=(tmp_path / "a", tmp_path / "b"), overrides={"epochs": 1}), 0)
     assert words[words.index("--runs") + 1 :][:2] == [str(tmp_path / "a"), str(tmp_path / "b")]
     from seti_utils.commands.parsing import make_parser
 

@@ -16,7 +16,7 @@ from seti_utils.overlap.panels import clean
 from seti_utils.overlap.search import search
 from seti_utils.pictures.overlap import draw_overlap
 from seti_utils.run.compose import PANEL_KNOBS, augments, panels_of, view_of
-from seti_utils.run.fold_data import cadences
+from seti_utils.run.opening import cadences
 from seti_utils.run.runtime import Runtime
 from seti_utils.sky import make_sky
 
@@ -40,7 +40,7 @@ def read(source, rows=(3, 0)):
 
 
 def test_only_what_the_layout_shows_is_read(competition, overlap):
-    runtime = Runtime(overlap=overlap)
+    runtime = Runtime(data=competition.root, overlap=overlap)
     raw = read(open_cadences(competition, "train"))
     cleaned = read(PackedCadences(overlap / "cleaned" / "train"))
     for name, layout, wanted in (
@@ -52,7 +52,7 @@ def test_only_what_the_layout_shows_is_read(competition, overlap):
         ("sky_demo", "A,A,A", cleaned),
     ):
         config = LOG.config(name, {"layout": layout, "panels": None})
-        source = cadences(config, competition, "train", runtime)
+        source = cadences(config, "train", runtime)
         assert torch.equal(read(source), wanted), layout
         assert source.panels == panels_of(config)
         assert len(source) == 12 and np.array_equal(source.ids, competition.train["id"])
@@ -62,7 +62,7 @@ def test_only_what_the_layout_shows_is_read(competition, overlap):
 @pytest.mark.parametrize("name", ["sky_cleaned", "sky_cleaned_beside"])
 def test_augmented_panels_become_an_image_that_the_encoder_takes(competition, overlap, name):
     config = LOG.config(name)
-    x = read(cadences(config, competition, "train", Runtime(overlap=overlap)), range(12)).float()
+    x = read(cadences(config, "train", Runtime(data=competition.root, overlap=overlap)), range(12)).float()
     y, generator = torch.zeros(12), torch.Generator().manual_seed(0)
     for step in augments(config, PANEL_KNOBS):
         x, y = step(x, y, 0.0, generator, panels=panels_of(config))
@@ -86,10 +86,10 @@ def test_an_encoder_sees_raw_and_cleaned_of_one_panel_together():
 def test_missing_cleaned_panels_name_the_command(competition, tmp_path):
     config = LOG.config("idea_cleaned")
     with pytest.raises(InputError, match="none was given; make one: python -m seti_utils overlap search"):
-        cadences(config, competition, "train", Runtime())
+        cadences(config, "train", Runtime(data=competition.root))
     folder = search(competition, tmp_path / "overlap", quiet=True)
     with pytest.raises(InputError, match=f"no cleaned panels; make them: python -m seti_utils overlap clean .* {folder}"):
-        cadences(config, competition, "train", Runtime(overlap=folder))
+        cadences(config, "train", Runtime(data=competition.root, overlap=folder))
 
 
 def test_what_cannot_be_shown_is_refused_where_it_is_written():

@@ -18,7 +18,8 @@ from seti_utils.learn.survival import DeadRun, Diverged, Stopped
 from seti_utils.log.pages import LOG
 from seti_utils.log.registry import edit
 from seti_utils.run.artifacts import read_meta
-from seti_utils.run.infer import all_scores, fold_scores
+from seti_utils.run.identity import Run
+from seti_utils.run.infer import scores_of
 from seti_utils.run.runtime import Runtime
 from seti_utils.run.train import train, train_fold
 from seti_utils.sky import make_sky
@@ -73,7 +74,7 @@ def test_stopped_at_any_step_and_resumed_it_ends_the_same(name, sky, tmp_path):
     while True:
         steps = iter(range(10**6))
         try:
-            parts = train_fold(name, 1, 7, runtime(sky, out), stop=lambda: "enough" if next(steps) >= 6 else None, say=quiet)
+            parts = train_fold(Run(name, 1, 7, runtime(sky, out)), stop=lambda: "enough" if next(steps) >= 6 else None, say=quiet)
             break
         except Stopped as reason:
             stops += 1
@@ -196,12 +197,12 @@ def test_meta_says_what_ran(sky, tmp_path):
 
 def test_folds_that_predict_together_score_as_each_alone(sky, tmp_path):
     train("exp0022", [0, 1], [7], runtime(sky, tmp_path), say=quiet)
-    alone = [fold_scores("exp0022", fold, 7, runtime(sky, tmp_path)) for fold in (0, 1)]
+    alone = [scores_of([Run("exp0022", fold, 7, runtime(sky, tmp_path)).found()])[0] for fold in (0, 1)]
     files = [tmp_path / "exp0022" / f"fold{fold}_seed7" / "test.csv" for fold in (0, 1)]
     written = [path.read_bytes() for path in files]
     for path in files:
         path.unlink()
-    together = all_scores("exp0022", [(0, 7), (1, 7)], runtime(sky, tmp_path))
+    together = scores_of([Run("exp0022", fold, 7, runtime(sky, tmp_path)).found() for fold in (0, 1)])
     assert [path.read_bytes() for path in files] == written
     assert all(one.equals(other) for one, other in zip(alone, together))
 

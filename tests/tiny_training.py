@@ -99,7 +99,7 @@ def train(
 ):
     """Train all stages, going on from ``folder/resume.pt`` where there is one; returns the parts and the position."""
     path, randomness = Path(folder) / "resume.pt", Randomness(seed, rank=team.rank)
-    position, states = checkpoint.load_resume(path, **META) if checkpoint.exists(path) else (Position(), None)
+    position, states, _ = checkpoint.load_resume(path, **META) if checkpoint.exists(path) else (Position(), None, META)
     made = parts(team, **choices)
     while True:
         if states is not None:

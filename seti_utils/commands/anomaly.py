@@ -7,7 +7,7 @@ cadences unlike anything the network was judged on. No row is ever its own neigh
 
 import argparse
 
-from seti_utils.commands.options import add_coordinates, add_runs, add_runtime, count, run_of
+from seti_utils.commands.options import add_coordinates, add_runtime, count, run_of
 
 EXAMPLES = ("seti anomaly sky_demo --folds 0 --how lof --data DATA",)
 
@@ -22,8 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--neighbours", type=count, default=10, metavar="N", help="for knn and lof (default: 10)")
     parser.add_argument("--level", type=float, default=0.01, help="share of ordinary rows that may be rejected (default: 0.01)")
-    add_runs(parser)
-    add_runtime(parser)
+    add_runtime(parser, "trained")
 
 
 def handle(args: argparse.Namespace) -> None:
@@ -31,7 +30,6 @@ def handle(args: argparse.Namespace) -> None:
     import pandas as pd
 
     from seti_utils.run.anomaly import anomaly_scores
-    from seti_utils.run.fold_data import open_competition
     from seti_utils.run.summary import hidden_labels, targets_for, worded
 
     name, folds, runtime = run_of(args)
@@ -39,7 +37,7 @@ def handle(args: argparse.Namespace) -> None:
         name, folds, args.seeds, runtime, how=args.how, neighbours=args.neighbours, level=args.level
     )
     print(f"{name}, {args.how}: out-of-fold AUC {worded(oof['target'], oof['score'])}, {len(oof)} cadences")
-    if (labels := hidden_labels(open_competition(runtime).root)) is not None:
+    if (labels := hidden_labels(runtime.competition.root)) is not None:
         print(f"  hidden test AUC {worded(targets_for(test, labels), test['score'])}, {len(test)} cadences")
     outliers = pd.read_csv(folder / "outliers.csv")
     print(f"  {int(np.sum(outliers['rejected']))} of {len(outliers)} test cadences are unlike all others; tables in {folder}")

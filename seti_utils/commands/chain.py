@@ -6,15 +6,15 @@ an interruption the same command resumes.
 
 import argparse
 
-from seti_utils.commands.options import add_budget, add_coordinates, add_runtime, runtime_of
+from seti_utils.commands.options import add_coordinates, add_retry, add_runtime, runtime_of
 
 EXAMPLES = ("seti chain second_place --folds all --data DATA --weights WEIGHTS",)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_coordinates(parser)
-    add_budget(parser)
-    add_runtime(parser)
+    add_retry(parser)
+    add_runtime(parser, "training")
 
 
 def handle(args: argparse.Namespace) -> None:

@@ -7,7 +7,7 @@ that results.
 import argparse
 from pathlib import Path
 
-from seti_utils.commands.options import add_overrides
+from seti_utils.commands.options import add_fields
 
 EXAMPLES = ("seti log", "seti log exp0022", "seti log --markdown EXPERIMENTS.md")
 
@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("experiment", nargs="?", help="whose lineage to print")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write EXPERIMENTS.md to FILE instead")
     parser.add_argument("--measured", type=Path, metavar="CSV", help="with --markdown: what benchmarks/replicate_log.py wrote")
-    add_overrides(parser)
+    add_fields(parser, "overrides")
 
 
 def handle(args: argparse.Namespace) -> None:

@@ -2,26 +2,15 @@
 
 import argparse
 import re
+from collections.abc import Callable
 from pathlib import Path
 
-from seti_utils.durations import parse_duration
 from seti_utils.errors import InputError
 from seti_utils.files import require_writable
 from seti_utils.log.overrides import NO_WEIGHTS, RANDOM_START, parse_overrides
 from seti_utils.log.pages import LOG
 from seti_utils.run.coordinates import parse_folds, parse_seeds
-from seti_utils.run.runtime import Runtime
-
-
-def add_overrides(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KNOB=VALUE",
-        help="replace a knob of the experiment: epochs=2, backbone=resnet10t, resize.freq=128, mixup=None, "
-        "'mixup=Mixup(alpha=5)'; it enters the fingerprint (may be given again)",
-    )
+from seti_utils.run.runtime import DEFAULTS, OPTIONS, Runtime, flag_of, whole
 
 
 def add_coordinates(parser: argparse.ArgumentParser) -> None:
@@ -36,18 +25,7 @@ def add_seeds(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_runs(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--runs", type=Path, nargs="+", default=[], metavar="FOLDER", help="more folders with trained weights, besides --out"
-    )
-
-
-def add_budget(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--stop-after",
-        metavar="11h30m",
-        help="time budget: finish the step, save, and exit with code 75; the same command resumes",
-    )
+def add_retry(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--retry",
         type=int,
@@ -64,45 +42,6 @@ def add_era(parser: argparse.ArgumentParser) -> None:
         default="current",
         help="old: the leaky first data (old_leaky_data/), every panel normalised again on reading (default: current)",
     )
-
-
-def add_incomplete(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--incomplete",
-        action="store_true",
-        help="take the cadences whose files are there and leave out the others, saying how many",
-    )
-
-
-def add_device(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--device", type=device, default="auto", help="auto, cpu, cuda or cuda:1 (default: auto, the first GPU if there is one)"
-    )
-
-
-def add_workers(parser: argparse.ArgumentParser, what: str = "reading threads (default: chosen for this machine)") -> None:
-    parser.add_argument("--workers", type=count, metavar="N", help=what)
-
-
-def device(text: str) -> str:
-    """A device that is here, for argparse: what torch would say of another one is a traceback, an hour into the data."""
-    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a device; give auto, cpu, cuda or cuda:1")
-    if text.startswith("cuda"):
-        import torch
-
-        gpus = torch.cuda.device_count()
-        if int(text.partition(":")[2] or 0) >= gpus:
-            here = "a GPU that torch can use is not here" if not gpus else f"the GPUs here are cuda:0 to cuda:{gpus - 1}"
-            raise argparse.ArgumentTypeError(f"{text}: {here}; give cpu or auto")
-    return text
-
-
-def count(text: str) -> int:
-    """A whole number from 1 up, for argparse."""
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1 up")
-    return int(text)
 
 
 class SeedsAction(argparse.Action):
@@ -124,48 +63,74 @@ class WeightsAction(argparse.Action):
         namespace.weights = None if values == NO_WEIGHTS else Path(values)
 
 
-def add_runtime(parser: argparse.ArgumentParser) -> None:
+def add_fields(parser: argparse._ActionsContainer, *names: str) -> None:
+    """Options for these fields of ``Runtime``, as it declares them."""
+    for name in names:
+        about, flag = OPTIONS[name], flag_of(name)
+        if name in ACTIONS:
+            parser.add_argument(flag, action=ACTIONS[name], metavar=about.metavar, help=about.help)
+        elif about.read is None:
+            parser.add_argument(flag, action="store_true", help=about.help)
+        elif name == "overrides":
+            parser.add_argument(flag, action="append", default=[], metavar=about.metavar, help=about.help)
+        else:
+            several = {"nargs": "+"} if about.several else {}
+            parser.add_argument(
+                flag, type=TYPES.get(name) or typed(about.read), default=DEFAULTS[name], metavar=about.metavar, help=about.help, **several
+            )
+
+
+def device(text: str) -> str:
+    """A device that is here, for argparse: what torch would say of another one is a traceback, an hour into the data."""
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a device; give auto, cpu, cuda or cuda:1")
+    if text.startswith("cuda"):
+        import torch
+
+        gpus = torch.cuda.device_count()
+        if int(text.partition(":")[2] or 0) >= gpus:
+            here = "a GPU that torch can use is not here" if not gpus else f"the GPUs here are cuda:0 to cuda:{gpus - 1}"
+            raise argparse.ArgumentTypeError(f"{text}: {here}; give cpu or auto")
+    return text
+
+
+TYPES: dict[str, Callable[[str], object]] = {"device": device}
+"""Fields of which the command line asks more than ``Runtime`` does."""
+
+
+def typed(read: Callable[[str], object]) -> Callable[[str], object]:
+    """``read`` for argparse, which names the option in front of what is wrong."""
+
+    def value(text: str) -> object:
+        try:
+            return read(text)
+        except InputError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return value
+
+
+count = typed(whole)
+"""A whole number from 1 up."""
+
+ACTIONS: dict[str, type[argparse.Action]] = {"weights": WeightsAction}
+"""Fields whose option does more than set them."""
+
+
+def add_runtime(parser: argparse.ArgumentParser, *also: str) -> None:
+    """The options of ``Runtime`` that every command of a run has, and those of commands that are ``also`` of another kind."""
     group = parser.add_argument_group("where and how")
-    group.add_argument("--data", type=Path, help="the competition folder (default: $SETI_DATA, Kaggle's mounts, or ./data)")
-    add_incomplete(group)
-    group.add_argument("--out", type=Path, default=Path("runs"), help="where artifacts go (default: runs)")
-    group.add_argument(
-        "--weights",
-        action=WeightsAction,
-        metavar="FOLDER",
-        help="folder with pretrained weights; 'none' starts from random ones, as --set pretrained=False does",
-    )
-    group.add_argument("--packed", type=Path, metavar="FOLDER", help="folder with packed stores, made by the command pack")
-    group.add_argument("--overlap", type=Path, metavar="FOLDER", help="folder of an overlap search, made by the command overlap")
-    group.add_argument(
-        "--adversarial",
-        type=Path,
-        metavar="CSV",
-        help="weights of the training rows, written by the command shift (adversarial.csv)",
-    )
-    add_device(group)
-    add_workers(group)
-    add_overrides(group)
+    add_fields(group, *(name for name, about in OPTIONS.items() if about.where in ("all", *also)))
 
 
-def runtime_of(args: argparse.Namespace) -> Runtime:
-    """The ``Runtime`` that the shared options describe; refuses an ``--out`` that cannot be written to."""
-    require_writable(args.out)
-    return Runtime(
-        data=args.data,
-        out=args.out,
-        runs=tuple(getattr(args, "runs", ())),
-        weights=args.weights,
-        packed=args.packed,
-        overlap=args.overlap,
-        adversarial=args.adversarial,
-        device=args.device,
-        workers=args.workers,
-        incomplete=args.incomplete,
-        sync_bn=getattr(args, "sync_bn", False),
-        stop_after=parse_duration(args.stop_after) if getattr(args, "stop_after", None) else None,
-        overrides=parse_overrides(args.set),
-    )
+def runtime_of(args: argparse.Namespace, **given: object) -> Runtime:
+    """The ``Runtime`` that the options describe, with fields that are ``given``; refuses an ``--out`` that cannot be written to."""
+    found = {name: getattr(args, name) for name in OPTIONS if hasattr(args, name)} | given
+    if "set" in args:
+        found["overrides"] = parse_overrides(args.set)
+    runtime = Runtime(**found | {"runs": tuple(found.get("runs", ()))})
+    require_writable(runtime.out)
+    return runtime
 
 
 def run_of(args: argparse.Namespace) -> tuple[str, list[int], Runtime]:

@@ -8,7 +8,7 @@ byte: the whole competition takes 84 GB, its ON panels 42 GB.
 import argparse
 from pathlib import Path
 
-from seti_utils.commands.options import add_era, add_incomplete, add_workers
+from seti_utils.commands.options import add_era, add_fields
 
 EXAMPLES = (
     "seti pack DATA STORE",
@@ -23,8 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", choices=("train", "test", "both"), default="both", help="which part to pack (default: both)")
     parser.add_argument("--panels", choices=("all", "on"), default="all", help="on: the ON panels only, half the size")
     add_era(parser)
-    add_incomplete(parser)
-    add_workers(parser)
+    add_fields(parser, "incomplete", "workers")
     parser.add_argument("--verify", action="store_true", help="read the store back and compare every byte with the files of DATA")
 
 

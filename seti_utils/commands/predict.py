@@ -6,7 +6,7 @@ sample_submission.csv; OUT/EXPERIMENT/test.csv and oof.csv (the folds' validatio
 
 import argparse
 
-from seti_utils.commands.options import add_coordinates, add_runs, add_runtime, run_of
+from seti_utils.commands.options import add_coordinates, add_runtime, run_of
 
 EXAMPLES = (
     "seti predict sky_demo --folds 0 --data DATA",
@@ -16,8 +16,7 @@ EXAMPLES = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_coordinates(parser)
-    add_runs(parser)
-    add_runtime(parser)
+    add_runtime(parser, "trained")
 
 
 def handle(args: argparse.Namespace) -> None:

@@ -11,7 +11,7 @@ rows), effects.csv, statistics.csv and disagreement.csv.
 import argparse
 from pathlib import Path
 
-from seti_utils.commands.options import add_device, add_era, add_incomplete, add_overrides, add_seeds, add_workers
+from seti_utils.commands.options import add_era, add_fields, add_seeds, runtime_of
 from seti_utils.errors import InputError
 
 EXAMPLES = (
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--no-net", action="store_true", help="boosting only, no small network")
     add_era(parser)
-    add_incomplete(parser)
+    add_fields(parser, "incomplete")
     parser.add_argument("--seed", type=int, default=0, help="draws the sample and the folds (default: 0)")
     models = parser.add_argument_group("models")
     models.add_argument("--experiment", nargs="+", default=[], metavar="NAME", help="trained experiments of the log")
@@ -46,37 +46,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     models.add_argument("--oof", type=Path, nargs="+", default=[], metavar="CSV", help="out-of-fold tables of more models")
     models.add_argument("--test", type=Path, nargs="+", default=[], metavar="CSV", help="their test tables, in the same order")
-    add_overrides(models)
-    where = parser.add_argument_group("where and how")
-    where.add_argument("--packed", type=Path, metavar="FOLDER", help="packed stores of all six panels, made by the command pack")
-    add_device(where)
-    add_workers(where)
+    add_fields(models, "partial", "overrides")
+    add_fields(parser.add_argument_group("where and how"), "packed", "device", "workers")
 
 
 def handle(args: argparse.Namespace) -> None:
-    from seti_utils.files import require_writable
-    from seti_utils.log.overrides import parse_overrides
     from seti_utils.log.pages import LOG
     from seti_utils.run.coordinates import parse_folds
-    from seti_utils.run.runtime import Runtime
     from seti_utils.run.study import Study, folds_trained
 
-    require_writable(args.out)
     if len(args.oof) != len(args.test):
         raise InputError(f"{len(args.oof)} tables for --oof, {len(args.test)} for --test", remedy="give both of every model")
     if args.rows != "all" and not (args.rows.isdigit() and int(args.rows) > 0):
         raise InputError(f"--rows {args.rows}: expected a number of rows from 1 up, or all", remedy="for example --rows 1000")
-    runtime = Runtime(
-        data=args.data,
-        out=args.runs[0],
-        runs=tuple(args.runs[1:]),
-        packed=args.packed,
-        overlap=args.overlap,
-        device=args.device,
-        workers=args.workers,
-        incomplete=args.incomplete,
-        overrides=parse_overrides(args.set),
-    )
+    runtime = runtime_of(args)
     names, folds = [LOG.find(name).name for name in args.experiment], []
     if names:
         count = min(LOG.config(name, runtime.overrides).folds for name in names)

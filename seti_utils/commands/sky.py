@@ -8,7 +8,7 @@ few minutes.
 import argparse
 from pathlib import Path
 
-from seti_utils.commands.options import add_workers
+from seti_utils.commands.options import count
 
 EXAMPLES = ("seti sky out/sky --train 2400 --test 800 --seed 2021",)
 
@@ -31,7 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="current",
         help="old: panels normalised before injection, so that they leak the label (default: current)",
     )
-    add_workers(parser, "processes (default: one per core); the bytes do not depend on it")
+    parser.add_argument(
+        "--workers", type=count, metavar="N", help="processes (default: one per core); the bytes do not depend on it"
+    )
 
 
 def handle(args: argparse.Namespace) -> None:

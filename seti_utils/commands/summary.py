@@ -6,15 +6,14 @@ the same network untrained.
 
 import argparse
 
-from seti_utils.commands.options import add_coordinates, add_runs, add_runtime, run_of
+from seti_utils.commands.options import add_coordinates, add_runtime, run_of
 
 EXAMPLES = ("seti summary sky_demo --folds 0 --data DATA",)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_coordinates(parser)
-    add_runs(parser)
-    add_runtime(parser)
+    add_runtime(parser, "trained")
 
 
 def handle(args: argparse.Namespace) -> None:

@@ -6,7 +6,7 @@ best.pt, last.pt, history.csv, oof.csv, meta.json.
 
 import argparse
 
-from seti_utils.commands.options import add_budget, add_coordinates, add_runs, add_runtime, run_of
+from seti_utils.commands.options import add_coordinates, add_retry, add_runtime, run_of
 
 EXAMPLES = (
     "seti train sky_demo --folds 0 --data DATA",
@@ -20,11 +20,9 @@ EXAMPLES = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_coordinates(parser)
-    add_budget(parser)
-    add_runs(parser)
+    add_retry(parser)
     parser.add_argument("--launch", choices=("folds", "ranks"), help="use every GPU: one fold each, or together on one batch")
-    parser.add_argument("--sync-bn", action="store_true", help="several GPUs on one batch: BatchNorm over the whole of it")
-    add_runtime(parser)
+    add_runtime(parser, "training", "trained")
 
 
 def handle(args: argparse.Namespace) -> None:
@@ -33,6 +31,6 @@ def handle(args: argparse.Namespace) -> None:
 
     name, folds, runtime = run_of(args)
     if args.launch:
-        launch(args.launch, name, folds, args.seeds, runtime, retry=args.retry, overrides=args.set)
+        launch(args.launch, name, folds, args.seeds, runtime, retry=args.retry)
     else:
         train(name, folds, args.seeds, runtime, retry=args.retry)

@@ -19,7 +19,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from seti_utils.claims import UNSAID
-from seti_utils.data.cadence import FREQ, HEADER_BYTES, PANEL_BYTES, PANELS, TIME
+from seti_utils.data.cadence import FILE_BYTES, FREQ, HEADER_BYTES, PANEL_BYTES, PANELS, TIME
 from seti_utils.data.competition import Competition
 from seti_utils.data.reading import unreadable
 from seti_utils.errors import InputError
@@ -134,7 +134,7 @@ def _looked_at(ids: list[str], paths: list[str]) -> Content:
 
 def _sampled(paths: list[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Digest (n,), lowest and highest value (n, 6) of the sampled rows, and their deviation (n,), of each file."""
-    digests, rows = [], np.zeros((len(paths), PANELS, FREQ), np.float16)
+    digests, rows = [], np.full((len(paths), PANELS, FREQ), np.nan, np.float16)
     for place, path in enumerate(paths):
         try:
             with open(path, "rb", buffering=0) as file:
@@ -146,7 +146,7 @@ def _sampled(paths: list[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.n
             raise unreadable(path, error) from error
         digests.append(hashlib.sha256(b"".join(pieces) + str(size).encode()).hexdigest())
         for panel, piece in enumerate(pieces[1:]):
-            if len(piece) == ROW_BYTES:
+            if size == FILE_BYTES:  # of other formats nothing but the bytes is known here
                 rows[place, panel] = np.frombuffer(piece, np.float16)
     with np.errstate(invalid="ignore", over="ignore"):  # values that are not finite are told when the file is read
         deviation = np.nan_to_num(rows.astype(np.float32).std((1, 2)), nan=0.0, posinf=0.0)

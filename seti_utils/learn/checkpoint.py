@@ -196,6 +196,11 @@ def digest(tree: object) -> str:
     return total.hexdigest()
 
 
+def mark_of_weights(content: Mapping[str, object]) -> str:
+    """Sixteen hexadecimal digits by which weights are known, whatever file they lie in."""
+    return digest(content)[:16]
+
+
 def save_weights(path: str | Path, model: torch.nn.Module, meta: dict[str, object]) -> None:
     """Write a network's weights with their provenance (``describe``)."""
     save(path, dict(bare(model).state_dict()), meta)
@@ -209,10 +214,10 @@ def save_resume(path: str | Path, position: Position, meta: dict[str, object], *
     save(path, {"position": asdict(position), "parts": states}, meta)
 
 
-def load_resume(path: str | Path, **expected: object) -> tuple[Position, dict[str, dict[str, object]]]:
-    """The position and the states of the parts, for ``restore``; errors as in ``load``."""
-    content, _ = load(path, **expected)
-    return Position(**content["position"]), content["parts"]
+def load_resume(path: str | Path, **expected: object) -> tuple[Position, dict[str, dict[str, object]], dict[str, object]]:
+    """The position, the states of the parts, for ``restore``, and the meta; errors as in ``load``."""
+    content, meta = load(path, **expected)
+    return Position(**content["position"]), content["parts"], meta
 
 
 def restore(states: dict[str, dict[str, object]], **parts: Stateful) -> None:

@@ -44,6 +44,21 @@ class Team:
         return self.rank == 0
 
 
+def choose_device(wanted: str) -> torch.device:
+    """The device called ``wanted``; ``"auto"`` is the first GPU where there is one. Raises ``InputError`` for one that is not there."""
+    if wanted == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(wanted)
+    except RuntimeError:
+        raise InputError(f"{wanted!r} is not a device", where="device", remedy="write auto, cpu, cuda or cuda:1") from None
+    gpus = torch.cuda.device_count() if device.type == "cuda" else None
+    if gpus is not None and (device.index or 0) >= gpus:
+        there = f"this machine has {gpus} CUDA GPU{'' if gpus == 1 else 's'}" if gpus else "this machine has no CUDA GPU"
+        raise InputError(f"{wanted}: {there}", where="device", remedy="write auto, which takes what is there, or cpu")
+    return device
+
+
 @contextmanager
 def join_team(device: str | None = None, *, timeout_s: float = 600.0) -> Iterator[Team]:
     """Join the job that ``torchrun`` describes in the environment, and leave it at the end; alone without one.

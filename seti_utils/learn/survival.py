@@ -168,6 +168,21 @@ def explain_memory(batch: int, attempt: Callable[[int], object]) -> Iterator[Non
     raise InputError(f"a batch of {batch} does not fit into memory ({full})", remedy=advice)
 
 
+@contextmanager
+def explain_one_row(batch: int) -> Iterator[None]:
+    """Turn BatchNorm's refusal of a batch of one row, where its maps are one pixel wide, into an ``InputError``."""
+    try:
+        yield
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        raise InputError(
+            f"BatchNorm cannot learn from {batch} row at a time: this network's last maps are one pixel",
+            where="batch",
+            remedy="take two rows or more a process (--set batch=2), or larger images",
+        ) from error
+
+
 def largest_batch(attempt: Callable[[int], object], most: int) -> int:
     """The largest n <= ``most`` for which ``attempt(n)`` does not run out of memory (bisection), or 0."""
     low, high = 0, most

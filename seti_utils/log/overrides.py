@@ -2,11 +2,12 @@
 
 import ast
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import fields
 
 from seti_utils.errors import InputError
-from seti_utils.log.registry import edit, nearest
+from seti_utils.log.registry import Edit, edit, nearest
 from seti_utils.log.specs import SPECS
 
 CALL = re.compile(r"[\w.]+\(.*\)?", re.DOTALL)
@@ -100,3 +101,22 @@ def feature(name: str, values: Sequence[object], settings: dict[str, object]) ->
     except TypeError as error:
         problem = str(error).removeprefix(f"{name}.__init__() ")
         raise InputError(f"{name}: {problem}", remedy=f"write it as {name}({', '.join(known)})") from None
+
+
+def spelled_overrides(overrides: Mapping[str, object]) -> list[str]:
+    """The pairs that :func:`parse_overrides` reads as ``overrides``."""
+    pairs = []
+    for knob, value in overrides.items():
+        if isinstance(value, Edit):
+            pairs += [f"{knob}.{setting}={spelled_value(one)}" for setting, one in value.fields]
+        else:
+            pairs.append(f"{knob}={spelled_value(value)}")
+    return pairs
+
+
+def spelled_value(value: object) -> str:
+    """The text that :func:`value_of` reads as ``value``: a word without quotes, where it is read as itself."""
+    with suppress(InputError):
+        if isinstance(value, str) and value_of(value) == value:
+            return value
+    return repr(value)

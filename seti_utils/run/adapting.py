@@ -9,23 +9,21 @@ from seti_utils.data.sources import Source
 from seti_utils.errors import InputError
 from seti_utils.learn.adapting import centre_labels, describe_rows
 from seti_utils.learn.distributed import Team, part_of
-from seti_utils.log import specs
 from seti_utils.stats.seeds import seed_of
-
-ADAPTED = "adapted.pt"
-
-
-def kept_weights(adapt: specs.AdaBN | specs.Shot | None) -> str:
-    """The file of the weights that make an experiment's scores."""
-    return ADAPTED if adapt else "best.pt"
 
 
 def plain_images(
     source: Source, rows: Sequence[int], view: Callable, batch: int, device: torch.device, workers: int | None
 ) -> Iterator[torch.Tensor]:
-    """Images of the ``rows`` of ``source`` in that order, without augmentation."""
-    for part in batches(source, None, rows, batch, workers=workers):
-        yield view(part.x.to(device), panels=part.panels).contiguous(memory_format=torch.channels_last)
+    """Images of the ``rows`` of ``source`` in that order, without augmentation.
+
+    A single row that is left over comes with the batch before it: BatchNorm learns no statistics from one row alone.
+    """
+    size = max(batch, 2)
+    cut = len(rows) - size - 1 if len(rows) % size == 1 and len(rows) > 1 else len(rows)
+    for some, most in ((rows[:cut], size), (rows[cut:], size + 1)):
+        for part in batches(source, None, some, most, workers=workers):
+            yield view(part.x.to(device), panels=part.panels).contiguous(memory_format=torch.channels_last)
 
 
 def test_batches(

@@ -7,39 +7,34 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from seti_utils.data.content import content_of
 from seti_utils.files import write_table
 from seti_utils.learn.adapting import describe_rows
-from seti_utils.log.pages import LOG
-from seti_utils.run.adapting import kept_weights, plain_images
-from seti_utils.run.artifacts import load_network, trained
-from seti_utils.run.compose import bare_network, view_of
-from seti_utils.run.fold_data import cadences, folds_of, open_competition
-from seti_utils.run.infer import choose_device
+from seti_utils.learn.distributed import choose_device
+from seti_utils.progress import progress
+from seti_utils.run.adapting import plain_images
+from seti_utils.run.artifacts import OOF, TEST
+from seti_utils.run.compose import view_of
+from seti_utils.run.identity import Run, runs_of
 from seti_utils.run.runtime import Runtime
 from seti_utils.scores.anomaly import as_score, measure, measure_others, reject
 from seti_utils.scores.tables import gather_folds, make_scores, mean_scores, write_scores
 
 
-def fold_features(name: str, fold: int, seed: int, runtime: Runtime) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Rows of the validation part of ``fold``, their features (N, D), and the test's (M, D), by that fold's network.
+def fold_features(run: Run) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows of the validation part of a run, their features (N, D), and the test's (M, D), by its network.
 
     Neither part was trained on.
     """
-    config, mark = LOG.config(name, runtime.overrides), LOG.fingerprint(name, runtime.overrides)
-    competition = open_competition(runtime)
-    split, split_mark = folds_of(config, competition, runtime)
-    rows = np.flatnonzero(split == fold)
-    device = choose_device(runtime.device)
-    model = bare_network(config)
-    load_network(model, trained(name, fold, seed, runtime) / kept_weights(config.adapt), fingerprint=mark, folds=split_mark)
-    model = model.to(device)
+    config, device = run.config, choose_device(run.runtime.device)
+    rows = np.flatnonzero(run.split[0] == run.fold)
+    model = run.network(folds=run.split[1]).to(device)
 
     def features(split: str, rows: Sequence[int]) -> np.ndarray:
-        source = cadences(config, competition, split, runtime)
-        images = plain_images(source, rows, view_of(config), config.batch, device, runtime.workers)
+        images = plain_images(run.cadences(split), rows, view_of(config), config.batch, device, run.runtime.workers)
         return describe_rows(model, images)[0].numpy().astype(np.float64)
 
-    return rows, features("train", rows), features("test", range(len(competition.test)))
+    return rows, features("train", rows), features("test", range(len(run.competition.test)))
 
 
 def anomaly_scores(
@@ -60,33 +55,33 @@ def anomaly_scores(
     the networks, how far a test row lies from the validation rows of *both* classes, and whether that is farther than
     all but ``level`` of them: out of distribution, so that no classifier's score of it is to be trusted.
     """
-    competition = open_competition(runtime)
+    competition = runtime.competition
+    runs = [run.found() for run in runs_of(name, folds, seeds, runtime)]
     target = competition.train["target"].to_numpy(np.float64)
     ids, test_ids = competition.train["id"].to_numpy(), competition.test["id"].to_numpy()
-    recipe = f"{LOG.fingerprint(name, runtime.overrides)} {how} {neighbours}"
+    recipe = f"{runs[0].fingerprint} {how} {neighbours}"
     origin = {"experiment": f"{name}_{how}", "fingerprint": hashlib.sha256(recipe.encode()).hexdigest()[:12]}
-    oofs, tests, strange = [], [], []
-    for seed in seeds:
-        own = []
-        for fold in folds:
-            say(f"{name} fold {fold} seed {seed}: features")
-            rows, features, test = fold_features(name, fold, seed, runtime)
-            negative = target[rows] < 0.5
-            distance = measure_others(features, negative, how, neighbours)
-            score = as_score(distance, distance[negative])
-            own.append(make_scores(ids[rows], score, target=target[rows], fold=fold, seed=seed, **origin))
-            far = measure(features[negative], test, how, neighbours)
-            tests.append(make_scores(test_ids, as_score(far, distance[negative]), fold=fold, seed=seed, **origin))
-            everyone = np.ones(len(rows), bool)
-            usual = measure_others(features, everyone, how, neighbours)
-            away = measure(features, test, how, neighbours)
-            strange.append((as_score(away, usual), reject(away, usual, level)))
-        oofs.append(gather_folds(own, [row for table in own for row in table["id"]]))
+    data = {split: content_of(competition, split).mark for split in ("train", "test")}
+    own: dict[int, list[pd.DataFrame]] = {seed: [] for seed in seeds}
+    tests, strange = [], []
+    for run in progress(runs, len(runs), f"{name} by {how}", "run"):
+        say(f"{run.title}: features")
+        rows, features, test = fold_features(run)
+        negative, made = target[rows] < 0.5, {"fold": run.fold, "seed": run.seed, "weights": run.mark(), **origin}
+        distance = measure_others(features, negative, how, neighbours)
+        score = as_score(distance, distance[negative])
+        own[run.seed].append(make_scores(ids[rows], score, target=target[rows], data=data["train"], **made))
+        far = measure(features[negative], test, how, neighbours)
+        tests.append(make_scores(test_ids, as_score(far, distance[negative]), data=data["test"], **made))
+        usual = measure_others(features, np.ones(len(rows), bool), how, neighbours)
+        away = measure(features, test, how, neighbours)
+        strange.append((as_score(away, usual), reject(away, usual, level)))
+    oofs = [gather_folds(tables, [row for table in tables for row in table["id"]]) for tables in own.values()]
     oof = oofs[0] if len(oofs) == 1 else mean_scores(oofs).assign(fold=oofs[0]["fold"].to_numpy())
     test = mean_scores(tests)
     folder = runtime.out / name / f"anomaly_{how}"
-    write_scores(folder / "oof.csv", oof)
-    write_scores(folder / "test.csv", test)
+    write_scores(folder / OOF, oof)
+    write_scores(folder / TEST, test)
     outliers = pd.DataFrame(
         {
             "id": test_ids,

@@ -1,58 +1,58 @@
-"""The folder of one run: whether it is finished, whose it is, and the weights in it."""
+"""The folder of one run: what lies in it, and the weights read from it.
 
+``best.pt``, ``last.pt`` and ``adapted.pt`` (weights with their provenance), ``history.csv`` (a row an epoch), ``oof.csv`` (the
+validation rows' scores), ``test.csv`` (the test's, once asked for) and, written last, ``meta.json``; while it is unfinished,
+``resume.pt``; where an attempt died, ``dead.json``.
+"""
+
+import itertools
 import json
 from pathlib import Path
 
 import torch
 
 from seti_utils.errors import InputError
-from seti_utils.learn.checkpoint import load
+from seti_utils.learn.checkpoint import exists, load, mark_of_weights
 from seti_utils.learn.distributed import Team, shared
-from seti_utils.run.runtime import Runtime
+from seti_utils.log import specs
 
-
-def trained(name: str, fold: int, seed: int, runtime: Runtime) -> Path:
-    """The folder with the weights of a run: below ``out`` or one of ``runs``. Raises ``InputError`` when it is nowhere."""
-    places = [run_folder(base, name, fold, seed) for base in (runtime.out, *runtime.runs)]
-    for place in places:
-        if (place / "best.pt").exists():
-            return place
-    raise InputError(
-        f"{name} fold {fold} seed {seed} was not trained: no best.pt in {', '.join(map(str, places))}",
-        remedy=f"train it: python -m seti_utils train {name} --folds {fold} --seeds {seed}",
-    )
+BEST, LAST, ADAPTED, RESUME = "best.pt", "last.pt", "adapted.pt", "resume.pt"
+META, DEAD, HISTORY, OOF, TEST = "meta.json", "dead.json", "history.csv", "oof.csv", "test.csv"
 
 
 def read_meta(folder: Path) -> dict[str, object] | None:
     """``meta.json`` of a finished run; None where there is none yet."""
     try:
-        return json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+        return json.loads((folder / META).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     except ValueError:
-        raise InputError("this is no JSON", where=folder / "meta.json", remedy="delete the folder to train again") from None
+        raise InputError("this is no JSON", where=folder / META, remedy="delete the folder to train again") from None
 
 
-def finished(folder: Path, fingerprint: str) -> bool:
-    """Whether the run in ``folder`` is complete; one of another fingerprint is refused."""
-    meta = read_meta(folder)
-    if meta is None:
-        return False
-    if meta.get("fingerprint") != fingerprint:
-        raise InputError(
-            f"holds a run with fingerprint {meta.get('fingerprint')}, this one has {fingerprint}",
-            where=folder,
-            remedy="other overrides or another version of the log made it: give another --out, or delete the folder",
-        )
-    return bool(meta.get("finished"))
+def dead_attempts(folder: Path) -> list[dict[str, object]]:
+    """What ``dead.json`` says of the attempts at the run in ``folder`` that died and were moved aside, the latest first."""
+    found = []
+    for place in sorted(
+        folder.parent.glob(f"{folder.name}.dead*"), key=lambda place: (len(place.name), place.name), reverse=True
+    ):
+        try:
+            found.append(json.loads((place / DEAD).read_text(encoding="utf-8")))
+        except (OSError, ValueError):
+            continue
+    return found
 
 
-def refuse_foreign(folder: Path, fingerprint: str) -> None:
-    """Refuse to go on from, or to write over, the weights of another experiment."""
-    for name in ("resume.pt", "last.pt"):
-        if (folder / name).exists():
-            load(folder / name, fingerprint=fingerprint)
-            return
+def move_aside(folder: Path) -> Path:
+    """Keep a dead attempt under another name, and return that."""
+    places = (folder.with_name(f"{folder.name}.dead{number}") for number in itertools.count(1))
+    place = next(place for place in places if not place.exists())
+    return folder.rename(place)
+
+
+def kept_weights(adapt: specs.AdaBN | specs.Shot | None) -> str:
+    """The file of the weights that make an experiment's scores."""
+    return ADAPTED if adapt else BEST
 
 
 def load_network(model: torch.nn.Module, path: Path, team: Team = Team(), **expected: object) -> None:
@@ -90,9 +90,14 @@ def load_body(model: torch.nn.Module, path: Path, team: Team = Team(), **expecte
     model.body.load_state_dict(own | {name: value for name, value in found.items() if name in own})
 
 
+def marks_in(folder: Path) -> dict[str, str]:
+    """The mark of every file of weights in ``folder``."""
+    return {name: mark_of_weights(load(folder / name)[0]) for name in (BEST, LAST, ADAPTED) if exists(folder / name)}
+
+
 def tidy(folder: Path) -> None:
     """Remove what only an unfinished run needs."""
-    for path in (*folder.glob("*.previous"), folder / "resume.pt"):
+    for path in (*folder.glob("*.previous"), folder / RESUME):
         path.unlink(missing_ok=True)
 
 

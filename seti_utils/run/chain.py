@@ -3,13 +3,12 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import pandas as pd
-
 from seti_utils.errors import InputError
 from seti_utils.log.pages import LOG
 from seti_utils.log.registry import nearest
-from seti_utils.run.fold_data import open_competition
-from seti_utils.run.infer import out_of_fold, predict_test
+from seti_utils.run.artifacts import OOF, TEST
+from seti_utils.run.identity import runs_of
+from seti_utils.run.infer import experiment_scores, predict_test, sample_of
 from seti_utils.run.runtime import Runtime
 from seti_utils.run.train import train
 from seti_utils.scores.ensemble import blend
@@ -48,12 +47,14 @@ def run_chain(
 
 def run_blend(name: str, folds: Sequence[int], seeds: Sequence[int], runtime: Runtime, say: Say = print) -> Path:
     """Blend the members' out-of-fold and test scores and write the submission."""
-    recipe = LOG.blends[name]
-    folder = runtime.out / name
-    oof: pd.DataFrame = blend([out_of_fold(member, folds, seeds, runtime) for member in recipe.members], how=recipe.how)
-    write_scores(folder / "oof.csv", oof)
-    test = blend([predict_test(member, folds, seeds, runtime, say)[0] for member in recipe.members], how=recipe.how)
-    write_scores(folder / "test.csv", test)
-    path = write_submission(test, open_competition(runtime).root / "sample_submission.csv", runtime.out / "submission.csv")
+    recipe, folder = LOG.blends[name], runtime.out / name
+    for member in recipe.members:
+        for run in runs_of(member, folds, seeds, runtime):
+            run.found()
+    tests, oofs = zip(*(experiment_scores(member, folds, seeds, runtime) for member in recipe.members), strict=True)
+    write_scores(folder / OOF, blend(oofs, how=recipe.how, name=name))
+    test = blend(tests, how=recipe.how, name=name)
+    write_scores(folder / TEST, test)
+    path = write_submission(test, sample_of(runtime.competition), runtime.out / "submission.csv")
     say(f"{name}: {recipe.how} mean of {len(recipe.members)} experiments, written to {path}")
     return path

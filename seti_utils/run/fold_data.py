@@ -8,19 +8,12 @@ import torch
 
 from seti_utils.data.batches import Batch, batches, epoch_order
 from seti_utils.data.cadence import SIX
-from seti_utils.data.competition import Competition, find_data, read_competition
-from seti_utils.data.folds import fingerprint, settled_folds
-from seti_utils.data.packed import open_cadences
-from seti_utils.data.sources import BesideCadences, CleanedPanels, JoinedCadences, Source
+from seti_utils.data.sources import JoinedCadences, Source
 from seti_utils.errors import InputError
 from seti_utils.learn.distributed import Team, part_of
 from seti_utils.log.config import Config
-from seti_utils.log.layouts import RAW
 from seti_utils.log.specs import SkyFirst
-from seti_utils.overlap.folder import finished_search, groups_of
-from seti_utils.overlap.panels import cleaned_stores
-from seti_utils.run.compose import panels_of
-from seti_utils.run.runtime import Runtime
+from seti_utils.run.identity import Run
 from seti_utils.scores.pseudo import PseudoRows, append_pseudo
 from seti_utils.scores.row_weights import drawn_times, row_weights
 from seti_utils.sky import EndlessSky
@@ -47,61 +40,39 @@ class FoldData:
         return batches(self.source, self.targets, order, batch, workers=self.workers, pin=self.pin)
 
 
-def open_competition(runtime: Runtime) -> Competition:
-    """The competition folder of this run, indexed."""
-    return read_competition(find_data(runtime.data), incomplete=runtime.incomplete)
+def fold_rows(run: Run, split: np.ndarray, pin: bool, pseudo: PseudoRows | None) -> FoldData:
+    """Training rows (with ``pseudo`` rows appended) and validation rows of a run, given the fold of every training row.
 
-
-def cadences(config: Config, competition: Competition, split: str, runtime: Runtime) -> Source:
-    """The cadences of ``split`` with the panels that ``config`` looks at: raw, cleaned, or the one beside the other.
-
-    Raises ``InputError`` with the command to run where cleaned panels are wanted and not there.
+    Raises ``InputError`` where there are too few of them, or none of one class, and none can be made of the other.
     """
-    panels = panels_of(config)
-    raw, clean = [panel for panel in panels if panel < RAW], [panel - RAW for panel in panels if panel >= RAW]
-    parts = [open_cadences(competition, split, runtime.packed, raw)] if raw else []
-    if clean:
-        parts.append(CleanedPanels(open_cadences(competition, split, cleaned_stores(runtime.overlap, competition), clean)))
-    return parts[0] if len(parts) == 1 else BesideCadences(*parts)
-
-
-def folds_of(config: Config, competition: Competition, runtime: Runtime) -> tuple[np.ndarray, str]:
-    """The fold of every training row, written once below ``out``, and the fingerprint of the split.
-
-    With ``fold_groups="overlap"`` all rows that share sky are in one fold, also those that only a test row links.
-    """
-    path = runtime.out / f"folds_{config.folds}_{config.fold_seed}{'_' + config.fold_groups if config.fold_groups else ''}.csv"
-    ids, targets = competition.train["id"], competition.train["target"]
-    groups = groups_of(finished_search(runtime.overlap, competition), ids) if config.fold_groups else None
-    fold = settled_folds(path, ids, targets, folds=config.folds, seed=config.fold_seed, groups=groups)
-    return fold, fingerprint(ids, fold)
-
-
-def fold_rows(
-    config: Config, competition: Competition, split: np.ndarray, fold: int, runtime: Runtime, pin: bool, pseudo: PseudoRows | None
-) -> FoldData:
-    """Training rows (with ``pseudo`` rows appended) and validation rows of ``fold``."""
-    source = cadences(config, competition, "train", runtime)
+    config, competition, where = run.config, run.competition, f"fold {run.fold}"
+    source = run.cadences("train")
     targets = competition.train["target"].to_numpy(np.float32)
-    train, valid = np.flatnonzero(split != fold), np.flatnonzero(split == fold)
+    train, valid = np.flatnonzero(split != run.fold), np.flatnonzero(split == run.fold)
     if pseudo is not None:
-        test = cadences(config, competition, "test", runtime)
-        train, targets = append_pseudo(train, targets, pseudo, fold=fold, train_ids=source.ids, test_ids=test.ids)
+        test = run.cadences("test")
+        train, targets = append_pseudo(train, targets, pseudo, fold=run.fold, train_ids=source.ids, test_ids=test.ids)
         source = JoinedCadences([source, test])
     if config.detect:
         train = train[targets[train] < 0.5]
+    elif config.inject is None and len(train) and np.ptp(targets[train]) == 0:
+        raise InputError(
+            f"all {len(train)} training rows have target {targets[train[0]]:g}: there is nothing to tell apart",
+            where=where,
+            remedy="give labels of both classes, or an experiment that draws its own positives (inject, detect)",
+        )
     if len(train) < config.batch * (config.accumulate or 1):
         raise InputError(
             f"{len(train)} training rows do not fill one step of {config.batch * (config.accumulate or 1)}",
-            where=f"fold {fold}",
+            where=where,
             remedy="take a smaller batch, for example --set batch=4",
         )
     weights = None
     if config.reweight:
         own = train < len(split)
         weights = np.ones(len(train))  # what pseudo-labelled test rows keep
-        weights[own] = row_weights(runtime.adversarial, source.ids[train[own]], config.reweight.power)
-    return FoldData(source, targets, train, valid, runtime.workers, pin, weights)
+        weights[own] = row_weights(run.runtime.adversarial, source.ids[train[own]], config.reweight.power)
+    return FoldData(source, targets, train, valid, run.runtime.workers, pin, weights)
 
 
 def epoch_batches(

@@ -1,25 +1,30 @@
-"""Scores of the test cadences: fold by fold, their mean, the submission."""
+"""Scores of the test cadences: run by run, their mean, the submission."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby, islice
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
 
+from seti_utils.claims import UNSAID
 from seti_utils.data.batches import batches
+from seti_utils.data.competition import Competition
+from seti_utils.data.content import content_of
 from seti_utils.errors import InputError
+from seti_utils.learn.distributed import choose_device
 from seti_utils.learn.memory import keep_memory
 from seti_utils.learn.precision import choose_precision
-from seti_utils.learn.predicting import predict_together
-from seti_utils.log.pages import LOG
+from seti_utils.learn.predicting import predict, predict_together
+from seti_utils.notes import note
 from seti_utils.progress import progress
-from seti_utils.run.adapting import kept_weights
-from seti_utils.run.artifacts import load_network, run_folder, trained
-from seti_utils.run.compose import bare_network, view_of
-from seti_utils.run.fold_data import cadences, open_competition
+from seti_utils.run.artifacts import OOF, TEST
+from seti_utils.run.compose import view_of
+from seti_utils.run.identity import Run, runs_of
 from seti_utils.run.runtime import Runtime
 from seti_utils.scores.submission import write_submission
-from seti_utils.scores.tables import gather_folds, make_scores, mean_scores, read_scores, write_scores
+from seti_utils.scores.tables import gather_folds, is_partial, make_scores, mean_scores, read_scores, write_scores
 from seti_utils.stats.logistic import sigmoid
 from seti_utils.views.layout import rows_of
 
@@ -27,65 +32,82 @@ TOGETHER = 5
 """Networks that predict in one pass: the folds of one seed. Five of the largest are 2 GB of weights."""
 
 
-def choose_device(wanted: str) -> torch.device:
-    """``"auto"`` is the first GPU where there is one."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu") if wanted == "auto" else torch.device(wanted)
+def scores_of(runs: Sequence[Run], device: torch.device | None = None) -> list[pd.DataFrame]:
+    """The test scores of every run, as :meth:`Run.found` gave them, in as few passes over the test as ``TOGETHER`` allows.
 
-
-def fold_scores(name: str, fold: int, seed: int, runtime: Runtime, device: torch.device | None = None) -> pd.DataFrame:
-    """The test scores of one fold's best weights; see :func:`all_scores`."""
-    return all_scores(name, [(fold, seed)], runtime, device)[0]
-
-
-def all_scores(
-    name: str, runs: Sequence[tuple[int, int]], runtime: Runtime, device: torch.device | None = None
-) -> list[pd.DataFrame]:
-    """The test scores of the best weights of every (fold, seed), predicted once and kept as ``test.csv`` in its folder.
-
-    What is not there yet is predicted in as few passes over the test as ``TOGETHER`` allows. Raises ``InputError`` when
-    weights are missing or of another fingerprint.
+    Those of a finished run are predicted once and kept as ``test.csv`` in its folder below ``out``, for as long as recipe,
+    data and weights are the same; those of a paused one are not kept.
     """
-    mark = LOG.fingerprint(name, runtime.overrides)
-    places = {run: run_folder(runtime.out, name, *run) / "test.csv" for run in runs}
-    tables = {run: table for run, place in places.items() if (table := kept_scores(place, mark)) is not None}
-    missing = [run for run in places if run not in tables]
-    for start in range(0, len(missing), TOGETHER):
-        tables |= predicted(name, missing[start : start + TOGETHER], runtime, device or choose_device(runtime.device))
-    return [tables[run] for run in runs]
+    tables = {number: table for number, run in enumerate(runs) if (table := kept_scores(run)) is not None}
+    missing = [number for number in range(len(runs)) if number not in tables]
+    for _, alike in groupby(missing, lambda number: runs[number].config.precision):  # a remedy may have changed it
+        for chosen in batched(alike, TOGETHER):
+            made = predicted([runs[number] for number in chosen], device or choose_device(runs[0].runtime.device))
+            tables |= dict(zip(chosen, made, strict=True))
+    return [tables[number] for number in range(len(runs))]
 
 
-def kept_scores(path: Path, mark: str) -> pd.DataFrame | None:
-    """The scores in ``path``, unless there are none or they are of another fingerprint."""
-    table = read_scores(path) if path.exists() else None
-    return table if table is not None and set(table["fingerprint"]) == {mark} else None
+def batched(items: Iterable[int], most: int) -> Iterator[tuple[int, ...]]:
+    """``items`` in tuples of up to ``most``."""
+    left = iter(items)
+    while some := tuple(islice(left, most)):
+        yield some
 
 
-def predicted(
-    name: str, runs: Sequence[tuple[int, int]], runtime: Runtime, device: torch.device
-) -> dict[tuple[int, int], pd.DataFrame]:
-    """One pass over the test cadences with the networks of ``runs``; writes and returns each one's scores."""
-    mark, config, models = LOG.fingerprint(name, runtime.overrides), LOG.config(name, runtime.overrides), []
-    for fold, seed in runs:
-        model = bare_network(config)
-        load_network(model, trained(name, fold, seed, runtime) / kept_weights(config.adapt), fingerprint=mark)
-        models.append(model.to(device, memory_format=torch.channels_last))
-    competition = open_competition(runtime)
-    if not len(competition.test):
-        raise InputError("has no test cadences", where=competition.root, remedy="give a folder with sample_submission.csv")
-    source = cadences(config, competition, "test", runtime)
+def kept_scores(run: Run) -> pd.DataFrame | None:
+    """The scores that were kept of a run, unless there are none, or they were made from anything else.
+
+    Earlier versions did not write from what: such scores are taken, with a note, where the weights are gone.
+    """
+    path = next((path for path in (run.folder / TEST, run.home / TEST) if path.exists()), None)
+    if run.paused or path is None:
+        return None
+    table = read_scores(path)
+    if set(table["fingerprint"]) != {run.fingerprint}:
+        return None
+    if not run.weights().exists() and "" in set(table["weights"]):
+        note(f"{path} {UNSAID}")
+        return table
+    made = {"data": content_of(run.competition, "test").mark, "weights": run.mark()}
+    return table if all(set(table[name]) == {value} for name, value in made.items()) else None
+
+
+def predicted(runs: Sequence[Run], device: torch.device) -> list[pd.DataFrame]:
+    """One pass over the test cadences with the networks of ``runs``, of one experiment; keeps those of finished runs."""
+    first, config = runs[0], runs[0].config
+    content = content_of(first.competition, "test")
+    for remark in content.remarks("test"):
+        note(remark)
+    models = [run.network().to(device, memory_format=torch.channels_last) for run in runs]
+    source = first.cadences("test")
+    stream = batches(source, None, range(len(source)), config.batch, workers=first.runtime.workers, pin=device.type == "cuda")
+    said = ", ".join(f"fold {run.fold} seed {run.seed}" for run in runs)
+    bar = progress(stream, -(-len(source) // config.batch), f"{first.name} {said}: test", "batch")
     kind = choose_precision(config.precision, device)
-    stream = batches(source, None, range(len(source)), config.batch, workers=runtime.workers, pin=device.type == "cuda")
-    said = ", ".join(f"fold {fold} seed {seed}" for fold, seed in runs)
-    bar = progress(stream, -(-len(source) // config.batch), f"{name} {said}: test", "batch")
     logits, rows = predict_together(
         models, bar, view_of(config), tta=config.tta, device=device, autocast=kind, mosaic=rows_of(config.layout)
     )
-    tables = {}
-    for (fold, seed), logit in zip(runs, logits, strict=True):
-        table = make_scores(source.ids[rows], sigmoid(logit), fold=fold, experiment=name, seed=seed, fingerprint=mark)
-        write_scores(run_folder(runtime.out, name, fold, seed) / "test.csv", table)
-        tables[fold, seed] = table
+    ids = source.ids[rows]
+    tables = [scored(run, ids, sigmoid(logit), content.mark) for run, logit in zip(runs, logits, strict=True)]
+    for run, table in zip(runs, tables, strict=True):
+        if not run.paused:
+            write_scores(run.folder / TEST, table)
     return tables
+
+
+def scored(run: Run, ids: Sequence[str], score: np.ndarray, data: str, target: np.ndarray | None = None) -> pd.DataFrame:
+    """A score table of ``run``, which says where it comes from."""
+    return make_scores(
+        ids,
+        score,
+        fold=run.fold,
+        experiment=run.name,
+        seed=run.seed,
+        fingerprint=run.fingerprint,
+        data=data,
+        weights=run.mark(),
+        target=target,
+    )
 
 
 def predict_test(
@@ -93,17 +115,38 @@ def predict_test(
 ) -> tuple[pd.DataFrame, Path]:
     """The mean test scores over folds and seeds, and the ``submission.csv`` written from them below ``out``.
 
-    ``out/<name>`` gets what a blend takes: ``test.csv``, these scores, and ``oof.csv``, the folds' validation rows.
+    ``out/<name>`` gets what a blend takes: ``test.csv``, these scores, and ``oof.csv``, the folds' validation rows. Raises
+    ``InputError`` where a run is missing, not finished (unless the runtime takes ``partial`` ones) or of other data; nothing
+    is written then.
     """
-    keep_memory()
-    tables = all_scores(name, [(fold, seed) for seed in seeds for fold in folds], runtime)
-    mean = mean_scores(tables)
-    path = write_submission(mean, open_competition(runtime).root / "sample_submission.csv", runtime.out / "submission.csv")
-    write_scores(runtime.out / name / "test.csv", mean)
-    write_scores(runtime.out / name / "oof.csv", out_of_fold(name, folds, seeds, runtime))
-    by = "one network" if len(tables) == 1 else f"{len(tables)} networks"
-    say(f"{name}: {len(mean)} test cadences by {by}, written to {path}")
+    mean, _ = experiment_scores(name, folds, seeds, runtime)
+    path = write_submission(mean, sample_of(runtime.competition), runtime.out / "submission.csv")
+    count = len(folds) * len(seeds)
+    by = "one network" if count == 1 else f"{count} networks"
+    unfinished = ", trained in part only" if is_partial(mean["weights"].iloc[0]) else ""
+    say(f"{name}: {len(mean)} test cadences by {by}{unfinished}, written to {path}")
     return mean, path
+
+
+def experiment_scores(
+    name: str, folds: Sequence[int], seeds: Sequence[int], runtime: Runtime
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The mean test scores of an experiment and its out-of-fold table, written to ``out/<name>``; see :func:`predict_test`."""
+    keep_memory()
+    sample_of(runtime.competition)
+    runs = [run.found() for run in runs_of(name, folds, seeds, runtime)]
+    oof = gathered(runs)
+    mean = mean_scores(scores_of(runs))
+    write_scores(runtime.out / name / TEST, mean)
+    write_scores(runtime.out / name / OOF, oof)
+    return mean, oof
+
+
+def sample_of(competition: Competition) -> Path:
+    """The sample submission. Raises ``InputError`` for a folder without test cadences."""
+    if not len(competition.test):
+        raise InputError("has no test cadences", where=competition.root, remedy="give a folder with sample_submission.csv")
+    return competition.root / "sample_submission.csv"
 
 
 def out_of_fold(name: str, folds: Sequence[int], seeds: Sequence[int], runtime: Runtime) -> pd.DataFrame:
@@ -111,14 +154,34 @@ def out_of_fold(name: str, folds: Sequence[int], seeds: Sequence[int], runtime: 
 
     Raises ``InputError`` when a fold was not trained, or an id is missing or there twice.
     """
+    return gathered([run.found() for run in runs_of(name, folds, seeds, runtime)])
+
+
+def gathered(runs: Sequence[Run]) -> pd.DataFrame:
+    """The out-of-fold table of ``runs``, as :meth:`Run.found` gave them."""
     by_seed = []
-    for seed in seeds:
-        tables = [read_scores(trained(name, fold, seed, runtime) / "oof.csv") for fold in folds]
+    for seed in dict.fromkeys(run.seed for run in runs):
+        same = [run for run in runs if run.seed == seed]
+        tables = [validation_scores(run) if run.paused else read_scores(run.home / OOF) for run in same]
         ids = [name for table in tables for name in table["id"]]
-        if len(folds) == LOG.config(name, runtime.overrides).folds:
-            ids = list(open_competition(runtime).train["id"]) or ids  # where the test part alone is here, the tables' own
+        if len(same) == same[0].config.folds and len(same[0].competition.train):
+            ids = list(same[0].competition.train["id"])
         by_seed.append(gather_folds(tables, ids))
     return by_seed[0] if len(by_seed) == 1 else mean_over_seeds(by_seed)
+
+
+def validation_scores(run: Run) -> pd.DataFrame:
+    """Scores of the validation rows of a paused run by its best weights so far: a finished run has them in ``oof.csv``."""
+    config, device = run.config, choose_device(run.runtime.device)
+    source, rows = run.cadences("train"), np.flatnonzero(run.split[0] == run.fold)
+    model = run.network().to(device, memory_format=torch.channels_last)
+    stream = batches(source, None, rows, config.batch, workers=run.runtime.workers, pin=device.type == "cuda")
+    kind = choose_precision(config.precision, device)
+    logit, rows = predict(
+        model, stream, view_of(config), tta=config.tta, device=device, autocast=kind, mosaic=rows_of(config.layout)
+    )
+    target = run.competition.train["target"].to_numpy(np.float64)[rows]
+    return scored(run, source.ids[rows], sigmoid(logit), content_of(run.competition, "train").mark, target)
 
 
 def mean_over_seeds(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:

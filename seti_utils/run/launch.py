@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -15,37 +16,10 @@ from seti_utils.run.runtime import Runtime
 POLL_S = 0.2
 
 
-def command_of(
-    name: str, folds: Sequence[int], seeds: Sequence[int], runtime: Runtime, retry: int, overrides: Sequence[str]
-) -> list[str]:
+def command_of(name: str, folds: Sequence[int], seeds: Sequence[int], runtime: Runtime, retry: int) -> list[str]:
     """The words of ``python -m seti_utils train`` for these folds."""
-    words = [
-        "-m",
-        "seti_utils",
-        "train",
-        name,
-        "--folds",
-        ",".join(map(str, folds)),
-        "--seeds",
-        *map(str, seeds),
-        "--out",
-        str(runtime.out),
-        "--retry",
-        str(retry),
-    ]
-    for option in ("data", "weights", "packed", "overlap", "adversarial", "workers"):
-        if (value := getattr(runtime, option)) is not None:
-            words += [f"--{option}", str(value)]
-    if runtime.device != "auto":
-        words += ["--device", runtime.device]
-    for option in ("sync_bn", "incomplete"):
-        if getattr(runtime, option):
-            words.append(f"--{option.replace('_', '-')}")
-    if runtime.runs:
-        words += ["--runs", *map(str, runtime.runs)]
-    if runtime.stop_after:
-        words += ["--stop-after", f"{int(runtime.stop_after)}s"]
-    return words + [word for pair in overrides for word in ("--set", pair)]
+    coordinates = ["--folds", ",".join(map(str, folds)), "--seeds", *map(str, seeds), "--retry", str(retry)]
+    return ["-m", "seti_utils", "train", name, *coordinates, *runtime.words()]
 
 
 def launch(
@@ -56,7 +30,6 @@ def launch(
     runtime: Runtime,
     *,
     retry: int = 0,
-    overrides: Sequence[str] = (),
     say: Callable[[str], None] = print,
 ) -> None:
     """Train on all GPUs of this machine; without one, on as many CPU processes as there are folds, at most two.
@@ -65,20 +38,33 @@ def launch(
     Output streams through ``say``, each line with its process; when one fails, the others are ended and
     ``InputError`` is raised with its last line.
     """
-    gpus = torch.cuda.device_count()
+    gpus = [] if runtime.device == "cpu" else visible_gpus()
+    if gpus:
+        runtime = replace(runtime, device="auto")  # each process sees one GPU, or takes that of its rank
     if mode == "ranks":
-        ranks = gpus or 2
+        ranks = len(gpus) or 2
         run = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks)]
-        words = command_of(name, folds, seeds, runtime, retry, overrides)
+        words = command_of(name, folds, seeds, runtime, retry)
         follow({"ranks": ([sys.executable, *run, *words], {})}, say)
         return
-    shares = [list(folds[start :: gpus or 2]) for start in range(min(gpus or 2, len(folds)))]
+    places = [{"CUDA_VISIBLE_DEVICES": gpu} for gpu in gpus] or [{}, {}]
     jobs = {}
-    for number, share in enumerate(shares):
-        place = {"CUDA_VISIBLE_DEVICES": str(number)} if gpus else {}
-        words = command_of(name, share, seeds, runtime, retry, overrides)
-        jobs[f"folds {','.join(map(str, share))}"] = ([sys.executable, *words], place)
+    for number, place in enumerate(places[: len(folds)]):
+        share = list(folds[number :: len(places)])
+        jobs[f"folds {','.join(map(str, share))}"] = ([sys.executable, *command_of(name, share, seeds, runtime, retry)], place)
     follow(jobs, say)
+
+
+def visible_gpus() -> list[str]:
+    """What ``CUDA_VISIBLE_DEVICES`` must be for a process to see one of the GPUs that this one may use, each.
+
+    Numbers, GPU- and MIG- names are passed on as they stand there: a scheduler that gave us 2 and 3 keeps 0 and 1 for others.
+    Counted without starting CUDA here, which would take memory on the first GPU.
+    """
+    if said := os.environ.get("CUDA_VISIBLE_DEVICES", "").strip():
+        names = [name.strip() for name in said.split(",")]
+        return names[: torch.cuda.device_count()]
+    return [str(number) for number in range(torch.cuda.device_count())]
 
 
 def follow(jobs: dict[str, tuple[list[str], dict[str, str]]], say: Callable[[str], None]) -> None:

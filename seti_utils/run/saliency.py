@@ -10,49 +10,36 @@ from torch import Tensor
 
 from seti_utils.data.batches import batches
 from seti_utils.data.cadence import FREQ, ON, PANELS, TIME
-from seti_utils.data.competition import Competition
 from seti_utils.data.sources import JoinedCadences
 from seti_utils.log.layouts import parse_layout
-from seti_utils.log.pages import LOG
 from seti_utils.nets.detector import Detector
 from seti_utils.progress import progress
-from seti_utils.run.adapting import kept_weights
-from seti_utils.run.artifacts import load_network, trained
-from seti_utils.run.compose import bare_network, panels_of, view_of
-from seti_utils.run.fold_data import cadences
-from seti_utils.run.runtime import Runtime
+from seti_utils.run.compose import panels_of, view_of
+from seti_utils.run.identity import Run
 from seti_utils.shift.network import GradCAM, heat_on_panels
 
 HEAT_SIZE = (91, 128)
 """Time and frequency cells of a panel's heat: a third of the rows, half of the channels."""
 
 
-def saliency(
-    name: str, fold: int, seed: int, competition: Competition, table: pd.DataFrame, runtime: Runtime, device: torch.device
-) -> tuple[np.ndarray | None, Callable[[str], np.ndarray] | None]:
-    """Embedding (N, D) of the rows of ``table`` (id, split, row), and the heat (6, time, freq) of an id of it.
+def saliency(run: Run, table: pd.DataFrame, device: torch.device) -> tuple[np.ndarray | None, Callable[[str], np.ndarray] | None]:
+    """Embedding (N, D) of the rows of ``table`` (id, split, row) by a run that was found, and the heat of an id of it.
 
-    The heat is a detector's own map, or a classifier's Grad-CAM, None where its backbone names no stages. Both are None
-    where the network looks at cleaned panels and ``runtime`` has no overlap folder.
+    The heat (6, time, freq) is a detector's own map, or a classifier's Grad-CAM, None where its backbone names no stages. Both
+    are None where the network looks at cleaned panels and the runtime has no overlap folder.
     """
-    config = LOG.config(name, runtime.overrides)
-    if max(panels_of(config)) >= PANELS and runtime.overlap is None:
+    config, workers = run.config, run.runtime.workers
+    if max(panels_of(config)) >= PANELS and run.runtime.overlap is None:
         return None, None
-    model, view = bare_network(config), view_of(config)
-    load_network(
-        model,
-        trained(name, fold, seed, runtime) / kept_weights(config.adapt),
-        fingerprint=LOG.fingerprint(name, runtime.overrides),
-    )
-    model = model.to(device).eval()
-    parts = [cadences(config, competition, split, runtime) for split in ("train", "test")]
+    view, model = view_of(config), run.network().to(device).eval()
+    parts = [run.cadences(split) for split in ("train", "test")]
     source = JoinedCadences(parts)
     rows = (table["row"] + np.where(table["split"] == "test", len(parts[0]), 0)).to_list()
     with torch.inference_mode():
         found = [
             model.features(view(batch.x.to(device), panels=batch.panels)).float().cpu()
             for batch in progress(
-                batches(source, None, rows, 32, workers=runtime.workers), -(-len(rows) // 32), f"features of {name}", "batch"
+                batches(source, None, rows, 32, workers=workers), -(-len(rows) // 32), f"features of {run.name}", "batch"
             )
         ]
     image_of = partial(view, panels=source.panels)

@@ -13,12 +13,13 @@ from seti_utils.data.sources import JoinedCadences
 from seti_utils.data.tables import refuse
 from seti_utils.errors import InputError
 from seti_utils.files import write_table
+from seti_utils.learn.distributed import choose_device
 from seti_utils.log.pages import LOG
 from seti_utils.machine import versions
 from seti_utils.overlap.folder import finished_search, groups_of
 from seti_utils.overlap.panels import COVERED, cleaned_stores, read_covered
-from seti_utils.run.artifacts import run_folder
-from seti_utils.run.infer import choose_device, fold_scores, out_of_fold
+from seti_utils.run.identity import Run, runs_of
+from seti_utils.run.infer import gathered, scores_of
 from seti_utils.run.runtime import Runtime
 from seti_utils.run.saliency import saliency
 from seti_utils.run.summary import hidden_labels
@@ -63,7 +64,9 @@ class Study:
     ):
         self.runtime, self.rows, self.network, self.gallery, self.seed = runtime, rows, network, gallery, seed
         self.names, self.folds, self.seeds = [LOG.find(name).name for name in names], list(folds), list(seeds)
-        self.competition: Competition = read_competition(find_data(runtime.data), era, runtime.incomplete)
+        self.competition: Competition = (
+            runtime.competition if era == "current" else read_competition(find_data(runtime.data), era, runtime.incomplete)
+        )
         if not len(self.competition.test):
             raise InputError(
                 "has no test cadences", where=self.competition.root, remedy="give a folder with sample_submission.csv"
@@ -90,8 +93,9 @@ class Study:
 
     def model_of(self, name: str) -> Model:
         """What an experiment's networks say."""
-        members = [fold_scores(name, fold, seed, self.runtime) for seed in self.seeds for fold in self.folds]
-        return Model(out_of_fold(name, self.folds, self.seeds, self.runtime), mean_scores(members), members)
+        runs = [run.found() for run in runs_of(name, self.folds, self.seeds, self.runtime)]
+        members = scores_of(runs)
+        return Model(gathered(runs), mean_scores(members), members)
 
     def added(self, section: Section) -> Section:
         """The section, kept for the report."""
@@ -226,9 +230,8 @@ class Study:
             table["covered"] = table["id"].map(read_covered(self.runtime.overlap))
         embedding = heat = None
         if self.names:
-            embedding, heat = saliency(
-                self.names[0], self.folds[0], self.seeds[0], self.competition, self.sample.table, self.runtime, self.device
-            )
+            first = Run(self.names[0], self.folds[0], self.seeds[0], self.runtime).found()
+            embedding, heat = saliency(first, self.sample.table, self.device)
         embedding = self.sample.features.to_numpy() if embedding is None else embedding
         return Explorer(self.source, table, embedding, heat, self.less_sky)
 
@@ -251,11 +254,7 @@ def folds_trained(name: str, runtime: Runtime, seeds: Sequence[int]) -> list[int
     """The folds of an experiment that were trained with all ``seeds``."""
     count = LOG.config(name, runtime.overrides).folds
     bases = (runtime.out, *runtime.runs)
-    found = [
-        fold
-        for fold in range(count)
-        if all(any((run_folder(base, name, fold, seed) / "best.pt").exists() for base in bases) for seed in seeds)
-    ]
+    found = [fold for fold in range(count) if all(Run(name, fold, seed, runtime).is_somewhere() for seed in seeds)]
     if not found:
         raise InputError(
             f"{name} was not trained in {', '.join(map(str, bases))}",

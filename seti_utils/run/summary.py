@@ -11,11 +11,11 @@ import torch
 
 from seti_utils.data.batches import batches
 from seti_utils.data.tables import read_targets
+from seti_utils.learn.distributed import choose_device
 from seti_utils.learn.predicting import predict
-from seti_utils.log.pages import LOG
 from seti_utils.run.compose import bare_network, view_of
-from seti_utils.run.fold_data import cadences, open_competition
-from seti_utils.run.infer import choose_device, out_of_fold, predict_test
+from seti_utils.run.identity import Run
+from seti_utils.run.infer import out_of_fold, predict_test
 from seti_utils.run.runtime import Runtime
 from seti_utils.stats.intervals import auc_interval
 from seti_utils.stats.seeds import seed_of
@@ -60,12 +60,10 @@ def targets_for(scores: pd.DataFrame, labels: pd.DataFrame) -> np.ndarray:
 
 def untrained_scores(name: str, seed: int, runtime: Runtime) -> tuple[np.ndarray, np.ndarray]:
     """(rows, logits) of the test cadences by the experiment's network with its random weights: the floor to beat."""
-    config = LOG.config(name, runtime.overrides)
-    competition = open_competition(runtime)
-    device = choose_device(runtime.device)
+    run = Run(name, 0, seed, runtime)
+    config, device, source = run.config, choose_device(runtime.device), run.cadences("test")
     torch.manual_seed(seed_of(seed, 0, "weights"))
     model = bare_network(config).to(device)
-    source = cadences(config, competition, "test", runtime)
     stream = batches(source, None, range(len(source)), config.batch, workers=runtime.workers)
     logit, rows = predict(model, stream, view_of(config), tta=("identity",), device=device)
     return rows, logit
@@ -73,7 +71,7 @@ def untrained_scores(name: str, seed: int, runtime: Runtime) -> tuple[np.ndarray
 
 def summary(name: str, folds: Sequence[int], seeds: Sequence[int], runtime: Runtime) -> str:
     """Out-of-fold AUC; where test labels are known also the test's, the gap, and the untrained network's; and the files."""
-    competition = open_competition(runtime)
+    competition = runtime.competition
     oof = out_of_fold(name, folds, seeds, runtime)
     test, path = predict_test(name, folds, seeds, runtime, say=lambda line: None)
     lines = [

@@ -1,47 +1,35 @@
-"""Train an experiment: folds and seeds one after the other, each finished, continued or started.
+"""Train an experiment: folds and seeds one after the other, each finished, resumed or started.
 
-``out/<experiment>/fold<f>_seed<s>/`` holds ``best.pt`` and ``last.pt`` (weights with their provenance),
-``history.csv`` (a row an epoch), ``oof.csv`` (the validation rows' scores) and, written last, ``meta.json``; while it
-is unfinished, ``resume.pt``.
+``out/<experiment>/fold<f>_seed<s>/`` is the folder of a run; what lies in it is said in :mod:`seti_utils.run.artifacts`.
 """
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
+from seti_utils.claims import at_work
+from seti_utils.data.content import content_of
 from seti_utils.files import write_json
-from seti_utils.learn.checkpoint import describe
-from seti_utils.learn.distributed import Team, join_team, shared
+from seti_utils.learn.distributed import Team, choose_device, join_team, shared
 from seti_utils.learn.memory import keep_memory
 from seti_utils.learn.survival import DeadRun, deadline
-from seti_utils.log.config import Config
-from seti_utils.log.pages import LOG
-from seti_utils.log.specs import HeadFirst
-from seti_utils.run.artifacts import finished, refuse_foreign, run_folder
+from seti_utils.notes import note
+from seti_utils.run.artifacts import DEAD, move_aside
 from seti_utils.run.compose import bound
 from seti_utils.run.fold import FoldRun
-from seti_utils.run.fold_data import fold_rows, folds_of, open_competition
-from seti_utils.run.infer import fold_scores
+from seti_utils.run.fold_data import fold_rows
+from seti_utils.run.identity import Run, runs_of
+from seti_utils.run.infer import scores_of
 from seti_utils.run.runtime import Runtime
+from seti_utils.scores.pseudo import PseudoRows
 
-REMEDIES: dict[str, Callable[[Config], object]] = {
-    "head_first": lambda config: HeadFirst(1),
-    "lr": lambda config: config.lr / 3,
-    "clip_norm": lambda config: 1.0,
-    "precision": lambda config: None,
-}
-"""What each cure against a dead run sets its knob to."""
+Say = Callable[[str], None]
 
 
 def train(
-    name: str,
-    folds: Sequence[int],
-    seeds: Sequence[int],
-    runtime: Runtime,
-    *,
-    retry: int = 0,
-    say: Callable[[str], None] = print,
+    name: str, folds: Sequence[int], seeds: Sequence[int], runtime: Runtime, *, retry: int = 0, say: Say = print
 ) -> list[Path]:
     """Train ``name`` on every fold with every seed and return the folders of artifacts.
 
@@ -49,80 +37,65 @@ def train(
     one more remedy; what was taken stands in ``meta.json`` and in the weights. Errors as in :func:`train_fold`.
     """
     keep_memory()
-    with join_team(None if runtime.device == "auto" else runtime.device) as team:
+    with join_team(None if runtime.device == "auto" else str(choose_device(runtime.device))) as team:
         stop = deadline(runtime.stop_after) if runtime.stop_after else lambda: None
         heard = say if team.leads else lambda line: None
-        return [train_until_alive(name, fold, seed, runtime, team, stop, heard, retry) for seed in seeds for fold in folds]
+        return [train_until_alive(run, team, stop, heard, retry) for run in runs_of(name, folds, seeds, runtime)]
 
 
-def train_until_alive(
-    name: str, fold: int, seed: int, runtime: Runtime, team: Team, stop: Callable, say: Callable, retry: int
-) -> Path:
-    """:func:`train_fold`, started again with a remedy up to ``retry`` times when the run is dead."""
-    remedies: tuple[str, ...] = ()
+def train_until_alive(run: Run, team: Team, stop: Callable, say: Say, retry: int) -> Path:
+    """:func:`train_fold` where the run is not finished, started again with a remedy up to ``retry`` times when it is dead."""
+    if shared(run.finished() if team.leads else None, team):
+        say(f"{run.title}: already trained, in {run.folder}")
+        return run.folder
     while True:
+        run = replace(run, remedies=shared(run.begun(retry).remedies if team.leads else None, team))
         try:
-            return train_fold(name, fold, seed, runtime, team, stop, say, remedies)
+            return train_fold(run, team, stop, say)
         except DeadRun as death:
-            folder = run_folder(runtime.out, name, fold, seed)
+            cure = next((knob for knob in death.cures if knob not in run.remedies), None)
+            following = cure if len(run.remedies) < retry else None
             if team.leads:
-                write_json(folder / "dead.json", {"symptom": death.symptom, "cures": death.cures, "remedies": remedies})
-            cure = next((knob for knob in death.cures if knob not in remedies), None)
-            if cure is None or len(remedies) >= retry:
+                end = {"symptom": death.symptom, "cures": death.cures, "fingerprint": run.fingerprint}
+                write_json(run.folder / DEAD, end | {"remedies": run.remedies, "next": following})
+            if following is None:
                 raise
-            say(f"{death}: trying again with that ({len(remedies) + 1} of {retry})")
-            remedies += (cure,)
+            say(f"{death}: trying again with that ({len(run.remedies) + 1} of {retry})")
             if team.leads:
-                folder.rename(folder.with_name(f"{folder.name}.dead{len(remedies)}"))
+                move_aside(run.folder)
             shared(None, team)
 
 
-def train_fold(
-    name: str,
-    fold: int,
-    seed: int,
-    runtime: Runtime,
-    team: Team = Team(),
-    stop: Callable[[], str | None] = lambda: None,
-    say: Callable[[str], None] = print,
-    remedies: tuple[str, ...] = (),
-) -> Path:
-    """Train ``name`` on ``fold`` with ``seed`` and return the folder of its artifacts.
+def train_fold(run: Run, team: Team = Team(), stop: Callable[[], str | None] = lambda: None, say: Say = print) -> Path:
+    """Train ``run``, from its last saved step on where there is one, and return the folder of its artifacts.
 
-    A finished run is left as it is; an unfinished one goes on from its last saved step, bit for bit as if it had not
-    stopped. ``remedies`` names knobs to be set against a dead run. Raises ``InputError`` where the folder holds another experiment or the data are faulty, ``Stopped`` when
+    A resumed run ends bit for bit as if it had not stopped. Raises ``InputError`` where the folder holds another run, or one
+    that another process is at work on, where something that it builds on is not there, and for faulty data; ``Stopped`` when
     ``stop`` gives a reason, ``DeadRun`` when the network does not learn, ``Diverged`` when its gradients explode.
     """
-    config = LOG.config(name, runtime.overrides)
-    config = replace(config, **{knob: REMEDIES[knob](config) for knob in remedies})
-    mark = LOG.fingerprint(name, runtime.overrides)
-    folder = run_folder(runtime.out, name, fold, seed)
     if team.leads:
-        refuse_foreign(folder, mark)
-    if shared(finished(folder, mark) if team.leads else None, team):
-        say(f"{name} fold {fold} seed {seed}: already trained, in {folder}")
-        return folder
-    competition = open_competition(runtime)
-    split_of, split_mark = shared(folds_of(config, competition, runtime) if team.leads else None, team)
-    meta = describe(
-        experiment=name,
-        fold=fold,
-        seed=seed,
-        fingerprint=mark,
-        folds=split_mark,
-        backbone=config.backbone,
-        remedies=list(remedies),
-    )
-    pseudo = None
-    if config.pseudo:
-        scores = fold_scores(config.pseudo.source, fold, seed, runtime, team.device) if team.leads else None
-        pseudo = bound(config.pseudo)(shared(scores, team))
-        say(f"{len(pseudo.rows)} test rows join the training with the scores of {config.pseudo.source}")
-    rows = fold_rows(config, competition, split_of, fold, runtime, team.device.type == "cuda", pseudo)
-    fold_run = FoldRun(config, fold, seed, runtime, team, rows, folder, meta, competition)
-    started = time.monotonic()
-    position = fold_run.train(stop, say)
-    if team.leads:
-        say(f"{name} fold {fold} seed {seed}: best AUC {position.best:.4f}, {time.monotonic() - started:.0f} s")
-    fold_run.finish(position, time.monotonic() - started)
-    return folder
+        for source in run.config.sources().values():
+            run.source(source)
+    with at_work(run.folder) if team.leads else nullcontext():
+        if run.remedies:
+            say(f"{run.title}: with {', '.join(run.remedies)} against a dead run")
+        split, meta = shared((run.split[0], run.identity()) if team.leads else None, team)
+        for remark in content_of(run.competition, "train").remarks("train") if team.leads else ():
+            note(remark)
+        rows = fold_rows(run, split, team.device.type == "cuda", pseudo_rows(run, team, say))
+        fold_run = FoldRun(run, team, rows, meta)
+        started = time.monotonic()
+        position = fold_run.train(stop, say)
+        fold_run.finish(position, time.monotonic() - started, say)
+    return run.folder
+
+
+def pseudo_rows(run: Run, team: Team, say: Say) -> PseudoRows | None:
+    """The test rows that join the training with their teacher's scores, where the experiment has one."""
+    spec = run.config.pseudo
+    if spec is None:
+        return None
+    scores = scores_of([run.source(spec.source)], team.device)[0] if team.leads else None
+    chosen = bound(spec)(shared(scores, team))
+    say(f"{len(chosen.rows)} test rows join the training with the scores of {spec.source}")
+    return chosen

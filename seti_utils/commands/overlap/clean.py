@@ -10,7 +10,7 @@ neighbours' (B, C, D) in another, "aaa,bcd,AAA,BCD" the same and the cleaned one
 
 import argparse
 
-from seti_utils.commands.options import add_device, add_era, add_workers
+from seti_utils.commands.options import add_era, add_fields
 from seti_utils.commands.overlap.search import add_places
 
 EXAMPLES = ("seti overlap clean DATA OVERLAP",)
@@ -18,16 +18,15 @@ EXAMPLES = ("seti overlap clean DATA OVERLAP",)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_places(parser)
-    add_device(parser)
     add_era(parser)
-    add_workers(parser)
+    add_fields(parser, "device", "workers")
 
 
 def handle(args: argparse.Namespace) -> None:
     from seti_utils.data.competition import read_competition
     from seti_utils.files import require_writable
+    from seti_utils.learn.distributed import choose_device
     from seti_utils.overlap.panels import COVERED, clean, read_covered
-    from seti_utils.run.infer import choose_device
 
     require_writable(args.out)
     competition = read_competition(args.data, args.era, args.incomplete)

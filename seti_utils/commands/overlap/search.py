@@ -8,7 +8,7 @@ import argparse
 import json
 from pathlib import Path
 
-from seti_utils.commands.options import add_device, add_era, add_incomplete, add_workers, count
+from seti_utils.commands.options import add_era, add_fields, count
 
 EXAMPLES = ("seti overlap search DATA OVERLAP",)
 
@@ -21,24 +21,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--least", type=count, default=32, metavar="N", help="common columns from which two files are a pair (default: 32)"
     )
-    add_device(parser)
     add_era(parser)
-    add_workers(parser)
+    add_fields(parser, "device", "workers")
 
 
 def add_places(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("data", type=Path, help="the competition folder")
     parser.add_argument("out", type=Path, help="the overlap folder")
-    add_incomplete(parser)
+    add_fields(parser, "incomplete")
     parser.add_argument("--packed", type=Path, metavar="FOLDER", help="packed stores of all panels, made by the command pack")
 
 
 def handle(args: argparse.Namespace) -> None:
     from seti_utils.data.competition import read_competition
     from seti_utils.files import require_writable
+    from seti_utils.learn.distributed import choose_device
     from seti_utils.overlap.folder import DONE
     from seti_utils.overlap.search import search
-    from seti_utils.run.infer import choose_device
 
     require_writable(args.out)
     competition = read_competition(args.data, args.era, args.incomplete)

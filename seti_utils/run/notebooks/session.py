@@ -18,18 +18,16 @@ from seti_utils.data.cadence import SHAPE
 from seti_utils.data.competition import Competition, find_data, read_competition
 from seti_utils.data.packed import open_cadences
 from seti_utils.data.sources import JoinedCadences
-from seti_utils.durations import parse_duration, spelled
+from seti_utils.durations import spelled
 from seti_utils.errors import InputError, Paused
 from seti_utils.log.book import lineage_text
-from seti_utils.log.overrides import NO_WEIGHTS, RANDOM_START, parse_overrides, split_overrides
 from seti_utils.log.pages import LOG
 from seti_utils.machine import cores, versions
 from seti_utils.pictures.curves import draw_roc, draw_scores, draw_training
 from seti_utils.pictures.gallery import draw_gallery
 from seti_utils.pictures.style import save_picture
-from seti_utils.run.artifacts import run_folder, trained
 from seti_utils.run.coordinates import parse_folds, parse_seeds
-from seti_utils.run.fold_data import open_competition
+from seti_utils.run.identity import runs_of
 from seti_utils.run.infer import out_of_fold, predict_test
 from seti_utils.run.launch import launch
 from seti_utils.run.runtime import Runtime
@@ -99,34 +97,31 @@ def session(
 ) -> "Session":
     """The notebook's parameters, checked, as a :class:`Session`. Empty strings mean: find it."""
     name = LOG.find(experiment).name
-    pairs = split_overrides(overrides)
-    if weights == NO_WEIGHTS:
-        pairs, weights = [*pairs, *RANDOM_START], ""
-    base = Runtime(
-        data=Path(data) if data else None,
-        out=Path(out),
-        weights=Path(weights) if weights else input_root() if input_root().is_dir() else None,
-        stop_after=parse_duration(stop_after) if stop_after else None,
-        overrides=parse_overrides(pairs),
-        runs=(Path(runs),) if runs else (),
-        overlap=Path(overlap) if overlap else find_overlap(),
-        adversarial=Path(adversarial) if adversarial else None,
+    base = Runtime.parsed(
+        data=data,
+        out=out,
+        overrides=overrides,
+        weights=weights or (str(input_root()) if input_root().is_dir() else ""),
+        runs=runs,
+        overlap=overlap or str(find_overlap() or ""),
+        adversarial=adversarial,
+        stop_after=stop_after,
     )
     config = LOG.config(name, base.overrides)
-    return Session(name, parse_folds(folds, config.folds), parse_seeds(seeds), base, pairs)
+    return Session(name, parse_folds(folds, config.folds), parse_seeds(seeds), base)
 
 
 class Session:
     """One experiment in one notebook: trains or predicts, and shows what came of it."""
 
-    def __init__(self, name: str, folds: Sequence[int], seeds: Sequence[int], runtime: Runtime, pairs: Sequence[str]):
-        self.name, self.folds, self.seeds, self.runtime, self.pairs = name, list(folds), list(seeds), runtime, list(pairs)
+    def __init__(self, name: str, folds: Sequence[int], seeds: Sequence[int], runtime: Runtime):
+        self.name, self.folds, self.seeds, self.runtime = name, list(folds), list(seeds), runtime
         self.fingerprint = LOG.fingerprint(name, runtime.overrides)
         self.stage, self.stopped, self.started = "train", "", time.monotonic()
 
     def describe(self, recipe: bool = True) -> None:
         """The machine, the software, the data, the run, and, where it is to be trained, the recipe with its lineage."""
-        competition, budget = open_competition(self.runtime), self.runtime.stop_after
+        competition, budget = self.runtime.competition, self.runtime.stop_after
         free = shutil.disk_usage(self.runtime.out if self.runtime.out.is_dir() else ".").free / 1e9
         print(f"machine   {cores()} cores, {memory_gib():.0f} GiB of memory, {free:.0f} GB of disk free; {cards()}")
         print("software  " + ", ".join(f"{name} {number}" for name, number in versions().items() if name != "platform"))
@@ -148,7 +143,7 @@ class Session:
         try:
             if (gpus := torch.cuda.device_count()) > 1:
                 mode = "folds" if len(self.folds) >= gpus else "ranks"
-                launch(mode, self.name, self.folds, self.seeds, self.runtime, overrides=self.pairs)
+                launch(mode, self.name, self.folds, self.seeds, self.runtime)
             else:
                 train(self.name, self.folds, self.seeds, self.runtime)
         except Paused as reason:
@@ -178,16 +173,9 @@ class Session:
 
     def show_curves(self) -> None:
         """Loss and validation AUC, epoch by epoch."""
-        runs = [(fold, seed) for seed in self.seeds for fold in self.folds]
-        if self.stopped:  # a spent budget leaves folds that have not begun
-            out = self.runtime.out
-            runs = [(fold, seed) for fold, seed in runs if (run_folder(out, self.name, fold, seed) / "best.pt").exists()]
-        if tables := [self.history(fold, seed) for fold, seed in runs]:
+        runs = [run for run in runs_of(self.name, self.folds, self.seeds, self.runtime) if run.is_somewhere()]
+        if tables := [run.history() for run in runs]:
             show(draw_training(pd.concat(tables), title=self.name), self.picture("curves"))
-
-    def history(self, fold: int, seed: int) -> pd.DataFrame:
-        """``history.csv`` of one run, with its fold."""
-        return pd.read_csv(trained(self.name, fold, seed, self.runtime) / "history.csv").assign(fold=fold, seed=seed)
 
     def show_out_of_fold(self) -> None:
         """Out-of-fold AUC with its interval, ROC and histograms."""
@@ -216,7 +204,7 @@ class Session:
             f"scores from {score.min():.4f} to {score.max():.4f}, half of them below {score.median():.4f}; "
             f"{int((score > 0.5).sum())} of {len(score)} above 0.5"
         )
-        if (labels := hidden_labels(open_competition(self.runtime).root)) is not None:
+        if (labels := hidden_labels(self.runtime.competition.root)) is not None:
             print(f"AUC on the sky's hidden test labels: {worded(targets_for(mean, labels), mean['score'])}")
 
     def has_weights(self, base: Path) -> bool:
@@ -233,7 +221,7 @@ class Session:
         """The highest-scoring cadences of ``train`` (out of fold) or ``test``."""
         if self.stopped:
             return
-        competition = open_competition(self.runtime)
+        competition = self.runtime.competition
         if split == "train":
             table = out_of_fold(self.name, self.folds, self.seeds, self.runtime)
         else:

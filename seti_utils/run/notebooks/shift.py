@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from seti_utils.log.overrides import parse_overrides, split_overrides
 from seti_utils.log.pages import LOG
 from seti_utils.run.coordinates import parse_folds, parse_seeds
 from seti_utils.run.runtime import Runtime
@@ -16,12 +15,7 @@ def shift_study(
     *, data: str, experiment: str, folds: str, seeds: str, runs: str, overrides: str, overlap: str, rows: int
 ) -> "ShownStudy":
     """The notebook's parameters, checked, as a study whose sample is read. Empty strings mean: find it, or do without."""
-    runtime = Runtime(
-        data=Path(data) if data else None,
-        out=Path(runs),
-        overlap=Path(overlap) if overlap else None,
-        overrides=parse_overrides(split_overrides(overrides)),
-    )
+    runtime = Runtime.parsed(data=data, out=runs, overlap=overlap, overrides=overrides)
     names, numbers = [LOG.find(name).name for name in experiment.replace(",", " ").split()], []
     if names:
         count = min(LOG.config(name, runtime.overrides).folds for name in names)
