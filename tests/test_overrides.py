@@ -12,7 +12,7 @@ from seti_utils.log import specs
 from seti_utils.log.book import spelled
 from seti_utils.log.overrides import parse_overrides, split_overrides
 from seti_utils.log.pages import LOG
-from seti_utils.run.train import REMEDIES
+from seti_utils.run.identity import REMEDIES
 
 
 def config_of(*pairs, name="exp0001"):
