@@ -50,7 +50,8 @@ def data_inputs(config: Config, runtime: Runtime, competition: Competition) -> d
         found["overlap"] = mark_of(about.get("tables"))
     if cleaned and runtime.overlap is not None:
         stores = cleaned_stores(runtime.overlap, competition)
-        found |= {"cleaned": read_about(stores / "train")["index"][:DIGITS] for split in found if split == "train"}
+        if "train" in found:
+            found["cleaned"] = read_about(stores / "train")["index"][:DIGITS]
     return found
 
 
