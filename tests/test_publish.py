@@ -41,7 +41,9 @@ def trained(name: str, out, *pairs: str, fold: int = 0):
         backbone="test_efficientnet",
         auc=0.8125,
     )
-    save_weights(run_folder(out, name, fold, 1) / "best.pt", model, meta)
+    folder = run_folder(out, name, fold, 1)
+    save_weights(folder / "best.pt", model, meta)
+    (folder / "meta.json").write_text(json.dumps(meta | {"finished": True}), encoding="utf-8")
     return model.eval()
 
 
@@ -66,7 +68,12 @@ def test_a_plain_network_is_timm_s_own(tmp_path, pairs):
 
 @pytest.mark.parametrize(
     ("name", "pairs"),
-    [("exp0001", ("pool=GeM()",)), ("exp0001", ("head=L2Head()",)), ("exp0001", ("stem_stride=1",)), ("rung_detector", ("layout='a,b,a,c,a,d'",))],
+    [
+        ("exp0001", ("pool=GeM()",)),
+        ("exp0001", ("head=L2Head()",)),
+        ("exp0001", ("stem_stride=1",)),
+        ("rung_detector", ("layout='a,b,a,c,a,d'",)),
+    ],
     ids=["GeM", "L2", "stem", "detector"],
 )
 def test_what_timm_has_no_place_for_lies_beside_the_backbone(tmp_path, name, pairs):

@@ -7,7 +7,7 @@ dataset or a model) and the hub's own tools. Several folds or seeds go into FOLD
 import argparse
 from pathlib import Path
 
-from seti_utils.commands.options import add_coordinates, add_overrides, add_runs
+from seti_utils.commands.options import add_coordinates, add_fields, runtime_of
 
 EXAMPLES = (
     "seti publish exp0023 published/exp0023 --folds 0",
@@ -20,18 +20,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_coordinates(parser)
     parser.add_argument("folder", type=Path, help="where the published weights go")
     parser.add_argument("--out", type=Path, default=Path("runs"), help="folder with the trained runs (default: runs)")
-    add_runs(parser)
-    add_overrides(parser)
+    add_fields(parser, "runs", "partial", "overrides")
 
 
 def handle(args: argparse.Namespace) -> None:
-    from seti_utils.log.overrides import parse_overrides
     from seti_utils.log.pages import LOG
     from seti_utils.run.coordinates import parse_folds
     from seti_utils.run.publish import publish
-    from seti_utils.run.runtime import Runtime
 
-    runtime = Runtime(out=args.out, runs=tuple(args.runs), overrides=parse_overrides(args.set))
+    runtime = runtime_of(args)
     name = LOG.find(args.experiment).name
     folds = parse_folds(args.folds, LOG.config(name, runtime.overrides).folds)
     runs = [(fold, seed) for seed in args.seeds for fold in folds]

@@ -204,10 +204,10 @@ class Run:
         """Whether weights of a run of this name, fold and seed lie in one of its places."""
         return any(exists(place / BEST) for place in self.places())
 
-    def found(self) -> "Run":
+    def found(self, data: bool = True) -> "Run":
         """This run where it lies: below ``out`` or one of ``runs``, with the remedies that it took.
 
-        A finished one comes first. Raises ``InputError`` where there is none, where only one lies that is not finished (unless
+        Without ``data`` nobody asks which data it was made from: for whoever uses none. A finished one comes first. Raises ``InputError`` where there is none, where only one lies that is not finished (unless
         the runtime takes ``partial`` ones), and where it was made from another recipe or other data.
         """
         places = self.places()
@@ -221,7 +221,8 @@ class Run:
             raise InputError(
                 f"{self.title} was not trained: no {BEST} in {', '.join(map(str, places))}", remedy=f"train it: {self.command}"
             )
-        self.refuse_other(meta, home, data_inputs(self.recipe, self.runtime, self.competition), folds=False)
+        inputs = data_inputs(self.recipe, self.runtime, self.competition) if data else {}
+        self.refuse_other(meta, home, inputs, folds=False)
         if not metas and not self.runtime.partial:
             stands = (
                 f"its best weights are of stage {meta['stage'] + 1}, epoch {meta['epoch'] + 1}" if "epoch" in meta else "begun"

@@ -10,8 +10,9 @@ from seti_utils.log.book import spelled
 from seti_utils.log.config import Config
 from seti_utils.log.pages import LOG
 from seti_utils.nets.published import require_folder, write_published
-from seti_utils.run.artifacts import load_network, trained
-from seti_utils.run.compose import bare_network, panels_of, view_of
+from seti_utils.run.artifacts import BEST
+from seti_utils.run.compose import panels_of, view_of
+from seti_utils.run.identity import Run
 from seti_utils.run.runtime import Runtime
 
 SAID = ("experiment", "fold", "seed", "fingerprint", "folds", "backbone", "normalisation", "df_hz", "dt_s", "versions", "auc")
@@ -20,17 +21,16 @@ SAID = ("experiment", "fold", "seed", "fingerprint", "folds", "backbone", "norma
 def publish(name: str, fold: int, seed: int, runtime: Runtime, folder: Path) -> bool:
     """Write the best weights of a run into ``folder``; see :mod:`seti_utils.nets.published` for what goes there.
 
-    Returns whether timm alone can make the whole network. Raises ``InputError`` where the run is not there, is another
-    recipe's, or the folder holds other things.
+    Returns whether timm alone can make the whole network. Raises ``InputError`` where the run is not there, is not finished
+    (unless the runtime takes ``partial`` ones; the card says so), is another recipe's, or the folder holds other things.
     """
     require_folder(folder)
-    config, mark = LOG.config(name, runtime.overrides), LOG.fingerprint(name, runtime.overrides)
-    place = trained(name, fold, seed, runtime) / "best.pt"
-    model = bare_network(config)
-    load_network(model, place, fingerprint=mark)
-    meta = load(place, fingerprint=mark)[1]
+    run = Run(name, fold, seed, runtime).found(data=False)
+    config, model = run.recipe, run.network(file=BEST)
+    meta = load(run.weights(BEST))[1]
     channels, freq, time = image_size(config)
     about = {key: meta[key] for key in SAID if key in meta}
+    about |= {"partial": run.paused} if run.paused else {}
     about |= {"layout": config.layout, "image": {"channels": channels, "freq": freq, "time": time}}
     about |= {"recipe": {knob: spelled(value) for knob, value in config.departures().items()}}
     folder.mkdir(parents=True, exist_ok=True)
@@ -49,6 +49,7 @@ def card_of(name: str, about: dict) -> str:
     found = LOG.find(name)
     auc = about.get("auc")
     reached = f"AUC {auc:.4f} on the validation rows of its fold" if isinstance(auc, float) else "not known"
+    reached += ", in a training that was not finished" if about.get("partial") else ""
     size, recipe = about["image"], "\n".join(f"* `{knob} = {value}`" for knob, value in about["recipe"].items())
     return f"""# {name}, fold {about["fold"]}, seed {about["seed"]}
 

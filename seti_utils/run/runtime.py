@@ -62,9 +62,7 @@ class Runtime:
     """
 
     data: Path | None = option(None, "the competition folder (default: $SETI_DATA, Kaggle's mounts, or ./data)")
-    incomplete: bool = option(
-        False, "take the cadences whose files are there and leave out the others, saying how many", None
-    )
+    incomplete: bool = option(False, "take the cadences whose files are there and leave out the others, saying how many", None)
     out: Path = option(Path("runs"), "where artifacts go (default: runs)")
     runs: tuple[Path, ...] = option(
         (), "more folders with trained weights, besides --out", several=True, metavar="FOLDER", where="trained"
