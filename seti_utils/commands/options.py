@@ -76,7 +76,12 @@ def add_fields(parser: argparse._ActionsContainer, *names: str) -> None:
         else:
             several = {"nargs": "+"} if about.several else {}
             parser.add_argument(
-                flag, type=TYPES.get(name) or typed(about.read), default=DEFAULTS[name], metavar=about.metavar, help=about.help, **several
+                flag,
+                type=TYPES.get(name) or typed(about.read),
+                default=DEFAULTS[name],
+                metavar=about.metavar,
+                help=about.help,
+                **several,
             )
 
 
