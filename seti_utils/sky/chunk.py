@@ -49,15 +49,20 @@ def split_needles(split: str, shift: bool) -> dict[str, tuple]:
     return {"families": SHIFTED_FAMILIES if shifted else TRAIN_FAMILIES, "snr": SHIFTED_SNR if shifted else SNR}
 
 
+def split_content(task: Task, split: str) -> Content:
+    """The needles of the chunk's cadences of one split, in the plan's order: drawn anew, and always the same."""
+    target = torch.tensor(task.rows.loc[task.rows["split"] == split, "target"].to_numpy(dtype=bool))
+    generator = seeded(task.seed, "needles", split, task.number)
+    return random_content(target, **split_needles(split, task.shift), generator=generator)
+
+
 def write_chunk(task: Task) -> pd.DataFrame:
     """Write the chunk's arrays and return its truth, one row per cadence in the plan's order."""
     rows, truths = task.rows.reset_index(drop=True), []
     contents: dict[str, tuple[Content, dict[int, int]]] = {}
     for split in ("train", "test"):
         mine = rows.index[rows["split"] == split]
-        target = torch.tensor(rows.loc[mine, "target"].to_numpy(dtype=bool))
-        generator = seeded(task.seed, "needles", split, task.number)
-        content = random_content(target, **split_needles(split, task.shift), generator=generator)
+        content = split_content(task, split)
         contents[split] = content, {row: place for place, row in enumerate(mine)}
         if len(mine):
             truths.append(pd.DataFrame(truth_columns(content), index=mine))

@@ -17,7 +17,8 @@ from seti_utils.errors import InputError
 from seti_utils.files import write_table
 from seti_utils.machine import cores
 from seti_utils.progress import progress
-from seti_utils.sky.chunk import CHUNK_BANDS, Task, split_needles, write_chunk
+from seti_utils.sky.cadences import Content
+from seti_utils.sky.chunk import CHUNK_BANDS, Task, split_content, split_needles, write_chunk
 from seti_utils.sky.plan import plan_rows
 from seti_utils.sky.ranges import OVERLAP, SKY_VERSION
 
@@ -62,13 +63,37 @@ def make_sky(
     return out
 
 
-def draw_folder(out: Path, wanted: dict, workers: int | None) -> None:
-    """Draw what is not there yet of the sky that ``wanted`` describes, and finish its folder."""
+def planned(out: Path, wanted: dict) -> list[Task]:
+    """The chunks of the sky that ``wanted`` describes."""
     train, test, seed, shift, overlap, era = (wanted[name] for name in ("train", "test", "seed", "shift", "overlap", "era"))
     mark = json.dumps(wanted, sort_keys=True)
     rows = plan_rows(train, test, seed=seed, shift=shift, overlap=overlap, mark=mark)
     chunks = [chunk for _, chunk in rows.groupby(rows["band"] // CHUNK_BANDS)]
-    tasks = [Task(str(out), i, seed, shift, era, chunk, wanted.get("receiver", False)) for i, chunk in enumerate(chunks)]
+    return [Task(str(out), i, seed, shift, era, chunk, wanted.get("receiver", False)) for i, chunk in enumerate(chunks)]
+
+
+def needles_of(sky: str | Path, split: str) -> Iterator[tuple[list[str], Content]]:
+    """The needles of a finished sky's ``split``, chunk by chunk: ids, and what their cadences carry, in the same order.
+
+    They are drawn anew from the sky's seed, tracks and profiles included, which ``truth.csv`` only sums up. Raises
+    ``InputError`` for a folder that is no finished sky, or one of another version.
+    """
+    sky = Path(sky)
+    if not (sky / CLAIM.done).is_file():
+        raise InputError("is not a finished synthetic sky", where=sky, remedy="give a folder that `sky` has made")
+    wanted = CLAIM.read(sky / CLAIM.done)["parameters"]
+    if wanted["version"] != SKY_VERSION:
+        problem = f"is a sky of version {wanted['version']}, and needles are drawn as in version {SKY_VERSION}"
+        raise InputError(problem, where=sky, remedy="make the sky again")
+    for task in planned(sky, wanted):
+        ids = task.rows.loc[task.rows["split"] == split, "id"].to_list()
+        if ids:
+            yield ids, split_content(task, split)
+
+
+def draw_folder(out: Path, wanted: dict, workers: int | None) -> None:
+    """Draw what is not there yet of the sky that ``wanted`` describes, and finish its folder."""
+    tasks = planned(out, wanted)
     (out / PARTS).mkdir(exist_ok=True)
     for folder in (out / split / digit for split in ("train", "test") for digit in "0123456789abcdef"):
         folder.mkdir(parents=True, exist_ok=True)
