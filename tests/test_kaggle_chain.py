@@ -167,7 +167,7 @@ def test_the_time_budget_continues_with_its_own_output(world, play):
     requests = [request for method, request in world.calls if method == "SaveKernel" and request["slug"] == TRAIN.format(1)]
     assert entries[TRAIN.format(1)]["pushes"] == len(requests) == 3
     assert [request.get("kernelDataSources", []) for request in requests] == [[], [TRAIN.format(1)], [TRAIN.format(1)]]
-    assert any("time budget, to be continued" in text for text in play.said)
+    assert any("time budget; the next session continues it" in text for text in play.said)
 
 
 def test_sessions_have_an_end(world, play):
@@ -199,6 +199,35 @@ def test_a_lost_answer_and_a_full_site(world, play):
         world.kernels.sessions = 2
     assert len({version.request["slug"] for versions in world.kernels.versions.values() for version in versions}) == 4
     assert sum(map(len, world.kernels.versions.values())) == 4
+
+
+def test_a_cap_that_stays_full_is_waited_for(world, play):
+    """A run is COMPLETE, and the site counts it as a session for some rounds more: one push in the end, and no failure."""
+    full = {"error": "Maximum batch GPU session count of 2 reached."}
+    world.faults.append(Fault("SaveKernel", body="answer", answer=full, skip=2, times=5))
+    assert {entry["state"] for entry in play().values()} == {"done"}
+    assert (
+        pushed(world).count(TRAIN.format(2)) == 1
+        and play.said.count(f"{TRAIN.format(2)}: later (the site said: {full['error']})") == 5
+    )
+
+
+def test_an_hour_that_the_site_asks_for_is_waited(world, play):
+    pauses = []
+    world.faults.append(Fault("SaveKernel", 429, message="Too many requests", headers={"Retry-After": "3600"}))
+    assert {entry["state"] for entry in play(sleep=pauses.append).values()} == {"done"} and 3600 in pauses
+
+
+def test_nothing_is_pushed_where_a_later_kernel_could_not_be_built(world, play, plan):
+    plan.stages[1].parameters["overrides"] = "epoch=1"
+    with pytest.raises(InputError, match="second_place, stage infer.*unknown parameter 'overrides'"):
+        play()
+    assert pushed(world) == [] and "stage infer" not in "".join(play.said)
+
+
+def test_a_dry_run_tells_the_cost(world, plan, repository, tmp_path):
+    told = chain.describe(plan, "tester", repository, tmp_path).splitlines()
+    assert len(told) == 6 and told[-1].startswith("about 48.0 of 29.0 GPU hours left are needed: NOT enough")
 
 
 def test_a_site_that_stays_away_ends_the_chain_and_loses_nothing(world, play, monkeypatch):

@@ -87,7 +87,7 @@ def conclude(tasks: list[Task], plan: Plan, journal: Journal) -> dict[str, dict]
         raise RunFailed(
             "\n".join([f"{len(failures)} failed, {blocked} not started", *failures]),
             where=plan.name,
-            remedy="correct the cause and run the chain again with --retry-failed",
+            remedy="remove the cause and run the chain again with --retry-failed",
         )
     return {task.kernel: journal.of(task) for task in tasks}
 
@@ -249,7 +249,7 @@ def continue_later(task: Task, plan: Plan, journal: Journal, say: Callable[[str]
         fail(task, journal, say, f"{task.kernel}: not finished after {plan.sessions} sessions ({run['reason']})")
     else:
         journal.set(task, state=WAITING)
-        say(f"{task.kernel}: {run['reason']}, to be continued")
+        say(f"{task.kernel}: {run['reason']}; the next session continues it")
 
 
 def fail(task: Task, journal: Journal, say: Callable[[str], None], problem: str) -> None:
@@ -265,10 +265,18 @@ def peek(kernel: str, expected: dict) -> dict:
         return verify_run(place, files=False, **expected)
 
 
-def describe(plan: Plan, owner: str, root: Path | None = None) -> str:
-    """The kernels of a plan, one per line, with what they need; every one of them could be built. Raises ``InputError``."""
+def describe(plan: Plan, owner: str, root: Path | None = None, home: Path | None = None) -> str:
+    """The kernels of a plan, one per line, with what they need; every one of them could be built. Raises ``InputError``.
+
+    With ``home``, the folder of fetched runs, the last line tells what they will take of the week's GPU hours.
+    """
+    tasks = resolved(plan, owner, root)
     lines = [
         f"{task.kernel}" + (f"  <- {', '.join(name.split('/')[1] for name in task.needs)}" if task.needs else "")
-        for task in resolved(plan, owner, root)
+        for task in tasks
     ]
-    return "\n".join([f"{len(lines)} kernels, at most {plan.at_once} at once", *lines])
+    costs: list[str] = []
+    if home is not None:
+        shapes = {task.kernel: shape_of(task, root) for task in tasks}
+        say_quota({kernel: shape for kernel, shape in shapes.items() if shape}, home, costs.append)
+    return "\n".join([f"{len(lines)} kernels, at most {plan.at_once} at once", *lines, *costs])

@@ -69,7 +69,7 @@ def check_metadata(metadata: dict, owner: str | None) -> list[Finding]:
         if key not in KEYS
     ]
     found += [
-        Finding(f"{key} is missing", "say it: the client's own default may differ") for key in REQUIRED if key not in metadata
+        Finding(f"{key} is missing", "write it: the client's own default may differ") for key in REQUIRED if key not in metadata
     ]
     wrong = [key for key in metadata if key in KEYS and type(metadata[key]) is not KEYS[key]]
     found += [Finding(f"{key} is {metadata[key]!r}", f"write a JSON {KEYS[key].__name__}") for key in wrong]
@@ -118,7 +118,7 @@ def check_machine(metadata: dict) -> list[Finding]:
             return [Finding(f"machine_shape is {shape!r}", remedy)]
         except InputError as unknown:
             shapes = ", ".join(machine.shape for machine in MACHINES)
-            return [Finding(unknown.problem, f"{unknown.remedy.split('; ')[0]}; machine_shape takes {shapes}")]
+            return [Finding(unknown.problem, f"{str(unknown.remedy).split('; ')[0]}; machine_shape takes {shapes}")]
     if metadata.get("enable_tpu"):
         return [Finding("a TPU is asked for, and nothing here computes on one", "set enable_tpu to false")]
     if metadata["enable_gpu"] != bool(shape):

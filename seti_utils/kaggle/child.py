@@ -47,7 +47,8 @@ def login():
     from kaggle.api.kaggle_api_extended import KaggleApi
 
     KaggleApi.already_printed_version_warning = True
-    KaggleApi._is_rate_limited = staticmethod(lambda error: False)  # the caller decides how long to wait, not the client
+    # The caller decides how long to wait after a 429, not the client.
+    KaggleApi._is_rate_limited = staticmethod(lambda error: False)  # pyright: ignore[reportAttributeAccessIssue]
     KaggleApi._upload_file = arriving(KaggleApi._upload_file)
     if not kaggle.api._authenticated:
         try:

@@ -107,9 +107,9 @@ def require_free(title: str, dataset: str) -> None:
 
 @contextmanager
 def staged(folder: Path, metadata: dict[str, dict]) -> Iterator[Path]:
-    """A folder beside which nothing is written: links to all that is in ``folder``, and the metadata files.
+    """A temporary folder with links to all that is in ``folder``, and with metadata files: nothing is written into ``folder``.
 
-    Hidden entries and what is left of metadata stay out.
+    Hidden entries and earlier metadata stay out.
     """
     with tempfile.TemporaryDirectory() as home:
         place = Path(home) / folder.resolve().name

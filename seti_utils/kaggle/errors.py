@@ -25,7 +25,9 @@ class Unauthorized(KaggleError):
 class Forbidden(KaggleError):
     """The user may not do this (403): the site answers so for what belongs to others and for names that it does not know."""
 
-    standard = "compare owner/slug with its page, accept the competition's rules on theirs, and log in again if the token is old"
+    standard = (
+        "compare owner/slug with its page, accept the competition's rules on its page, and log in again if the token is old"
+    )
 
 
 class NotFound(KaggleError):
@@ -89,7 +91,7 @@ class Capacity(KaggleError):
 
 
 class QuotaSpent(KaggleError):
-    """The week's accelerator hours do not suffice."""
+    """The week's accelerator hours are not enough."""
 
     standard = "see `python -m seti_utils kaggle quota` for the day on which they come back"
 

@@ -5,6 +5,7 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from seti_utils.errors import InputError
 from seti_utils.kaggle.client import ask, pages
@@ -19,7 +20,7 @@ from seti_utils.session.runfile import RUN_FILE, listed, read_run, verify_run
 SAFE = r"^(?!/)(?!.*(^|/)\.\.?(/|$))(?!.*[\\:\x00-\x1f])[^/].*$"
 
 
-def fetch(kernel: str, out: str | Path, *, partial: bool = False, **expected: object) -> dict:
+def fetch(kernel: str, out: str | Path, *, partial: bool = False, **expected: Any) -> dict:
     """Download the output of ``kernel``'s last run into ``out`` and return its run.json.
 
     ``out`` must not exist or be empty. The output comes into a folder beside it, is unpacked and verified
@@ -66,7 +67,7 @@ def fetch(kernel: str, out: str | Path, *, partial: bool = False, **expected: ob
         strangers = [name for name in files_below(place) if listed(Path(name)) and run and name not in run["files"]]
         if strangers:
             print(
-                f"note: {len(strangers)} files are not in run.json and unverified: {', '.join(strangers[:5])}",
+                f"note: {len(strangers)} files are not listed in run.json and not verified: {', '.join(strangers[:5])}",
                 file=sys.stderr,
             )
         if out.exists():
@@ -74,7 +75,7 @@ def fetch(kernel: str, out: str | Path, *, partial: bool = False, **expected: ob
         place.rename(out)
         return run
     except (Unverified, HostileName) as wrong:
-        inside = Path(wrong.where).relative_to(place).as_posix() if str(wrong.where).startswith(str(place)) else "."
+        inside = Path(str(wrong.where)).relative_to(place).as_posix() if str(wrong.where).startswith(str(place)) else "."
         where = kernel if inside == "." else f"{kernel}, {inside}"
         raise type(wrong)(wrong.problem, where=where, remedy=wrong.remedy) from wrong
     finally:
@@ -86,7 +87,7 @@ def read_partial(place: Path, expected: dict) -> dict:
     return verified(place, **expected) if (place / RUN_FILE).is_file() else {}
 
 
-def verified(place: Path, **expected: object) -> dict:
+def verified(place: Path, **expected: Any) -> dict:
     """The expected run, its tar unpacked in place and every file compared; see :func:`verify_run` for the errors."""
     run = verify_run(place, files=False, **expected)
     if run.get("bundle") is not None:

@@ -70,5 +70,7 @@ def held(path: Path) -> Iterator[None]:
         except ImportError:
             pass
         except OSError as taken:
-            raise RunActive("another process plays this chain", where=path, remedy="let that one go on") from taken
+            raise RunActive(
+                "another process plays this chain", where=path, remedy="wait until it has ended, or stop it"
+            ) from taken
         yield

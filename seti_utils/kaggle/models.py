@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 from seti_utils.errors import InputError
 from seti_utils.kaggle.answers import refusal
@@ -50,7 +51,7 @@ def upload_model(folder: Path, owner: str, title: str, variation: str = "default
     return f"{name}/{newest(name)}"
 
 
-def there(call: str, **named: str) -> bool:
+def there(call: str, **named: Any) -> bool:
     """Whether the site knows a model or a variation of it."""
     try:
         ask(call, where=next(iter(named.values())), timeout=120, **named)

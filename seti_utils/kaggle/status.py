@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from seti_utils.kaggle.client import ask
 from seti_utils.session.errors import KaggleError
@@ -51,7 +52,7 @@ class Status:
         return self.state in ACTIVE
 
 
-def named(kernel: str) -> dict[str, str]:
+def named(kernel: str) -> dict[str, Any]:
     """ "owner/slug" as the fields of a remote call."""
     owner, slug = kernel.split("/")
     return {"userName": owner, "kernelSlug": slug}

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from seti_utils.files import sha256
 from seti_utils.kaggle.answers import refusal
@@ -38,7 +39,7 @@ def submissions(competition: str = COMPETITION) -> Iterator[Submission]:
     seen: set[str] = set()
     number, token = 1, ""
     while True:
-        place = {"pageToken": token} if token else {"page": number} if number > 1 else {}
+        place: dict[str, Any] = {"pageToken": token} if token else {"page": number} if number > 1 else {}
         with about(competition):
             answer = ask("competitions.list_submissions", where=competition, competitionName=competition, pageSize=PAGE, **place)
         fresh = [row for row in map(told, answer.get("submissions") or []) if row.ref not in seen]

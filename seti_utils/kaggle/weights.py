@@ -47,9 +47,13 @@ def download(name: str) -> Path:
     from huggingface_hub.errors import HfHubHTTPError
 
     try:
-        return Path(hf_hub_download(timm.get_pretrained_cfg(name).hf_hub_id, "model.safetensors"))
-    except (HfHubHTTPError, OSError, AttributeError) as error:
-        raise InputError(f"the hub gave no weights ({type(error).__name__})", where=name) from error
+        config = timm.get_pretrained_cfg(name)
+        if config is None or config.hf_hub_id is None:
+            raise InputError("nobody published weights of this network", where=name, remedy="take another backbone")
+        return Path(hf_hub_download(config.hf_hub_id, "model.safetensors"))
+    except (HfHubHTTPError, OSError) as error:
+        remedy = "try again later, or put the file into the folder by hand"
+        raise InputError(f"the hub gave no weights ({type(error).__name__})", where=name, remedy=remedy) from error
 
 
 def upload_weights(folder: str | Path, owner: str) -> str:

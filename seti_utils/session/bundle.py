@@ -53,7 +53,7 @@ def unpack(source: Path, target: Path, run: dict) -> None:
     """Unpack ``source/output.tar`` into ``target`` after comparing it with ``run``, the content of run.json.
 
     Raises ``Unverified`` for a tar that is missing, cut or another one, and ``HostileName`` for a member that run.json
-    does not list, that is no plain file, or whose name would leave ``target``; nothing of it is written then.
+    does not list, that is not a plain file, or whose name would leave ``target``; nothing of it is written then.
     """
     path, said = source / BUNDLE_FILE, run["bundle"]
     if not path.is_file():
@@ -65,7 +65,7 @@ def unpack(source: Path, target: Path, run: dict) -> None:
             members = tar.getmembers()
             for member in members:
                 if not member.isreg() or run["files"].get(member.name, {}).get("bytes") != member.size:
-                    raise HostileName(f"{BUNDLE_FILE} holds {member.name!r}, which is no file that run.json lists", where=source)
+                    raise HostileName(f"{BUNDLE_FILE} holds {member.name!r}, which run.json does not list", where=source)
             tar.extractall(target, members, filter="data")
     except tarfile.FilterError as refused:
         raise HostileName(f"{BUNDLE_FILE} holds a name that leads outside ({refused})", where=source) from refused

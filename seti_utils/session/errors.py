@@ -21,7 +21,7 @@ class KaggleError(InputError):
 class Unverified(KaggleError):
     """Output that is not the output of the run that was pushed, or not intact. Nothing was kept."""
 
-    standard = "fetch again; if it stays so, push the kernel again"
+    standard = "fetch again; if that does not help, push the kernel again"
 
 
 class HostileName(KaggleError):

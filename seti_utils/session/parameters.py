@@ -27,11 +27,24 @@ def read_parameters(notebook: str | Path) -> dict[str, object]:
     defaults: dict[str, object] = {}
     try:
         for statement in ast.parse("".join(tagged[0]["source"])).body:
-            (target,) = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-            defaults[target.id] = ast.literal_eval(statement.value)
-    except (SyntaxError, ValueError, AttributeError, TypeError) as broken:
+            name, value = assigned(statement)
+            defaults[name] = ast.literal_eval(value)
+    except (SyntaxError, ValueError, TypeError) as broken:
         raise InputError("a parameter is not a plain literal", where=path, remedy="one `name = literal` per line") from broken
     return defaults
+
+
+def assigned(statement: ast.stmt) -> tuple[str, ast.expr]:
+    """Name and value of ``name = value`` or ``name: kind = value``. Raises ``ValueError`` for another statement."""
+    if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
+        target, value = statement.targets[0], statement.value
+    elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
+        target, value = statement.target, statement.value
+    else:
+        raise ValueError("not an assignment to one name")
+    if not isinstance(target, ast.Name):
+        raise ValueError("not an assignment to a name")
+    return target.id, value
 
 
 def check_parameters(notebook: str | Path, given: dict[str, object]) -> dict[str, object]:

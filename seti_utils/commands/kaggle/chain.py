@@ -37,6 +37,6 @@ def handle(args: argparse.Namespace) -> None:
         raise InputError("no plan", remedy="give a file, or print one with --example second_place")
     plan = read_plan(args.plan)
     if args.dry_run:
-        print(describe(plan, user()))
+        print(describe(plan, user(), home=args.out))
     else:
         run_chain(plan, out=args.out, every=args.every, retry_failed=args.retry_failed)
