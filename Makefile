@@ -34,6 +34,10 @@ run: venv  ## the main job: a synthetic sky, train, predict, submission.csv, pic
 	$(PY) -m seti_utils notebook infer $(OUT)/infer.ipynb -p experiment=sky_demo -p folds=$(FOLDS) -p seeds=$(SEED) -p data=$(OUT)/sky -p runs=$(OUT) -p out=$(OUT)
 	$(PY) -m seti_utils summary sky_demo --folds $(FOLDS) --seeds $(SEED) --data $(OUT)/sky --out $(OUT)
 
+.PHONY: detector
+detector: venv  ## train the detector that comes with the package anew, measure it, write weights and card (20 minutes of one core)
+	OMP_NUM_THREADS=1 $(PY) benchmarks/ship_detector.py --out $(OUT)/detector --ship
+
 .PHONY: test test-quick test-numerics margins spread coverage
 test: venv  ## every test
 	OMP_NUM_THREADS=1 $(PY) -m pytest -q -n 2 --dist loadfile

@@ -121,29 +121,23 @@ def watched(make, seen):
     return made
 
 
-def test_a_detector_trains_on_negatives_alone_and_a_classifier_begins_with_its_body(sky, tmp_path, monkeypatch):
+def test_a_detector_trains_on_negatives_alone_and_no_classifier_takes_its_weights(sky, tmp_path, monkeypatch):
     seen = []
+    from seti_utils.nets.models import build_model
     from seti_utils.run import lessons
+    from seti_utils.run.artifacts import load_network
 
     monkeypatch.setattr(lessons, "detecting", watched(lessons.detecting, seen))
-    folder = run(sky, tmp_path, detect=Detector(needles=1), panels=None, pool=None)
+    folder = run(sky, tmp_path, backbone="track_net", detect=Detector(needles=1), panels=None, pool=None, clean=None)
     assert seen and sum(seen) == 0, "no row with a positive label came near it"
-    model = torch.nn.Module()
-    from seti_utils.nets.models import build_model
-    from seti_utils.run.artifacts import load_body
-
-    model = build_model("needle_net", 1)
-    load_body(model, folder / "last.pt")
-    there, _ = load(folder / "last.pt")
-    assert torch.equal(model.body.levels[0][0].weight, there["body.levels.0.0.weight"])
-    with pytest.raises(InputError, match="another backbone"):
-        load_body(build_model("test_efficientnet", 1), folder / "last.pt")
+    with pytest.raises(InputError, match="another network"):
+        load_network(build_model("track_net", 1), folder / "last.pt")
 
 
 def test_detect_refuses_knobs_that_would_do_nothing():
     with pytest.raises(InputError, match="panels"):
         LOG.config("sky_demo", {"detect": Detector()})
-    assert LOG.config("idea_detector", {"detect": edit(top=2)}).detect.top == 2
+    assert LOG.config("idea_detector", {"detect": edit(needles=2)}).detect.needles == 2
 
 
 def test_the_plan_that_closes_the_shift_covers_the_blend():

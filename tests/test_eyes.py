@@ -17,7 +17,7 @@ from seti_utils.run.train import train
 from seti_utils.sky import make_sky
 
 TINY = {"backbone": "needle_net", "epochs": 1, "batch": 4, "resize": Resize(64, 12, "area"), "inject": None}
-DETECTS = {"detect": Detector(needles=1), "panels": None, "pool": None}
+DETECTS = {"backbone": "track_net", "detect": Detector(needles=1), "panels": None, "pool": None, "clean": None}
 CLEANED = {"layout": "A,B,A,C,A,D", "clean": (Compress(0.1),)}
 
 

@@ -1,6 +1,7 @@
-"""A segmentation-style detector: where in each ON panel is a needle that the OFF panels do not have?"""
+"""A detector that follows tracks: where do ON panels show a needle that the OFF panels, looked at along its track, do not?"""
 
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -11,52 +12,74 @@ from seti_utils.data.cadence import OFF, ON, PANELS
 from seti_utils.errors import InputError
 from seti_utils.learn.objectives import Context, Views
 from seti_utils.nets.pooling import pooling_layer
+from seti_utils.nets.shared_sky import compress, residuals
+from seti_utils.nets.track_search import find_tracks
 
-REACH = 20
-"""Places, of two channels with ``needle_net``: the drift limit of 40 channels a panel, one panel later."""
+STRIPS = 2
+"""Channels of what the backbone sees: the two residuals."""
 
-RARE = -3.0
-"""The first bias: one place in twenty is hot, about as many as needles fill."""
+REACH = 10
+"""Channels on either side of a track that the network sees."""
+
+BRIGHT = 8.0
+"""The cross residual, which keeps what stands still, joins the search from this many compressed sigma on."""
+
+FULL = 40.0
+"""Light of the brightest ON panel, in sigma, beyond which a strip is dimmed to it: the backbone sees a brighter needle with
+less noise and all else in proportion, an echo included."""
+
+LOST = 400.0
+"""Light of the brightest ON panel beyond which the plain residual, which loses the more the brighter a needle is, gives way
+to the other."""
+
+BEYOND = 100.0
+"""Numbers beyond this are not told apart."""
+
+WIDTHS = 0, 1, 3
+"""Channels on either side over which the light along a track is summed: needles are one to six channels wide."""
+
+WIDTH = 64
+"""Features of a panel after the exchange."""
+
+LIMIT = 12.0
+"""The largest logit: beyond it nothing gets more certain, and a brighter needle can lose nothing."""
 
 
-WIDTH = 32
-"""Features of a place after the exchange, at least; an eighth of a wide backbone's."""
+NOWHERE = -20.0
+"""Heat where no track is."""
+
+FOLLOWED, CROSSED = 0.2, 0.07
+"""Shares of a panel's time bins: a track that is on a needle for more than the first follows it, for less than the second
+crosses it."""
 
 
-class Exchange(nn.Module):
-    """What every ON panel learns of the other panels: maps (B, 6, C, freq, time) to (B, 3, ``width``, freq, time).
+class Sighting(NamedTuple):
+    """What a detector says of B cadences and of K tracks in each.
 
-    Beside its own map a panel sees the mean of the ON maps and the mean of the OFF maps at the same place (what stands
-    still, a spike or a line, is there in all panels or in ON alone), and of the OFF maps the largest value of each
-    feature within ``REACH`` places along frequency, and anywhere (where a drifting track has gone meanwhile).
+    ``logit`` (B,): its best track's. ``track`` (B, K): logit of a needle that only ON panels show. ``panel`` (B, K, 6): in ON panels of a
+    candidate there, in OFF panels of any needle there. ``channel`` (B, K, 6, time): where the track is, in channels of the
+    image. ``features`` (B, K, D): what the track's logit is read from.
     """
 
-    def __init__(self, channels: int, width: int):
-        super().__init__()
-        self.join = nn.Sequential(nn.Conv2d(5 * channels, width, 1, bias=False), nn.BatchNorm2d(width), nn.SiLU())
-        self.look = nn.Sequential(nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.SiLU())
-
-    def forward(self, maps: Tensor) -> Tensor:
-        on, off = maps[:, ON], maps[:, OFF]
-        highest = off.amax((1, 4), keepdim=True)
-        near = F.max_pool2d(highest.flatten(0, 1), (2 * REACH + 1, 1), 1, (REACH, 0)).unsqueeze(1)
-        others = (on.mean(1, keepdim=True), off.mean(1, keepdim=True), near, highest.amax(3, keepdim=True))
-        seen = torch.cat([on, *(one.expand_as(on) for one in others)], dim=2).flatten(0, 1)
-        joined = self.join(seen.contiguous(memory_format=torch.channels_last))
-        return (joined + self.look(joined)).unflatten(0, (-1, len(ON)))
+    logit: Tensor
+    track: Tensor
+    panel: Tensor
+    channel: Tensor
+    features: Tensor
 
 
 class Detector(nn.Module):
-    """Image (B, 6, freq, time), a channel per panel, to a logit (B,); a heat map of every ON panel comes on the way.
+    """Image (B, 6, freq, time), a channel per panel, to a logit (B,).
 
-    ``body`` is a backbone for one channel, best one that keeps frequency fine (:mod:`seti_utils.nets.needle_net`); it
-    maps each panel, :class:`Exchange` tells the ON panels what the others show, and a 1 x 1 convolution makes the heat.
-    A panel's heat is the mean of its ``top`` highest places; the logit is ``log sum exp`` over the three. In training
-    the backbone is also asked for any needle in any panel: most drawn needles teach it so, not the ON ones alone. Raises
-    ``InputError`` for another number of channels, and for a backbone without a map.
+    The sky that the panels share is taken off (:mod:`seti_utils.nets.shared_sky`), the brightest tracks of each ON panel are
+    followed through all six (:mod:`seti_utils.nets.track_search`), and what lies along each is straightened: strips of
+    2 ``REACH`` + 1 channels, in which a needle stands upright in the middle of every panel that has it. ``body``, a
+    backbone for two channels (the two residuals), sees each panel's strip; then every ON panel learns what the others
+    show at the same place of the same track. ``per_column`` as in
+    :func:`seti_utils.nets.shared_sky.residuals`. Raises ``InputError`` for another number of channels, and for a backbone without a map.
     """
 
-    def __init__(self, body: nn.Module, channels: int = PANELS, top: int = 4):
+    def __init__(self, body: nn.Module, channels: int = PANELS, per_column: bool = False):
         super().__init__()
         if channels != PANELS:
             raise InputError(f"a detector looks at {PANELS} panels, not {channels} channels", remedy="use layout a,b,a,c,a,d")
@@ -64,63 +87,107 @@ class Detector(nn.Module):
             raise InputError(
                 "detect: this backbone has no (channel, freq, time) map",
                 where=type(body).__name__,
-                remedy="take needle_net, or another convolutional backbone",
+                remedy="take track_net, or another convolutional backbone",
             )
-        self.top, self.body = top, body
-        width = max(WIDTH, body.num_features // 8)
-        self.exchange = Exchange(body.num_features, width)
-        self.head, self.any = nn.Conv2d(width, 1, 1), nn.Conv2d(body.num_features, 1, 1)
-        for layer in (self.head, self.any):
-            nn.init.constant_(layer.bias, RARE)
+        self.body, self.per_column = body, per_column
+        width = 3 * body.num_features + 4 * len(WIDTHS) + 4
+        self.any = nn.Linear(width, 1)
+        self.exchange = nn.Sequential(nn.Linear(5 * width, WIDTH), nn.SiLU(), nn.Linear(WIDTH, WIDTH // 2), nn.SiLU())
+        self.candidate = nn.Linear(WIDTH // 2, 1)
+        self.head = nn.Sequential(nn.Linear(WIDTH, WIDTH // 2), nn.SiLU(), nn.Linear(WIDTH // 2, 1))
 
-    def forward(self, image: Tensor, target: Tensor | None = None) -> Tensor:
-        """Logits (B,); with ``target``, as in training, heat maps (B, 9, freq', time'): of any needle in the six panels,
-        by the backbone's map alone, then :meth:`heat`."""
-        maps = self._maps(image)
-        heat = self.heat_of(maps)
-        if target is None:
-            return self.logit(heat)
-        return torch.cat([self.any(maps.flatten(0, 1)).unflatten(0, (-1, PANELS)).squeeze(2).float(), heat], dim=1)
+    def forward(self, image: Tensor, target: Tensor | None = None) -> Tensor | Sighting:
+        """Logits (B,); with ``target``, as in training, the whole :class:`Sighting`."""
+        seen = self.look(image)
+        return seen.logit if target is None else seen
+
+    def look(self, image: Tensor) -> Sighting:
+        """Everything that the detector has to say."""
+        with torch.autocast(image.device.type, enabled=False), torch.no_grad():
+            left = residuals(image.float().transpose(2, 3).contiguous(), self.per_column)
+            cross = compress(left.cross)
+            found = find_tracks(torch.maximum(compress(left.plain), cross - BRIGHT), cross)
+            strips = torch.stack([along(one, found.channel, REACH) for one in left], 3)
+            light = light_of(strips)
+            peak = light[:, :, ON].amax((2, 3), keepdim=True)
+            dim = (FULL / peak).clamp(max=1)
+            strips[:, :, :, 0].lerp_(strips[:, :, :, 1], 1 - (LOST / peak).clamp(max=1)[..., None])
+            light = light_of(strips)
+            strips = compress(strips * dim[..., None, None]) / 4
+            light = torch.cat([light * dim, light.clamp(max=BEYOND)], 3)
+            numbers = torch.cat([compress(light, 3.0), found.nearby.clamp(0, BEYOND).log1p()], 3)
+        batch, count = strips.shape[:2]
+        image = strips.flatten(0, 2).transpose(2, 3).contiguous(memory_format=torch.channels_last)
+        maps = self.body.forward_features(image)
+        middle = maps[:, :, maps.shape[2] // 2].float()
+        looks = torch.cat([middle.mean(2), middle.amax(2), maps.float().mean((2, 3))], 1)
+        looks = torch.cat([looks.unflatten(0, (batch, count, PANELS)), numbers], 3)
+        on, off = looks[:, :, ON], looks[:, :, OFF]
+        others = torch.stack([on.mean(2), on.amax(2), off.mean(2), off.amax(2)], 2).flatten(2)
+        joined = self.exchange(torch.cat([on, others[:, :, None].expand(-1, -1, len(ON), -1)], 3))
+        panel = self.any(looks)[..., 0].float()
+        candidate = self.candidate(joined)[..., 0].float()
+        panel = torch.stack([candidate[:, :, at // 2] if at in ON else panel[:, :, at] for at in range(PANELS)], 2)
+        features = torch.cat([joined.mean(2), joined.amax(2)], 2).float()
+        track = LIMIT * torch.tanh(self.head(features)[..., 0].float() / LIMIT)
+        return Sighting(track.amax(1), track, panel, found.channel, features)
 
     def heat(self, image: Tensor) -> Tensor:
-        """The logit of every place of every ON panel, (B, 3, freq', time'), of the size of the backbone's map."""
-        return self.heat_of(self._maps(image))
-
-    def heat_of(self, maps: Tensor) -> Tensor:
-        """The same from the backbone's maps (B, 6, D, freq', time')."""
-        return self.head(self.exchange(maps).flatten(0, 1)).squeeze(1).unflatten(0, (-1, len(ON))).float()
-
-    def logit(self, heat: Tensor) -> Tensor:
-        """(B, 3, freq', time') heat to (B,)."""
-        flat = heat.flatten(2)
-        return flat.topk(min(self.top, flat.shape[2]), dim=2).values.mean(2).logsumexp(1)
+        """The logit of every place of every ON panel, (B, 3, freq, time): that of the best track there, else far below 0."""
+        seen = self.look(image)
+        return paint(torch.minimum(seen.track[..., None], seen.panel[:, :, ON]), seen.channel[:, :, ON], image.shape[2])
 
     def features(self, image: Tensor) -> Tensor:
-        """Embeddings (B, 3 D): the largest of each feature in each ON panel."""
-        return self.exchange(self._maps(image)).amax((3, 4)).flatten(1).float()
+        """Embeddings (B, ``WIDTH``): what the best track's logit is read from."""
+        seen = self.look(image)
+        best = seen.track.argmax(1)[:, None, None].expand(-1, 1, seen.features.shape[2])
+        return seen.features.gather(1, best)[:, 0]
 
     def head_parameters(self) -> Iterator[nn.Parameter]:
         """What no backbone's file holds."""
-        yield from self.exchange.parameters()
-        yield from self.head.parameters()
-        yield from self.any.parameters()
+        for part in (self.any, self.exchange, self.candidate, self.head):
+            yield from part.parameters()
 
     def body_parameters(self) -> Iterator[nn.Parameter]:
         """The backbone's."""
         return self.body.parameters()
 
-    def _maps(self, image: Tensor) -> Tensor:
-        return self.body.forward_features(image.flatten(0, 1).unsqueeze(1)).unflatten(0, (-1, PANELS))
+
+def along(x_BPTF: Tensor, channel: Tensor, reach: int) -> Tensor:
+    """What lies along tracks: (B, P, T, F) and channels (B, K, P, T) -> (B, K, P, T, 2 ``reach`` + 1), 0 outside the window."""
+    near = torch.arange(-reach, reach + 1, device=channel.device)
+    place = channel.round().long()[..., None] + near
+    inside = (place >= 0) & (place < x_BPTF.shape[-1])
+    values = x_BPTF[:, None].expand(-1, channel.shape[1], -1, -1, -1)
+    return values.gather(4, place.clamp(0, x_BPTF.shape[-1] - 1)) * inside
+
+
+def light_of(strips: Tensor) -> Tensor:
+    """(B, K, 6, C, T, width) strips -> (B, K, 6, C x 3): light along the track in sigma, in each of ``WIDTHS``."""
+    middle, rows = strips.shape[-1] // 2, strips.shape[-2]
+    sums = [strips[..., middle - wide : middle + wide + 1].sum((4, 5)) / (rows * (2 * wide + 1)) ** 0.5 for wide in WIDTHS]
+    return torch.cat(sums, 3)
+
+
+def paint(logit: Tensor, channel: Tensor, freq: int) -> Tensor:
+    """Logits (B, K, P) of tracks (B, K, P, T) as maps (B, P, ``freq``, T): three channels wide, the higher above the lower."""
+    batch, _, panels, time = channel.shape
+    heat = logit.new_full((batch, panels, time, freq + 2), NOWHERE)
+    for aside in (-1, 0, 1):
+        place = (channel.round().long() + aside + 1).clamp(0, freq + 1).permute(0, 2, 3, 1)
+        heat.scatter_reduce_(3, place, logit.transpose(1, 2)[:, :, None].expand_as(place), "amax")
+    return heat[..., 1:-1].transpose(2, 3)
 
 
 def detecting(
     views: Views, inject_with_mask: Callable[..., tuple[Tensor, Tensor]], *, autocast: Context
 ) -> Callable[..., Tensor]:
-    """Objective: needles are sown into the batch, and the heat map is to be hot where they are, and nowhere else.
+    """Objective: needles are drawn into the batch, and the tracks that follow one are to be told from those that do not.
 
-    ``inject_with_mask(x, generator=, panels=, freq=, time=)`` gives panels and places (:func:`seti_utils.views.masked_injection.inject_with_mask`). The places go
-    through the image augmentations as further channels, so what moves pixels moves them alike. The batch's own labels
-    are not read. Returns the mean binary cross-entropy over all places, in float32.
+    ``inject_with_mask(x, generator=, panels=, freq=, time=)`` gives panels and places
+    (:func:`seti_utils.views.masked_injection.inject_with_mask`). The places go through the image augmentations as further
+    channels, so what moves pixels moves them alike. The batch's own labels are not read. Returns the mean binary
+    cross-entropy over tracks plus that over their panels, in float32.
     """
 
     def objective(model: nn.Module, batch: Batch, done: float) -> Tensor:
@@ -135,8 +202,29 @@ def detecting(
             both, _ = augment(both, y, done, views.generator)
         image, places = both.split((x.shape[1], places.shape[1]), dim=1)
         with autocast():
-            heat = model(image.contiguous(memory_format=views.layout), y)
-        target = F.adaptive_max_pool2d(places, heat.shape[-2:])
-        return F.binary_cross_entropy_with_logits(heat.float(), target)
+            seen = model(image.contiguous(memory_format=views.layout), y)
+        panel, track = answers(seen.channel, places)
+        return judged(seen.track, track) + judged(seen.panel, panel)
 
     return objective
+
+
+def answers(channel: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
+    """What is true of tracks (B, K, 6, time), by the ``places`` (B, 9, freq, time) of needles: 1, 0, or -1 for neither.
+
+    Of panels (B, K, 6): the track follows a candidate (ON) or any needle (OFF) for at least ``FOLLOWED`` of the panel; of
+    tracks (B, K): it does so for a candidate in some ON panel. What it follows for less, and more than ``CROSSED``, says nothing.
+    """
+    mine = torch.stack([places[:, PANELS + at // 2] if at in ON else places[:, at] for at in range(PANELS)], 1)
+    wide = F.max_pool2d(mine, (3, 1), 1, (1, 0)).transpose(2, 3)
+    share = along(wide, channel, 0)[..., 0].mean(3)
+    panel = torch.where(share > FOLLOWED, 1.0, torch.where(share > CROSSED, -1.0, 0.0))
+    on = panel[:, :, ON]
+    return panel, torch.where((on == 1).any(2), 1.0, torch.where((on == -1).any(2), -1.0, 0.0))
+
+
+def judged(logit: Tensor, answer: Tensor) -> Tensor:
+    """Mean binary cross-entropy where there is an answer."""
+    known = answer >= 0
+    loss = F.binary_cross_entropy_with_logits(logit.float(), answer.clamp(min=0), reduction="none")
+    return (loss * known).sum() / known.sum().clamp(min=1)

@@ -1,64 +1,69 @@
-"""``needle_net``: a small backbone for needles. Any experiment can take it by that name; a detector is built on it."""
+"""``needle_net`` and ``track_net``: small backbones for needles. Any experiment can take them by name."""
 
 import torch.nn.functional as F
 from timm.layers import SelectAdaptivePool2d
 from timm.models import build_model_with_cfg, generate_default_cfgs, register_model
 from torch import Tensor, nn
 
-WIDTHS = (16, 16, 32)
-STRIDES = ((1, 3), (1, 2), (2, 2))
-"""(freq, time) of each level: time is summed up level by level, frequency stays fine, for a needle is one channel wide."""
-
-DILATIONS = (1, 2)
-"""Of the last layers along frequency: how far they look for a needle's other half."""
-
-default_cfgs = generate_default_cfgs({"needle_net": {
-    "num_classes": 1, "input_size": (1, 256, 48), "pool_size": None, "first_conv": "levels.0.0", "classifier": "head",
-    "mean": (0.0,), "std": (1.0,),
-}})  # fmt: skip
+default_cfgs = generate_default_cfgs({
+    name: {"num_classes": 1, "input_size": (1, *size), "pool_size": None, "first_conv": "levels.0.0", "classifier": "head",
+           "mean": (0.0,), "std": (1.0,)}
+    for name, size in (("needle_net", (256, 48)), ("track_net", (21, 48)))
+})  # fmt: skip
 
 
 class NeedleNet(nn.Module):
-    """Three levels that join neighbouring spans of time, then two residual layers that look further.
+    """Levels that join neighbouring spans of time, then residual layers that look further.
 
-    A level's convolution sees a few channels of two or three spans, and its filters can learn the shifts between them, so
-    that the levels sum along drifting tracks (Taylor 1974 does it with fixed shifts). Image (B, ``in_chans``, freq, time)
-    -> a map (B, 32, freq / 2, time / 12), rounded up; then pooling. Made for native frequency and 24 to 48 time bins a
-    panel; trained from random weights, for nobody published any.
+    ``levels``: features, and kernel in frequency, stride in frequency and span of time of each; time is summed up level by
+    level, frequency stays fine, for a needle is one channel wide. A level's convolution sees a few channels of two or
+    three spans, and its filters can learn the shifts between them, so that the levels sum along drifting tracks.
+    ``dilations``: of the last layers along frequency, how far they look for a needle's other half. Image (B, ``in_chans``,
+    freq, time) -> a map (B, features, freq / strides, time / spans), rounded up; then pooling. Trained from random
+    weights, for nobody published any.
     """
 
-    def __init__(self, num_classes: int = 1, in_chans: int = 1, global_pool: str = "avg", **unused: object):
+    def __init__(
+        self,
+        num_classes: int = 1,
+        in_chans: int = 1,
+        global_pool: str = "avg",
+        levels: tuple[tuple[int, int, int, int], ...] = ((16, 7, 1, 3), (16, 5, 1, 2), (32, 5, 2, 2)),
+        dilations: tuple[int, ...] = (1, 2),
+        look: int = 5,
+        **unused: object,
+    ):
         super().__init__()
-        self.num_classes, self.num_features, self.head_hidden_size = num_classes, WIDTHS[-1], WIDTHS[-1]
+        self.spans = tuple(span for *_, span in levels)
         self.levels = nn.Sequential()
-        channels = in_chans
-        for number, (width, stride) in enumerate(zip(WIDTHS, STRIDES, strict=True)):
-            kernel = (5 if number else 7, stride[1])
+        channels, reduction = in_chans, 1
+        for width, kernel, stride, span in levels:
             self.levels.append(
                 nn.Sequential(
-                    nn.Conv2d(channels, width, kernel, stride, (kernel[0] // 2, 0), bias=False),
+                    nn.Conv2d(channels, width, (kernel, span), (stride, span), (kernel // 2, 0), bias=False),
                     nn.BatchNorm2d(width),
                     nn.SiLU(),
                 )
             )
-            channels = width
+            channels, reduction = width, reduction * stride
         self.wider = nn.ModuleList(
             nn.Sequential(
-                nn.Conv2d(channels, channels, (5, 3), padding=(2 * by, 1), dilation=(by, 1), bias=False),
+                nn.Conv2d(channels, channels, (look, 3), padding=(look // 2 * by, 1), dilation=(by, 1), bias=False),
                 nn.BatchNorm2d(channels),
                 nn.SiLU(),
             )
-            for by in DILATIONS
+            for by in dilations
         )
         self.last = nn.Identity()
-        self.feature_info = [{"num_chs": channels, "reduction": 2, "module": "last"}]
+        self.num_classes, self.num_features, self.head_hidden_size = num_classes, channels, channels
+        self.feature_info = [{"num_chs": channels, "reduction": reduction, "module": "last"}]
         self.global_pool = SelectAdaptivePool2d(pool_type=global_pool, flatten=True)
         self.head = nn.Linear(channels, num_classes) if num_classes else nn.Identity()
 
     def forward_features(self, image: Tensor) -> Tensor:
-        """The map (B, 32, freq / 2, time / 12)."""
+        """The map (B, features, freq / strides, time / spans)."""
         x = image
-        for level, (_, span) in zip(self.levels, STRIDES, strict=True):
+        for level, span in zip(self.levels, self.spans, strict=True):
             x = level(F.pad(x, (0, -x.shape[-1] % span)))
         for layer in self.wider:
             x = x + layer(x)
@@ -75,8 +80,15 @@ class NeedleNet(nn.Module):
 
 @register_model
 def needle_net(pretrained: bool = False, **options: object) -> NeedleNet:
-    """Build it as timm builds any of its networks; there are no pretrained weights."""
+    """For panels: native frequency and 24 to 48 time bins."""
     return build_model_with_cfg(NeedleNet, "needle_net", pretrained, **options)
 
 
-__all__ = ["NeedleNet", "needle_net"]
+@register_model
+def track_net(pretrained: bool = False, **options: object) -> NeedleNet:
+    """For a detector's strips: 21 channels around a track, straightened."""
+    shape = {"levels": ((16, 3, 1, 4), (24, 3, 1, 3)), "dilations": (1,), "look": 3}
+    return build_model_with_cfg(NeedleNet, "track_net", pretrained, **shape, **options)
+
+
+__all__ = ["NeedleNet", "needle_net", "track_net"]

@@ -71,25 +71,6 @@ def load_network(model: torch.nn.Module, path: Path, team: Team = Team(), **expe
         ) from None
 
 
-def load_body(model: torch.nn.Module, path: Path, team: Team = Team(), **expected: object) -> None:
-    """Load the backbone alone from the weights in ``path``: what a detector knows, a classifier can begin with.
-
-    A pooling with an exponent of its own keeps it. Errors as in :func:`load_network`.
-    """
-    content, meta = shared(load(path, **expected) if team.leads else None, team)
-    found = {name.removeprefix("body."): value for name, value in content.items() if name.startswith("body.")}
-    own = model.body.state_dict()
-    lacking = [name for name in own if name not in found and "pool" not in name]
-    unlike = [name for name in own if name in found and own[name].shape != found[name].shape]
-    if lacking or unlike:
-        raise InputError(
-            f"these weights are of another backbone ({meta.get('backbone')}): {(lacking + unlike)[0]}",
-            where=path,
-            remedy="begin with an experiment of the same backbone and channels a panel",
-        )
-    model.body.load_state_dict(own | {name: value for name, value in found.items() if name in own})
-
-
 def marks_in(folder: Path) -> dict[str, str]:
     """The mark of every file of weights in ``folder``."""
     return {name: mark_of_weights(load(folder / name)[0]) for name in (BEST, LAST, ADAPTED) if exists(folder / name)}

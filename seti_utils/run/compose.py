@@ -18,7 +18,7 @@ from seti_utils.log.config import Config, knobs_of
 from seti_utils.log.layouts import RAW, panels_shown, parse_layout
 from seti_utils.nets import heads
 from seti_utils.nets.backbones import make_body, weight_names
-from seti_utils.nets.detector import Detector
+from seti_utils.nets.detector import STRIPS, Detector
 from seti_utils.nets.models import Classifier, build_model
 from seti_utils.nets.weights import find_weights
 from seti_utils.views.layout import rows_of
@@ -84,8 +84,8 @@ def network_of(config: Config, weights: Path | None) -> Classifier | Detector:
     }
     channels = len(parse_layout(config.layout))
     if config.detect:
-        body = make_body(config.backbone, 1, drop_path_rate=config.drop_path_rate or 0.0, **start)
-        return Detector(body, channels, config.detect.top)
+        body = make_body(config.backbone, STRIPS, drop_path_rate=config.drop_path_rate or 0.0, **start)
+        return Detector(body, channels, per_column=min(panels_of(config)) >= RAW)
     return build_model(
         config.backbone,
         channels,

@@ -35,7 +35,6 @@ from seti_utils.run.artifacts import (
     RESUME,
     TEST,
     kept_weights,
-    load_body,
     load_network,
     marks_in,
     tidy,
@@ -243,9 +242,7 @@ def begin_with(model: torch.nn.Module, run: Run, source: Run, team: Team, folds:
             where=run.name,
             remedy="begin with an experiment of the same number of channels",
         )
-    same = bool(run.config.detect) == bool(source.config.detect)
-    load = load_network if same else load_body
-    load(model, source.weights(LAST), team, fingerprint=source.fingerprint, folds=folds)
+    load_network(model, source.weights(LAST), team, fingerprint=source.fingerprint, folds=folds)
 
 
 def told(best: float | None, out_of_fold: float | None, views: int) -> str:

@@ -1,7 +1,19 @@
 """From 0.80 to 0.97: the steps that close the shift, in a size for one processor core. ``benchmarks/shift.py`` climbs it."""
 
 from seti_utils.log.registry import Log, edit
-from seti_utils.log.specs import Compress, Detector, Flip, GeM, Injection, OneCycle, PanelEncoder, Pseudo, Resize, Whiten
+from seti_utils.log.specs import (
+    Compress,
+    Detector,
+    Flip,
+    GeM,
+    Injection,
+    OneCycle,
+    PanelEncoder,
+    Pseudo,
+    Resize,
+    SkyFirst,
+    Whiten,
+)
 
 TITLE = "The ladder"
 FAMILIES = ("line", "drift", "quadratic", "chirp", "sine", "walk", "bursts", "intermittent", "one_panel", "partial")
@@ -66,14 +78,18 @@ def write(log: Log) -> None:
     exp(
         "rung_detector",
         "rung_apart",
-        "a heat map of needles, taught by drawn needles alone",
+        "the tracks of needles, taught by drawn needles alone",
+        backbone="track_net",
+        precision=None,
+        clean=None,
+        resize=edit(time=48),
         detect=Detector(FAMILIES),
         inject=None,
         panels=None,
         pool=None,
-        epochs=16,
+        epochs=8,
         batch=16,
-        because="a detector has its own network and its own needles, no labels to learn by heart, and wants many steps",
+        because="a detector has its own network, its own view of the panels and its own needles, no labels to learn by heart",
     )
     exp(
         "rung_cleaned",
@@ -91,10 +107,7 @@ def write(log: Log) -> None:
         "rung_detector",
         "panels less the sky that other files show too",
         layout="A,B,A,C,A,D",
-        clean=(Compress(0.1),),
-        detect=edit(amplitude=(0.1, 5.0)),
-        epochs=8,
-        because="as for the classifier",
+        because="as for the classifier; the detector takes the noise of every column as it is",
     )
     log.blend(
         "rung_top",
@@ -103,6 +116,15 @@ def write(log: Log) -> None:
         how="logit",
     )
 
+    exp(
+        "detector_raw",
+        "rung_detector",
+        "taught on an endless sky",
+        fold_groups=None,
+        sky_first=SkyFirst(epochs=6, steps=200, positive=0.0, shift=False),
+        epochs=1,
+        because="weights for everyone must not know one sky's backgrounds; make detector trains and ships them",
+    )
     exp(
         "full_needles",
         "exp011",
@@ -138,10 +160,9 @@ def write(log: Log) -> None:
             f"rung_{name}",
             "at the competition's size",
             folds=5,
-            resize=edit(time=48),
-            epochs=4,
+            epochs=2,
             batch=64,
-            because="25 times the rows; a GPU has time for finer bins, which steep S-shapes want",
+            because="25 times the rows",
         )
     log.blend(
         "full_top",

@@ -202,14 +202,15 @@ def shifts(log: Log) -> None:
     exp(
         "idea_detector",
         "sky_demo",
-        "a heat map of needles, taught by drawn needles alone",
+        "the tracks of needles, taught by drawn needles alone",
         detect=Detector(),
-        backbone="needle_net",
+        backbone="track_net",
         resize=edit(time=48),
+        clean=None,
         inject=None,
         panels=None,
         pool=None,
-        because="the heat map has its own network and its own needles",
+        because="a detector has its own network, its own view of the panels and its own needles",
         note="The segmentation-style recipe that made 0.76992 in the competition without one label of a positive.",
     )
     exp("idea_adabn", "exp011", "BatchNorm statistics of the test", adapt=AdaBN(), note="Li 2016.")

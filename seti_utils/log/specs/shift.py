@@ -38,22 +38,20 @@ class Reweight(Spec, does="seti_utils.scores.row_weights:row_weights"):
     power: NotNegative = 1.0
 
 
-class Detector(Spec, does="seti_utils.views.masked_injection:inject_with_mask", caller=("top",)):
-    """Train a heat map of needles on drawn ones alone; the score is the heat of needles that only ON panels show.
+class Detector(Spec, does="seti_utils.views.masked_injection:inject_with_mask"):
+    """Train a detector of tracks on drawn needles alone; the score is that of the best needle that only ON panels show.
 
-    Training rows are the fold's negatives. ``needles`` tracks of ``families``, ``amplitude`` sigma high (log-uniform),
-    are drawn into each, candidates and terrestrial ones, and where they pass is the target; best on the backbone
-    ``needle_net``. A panel's heat is the mean of its ``top`` hottest places. ``nature`` and ``fwhm``: see ``Injection``; with
-    ``nature``, echoes are as faint as 2 %. ``glare``: share of the cadences that get bright spikes, bursts, combs, blobs or
-    fringes too, which are no target.
+    Training rows are the fold's negatives. ``needles`` needles of ``families``, ``amplitude`` sigma high (log-uniform), are
+    drawn into each, candidates and terrestrial ones, and which tracks follow them is the target; best on the backbone
+    ``track_net`` and at native frequency. ``nature`` and ``fwhm``: see ``Injection``; with ``nature``, echoes are as faint
+    as 2 %. ``glare``: share of the cadences that get bright spikes, bursts, combs, blobs or fringes too, which are no target.
     """
 
     families: Annotated[tuple[Name, ...], Filled()] = (
         "line", "drift", "quadratic", "chirp", "sine", "walk", "bursts", "intermittent", "one_panel", "partial",
     )  # fmt: skip
-    amplitude: Between = (0.4, 5.0)
-    needles: Count = 4
-    top: Count = 4
-    nature: tuple[Name, ...] = ()
+    amplitude: Between = (0.15, 100.0)
+    needles: Count = 3
+    nature: tuple[Name, ...] = ("all",)
     fwhm: Between = (0.5, 6.0)
-    glare: Share = 0.0
+    glare: Share = 0.3

@@ -1,0 +1,122 @@
+"""Score cadences with a detector that needs no training: files, folders, or a competition.
+
+Every cadence gets a row of OUT: its score in [0, 1], the score of each of its six panels, and where its best track begins and
+how fast it drifts. The detector was taught by drawn needles on synthetic skies and comes with the package; its card
+(seti score --card) says on what, how well it does, and where it is blind. With --submission the test cadences of a
+competition's folder become a submission, ready to send.
+"""
+
+import argparse
+from pathlib import Path
+
+from seti_utils.commands.options import add_era, add_workers, count
+from seti_utils.errors import InputError
+
+EXAMPLES = (
+    "seti score DATA --out scores.csv",
+    "seti score cadence.npy folder --out scores.csv --pictures 5",
+    "seti score DATA --split test --submission submission.csv --out scores.csv",
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "paths", type=Path, nargs="*", metavar="PATH", help=".npy cadences, folders of them, or one competition's folder"
+    )
+    parser.add_argument("--out", type=Path, default=Path("scores.csv"), help="the table to write (default: scores.csv)")
+    parser.add_argument(
+        "--detector",
+        metavar="NAME",
+        help="a detector that comes with the package, or the path of a .safetensors file with its card (default: raw, with "
+        "--overlap cleaned)",
+    )
+    parser.add_argument("--card", action="store_true", help="print the detector's card and score nothing")
+    parser.add_argument(
+        "--split", choices=("train", "test", "all"), default="all", help="of a competition's folder (default: all)"
+    )
+    parser.add_argument(
+        "--overlap", type=Path, metavar="FOLDER", help="score the cleaned panels that the command overlap clean left there"
+    )
+    add_era(parser)
+    parser.add_argument(
+        "--pictures", type=count, metavar="N", help="draw the N best, with their tracks, into OUT's folder pictures"
+    )
+    parser.add_argument("--submission", type=Path, metavar="FILE", help="write the test scores as a submission")
+    add_workers(parser, "threads (default: one a core)")
+
+
+def handle(args: argparse.Namespace) -> None:
+    import json
+
+    from seti_utils.nets.shipped import load_detector
+
+    detector = load_detector(args.detector or ("cleaned" if args.overlap else "raw"))
+    if args.card:
+        print(json.dumps(detector.card, indent=2))
+        return
+    if not args.paths:
+        raise InputError("nothing to score", remedy="give .npy cadences, folders of them, or a competition's folder")
+    refuse_mismatch(args, detector)
+    score(args, detector)
+
+
+def refuse_mismatch(args: argparse.Namespace, detector) -> None:
+    """What cannot go together is refused before anything is read."""
+    from seti_utils.run.scoring import is_competition
+
+    folder = len(args.paths) == 1 and is_competition(args.paths[0])
+    for option, given in (("--submission", args.submission), ("--overlap", args.overlap)):
+        if given and not folder:
+            raise InputError(
+                f"{option} needs a competition's folder", where=args.paths[0], remedy="give the folder with its tables"
+            )
+    if args.submission and args.split == "train":
+        raise InputError("--submission needs the test cadences", where="--split train", remedy="leave --split out")
+    if bool(args.overlap) != (detector.card["panels"] == "cleaned"):
+        panels = detector.card["panels"]
+        raise InputError(
+            f"the detector {detector.name} was taught on {panels} panels",
+            remedy="give --overlap FOLDER"
+            if panels == "cleaned"
+            else "choose a detector of cleaned panels, or leave --overlap out",
+        )
+
+
+def score(args: argparse.Namespace, detector) -> None:
+    """Read, score, and write what was asked for."""
+    import time
+
+    from seti_utils.data.competition import read_competition
+    from seti_utils.data.content import marks_of
+    from seti_utils.files import require_writable, write_table
+    from seti_utils.run.scoring import assumed, draw_best, is_competition, open_files, open_split, score_source, score_table
+
+    require_writable(args.out.absolute().parent)
+    folder = args.paths[0] if len(args.paths) == 1 and is_competition(args.paths[0]) else None
+    split = "test" if args.submission else args.split
+    source = open_split(folder, split, args.overlap, args.era) if folder else open_files(args.paths)
+    print(assumed(detector))
+    began = time.monotonic()
+    scores = score_source(source, detector, args.workers)
+    seconds = time.monotonic() - began
+    data = " ".join(marks_of(read_competition(folder, args.era)).values()) if folder else ""
+    table = score_table(source.ids, scores, detector, data)
+    write_table(args.out, table)
+    print(f"{len(table)} cadences by the detector {detector.name}, {len(table) / seconds:.0f} a second, written to {args.out}")
+    if args.submission:
+        submit(folder, table, args.submission)
+    if args.pictures:
+        raw = open_split(folder, split, None, args.era) if args.overlap else None
+        pictures = draw_best(source, scores, detector, args.pictures, args.out.absolute().parent / "pictures", raw)
+        print(f"the {len(pictures)} best are drawn in {pictures[0].parent}")
+
+
+def submit(folder: Path, table, out: Path) -> None:
+    """The table as a submission; on a sky, whose test labels are known, also what it is worth."""
+    from seti_utils.run.summary import hidden_labels, targets_for, worded
+    from seti_utils.scores.submission import write_submission
+
+    write_submission(table, folder / "sample_submission.csv", out)
+    print(f"a submission of {len(table)} rows, written to {out}")
+    if (labels := hidden_labels(folder)) is not None:
+        print(f"AUC on this sky's test labels: {worded(targets_for(table, labels), table['score'])}")

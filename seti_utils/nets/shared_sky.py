@@ -1,0 +1,95 @@
+"""What the six panels of a cadence share, found as a matrix of low rank, and what is left when it is taken away."""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from seti_utils.data.cadence import OFF, ON
+
+RANK = 20
+"""Most components that are removed: the five real cadences have 6 to 20 above the noise."""
+
+ROUNDS = 3
+"""Rounds of the subspace iteration; two already give the same residuals."""
+
+MARGIN = 1.2
+"""A component counts from this many times the largest singular value of pure noise."""
+
+LEAST_NOISE = 1e-3
+"""Smallest noise that is divided by, in the unit of the panels."""
+
+
+class Residuals(NamedTuple):
+    """Panels (B, 6, T, F) in units of their noise, twice.
+
+    ``plain``: less the components of all six panels; what is left of a background is nearly white. ``cross``: ON panels
+    less the components of the OFF panels, and OFF panels less those of the ON panels: what one side alone has stays whole,
+    however bright it is, and even where it stands still.
+    """
+
+    plain: Tensor
+    cross: Tensor
+
+
+def residuals(x_BPTF: Tensor, per_column: bool = False) -> Residuals:
+    """Take the shared sky off six panels (B, 6, T, F), float32, of any unit.
+
+    A background is a sum of emitters, spectrum times course in time, each seen by several panels with its own strength: a
+    matrix (6 T, F) of low rank, plus noise. Singular values above the edge of noise (Marchenko & Pastur 1967) are
+    removed by the share of them that is not noise. A needle that drifts has no such spectrum and stays, unless it is very
+    bright; one that stands still in ON panels alone stays in ``cross``. ``per_column``: the noise is each column's own,
+    from differences in time, for cleaned panels where columns with and without neighbours lie side by side.
+    """
+    x = x_BPTF / (column_noise(x_BPTF) if per_column else panel_noise(x_BPTF))
+    on, off = x[:, ON], x[:, OFF]
+    cross = torch.empty_like(x)
+    cross[:, ON], cross[:, OFF] = without_components(on, off), without_components(off, on)
+    return Residuals(without_components(x, x), cross)
+
+
+def without_components(x_BPTF: Tensor, sample: Tensor) -> Tensor:
+    """``x_BPTF`` less its part in the strongest spectra of ``sample``, of the same shape, each in units of the noise."""
+    matrix, values = sample.flatten(1, 2), x_BPTF.flatten(1, 2)
+    spectra, strength = strongest(matrix)
+    floor = (MARGIN * (math.sqrt(matrix.shape[1]) + math.sqrt(matrix.shape[2]))) ** 2
+    share = (1 - floor / strength.square().clamp(min=floor)).unsqueeze(1)
+    return (values - ((values @ spectra) * share) @ spectra.mT).view_as(x_BPTF)
+
+
+def strongest(matrix: Tensor) -> tuple[Tensor, Tensor]:
+    """The first right singular vectors (B, F, rank) of (B, N, F) and their singular values (B, rank), rising."""
+    freq = matrix.shape[-1]
+    rank = min(RANK, freq // 4, matrix.shape[1] // 4)
+    # Cosines of many different waves: no random numbers, and no spectrum is orthogonal to all of them.
+    at = torch.arange(freq, device=matrix.device, dtype=torch.float32)
+    start = torch.cos(at[:, None] ** 2 * 0.37 + at[:, None] * torch.arange(1, rank + 1, device=matrix.device) * 2.39)
+    spectra = start.expand(len(matrix), -1, -1)
+    for _ in range(ROUNDS):
+        spectra = torch.linalg.qr(matrix.mT @ (matrix @ spectra)).Q
+    part = matrix @ spectra
+    power, turn = torch.linalg.eigh(part.mT @ part)
+    return spectra @ turn, power.clamp(min=0).sqrt()
+
+
+def panel_noise(x_BPTF: Tensor) -> Tensor:
+    """(B, 6, 1, 1): the noise of every panel, from how a channel differs from its two neighbours, and that from row to row.
+
+    Ripples, slopes and spikes have no part in it: they are smooth in frequency, or the same in the next row.
+    """
+    pairs = x_BPTF[:, :, ::4][:, :, : x_BPTF.shape[2] // 4] - x_BPTF[:, :, 1::4][:, :, : x_BPTF.shape[2] // 4]
+    bend = (pairs[..., :-2] + pairs[..., 2:]).sub_(pairs[..., 1:-1], alpha=2)
+    noise = bend.abs_().flatten(2).median(2).values * (1.482602 / math.sqrt(12))
+    return noise.clamp_(min=LEAST_NOISE)[..., None, None]
+
+
+def column_noise(x_BPTF: Tensor) -> Tensor:
+    """(B, 1, 1, F): the noise of every column, from differences of neighbouring rows, the median of the panels."""
+    step = (x_BPTF[:, :, 1:] - x_BPTF[:, :, :-1]).abs_().median(2).values
+    return (step.median(1).values * (1.482602 / math.sqrt(2))).clamp_(min=LEAST_NOISE)[:, None, None]
+
+
+def compress(x: Tensor, scale: float = 8.0) -> Tensor:
+    """Linear below ``scale``, logarithmic far above it, cheaper than an arcsinh: a bright pixel outshines no track."""
+    return torch.log1p(x.abs() / scale).mul_(scale).copysign_(x)

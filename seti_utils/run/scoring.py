@@ -1,0 +1,146 @@
+"""Cadences from anywhere, scored by a detector that needs no training: files, folders, or a competition."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from seti_utils.data.cadence import DF_HZ, DT_S, FREQ, HZ_PER_S_PER_CHANNEL_PER_PANEL, ON, PANELS, TIME
+from seti_utils.data.competition import read_competition
+from seti_utils.data.finding import MARKER, SAMPLE
+from seti_utils.data.packed import open_cadences
+from seti_utils.data.sources import FileCadences, JoinedCadences, Source
+from seti_utils.errors import InputError
+from seti_utils.machine import cores
+from seti_utils.nets.shipped import TOGETHER, Scores, ShippedDetector
+from seti_utils.overlap.panels import cleaned_stores
+from seti_utils.pictures.style import save_picture
+from seti_utils.pictures.waterfall import draw_cadence
+from seti_utils.progress import progress
+from seti_utils.scores.tables import MANY
+from seti_utils.stats.logistic import sigmoid
+
+SCORED = tuple(f"{'on' if panel in ON else 'off'}_{panel // 2 + 1}" for panel in range(PANELS))
+"""Columns of the panels' scores: on_1 off_1 on_2 off_2 on_3 off_3, in the order of observation."""
+
+
+def is_competition(folder: Path) -> bool:
+    """Whether ``folder`` has a competition's tables."""
+    return (folder / MARKER).is_file() or (folder / SAMPLE).is_file()
+
+
+def open_files(paths: Sequence[Path]) -> Source:
+    """The cadences of ``.npy`` files, and of all that lie in folders and below them, in the order of their names.
+
+    The id of a cadence is its file's name without the ending. Raises ``InputError`` for a path that does not exist, a
+    folder without any, and two files of one name.
+    """
+    files: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            below = sorted(path.rglob("*.npy"))
+            if not below:
+                raise InputError(
+                    "holds no .npy file", where=path, remedy="give files, a folder of them, or a competition's folder"
+                )
+            files += below
+        elif path.is_file():
+            files.append(path)
+        else:
+            raise InputError("there is no such file or folder", where=path, remedy="give a .npy cadence or a folder of them")
+    first: dict[str, Path] = {}
+    for file in files:
+        if file.stem in first:
+            raise InputError(f"has the same id as {first[file.stem]}", where=file, remedy="score them one after the other")
+        first[file.stem] = file
+    return FileCadences([*first], [*first.values()])
+
+
+def open_split(folder: Path, split: str, overlap: Path | None, era: str = "current") -> Source:
+    """The cadences of a competition folder: ``split`` train, test or all; cleaned ones where ``overlap`` is given."""
+    competition = read_competition(folder, era)
+    wanted = [one for one in ("train", "test") if split in (one, "all") and len(competition.split(one))]
+    if not wanted:
+        raise InputError(f"has no {split} cadences", where=folder, remedy="choose another --split")
+    stores = cleaned_stores(overlap, competition) if overlap else None
+    parts = [open_cadences(competition, one, stores, tuple(range(PANELS))) for one in wanted]
+    return parts[0] if len(parts) == 1 else JoinedCadences(parts)
+
+
+def score_source(source: Source, detector: ShippedDetector, workers: int | None = None) -> Scores:
+    """The scores of every cadence of ``source``, in its order; ``workers`` threads read and look, one a core."""
+    jobs = [range(at, min(at + TOGETHER, len(source))) for at in range(0, len(source), TOGETHER)]
+
+    def score(rows: range) -> Scores:
+        x_BPTF = torch.empty(len(rows), PANELS, TIME, FREQ, dtype=torch.float16)
+        source.read_into(rows, x_BPTF)
+        return detector.score(x_BPTF)
+
+    parts = list(progress(in_order(score, jobs, workers or cores()), len(jobs), "scoring", "batch"))
+    return Scores(*(torch.cat(values) for values in zip(*parts, strict=True)))
+
+
+def in_order(function, jobs: Sequence, workers: int) -> Iterator:
+    """``function`` of every job, in their order, by threads that each use one core: many small steps gain nothing by more."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    pool = ThreadPoolExecutor(workers, "scoring", initializer=torch.set_num_threads, initargs=(1,))
+    try:
+        yield from pool.map(function, jobs)
+    finally:
+        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(threads)
+
+
+def score_table(ids: Sequence[str], scores: Scores, detector: ShippedDetector, data: str = "") -> pd.DataFrame:
+    """One row per cadence: ``id``, ``score`` in [0, 1], ``logit``, the panels' scores, ``channel`` at the cadence's start and
+    ``drift`` (channels a panel) and ``drift_hz_s`` of the best track, and the columns by which the command blend knows where a score comes from."""
+    numbers = {
+        "score": sigmoid(scores.logit.double().numpy()),
+        "logit": scores.logit.double().numpy().round(5),
+        **dict(zip(SCORED, sigmoid(scores.panel.double().numpy()).round(5).T, strict=True)),
+        "channel": scores.freq.double().numpy().round(2),
+        "drift": scores.drift.double().numpy().round(3),
+        "drift_hz_s": (scores.drift.double().numpy() * HZ_PER_S_PER_CHANNEL_PER_PANEL).round(2),
+    }
+    origin = {
+        "fold": MANY,
+        "experiment": f"detector {detector.name}",
+        "seed": MANY,
+        "fingerprint": detector.mark,
+        "data": data,
+        "weights": detector.mark,
+    }
+    return pd.DataFrame({"id": np.asarray(ids, dtype=object), **numbers, **origin})
+
+
+def assumed(detector: ShippedDetector) -> str:
+    """What nobody can tell from a ``.npy`` file, and is taken for granted."""
+    detector.refuse_other(DF_HZ, DT_S, "cadences of the competition")
+    return f"assumed: {DF_HZ / 1e3:.3f} kHz a channel and {DT_S:.3f} s a row, as the competition's; a .npy file does not say"
+
+
+def draw_best(
+    source: Source, scores: Scores, detector: ShippedDetector, count: int, folder: Path, raw: Source | None = None
+) -> list[Path]:
+    """Pictures of the ``count`` highest-scoring cadences, best first: as they are, cleaned, and with their best track drawn in.
+
+    ``raw``: the same cadences as they are, where ``source`` holds cleaned panels. A track is as bright as its panel is sure.
+    """
+    best = torch.argsort(scores.logit, descending=True, stable=True)[:count].tolist()
+    paths = []
+    for rank, row in enumerate(best, 1):
+        shown = raw or source
+        x_BPTF = torch.empty(1, PANELS, TIME, FREQ, dtype=torch.float16)
+        shown.read_into([row], x_BPTF)
+        heat = detector.heat(Scores(*(value[row : row + 1] for value in scores)))[0].numpy()
+        title = (
+            f"{rank}. {source.ids[row]} · score {float(scores.logit[row].sigmoid()):.3f} · channel {float(scores.freq[row]):.0f}, "
+            f"{float(scores.drift[row]):+.1f} channels a panel"
+        )
+        figure = draw_cadence(x_BPTF[0].numpy(), title=title, views=("raw", "heat"), mark=False, heat=heat)
+        paths.append(save_picture(figure, folder / f"{rank:03d}_{source.ids[row]}.png"))
+    return paths

@@ -1,0 +1,142 @@
+"""The detectors in the box: complete cards, monotone scores, the same bits every time, and every fault by its name."""
+
+import json
+import shutil
+
+import pytest
+import torch
+
+from seti_utils.data.cadence import DF_HZ, DT_S, FREQ, ON, TIME
+from seti_utils.errors import InputError
+from seti_utils.nets.shipped import FOLDER, NEEDED, load_detector, shipped_names, straight_line
+from seti_utils.sky.needles import Tracks, draw
+from seti_utils.sky.profiles import plain_profiles
+from seti_utils.views.normalising import normalise_panels
+
+CARD = {*NEEDED, "what", "taught_on", "recipe", "seed", "measured", "response", "blind_spots", "versions", "sky_version"}
+BOX = 1_500_000
+"""Bytes of all detectors in the box."""
+
+
+@pytest.fixture(scope="module")
+def raw():
+    return load_detector("raw")
+
+
+def sky(count=2, seed=0):
+    """Noise on a few smooth emitters, the same spectra in all panels."""
+    g = torch.Generator().manual_seed(seed)
+    at = torch.arange(FREQ) / FREQ
+    spectra = torch.stack([torch.sin(6.283 * at * wave) for wave in (0.7, 2.0, 8.0)])
+    course = torch.rand(count, 6, 1, 3, generator=g) * (1 + 0.1 * torch.randn(count, 6, TIME, 3, generator=g)) * 5
+    return torch.randn(count, 6, TIME, FREQ, generator=g) + course @ spectra
+
+
+def with_needle(x, height, drift=8.0, width=0.72, panels=ON, share=None):
+    """One straight needle of ``height`` sigma through channel 128 in the middle, in each of ``panels`` times its share."""
+    count = len(x)
+    time = (torch.arange(6 * TIME) + 0.5) / TIME
+    freq = (128 + drift * (time - 3)).view(1, 6, TIME).expand(count, -1, -1)
+    gate = torch.zeros(count, 6, TIME)
+    gate[:, list(panels)] = 1
+    tracks = Tracks(freq, gate, torch.zeros(count, dtype=torch.long), torch.full((count,), drift), plain_profiles(count, width))
+    peak = torch.full((count, 6), float(height)) * (torch.ones(6) if share is None else torch.tensor(share))
+    return normalise_panels(draw(x, tracks, peak, sigma=torch.ones(count, 6))).half()
+
+
+def test_the_box_holds_a_detector_and_is_small():
+    assert "raw" in shipped_names()
+    assert sum(path.stat().st_size for path in FOLDER.glob("*.safetensors")) < BOX
+
+
+@pytest.mark.parametrize("name", shipped_names())
+def test_a_card_says_everything_that_a_user_must_know(name):
+    card = load_detector(name).card
+    assert CARD <= card.keys() and card["df_hz"] == DF_HZ and card["dt_s"] == DT_S
+    assert card["measured"]["auc"][0] > 0.8 and card["measured"]["recall_at_false_alarms"].keys() == {"0.1%", "1.0%", "10.0%"}
+    assert card["response"]["largest_fall"][1] <= FALL, "a needle never loses much by being brighter"
+
+
+FALL = 2.2
+"""Logit that a brighter needle loses at most, in the median over skies, of ten cells of brightness; the aim is 0.3."""
+
+
+@pytest.mark.parametrize("drift, width, panels", [(8.0, 0.72, ON), (0.2, 0.72, ON), (8.0, 6.0, ON), (1.5, 1.5, (2,))])
+def test_a_brighter_needle_scores_higher_or_as_high(raw, drift, width, panels):
+    """What users of the older detector saw: 8 sigma, two channels wide, scored like empty sky. Up to 300 sigma now."""
+    x = sky()
+    empty = float(raw.score(normalise_panels(x).half()).logit.mean())
+    logits = [float(raw.score(with_needle(x, height, drift, width, panels)).logit.mean()) for height in (2, 8, 30, 300)]
+    assert logits[0] > empty + 1 and min(logits[1:]) > empty + 1.5
+    highest = logits[0]
+    for logit in logits[1:]:
+        assert logit > highest - 1.5, logits  # the card's figure is a median over more skies; this bar holds on every processor
+        highest = max(highest, logit)
+
+
+def test_a_needle_is_found_where_it_is_and_an_echo_is_rejected(raw):
+    x = sky(seed=3)
+    found = raw.score(with_needle(x, 1.5))
+    assert (found.freq - (128 - 3 * 8)).abs().max() < 4 and (found.drift - 8).abs().max() < 1
+    assert (found.panel[:, list(ON)] > 0).all()
+    echo = raw.score(with_needle(x, 1.5, panels=range(6), share=[1, 0.6, 1, 0.6, 1, 0.6]))
+    assert (echo.logit < found.logit - 2).all()
+    heat = raw.heat(found)
+    assert (
+        heat.shape == (2, 6, 48, FREQ) and float(heat[0, 2, 24, 124:133].max()) > 0.5 and float(heat[0, 2, 24, :100].max()) < 1e-3
+    )
+
+
+def test_scores_are_equal_bit_for_bit_and_know_nothing_of_their_neighbours(raw):
+    x = with_needle(sky(5), 1.0)
+    once, again = raw.score(x), raw.score(x)
+    assert all(torch.equal(one, other) for one, other in zip(once, again, strict=True))
+    alone = raw.score(x[3:4])
+    torch.testing.assert_close(alone.logit, once.logit[3:4], atol=1e-4, rtol=1e-4)
+    assert raw.score(x[:0]).channel.shape == (0, 6, 48)
+
+
+def test_a_straight_line_through_the_panels_that_have_the_needle():
+    time = (torch.arange(6 * 4) + 0.5).view(1, 6, 4) / 4
+    channel = 20 + 3 * time
+    channel[:, 4] = 500.0  # a panel without it, where the track is a guess
+    freq, drift = straight_line(channel, torch.tensor([[2.0, 9.0, 1.0, 9.0, -3.0, 9.0]]))
+    torch.testing.assert_close(torch.stack([freq, drift]), torch.tensor([[20.0], [3.0]]), atol=1e-3, rtol=1e-4)
+    freq, drift = straight_line(channel, torch.tensor([[-5.0, 9.0, -1.0, 9.0, -3.0, 9.0]]))
+    torch.testing.assert_close(torch.stack([freq, drift]), torch.tensor([[20.0], [3.0]]), atol=1e-3, rtol=1e-4)
+
+
+def test_other_shapes_and_resolutions_are_refused_by_name(raw):
+    with pytest.raises(InputError, match=r"\(6, 100, 256\)"):
+        raw.score(torch.zeros(1, 6, 100, 256))
+    raw.refuse_other(-DF_HZ, DT_S, "x.fil")
+    with pytest.raises(InputError, match="2.79 Hz a channel"):
+        raw.refuse_other(2.79, DT_S, "x.fil")
+    with pytest.raises(InputError, match="18.25 s a row"):
+        raw.refuse_other(DF_HZ, 18.25, "x.fil")
+
+
+def test_faults_of_files_are_one_line_with_a_remedy(tmp_path):
+    with pytest.raises(InputError, match="raw"):
+        load_detector("nobody")
+    file = tmp_path / "mine.safetensors"
+    shutil.copy(FOLDER / "raw.safetensors", file)
+    with pytest.raises(InputError, match="card beside"):
+        load_detector(file)
+    card = json.loads((FOLDER / "raw.json").read_text(encoding="utf-8"))
+    file.with_suffix(".json").write_text(json.dumps(card), encoding="utf-8")
+    assert load_detector(file).mark == load_detector("raw").mark
+    file.with_suffix(".json").write_text(json.dumps(card | {"backbone": "needle_net"}), encoding="utf-8")
+    with pytest.raises(InputError, match="do not fit"):
+        load_detector(file)
+    del card["dt_s"]
+    file.with_suffix(".json").write_text(json.dumps(card), encoding="utf-8")
+    with pytest.raises(InputError, match="does not say dt_s"):
+        load_detector(file)
+    file.with_suffix(".json").write_text("{", encoding="utf-8")
+    with pytest.raises(InputError, match="not JSON"):
+        load_detector(file)
+    file.with_suffix(".json").write_text(json.dumps(card | {"dt_s": DT_S}), encoding="utf-8")
+    file.write_bytes(b"x" * 20)
+    with pytest.raises(InputError, match="cannot be read"):
+        load_detector(file)
