@@ -20,6 +20,7 @@ from seti_utils.log.registry import edit
 from seti_utils.log.specs import Distill, Reweight, Shot
 from seti_utils.run import judging
 from seti_utils.run import train as training
+from seti_utils.run.adapting import plain_images
 from seti_utils.run.artifacts import read_meta
 from seti_utils.run.identity import Run
 from seti_utils.run.infer import predict_test
@@ -433,3 +434,20 @@ def test_a_validation_of_one_class_is_said_in_words(sky, tmp_path, capsys):
     (folder,) = train("exp0012", [fold], [7], runtime(data, tmp_path / "out"), say=said.append)
     assert "AUC undefined, the validation rows are of one class: the weights of the last epoch are kept" in said[-1]
     assert read_meta(folder)["best_auc"] is None
+
+
+def test_a_batch_of_one_row_is_one_line_where_batchnorm_cannot_learn_from_it(sky, tmp_path, capsys):
+    words = ["train", "exp0012", "--data", str(sky), "--out", str(tmp_path), *WORDS, "--set", "batch=1"]
+    assert main(words) == 2
+    assert "BatchNorm cannot learn from 1 row at a time" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("rows", "batch", "sizes"), [(9, 4, [4, 5]), (8, 4, [4, 4]), (10, 4, [4, 4, 2]), (5, 1, [2, 3]), (1, 4, [1])]
+)
+def test_a_row_that_is_left_over_joins_the_batch_before_it(rows, batch, sizes, sky):
+    """BatchNorm's statistics of a single row would be worth as much as a whole batch's, or an error."""
+    source, seen = read_competition(sky).open("train"), []
+    for image in plain_images(source, range(rows), lambda x, panels: x[:, :1].float(), batch, torch.device("cpu"), 1):
+        seen.append(len(image))
+    assert seen == sizes

@@ -8,7 +8,7 @@ from seti_utils.commands.options import runtime_of
 from seti_utils.commands.parsing import make_parser
 from seti_utils.errors import InputError
 from seti_utils.log.overrides import parse_overrides
-from seti_utils.run.launch import command_of, follow
+from seti_utils.run.launch import command_of, follow, launch
 from seti_utils.run.runtime import Runtime
 
 
@@ -95,3 +95,22 @@ def test_in_a_notebook_lines_stream_into_the_cell_and_a_failure_fails_it(tmp_pat
     assert "[folds 0] one of folds 0" in said and said.index("[folds 1] one of") < said.index("[folds 1] two of")
     assert ("on" in said.splitlines()) is (code == 0), "the next cell runs only after a success"
     assert ended is None if code == 0 else "folds 1: ended with exit code 2: two of folds 1" in ended
+
+
+@pytest.mark.parametrize(
+    ("said", "count", "places"),
+    [(None, 2, ["0", "1"]), ("2,3", 2, ["2", "3"]), ("MIG-a, MIG-b", 2, ["MIG-a", "MIG-b"]), ("3,-1,2", 1, ["3"]), ("", 0, [])],
+)
+def test_children_get_the_gpus_that_were_given_to_us(said, count, places, monkeypatch):
+    """A scheduler that gave us 2 and 3 runs somebody else's work on 0 and 1."""
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if said is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", said)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: count)
+    jobs = []
+    monkeypatch.setattr("seti_utils.run.launch.follow", lambda started, say: jobs.extend(started.values()))
+    launch("folds", "exp0022", [0, 1, 2], [1], Runtime(device="cuda" if count else "cpu"))
+    assert [extra.get("CUDA_VISIBLE_DEVICES") for _, extra in jobs] == (places or [None, None])
+    folds = [words[words.index("--folds") + 1] for words, _ in jobs]
+    assert sorted(",".join(folds).split(",")) == ["0", "1", "2"]
+    assert all("cuda" not in words for words, _ in jobs), "each sees its own GPU as the first"

@@ -202,6 +202,17 @@ def test_the_failed_steps_tensors_are_freed_before_the_attempts():
     assert alive[1:] and not any(alive[1:])
 
 
+def test_one_row_is_not_enough_for_batchnorm_on_one_pixel_and_other_errors_pass():
+    norm = nn.BatchNorm2d(4).train()
+    with (
+        pytest.raises(InputError, match="BatchNorm cannot learn from 1 row at a time.*--set batch=2"),
+        survival.explain_one_row(1),
+    ):
+        norm(torch.zeros(1, 4, 1, 1))
+    with pytest.raises(ValueError, match="another"), survival.explain_one_row(1):
+        raise ValueError("another")
+
+
 def test_full_memory_at_one_cadence_and_other_errors():
     with pytest.raises(InputError, match="not even one cadence"), survival.explain_memory(64, limited(0, [])):
         limited(0, [])(64)

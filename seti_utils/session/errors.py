@@ -12,9 +12,7 @@ class KaggleError(InputError):
     exit_code = 5
     standard: str | None = None
 
-    def __init__(
-        self, problem: str, *, where: object = None, line: object = None, row: object = None, remedy: str | None = None
-    ):
+    def __init__(self, problem: str, *, where: object = None, line: object = None, row: object = None, remedy: str | None = None):
         super().__init__(problem, where=where, line=line, row=row, remedy=remedy or self.standard)
 
 
