@@ -9,7 +9,7 @@ competition's folder become a submission, ready to send.
 import argparse
 from pathlib import Path
 
-from seti_utils.commands.options import add_era, add_workers, count
+from seti_utils.commands.options import add_era, count
 from seti_utils.errors import InputError
 
 EXAMPLES = (
@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--pictures", type=count, metavar="N", help="draw the N best, with their tracks, into OUT's folder pictures"
     )
     parser.add_argument("--submission", type=Path, metavar="FILE", help="write the test scores as a submission")
-    add_workers(parser, "threads (default: one a core)")
+    parser.add_argument("--workers", type=count, metavar="N", help="threads (default: one per core)")
 
 
 def handle(args: argparse.Namespace) -> None:
