@@ -1,6 +1,6 @@
 """Train the detector that comes with the package, measure it on a sky that it was not chosen on, and write weights and card.
 
-    python benchmarks/ship_detector.py [--out out/detector] [--weights last.pt] [--ship]
+    python benchmarks/ship_detector.py [--out out/detector] [--weights last.safetensors] [--ship]
 
 Trains ``detector_raw`` of the log (an endless sky, about 20 minutes of one quiet core; the same call resumes), then scores the test of
 another synthetic sky and draws one needle into empty cadences at every brightness. With ``--ship`` weights and card replace
@@ -26,6 +26,7 @@ from seti_utils.log.config import plain
 from seti_utils.log.pages import LOG
 from seti_utils.machine import versions
 from seti_utils.nets.shipped import FOLDER, ShippedDetector, load_detector, save_detector
+from seti_utils.run.artifacts import LAST
 from seti_utils.run.compose import bare_network
 from seti_utils.run.runtime import Runtime
 from seti_utils.run.scoring import open_split, score_source
@@ -48,14 +49,14 @@ WIDTHS, DRIFTS, CARRIERS = (0.5, 1.5, 6.0), (0.2, 8.0, 30.0), ((0, 2, 4), (2,))
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("out/detector"))
-    parser.add_argument("--weights", type=Path, help="a last.pt of this experiment, instead of training")
+    parser.add_argument("--weights", type=Path, help="a last.safetensors of this experiment, instead of training")
     parser.add_argument("--ship", action="store_true", help="replace the detector that comes with the package")
     args = parser.parse_args()
     torch.set_num_threads(1)
     config = LOG.config(EXPERIMENT)
     if args.weights is None:
         sky = make_sky(args.out / "taught", train=TAUGHT[0], test=TAUGHT[1], seed=TAUGHT[2])
-        args.weights = train(EXPERIMENT, [0], [SEED], Runtime(data=sky, out=args.out, device="cpu"))[0] / "last.pt"
+        args.weights = train(EXPERIMENT, [0], [SEED], Runtime(data=sky, out=args.out, device="cpu"))[0] / LAST
     network = bare_network(config)
     state, meta = load(args.weights)
     network.load_state_dict(state)

@@ -44,8 +44,8 @@ def run(sky, out, **knobs):
 @pytest.mark.parametrize("adapt", [AdaBN(), Shot(epochs=2)], ids=["AdaBN", "Shot"])
 def test_adapted_weights_make_the_scores_and_the_trained_ones_stay(sky, tmp_path, adapt):
     plain, folder = run(sky, tmp_path / "plain"), run(sky, tmp_path / "adapted", adapt=adapt)
-    (best, _), (adapted, _) = load(folder / "best.pt"), load(folder / "adapted.pt")
-    before, _ = load(plain / "best.pt")
+    (best, _), (adapted, _) = load(folder / "best.safetensors"), load(folder / "adapted.safetensors")
+    before, _ = load(plain / "best.safetensors")
     assert all(torch.equal(best[name], before[name]) for name in before), "training itself is the same"
     moved = {name for name in best if not torch.equal(best[name], adapted[name])}
     assert any("running_mean" in name for name in moved)
@@ -78,7 +78,7 @@ def test_a_stopped_adaptation_goes_on_to_the_same_weights(sky, tmp_path):
     with pytest.raises(Stopped, match="stage 2"):
         train_fold(Run("sky_demo", 0, 7, place), stop=stop, say=lambda line: None)
     (folder,) = train("sky_demo", [0], [7], place, say=lambda line: None)
-    a, b = (load(place / "adapted.pt")[0] for place in (whole, folder))
+    a, b = (load(place / "adapted.safetensors")[0] for place in (whole, folder))
     assert all(torch.equal(a[name], b[name]) for name in a)
 
 
@@ -131,7 +131,7 @@ def test_a_detector_trains_on_negatives_alone_and_no_classifier_takes_its_weight
     folder = run(sky, tmp_path, backbone="track_net", detect=Detector(needles=1), panels=None, pool=None, clean=None)
     assert seen and sum(seen) == 0, "no row with a positive label came near it"
     with pytest.raises(InputError, match="another network"):
-        load_network(build_model("track_net", 1), folder / "last.pt")
+        load_network(build_model("track_net", 1), folder / "last.safetensors")
 
 
 def test_detect_refuses_knobs_that_would_do_nothing():

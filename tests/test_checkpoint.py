@@ -1,10 +1,14 @@
 """Checkpoints: complete or absent, verified, harmless."""
 
+import json
 import os
 import pickle
 
 import numpy as np
 import pytest
+import safetensors
+import safetensors.torch
+import timm
 import tiny_training
 import torch
 
@@ -31,6 +35,41 @@ def test_weights_come_back_bit_for_bit_with_their_provenance(tmp_path):
     provenance = {"experiment", "fold", "seed", "fingerprint", "folds", "df_hz", "dt_s", "normalisation", "versions"}
     assert provenance <= meta.keys()
     assert torch.load(tmp_path / "best.pt", weights_only=True)["meta"]["score"] == 0.9
+
+
+def test_other_peoples_tools_read_the_weights_and_their_provenance(tmp_path):
+    model = net().to(memory_format=torch.channels_last)
+    checkpoint.save_weights(tmp_path / "best.safetensors", model, META)
+    with safetensors.safe_open(tmp_path / "best.safetensors", "pt") as file:
+        assert json.loads(file.metadata()["meta"])["fingerprint"] == "f00d"
+    for read in (safetensors.torch.load_file, timm.models.load_state_dict):
+        found = read(str(tmp_path / "best.safetensors"))
+        assert all(torch.equal(found[name], value) for name, value in model.state_dict().items())
+    state, meta = checkpoint.load(tmp_path / "best.safetensors", fingerprint="f00d")
+    assert meta == META and state.keys() == model.state_dict().keys()
+    fresh = net(1)
+    fresh.load_state_dict(state)
+    assert all(torch.equal(value, model.state_dict()[name]) for name, value in fresh.state_dict().items())
+
+
+def test_weights_of_earlier_versions_are_found_until_newer_ones_take_their_place(tmp_path):
+    checkpoint.save_weights(tmp_path / "best.pt", net(0), META)
+    checkpoint.save_weights(tmp_path / "best.pt", net(1), META)
+    path = tmp_path / "best.safetensors"
+    assert checkpoint.exists(path)
+    assert torch.equal(checkpoint.load(path)[0]["layers.0.weight"], net(1).state_dict()["layers.0.weight"])
+    checkpoint.save_weights(path, net(2), META)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["best.safetensors"]
+    assert torch.equal(checkpoint.load(path)[0]["layers.0.weight"], net(2).state_dict()["layers.0.weight"])
+
+
+def test_safetensors_of_others_are_told_apart_from_damage(tmp_path):
+    safetensors.torch.save_file(net().state_dict(), tmp_path / "best.safetensors")
+    with pytest.raises(InputError, match="not written by this project"):
+        checkpoint.load(tmp_path / "best.safetensors")
+    with pytest.raises(TypeError, match="float64"):
+        checkpoint.save_weights(tmp_path / "last.safetensors", net(), {"score": np.float64(0.5)})
+    assert not (tmp_path / "last.safetensors").exists()
 
 
 @pytest.mark.parametrize(("name", "remedy"), [("fingerprint", "another experiment"), ("folds", "another split")])
@@ -86,13 +125,14 @@ def damaged(path, how):
     path.write_bytes(content)
 
 
+@pytest.mark.parametrize("name", ["resume.pt", "best.safetensors"])
 @pytest.mark.parametrize("how", ["truncated", "empty", "a flipped bit", "text"])
-def test_damage_is_noticed_and_the_previous_file_takes_over(tmp_path, how):
-    path = tmp_path / "resume.pt"
+def test_damage_is_noticed_and_the_previous_file_takes_over(tmp_path, how, name):
+    path = tmp_path / name
     checkpoint.save_weights(path, net(0), META)
     checkpoint.save_weights(path, net(1), META)
     damaged(path, how)
-    with pytest.warns(UserWarning, match="went back to resume.pt.previous"):
+    with pytest.warns(UserWarning, match=f"went back to {name}.previous"):
         state, _ = checkpoint.load(path)
     assert torch.equal(state["layers.0.weight"], net(0).state_dict()["layers.0.weight"])
     checkpoint.previous(path).unlink()

@@ -151,7 +151,7 @@ def test_other_labels_are_another_run(sky, runs, tmp_path):
 def test_a_folder_is_indexed_once_a_command(sky, runs, monkeypatch, capsys):
     opened = []
     real = competitions.read_competition
-    monkeypatch.setattr(competitions, "read_competition", lambda *where: opened.append(where) or real(*where))
+    monkeypatch.setattr(competitions, "read_competition", lambda *where, **how: opened.append(where) or real(*where, **how))
     for command in ("train", "predict", "summary"):
         assert main([command, "exp0012", "--data", str(sky), "--out", str(runs), *WORDS]) == 0
         assert len(opened) == 1, command
@@ -248,9 +248,10 @@ def test_what_earlier_versions_trained_is_found_with_a_note(sky, runs, capsys):
     new = ("inputs", "recipe", "weights", "oof_auc", "ranks")
     card = {key: value for key, value in read_meta(folder).items() if key not in new}
     (folder / "meta.json").write_text(json.dumps(card), encoding="utf-8")
-    for name in ("best.pt", "last.pt"):
-        content, meta = checkpoint.load(folder / name)
-        checkpoint.save(folder / name, content, {key: value for key, value in meta.items() if key not in new})
+    for name in ("best", "last"):
+        content, meta = checkpoint.load(folder / f"{name}.safetensors")
+        checkpoint.save(folder / f"{name}.pt", content, {key: value for key, value in meta.items() if key not in new})
+        (folder / f"{name}.safetensors").unlink()
     oof = pd.read_csv(folder / "oof.csv", dtype={"id": str}).drop(columns=["data", "weights"])
     oof.to_csv(folder / "oof.csv", index=False)
     capsys.readouterr()
@@ -364,7 +365,7 @@ def test_a_retried_run_that_is_interrupted_at_every_phase_goes_on_with_its_remed
     assert stages == [0, 0, 0, 1, 2], "all, which died; head, twice; all; adapt"
     assert sum("trying again" in line for line in said) == 1
     assert read_meta(parts)["remedies"] == ["head_first"] and read_meta(parts)["finished"]
-    for name in ("last.pt", "best.pt", "adapted.pt"):
+    for name in ("last.safetensors", "best.safetensors", "adapted.safetensors"):
         (one, _), (other, _) = checkpoint.load(whole / name), checkpoint.load(parts / name)
         assert all(torch.equal(one[key], other[key]) for key in one), name
     assert list(pd.read_csv(parts / "history.csv")["stage"]) == [0, 1, 2]

@@ -57,7 +57,7 @@ def runtime(sky, out, **more):
     return Runtime(data=sky, out=out, workers=1, overrides=SMALL | more)
 
 
-def weights(folder, name="last.pt"):
+def weights(folder, name="last.safetensors"):
     return load(folder / name)[0]
 
 
@@ -80,7 +80,7 @@ def test_stopped_at_any_step_and_resumed_it_ends_the_same(name, sky, tmp_path):
             stops += 1
             assert "same command goes on" in str(reason)
     assert stops >= 2
-    for file in ("last.pt", "best.pt"):
+    for file in ("last.safetensors", "best.safetensors"):
         assert_same(weights(whole, file), weights(parts, file))
     pd.testing.assert_frame_equal(pd.read_csv(whole / "oof.csv"), pd.read_csv(parts / "oof.csv"))
 

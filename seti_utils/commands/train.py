@@ -1,7 +1,7 @@
 """Train an experiment of the log.
 
 Finished runs are skipped; unfinished ones resume from the last saved step. Artifacts go to OUT/EXPERIMENT/fold<f>_seed<s>:
-best.pt, last.pt, history.csv, oof.csv, meta.json.
+best.safetensors, last.safetensors, history.csv, oof.csv, meta.json.
 """
 
 import argparse

@@ -16,8 +16,10 @@ import torch
 from seti_utils.data.cadence import DF_HZ, DT_S
 from seti_utils.errors import InputError
 from seti_utils.files import replacing
+from seti_utils.learn import weights_file
 from seti_utils.learn.average import bare
 from seti_utils.learn.fit import Position
+from seti_utils.learn.weights_file import is_weights_file
 from seti_utils.machine import versions
 
 FORMAT = 1
@@ -72,12 +74,11 @@ def save(path: str | Path, content: dict[str, object], meta: dict[str, object]) 
     file as it was, and ``TypeError`` for a value that ``load`` would have to run code for.
     """
     path = Path(path)
-    buffer = io.BytesIO()
-    torch.save({"format": FORMAT, "meta": meta, "content": content, "digest": digest([meta, content])}, buffer)
+    data = weights_file.pack(content, meta, digest) if is_weights_file(path) else pickled(content, meta)
     try:
         with replacing(path) as temporary:
             with open(temporary, "wb") as file:
-                file.write(buffer.getbuffer())
+                file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
             if path.exists():
@@ -86,10 +87,17 @@ def save(path: str | Path, content: dict[str, object], meta: dict[str, object]) 
         if error.errno not in FULL:
             raise
         raise InputError(
-            f"no room for a checkpoint of {buffer.getbuffer().nbytes / 1e6:.1f} MB ({error.strerror})",
+            f"no room for a checkpoint of {len(data) / 1e6:.1f} MB ({error.strerror})",
             where=path,
             remedy="free some space and run again; the earlier one is intact",
         ) from error
+
+
+def pickled(content: dict[str, object], meta: dict[str, object]) -> memoryview:
+    """Tensors and plain values as ``torch.save`` writes them."""
+    buffer = io.BytesIO()
+    torch.save({"format": FORMAT, "meta": meta, "content": content, "digest": digest([meta, content])}, buffer)
+    return buffer.getbuffer()
 
 
 def previous(path: Path) -> Path:
@@ -98,8 +106,17 @@ def previous(path: Path) -> Path:
 
 
 def exists(path: str | Path) -> bool:
-    """Whether ``load`` would find a file: this one, or its previous one if a crash fell between two renames."""
-    return Path(path).exists() or previous(Path(path)).exists()
+    """Whether ``load`` would find a file: this one, its previous one if a crash fell between two renames, or an older form."""
+    path = located(Path(path))
+    return path.exists() or previous(path).exists()
+
+
+def located(path: Path) -> Path:
+    """``path``, or, where only earlier versions wrote these weights, where they did."""
+    if is_weights_file(path) and not path.exists() and not previous(path).exists():
+        old = weights_file.older(path)
+        return old if old.exists() or previous(old).exists() else path
+    return path
 
 
 def load(path: str | Path, **expected: object) -> tuple[dict[str, object], dict[str, object]]:
@@ -109,7 +126,7 @@ def load(path: str | Path, **expected: object) -> tuple[dict[str, object], dict[
     for a file that is missing, damaged or foreign, and where the meta differ from ``expected``, for example
     ``fingerprint=...`` or ``folds=...``. A damaged file gives way to its ``.previous``, with a warning.
     """
-    path = Path(path)
+    path = located(Path(path))
     try:
         content, meta = read(path)
     except InputError as error:
@@ -135,6 +152,13 @@ def read(path: Path) -> tuple[dict[str, object], dict[str, object]]:
     """Read and verify one file; see ``load``."""
     if not path.exists():
         raise InputError("there is no such checkpoint", where=path, remedy="train first, or give its folder")
+    if is_weights_file(path):
+        try:
+            return weights_file.unpack(path, digest)
+        except KeyError as error:
+            raise InputError(FOREIGN, where=path, remedy=FOREIGN_REMEDY) from error
+        except (ValueError, OSError) as error:
+            raise InputError(f"the checkpoint is damaged ({first_line(error)})", where=path, remedy=COPY) from error
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -146,11 +170,7 @@ def read(path: Path) -> tuple[dict[str, object], dict[str, object]]:
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         raise InputError(f"the checkpoint is damaged ({first_line(error)})", where=path, remedy=COPY) from error
     if not isinstance(found, dict) or not {"meta", "content", "digest"} <= set(found):
-        raise InputError(
-            "these weights were not written by this project",
-            where=path,
-            remedy="pretrained weights go in by weights=, checkpoints are written by training",
-        )
+        raise InputError(FOREIGN, where=path, remedy=FOREIGN_REMEDY)
     if found["format"] != FORMAT:
         raise InputError(f"checkpoint format {found['format']}, this version reads {FORMAT}", where=path)
     if digest([found["meta"], found["content"]]) != found["digest"]:
@@ -158,6 +178,8 @@ def read(path: Path) -> tuple[dict[str, object], dict[str, object]]:
     return found["content"], found["meta"]
 
 
+FOREIGN = "these weights were not written by this project"
+FOREIGN_REMEDY = "pretrained weights go in by --weights; checkpoints are written by training"
 COPY = "copy it again, or delete it to train from the start"
 
 
@@ -198,12 +220,16 @@ def digest(tree: object) -> str:
 
 def mark_of_weights(content: Mapping[str, object]) -> str:
     """Sixteen hexadecimal digits by which weights are known, whatever file they lie in."""
-    return digest(content)[:16]
+    return digest({name: content[name] for name in sorted(content)})[:16]
 
 
 def save_weights(path: str | Path, model: torch.nn.Module, meta: dict[str, object]) -> None:
-    """Write a network's weights with their provenance (``describe``)."""
+    """Write a network's weights with their provenance (``describe``); of an older form of the file only this one stays."""
+    path = Path(path)
     save(path, dict(bare(model).state_dict()), meta)
+    if is_weights_file(path):
+        for old in (weights_file.older(path), previous(weights_file.older(path))):
+            old.unlink(missing_ok=True)
 
 
 def save_resume(path: str | Path, position: Position, meta: dict[str, object], **parts: Stateful) -> None:

@@ -1,8 +1,8 @@
 """The folder of one run: what lies in it, and the weights read from it.
 
-``best.pt``, ``last.pt`` and ``adapted.pt`` (weights with their provenance), ``history.csv`` (a row an epoch), ``oof.csv`` (the
-validation rows' scores), ``test.csv`` (the test's, once asked for) and, written last, ``meta.json``; while it is unfinished,
-``resume.pt``; where an attempt died, ``dead.json``.
+``best.safetensors``, ``last.safetensors`` and ``adapted.safetensors`` (weights with their provenance; earlier versions wrote
+``.pt``), ``history.csv`` (one row per epoch), ``oof.csv`` (the validation rows' scores), ``test.csv`` (the test's, once asked for)
+and, written last, ``meta.json``; while it is unfinished, ``resume.pt``; where an attempt died, ``dead.json``.
 """
 
 import itertools
@@ -16,7 +16,7 @@ from seti_utils.learn.checkpoint import exists, load, mark_of_weights
 from seti_utils.learn.distributed import Team, shared
 from seti_utils.log import specs
 
-BEST, LAST, ADAPTED, RESUME = "best.pt", "last.pt", "adapted.pt", "resume.pt"
+BEST, LAST, ADAPTED, RESUME = "best.safetensors", "last.safetensors", "adapted.safetensors", "resume.pt"
 META, DEAD, HISTORY, OOF, TEST = "meta.json", "dead.json", "history.csv", "oof.csv", "test.csv"
 
 

@@ -13,6 +13,7 @@ from seti_utils.data.batches import batches
 from seti_utils.data.competition import Competition
 from seti_utils.data.content import content_of
 from seti_utils.errors import InputError
+from seti_utils.learn.checkpoint import exists
 from seti_utils.learn.distributed import choose_device
 from seti_utils.learn.memory import keep_memory
 from seti_utils.learn.precision import choose_precision
@@ -65,7 +66,7 @@ def kept_scores(run: Run) -> pd.DataFrame | None:
     table = read_scores(path)
     if set(table["fingerprint"]) != {run.fingerprint}:
         return None
-    if not run.weights().exists() and "" in set(table["weights"]):
+    if not exists(run.weights()) and "" in set(table["weights"]):
         note(f"{path} {UNSAID}")
         return table
     made = {"data": content_of(run.competition, "test").mark, "weights": run.mark()}

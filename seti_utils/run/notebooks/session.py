@@ -209,7 +209,7 @@ class Session:
 
     def has_weights(self, base: Path) -> bool:
         """Whether ``base`` holds runs of this experiment."""
-        return (base / self.name).is_dir() and any((base / self.name).glob("*/best.pt"))
+        return (base / self.name).is_dir() and any((base / self.name).glob("*/best.*"))
 
     def show_test_scores(self) -> None:
         """Test scores beside out-of-fold scores."""
