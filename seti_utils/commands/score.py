@@ -14,7 +14,7 @@ from seti_utils.errors import InputError
 
 EXAMPLES = (
     "seti score DATA --out scores.csv",
-    "seti score cadence.npy folder --out scores.csv --pictures 5",
+    "seti score DATA/test --out scores.csv --pictures 2",
     "seti score DATA --split test --submission submission.csv --out scores.csv",
 )
 
