@@ -16,7 +16,7 @@ FLOORS = {
             ("views",),
             ("overlap", "learn", "pictures"),
             ("nets",),
-            ("shift", "kaggle"),
+            ("shift", "kaggle", "telescope"),
             ("run",),
             ("commands",),
             ("__main__", "__init__"),

@@ -1,6 +1,7 @@
 """One look for all pictures: colours that colour-blind readers can tell apart, and a way to save them."""
 
 import io
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -63,7 +64,7 @@ def new_picture(width: float, height: float) -> Picture:
     return Picture(figsize=(width, height), layout="constrained")
 
 
-def styled() -> object:
+def styled() -> AbstractContextManager[None]:
     """A context in which axes, ticks and texts get the toolkit's look."""
     return rc_context(LOOK)
 

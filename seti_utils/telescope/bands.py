@@ -1,0 +1,81 @@
+"""Bands of frequencies that are masked, or known to hold interference."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from seti_utils.errors import InputError
+
+GREEN_BANK = "gbt"
+NOTCHES = {"L-band notch": (1200.0, 1340.0), "S-band notch": (2300.0, 2360.0)}
+"""The notch filters of Green Bank's receivers, MHz."""
+
+
+@dataclass(frozen=True)
+class Band:
+    """From ``low`` to ``high`` MHz, and what it is called."""
+
+    low: float
+    high: float
+    name: str
+
+
+def parse_bands(text: str) -> tuple[Band, ...]:
+    """``"1200-1340,2300-2360"`` or ``"gbt"`` (Green Bank's notch filters) as bands. Raises ``InputError``."""
+    bands: list[Band] = []
+    for word in filter(None, (part.strip() for part in text.split(","))):
+        if word.lower() == GREEN_BANK:
+            bands += [Band(low, high, name) for name, (low, high) in NOTCHES.items()]
+            continue
+        low, dash, high = word.partition("-")
+        try:
+            band = Band(float(low), float(high), word)
+        except ValueError:
+            band = Band(1, 0, word)
+        if not dash or not 0 <= band.low < band.high:
+            raise InputError(f"--mask {word!r}", remedy=f"write LOW-HIGH in MHz, e.g. 1200-1340, or {GREEN_BANK}")
+        bands.append(band)
+    return tuple(bands)
+
+
+def read_bands(path: str | Path) -> tuple[Band, ...]:
+    """The bands of a table with columns low, high (MHz) and name. Raises ``InputError`` naming the line."""
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, comment="#")
+    except FileNotFoundError:
+        raise InputError("there is no such file", where=path, remedy="give a table with the columns low, high, name") from None
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise InputError(f"is not a table ({error})", where=path, remedy="save it as CSV: low,high,name") from None
+    if missing := [name for name in ("low", "high", "name") if name not in table]:
+        raise InputError(f"no column {', '.join(missing)}", where=path, remedy="its columns are low, high (MHz) and name")
+    bands = []
+    for line, row in enumerate(table.to_dict("records"), 2):
+        try:
+            band = Band(float(row["low"]), float(row["high"]), str(row["name"]).strip())
+        except ValueError:
+            band = Band(1, 0, "")
+        if not 0 <= band.low < band.high:
+            raise InputError(
+                f"from {row['low']!r} to {row['high']!r}", where=path, line=line, remedy="low and high in MHz, low first"
+            )
+        bands.append(band)
+    return tuple(bands)
+
+
+def named_by(bands: Sequence[Band], frequency: np.ndarray) -> list[str]:
+    """Names of the bands that hold each frequency (MHz), separated by semicolons; empty for none."""
+    return ["; ".join(band.name for band in bands if band.low <= value <= band.high) for value in frequency]
+
+
+def masked_share(bands: Sequence[Band], low: float, high: float) -> float:
+    """Share of ``low`` to ``high`` MHz that the bands cover."""
+    covered, reached = 0.0, low
+    for band in sorted(bands, key=lambda band: band.low):
+        begin, end = max(band.low, reached), min(band.high, high)
+        if begin < end:
+            covered += end - begin
+            reached = end
+    return covered / (high - low)

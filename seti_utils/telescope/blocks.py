@@ -1,0 +1,232 @@
+"""A block of channels searched: read, brought to units of its noise, searched both ways, what was found measured.
+
+A block is the unit of work: it needs nothing of other blocks, the same block gives the same bytes in any process, and its
+result is small.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from seti_utils.errors import InputError
+from seti_utils.telescope.bandpass import Bandpass
+from seti_utils.telescope.classical import CELL, STANDING_REACH, Arrangement, search_scale
+from seti_utils.telescope.grid import WIDTHS, Grid
+from seti_utils.telescope.network import WINDOW, ShippedDetector, score_windows
+from seti_utils.telescope.normalising import calmed, flattened, in_sigma
+from seti_utils.telescope.tracks import FILE_HIT, TRACK, measured_files, measured_hits, measured_windows
+
+BLOCK_BYTES = 112 << 20
+"""Most bytes of a block's pixels as they are read; with everything made of them a process stays below 1 GiB."""
+
+TILE_BYTES = 192 << 20
+"""Most bytes of what is made of the channels that are searched at a time."""
+
+LARGEST_TILE = 16384
+"""Channels that are searched at a time, at most: rows of more do not fit a processor's cache."""
+
+COPIES = 6
+"""Panels of a tile that are held at once: in sigma, flattened, calmed, clipped, and two on the way."""
+
+
+class Readable(Protocol):
+    """What a block is read from: a cadence of telescope files, or anything that looks like one."""
+
+    @property
+    def channels(self) -> int: ...
+
+    @property
+    def width(self) -> float:
+        """Of a channel, MHz."""
+        ...
+
+    @property
+    def rows(self) -> tuple[int, ...]: ...
+
+    def read(self, start: int, stop: int, average: int = 1) -> list[np.ndarray]:
+        """Each panel's channels, float32 (rows // average, stop - start)."""
+        ...
+
+    def segments(self, start: int, stop: int) -> list[tuple[int, int]]:
+        """Runs of neighbouring channels in ``start`` to ``stop``, counted from ``start``; what lies between them is nothing."""
+        ...
+
+    def windows(self, start: int, stop: int) -> list[int]:
+        """First channels of the network's windows that begin in ``start`` to ``stop``."""
+        ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Search:
+    """Everything that a block's search depends on. ``snr``: the smallest SNR that is asked for."""
+
+    cadence: Readable
+    grid: Grid
+    bandpass: Bandpass
+    on: tuple[int, ...]
+    arrangements: tuple[Arrangement, ...]
+    snr: float
+    detector: ShippedDetector | None = None
+    device: str = "cpu"
+
+
+COUNTS = ("channels", "pixels", "unusable pixels", "tracks", "cells", "windows")
+"""What is counted in a block: live channels, pixels read, pixels that are not finite, tracks, cells and windows looked at."""
+
+
+@dataclass
+class Found:
+    """What a block gave: ``tracks`` and ``windows`` of every arrangement, hits of single ``files``, and counts."""
+
+    tracks: np.ndarray = field(default_factory=lambda: np.empty(0, TRACK))
+    windows: np.ndarray = field(default_factory=lambda: np.empty(0, WINDOW))
+    files: np.ndarray = field(default_factory=lambda: np.empty(0, FILE_HIT))
+    counts: np.ndarray = field(default_factory=lambda: np.zeros(len(COUNTS), np.int64))
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """By name."""
+        return dict(self.__dict__)
+
+
+def joined(parts: Sequence[Found]) -> Found:
+    """The results of several blocks as one."""
+    names = ("tracks", "windows", "files")
+    whole = {name: np.concatenate([getattr(Found(), name), *(getattr(part, name) for part in parts)]) for name in names}
+    return Found(**whole, counts=sum((part.counts for part in parts), np.zeros(len(COUNTS), np.int64)))
+
+
+def plan_blocks(cadence: Readable, grid: Grid, network: bool) -> list[tuple[int, int]]:
+    """First and last + 1 channels of the blocks: even ones, whole cells, as large as :data:`BLOCK_BYTES` allow."""
+    rows = sum(cadence.rows) if network else sum(grid.rows)
+    most = max(BLOCK_BYTES // (4 * rows) - 2 * grid.reach, 4 * CELL)
+    count = -(-cadence.channels // most)
+    width = -(-cadence.channels // count // CELL) * CELL
+    return [(start, min(start + width, cadence.channels)) for start in range(0, cadence.channels, width)]
+
+
+def search_block(search: Search, start: int, stop: int) -> Found:
+    """Search the channels ``start`` to ``stop``; one thread, so that every process gives the same bytes."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with torch.inference_mode():
+            return _search_block(search, start, stop)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _search_block(search: Search, start: int, stop: int) -> Found:
+    cadence, grid = search.cadence, search.grid
+    first, last = max(start - grid.reach, 0), min(stop + grid.reach, cadence.channels)
+    found = Found()
+    if search.detector is not None:
+        raw, bad = usable(cadence.read(first, last), search.bandpass, first, last)
+        starts = cadence.windows(start, stop)
+        found.windows = score_windows(search.detector, raw, first, starts, search.arrangements, grid)
+        panels = [averaged(panel, grid.average) for panel in raw]
+        del raw
+    else:
+        panels, bad = usable(cadence.read(first, last, grid.average), search.bandpass, first, last)
+    segments = cadence.segments(first, last)
+    for number in range(len(panels)):  # one after the other, so that what a panel was read as can go
+        panels[number] = by_segment(in_sigma, panels[number].to(search.device), segments)
+    alive = torch.stack([panel.abs().amax(0) > 0 for panel in panels]).any(0)[start - first : stop - first]
+    pixels = sum(grid.rows) * (stop - start)
+    live = int(alive.sum())
+    found.counts = np.array([live, pixels, bad, live * grid.tracks, 0, len(found.windows)], np.int64)
+    parts = [found]
+    size = tile_size(grid)
+    for begin in range(start, stop, size):
+        end = min(begin + size, stop)
+        low, high = max(begin - grid.reach, first), min(end + grid.reach, last)
+        tile = [panel[:, low - first : high - first] for panel in panels]
+        inside = found.windows[in_core(found.windows["start"], begin, end)]
+        parts.append(search_tile(search, tile, cadence.segments(low, high), low, (begin - low, end - low), inside))
+    return joined(parts)
+
+
+def tile_size(grid: Grid) -> int:
+    """Channels that are searched at a time. Raises ``InputError`` where tracks cross too many channels for the memory."""
+    displacements = max(len({grid.displacement(0, scale.width, drift) for drift in scale.drifts}) for scale in grid.scales)
+    per_channel = 4 * (COPIES * sum(grid.rows) + (displacements + 4 * STANDING_REACH + 2) * len(grid.rows))
+    room = TILE_BYTES // per_channel - 2 * grid.reach
+    if room < 4 * CELL:
+        raise InputError(
+            f"tracks cross {grid.reach:,} channels, too many for the memory", remedy="choose a smaller largest drift: -M HZ_S"
+        )
+    return min(room, LARGEST_TILE) // CELL * CELL
+
+
+def in_core(channels: np.ndarray, begin: int, end: int) -> np.ndarray:
+    return (channels >= begin) & (channels < end)
+
+
+def usable(panels: Sequence[np.ndarray], bandpass: Bandpass, first: int, last: int) -> tuple[list[Tensor], int]:
+    """Panels as tensors: pixels that are not finite and the coarse channels' spikes become their neighbours' level.
+
+    Also returns how many pixels were not finite.
+    """
+    spikes, bad, out = bandpass.spikes_between(first, last), 0, []
+    for panel in panels:
+        values = np.ascontiguousarray(panel)
+        wrong = ~np.isfinite(values)
+        if count := int(wrong.sum()):
+            bad += count
+            rest = values[~wrong]
+            values[wrong] = np.median(rest) if rest.size else 0
+        if len(spikes):
+            left, right = np.maximum(spikes - 1, 0), np.minimum(spikes + 1, values.shape[1] - 1)
+            values[:, spikes] = (values[:, left] + values[:, right]) / 2
+        out.append(torch.from_numpy(values))
+    return out, bad
+
+
+def averaged(panel: Tensor, rows: int) -> Tensor:
+    """Means of ``rows`` rows each; a rest at the end is left out."""
+    count = len(panel) // rows
+    return panel[: count * rows].unflatten(0, (count, rows)).mean(1) if rows > 1 else panel
+
+
+def by_segment(function: Callable[[Tensor], Tensor], panel: Tensor, segments: Sequence[tuple[int, int]]) -> Tensor:
+    """``function`` of every segment of ``panel`` (T, F) by itself; 0 between them."""
+    if segments == [(0, panel.shape[1])]:
+        return function(panel)
+    out = torch.zeros_like(panel)
+    for first, last in segments:
+        out[:, first:last] = function(panel[:, first:last])
+    return out
+
+
+def search_tile(
+    search: Search,
+    panels: Sequence[Tensor],
+    segments: Sequence[tuple[int, int]],
+    low: int,
+    core: tuple[int, int],
+    windows: np.ndarray,
+) -> Found:
+    """Search the channels ``core`` of ``panels``, which begin at channel ``low``; measure what is worth it."""
+    grid, parts = search.grid, []
+    for scale in grid.scales:
+        flat = [by_segment(partial(flattened, width=scale.width), panel, segments) for panel in panels]
+        calm = [by_segment(partial(calmed, width=scale.width), panel, segments) for panel in flat]
+        hits, alone = search_scale(calm, grid, scale, search.arrangements, core)
+        flat, calm = [panel.cpu() for panel in flat], [panel.cpu() for panel in calm]
+        tracks = [measured_hits(hits, flat, calm, grid, scale, search.arrangements, search.snr)]
+        if scale.width in WIDTHS and len(windows):
+            nearer = windows.copy()
+            nearer["channel"] -= low
+            tracks.append(measured_windows(nearer, flat, calm, grid, scale, search.arrangements))
+        part = Found(np.concatenate(tracks), files=measured_files(alone, flat, grid, scale, search.snr))
+        part.tracks["channel"] += low
+        part.files["channel"] += low
+        part.counts[COUNTS.index("cells")] = len(hits)
+        parts.append(part)
+    return joined(parts)

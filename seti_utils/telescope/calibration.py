@@ -1,0 +1,162 @@
+"""How often nothing at all scores as high: false alarms per MHz and hour, counted on the same files with OFF panels as ON.
+
+Panels are rearranged so that only OFF panels stand at the ON places. Whatever is found then is not from the target, and has the
+same band, the same interference and the same noise. Each kind of track has its own tail, and so has the network; a track's
+rarity is how often its kind scores as high. What is rare in any kind is an event, and events are counted once more, so that
+the rate is that of the whole search.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from seti_utils.telescope.blocks import Found
+from seti_utils.telescope.classical import KINDS, Arrangement
+from seti_utils.telescope.grid import Grid
+from seti_utils.telescope.measuring import together
+from seti_utils.telescope.merging import merge
+from seti_utils.telescope.tracks import NETWORK, RECORD
+
+WANTED = 30.0
+"""MHz·h of rearranged panels that a calibration should have."""
+
+MOST = 3
+"""Rearrangements, at most: each costs nearly as much as the search."""
+
+SWAPS = ((1, 0, 3, 2, 5, 4), (3, 2, 5, 4, 1, 0), (5, 4, 1, 0, 3, 2))
+"""Every ON panel changes places with an OFF panel, in three ways in which no pair of neighbours in time repeats."""
+
+FITTED, FEWEST = 0.05, 10
+"""Share of a kind's false tracks, the highest, that say how its tail goes on, and how many at least."""
+
+USUAL = 0.1
+"""How fast a tail falls before anything is known of it: logarithm of the score, or the network's logit over 10, per factor e."""
+
+TRUSTED = 5
+"""So many tracks weigh as much as that."""
+
+FARTHEST = 100.0
+"""By how much a rate is extrapolated below one false event in all that was looked at."""
+
+
+def arrangements(on: Sequence[int], off: Sequence[int], megahertz_hours: float) -> tuple[Arrangement, ...]:
+    """The cadence as it is, and as many rearrangements as a band of so many MHz·h needs."""
+    places = tuple(sorted((*on, *off)))
+    out = [Arrangement(places, tuple(on), tuple(off))]
+    count = min(max(int(np.ceil(WANTED / max(megahertz_hours, 1e-9))), 1), MOST)
+    for swap in SWAPS[:count]:
+        panels = list(places)
+        for number, (here, there) in enumerate(zip(on, off, strict=True)):
+            source_off, source_on = off[swap[2 * number] // 2], on[swap[2 * number + 1] // 2]
+            panels[here], panels[there] = source_off, source_on
+        out.append(Arrangement(tuple(panels), tuple(on), tuple(off)))
+    return tuple(out)
+
+
+@dataclass(frozen=True)
+class Tail:
+    """How often a score is reached: ``scores`` of false tracks, descending, in ``exposure`` MHz·h."""
+
+    scores: np.ndarray
+    exposure: float
+    floor: float
+    logarithmic: bool
+
+    def rate(self, score: np.ndarray) -> np.ndarray:
+        """False tracks per MHz·h with at least ``score``: counted, and beyond the highest one carried on as the tail falls."""
+        score = np.asarray(score, np.float64)
+        counted = np.searchsorted(-self.scores, -score, side="right")
+        top = self.scores[0] if len(self.scores) else self.floor
+        beyond = np.exp(-np.maximum(self._scaled(score) - self._scaled(top), 0) / self._fall)
+        return np.where(score > top, beyond, np.maximum(counted, 1)) / self.exposure
+
+    @property
+    def _fall(self) -> float:
+        high = self._scaled(self.scores[: max(int(FITTED * len(self.scores)), FEWEST)])
+        excess = float((high - high[-1]).sum()) if len(high) else 0.0
+        usual = USUAL if self.logarithmic else 10 * USUAL
+        return max((excess + TRUSTED * usual) / (max(len(high) - 1, 0) + TRUSTED), 1e-3)
+
+    def _scaled(self, score: np.ndarray | float) -> np.ndarray:
+        return np.log(np.maximum(score, 1e-3)) if self.logarithmic else np.asarray(score, np.float64)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Tails by (kind, width), and the rarest values that false events reached, ascending, in ``exposure`` MHz·h."""
+
+    tails: dict[tuple[int, int], Tail]
+    events: np.ndarray
+    exposure: float
+
+    def rarity(self, tracks: np.ndarray) -> np.ndarray:
+        """How often each track's kind scores as high, per MHz·h. ``tracks`` has kind, width and score."""
+        out = np.full(len(tracks), np.inf)
+        for (kind, width), tail in self.tails.items():
+            mine = (tracks["kind"] == kind) & ((tracks["width"] == width) | (kind == NETWORK))
+            out[mine] = tail.rate(tracks["score"][mine])
+        return out
+
+    def false_alarms(self, rarity: np.ndarray) -> np.ndarray:
+        """False events per MHz·h of the whole search that are as rare as this or rarer.
+
+        What is rarer than every false event is extrapolated, by at most a factor :data:`FARTHEST`.
+        """
+        rarity = np.asarray(rarity, np.float64)
+        rarest = self.events[0] if len(self.events) else 1 / self.exposure
+        counted = np.searchsorted(self.events, rarity, side="right")
+        return np.where(counted > 0, counted, np.clip(rarity / rarest, 1 / FARTHEST, 1)) / self.exposure
+
+
+def calibrate(found: Found, grid: Grid, on: Sequence[int], megahertz_hours: float, network: bool, snr: float) -> Calibration:
+    """The calibration from what was found in rearranged panels; ``megahertz_hours`` of one arrangement.
+
+    False events have to be as bright as events: their ON panels together reach ``snr``.
+    """
+    false = found.tracks[found.tracks["arrangement"] > 0]
+    windows = found.windows[found.windows["arrangement"] > 0]
+    numbers = sorted({*false["arrangement"].tolist(), *windows["arrangement"].tolist()}) or [1]
+    exposure = megahertz_hours * max(numbers)
+    tails: dict[tuple[int, int], Tail] = {}
+    for scale in grid.scales:
+        for kind in range(len(KINDS)):
+            scores = false["score"][(false["kind"] == kind) & (false["width"] == scale.width)]
+            tails[kind, scale.width] = Tail(-np.sort(-scores.astype(np.float64)), exposure, RECORD, True)
+    if network:
+        tails[NETWORK, 0] = Tail(-np.sort(-windows["score"].astype(np.float64)), exposure, 0.0, False)
+    calibration = Calibration(tails, np.zeros(0), exposure)
+    rarest = [np.zeros(0)]
+    for number in numbers:
+        mine = false[false["arrangement"] == number]
+        groups = group(mine[together(mine["snr"][:, list(on)]) >= snr], calibration, grid, on)
+        rarest.append(np.array([one.rarity for one in groups if one.trust > 0]))
+    return Calibration(tails, np.sort(np.concatenate(rarest)), exposure)
+
+
+@dataclass(frozen=True)
+class Group:
+    """The tracks of one event, the brightest first: it says where the event is, and whether the OFF panels show it.
+
+    ``rarity``: that of the rarest track, when what the OFF panels show along the brightest one is taken from all of them.
+    """
+
+    tracks: np.ndarray
+    trust: float
+    rarity: float
+
+
+def group(tracks: np.ndarray, calibration: Calibration, grid: Grid, on: Sequence[int]) -> list[Group]:
+    """Tracks that meet in an ON panel as events. A piece of a terrestrial track is not more than the whole of it."""
+    order = np.lexsort((tracks["drift"], tracks["channel"], -tracks["bright"]))
+    tracks = tracks[order]
+    labels = merge(tracks["channel"], tracks["drift"], tracks["width"], grid, on)
+    groups = []
+    for leader in np.unique(labels):
+        members = tracks[labels == leader]
+        trust = float(members["trust"][0])
+        believed = members.copy()
+        believed["score"] = np.where(members["kind"] == NETWORK, members["score"], members["score"] * trust)
+        believed["score"][0] = members["score"][0]
+        groups.append(Group(members, trust, float(calibration.rarity(believed).min())))
+    return groups

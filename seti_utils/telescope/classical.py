@@ -1,0 +1,224 @@
+"""The classical search: sums along tracks, OFF taken off place by place, and the best track of every cell of channels.
+
+OFF counts before any maximum is taken: a track's score is what its ON panels show, times how quiet the OFF panels are
+along the same track. Tracks that move are summed over panels less each channel's median; tracks that stand still over
+panels less what the OFF panels show there, in units that grow with it. So neither a spike nor a standing line is a
+maximum for everything that crosses it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from seti_utils.telescope.grid import Grid, Scale
+from seti_utils.telescope.normalising import PIXEL_CLIP, column_medians, in_own_scatter
+from seti_utils.telescope.tree import drift_sums, rounded
+
+CELL = 64
+"""Channels of a cell: of every kind of track it gives its best one."""
+
+KINDS = ("standing in all ON", "standing in some ON", "moving in all ON", "moving in some ON")
+"""Kinds of tracks. Each has false alarms of its own, and is calibrated by itself."""
+
+ON_ALONE = len(KINDS)
+"""A further kind: the cell's best track whatever the OFF panels show. It is no candidate, but of a bright terrestrial track
+pieces remain that happen to miss the OFF panels, and whoever sees the whole track knows what they are."""
+
+AHEAD = 4.0
+"""By how much a panel may stand out over the faintest ON panel before "in all ON" counts no more of it."""
+
+QUIET, LOUD = 3.5, 7.5
+"""An OFF panel's sum along the track, in sigma: up to the first it counts as nothing, from the second on as a detection."""
+
+ASTRAY = 1
+"""Widths by which an OFF panel's track may lie beside that of the ON panels."""
+
+STEADY = 0.15
+"""How well the OFF panels tell a standing line's strength in the ON panels: lines change by so much from panel to panel."""
+
+STANDING_REACH = 3
+"""Displacements within a panel, in widths, for which sums of standing tracks are made."""
+
+HIT = np.dtype(
+    [
+        ("arrangement", np.int16),  # 0: the cadence as it is; others: the panels rearranged
+        ("kind", np.int16),
+        ("width", np.int16),
+        ("score", np.float32),
+        ("channel", np.int64),  # at the cadence's middle, counted as the panels' channels are
+        ("drift", np.float32),  # channels per second
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Arrangement:
+    """Which panel stands where: ``panels[position]``, and which positions are ON and OFF."""
+
+    panels: tuple[int, ...]
+    on: tuple[int, ...]
+    off: tuple[int, ...]
+
+    @property
+    def off_panels(self) -> tuple[int, ...]:
+        return tuple(self.panels[position] for position in self.off)
+
+
+@dataclass
+class PanelSums:
+    """Sums of one width along the tracks of a panel, in units of their scatter: moving, and standing by which panels are OFF."""
+
+    moving: dict[int, Tensor]
+    standing: dict[tuple[int, ...], dict[int, Tensor]]
+
+
+def search_scale(
+    calm: Sequence[Tensor], grid: Grid, scale: Scale, arrangements: Sequence[Arrangement], core: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Best tracks of one width: those of every cell, kind and arrangement, and those of every cell of each file alone.
+
+    ``calm``: (T, F) per panel, see :func:`normalising.calmed`. ``core``: first and last + 1 of the channels whose tracks are
+    wanted. Channels that a panel does not have count as 0. Both results are :data:`HIT` rows with scores above 0; a
+    file's have its panel's number as ``arrangement``, and ``channel`` at the panel's own middle.
+    """
+    clipped = [panel.clamp(-PIXEL_CLIP, PIXEL_CLIP) for panel in calm]
+    sums = all_sums(clipped, grid, scale, arrangements)
+    found = [best_tracks(sums, grid, scale, one, number, core) for number, one in enumerate(arrangements)]
+    alone = [best_alone(panel, sums[number], grid, scale, number, core) for number, panel in enumerate(clipped)]
+    return np.concatenate([np.empty(0, HIT), *found]), np.concatenate(alone)
+
+
+def all_sums(flat: Sequence[Tensor], grid: Grid, scale: Scale, arrangements: Sequence[Arrangement]) -> list[PanelSums]:
+    """The sums along every track that the arrangements need, panel by panel."""
+    width = scale.width
+    means = torch.stack([panel.mean(0) for panel in flat])
+    near = [width * number for number in range(-STANDING_REACH, STANDING_REACH + 1)]
+    stands = any(grid.standing(scale, drift) for drift in scale.drifts)
+    moves = [drift for drift in scale.drifts if not grid.standing(scale, drift)]
+    out = []
+    for number, panel in enumerate(flat):
+        rows = len(panel)
+        wanted = sorted({grid.displacement(number, width, drift) for drift in moves})
+        moving = _sums_of(panel - column_medians(panel), wanted, rows) if wanted else {}
+        standing = {}
+        for off in {one.off_panels for one in arrangements if stands}:
+            reference = means[list(off)]
+            doubt = (1 + rows * (STEADY * reference.abs().amax(0)).square()).rsqrt_()
+            level = reference.median(0).values
+            standing[off] = _sums_of((panel - level) * doubt, near, rows)
+        out.append(PanelSums(moving, standing))
+    return out
+
+
+def _sums_of(panel: Tensor, displacements: list[int], rows: int) -> dict[int, Tensor]:
+    return dict(zip(displacements, in_own_scatter(drift_sums(panel, displacements), rows), strict=True))
+
+
+def best_tracks(
+    sums: Sequence[PanelSums], grid: Grid, scale: Scale, arrangement: Arrangement, number: int, core: tuple[int, int]
+) -> np.ndarray:
+    """The best track of every cell and kind under one arrangement, as :data:`HIT` rows."""
+    size = core[1] - core[0]
+    cells = -(-size // CELL)
+    device = next(iter((sums[0].moving or next(iter(sums[0].standing.values()))).values())).device
+    best = torch.zeros(len(KINDS) + 1, cells, device=device)
+    drifts, channels = torch.zeros_like(best), torch.zeros_like(best, dtype=torch.long)
+    margin = ASTRAY * scale.width
+    padded = torch.zeros(cells * CELL, device=device)
+    for drift in scale.drifts:
+        standing = grid.standing(scale, drift)
+        tracks = []
+        for position, panel in enumerate(arrangement.panels):
+            held = sums[panel].standing[arrangement.off_panels] if standing else sums[panel].moving
+            displacement = grid.displacement(panel, scale.width, drift)
+            row = held[displacement]
+            begin = core[0] + grid.offset(panel, position, displacement, drift) - margin
+            tracks.append(cut(row, begin, size + 2 * margin))
+        inner = slice(margin, margin + size)
+        every, some = on_scores([tracks[position][inner] for position in arrangement.on])
+        trust = quietness([tracks[position] for position in arrangement.off], margin)
+        alone = torch.maximum(every, some)
+        kinds = (0, 1) if standing else (2, 3)
+        for kind, score in ((ON_ALONE, alone), (kinds[0], every.mul_(trust)), (kinds[1], some.mul_(trust))):
+            padded[:size] = score
+            value, where = padded.view(cells, CELL).max(1)
+            better = value > best[kind]
+            best[kind] = torch.where(better, value, best[kind])
+            drifts[kind].masked_fill_(better, drift)
+            channels[kind] = torch.where(better, where, channels[kind])
+    return as_hits(best, drifts, channels, scale.width, number, core[0])
+
+
+def best_alone(panel: Tensor, sums: PanelSums, grid: Grid, scale: Scale, number: int, core: tuple[int, int]) -> np.ndarray:
+    """The best track of every cell of one file: standing lines are lines here, as no OFF panel speaks."""
+    size, rows = core[1] - core[0], len(panel)
+    cells = -(-size // CELL)
+    wanted = sorted({grid.displacement(number, scale.width, drift) for drift in scale.drifts})
+    slow = [displacement for displacement in wanted if displacement not in sums.moving]
+    held = sums.moving | (_sums_of(panel, slow, rows) if slow else {})
+    padded = panel.new_zeros(cells * CELL)
+    best = panel.new_zeros(1, cells)
+    drifts, channels = torch.zeros_like(best), torch.zeros_like(best, dtype=torch.long)
+    seconds = max(rows - 1, 1) * grid.row
+    for displacement in wanted:
+        padded[:size] = cut(held[displacement], core[0] - rounded(displacement, 2), size)
+        value, where = padded.view(cells, CELL).max(1)
+        better = value > best[0]
+        best[0] = torch.where(better, value, best[0])
+        drifts[0].masked_fill_(better, displacement / seconds)
+        channels[0] = torch.where(better, where, channels[0])
+    return as_hits(best, drifts, channels, scale.width, number, core[0])
+
+
+def cut(row: Tensor, begin: int, size: int) -> Tensor:
+    """``row[begin : begin + size]``; beyond its ends 0."""
+    if begin >= 0 and begin + size <= len(row):
+        return row[begin : begin + size]
+    out = row.new_zeros(size)
+    first, last = max(begin, 0), min(begin + size, len(row))
+    if first < last:
+        out[first - begin : last - begin] = row[first:last]
+    return out
+
+
+def on_scores(on: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Scores of tracks from the sums of the three ON panels: "in all", and "in some".
+
+    In all: the three together, a panel counting at most ``AHEAD`` more than the faintest. In some: the better of the
+    brightest and the two brightest together. Never below 0.
+    """
+    first, second, third = on
+    faintest = torch.minimum(torch.minimum(first, second), third)
+    most = faintest + AHEAD
+    every = torch.minimum(first, most).add_(torch.minimum(second, most)).add_(torch.minimum(third, most))
+    pair = (first + second).add_(third).sub_(faintest).mul_(2**-0.5)
+    some = torch.maximum(torch.maximum(first, second), third)
+    return every.mul_(3**-0.5).clamp_(min=0), torch.maximum(some, pair, out=some).clamp_(min=0)
+
+
+def quietness(off: Sequence[Tensor], margin: int) -> Tensor:
+    """Between 1, no OFF panel shows anything within ``margin`` channels of the track, and 0, one surely does."""
+    loudest = off[0]
+    for track in off[1:]:
+        loudest = torch.maximum(loudest, track)
+    size = len(loudest) - 2 * margin
+    around, reach = loudest, 1
+    while reach < 2 * margin + 1:  # the maximum over 2 * margin + 1 places, doubled step by step
+        step = min(reach, 2 * margin + 1 - reach)
+        around = torch.maximum(around[:-step], around[step:])
+        reach += step
+    return (LOUD - around[:size]).div_(LOUD - QUIET).clamp_(0, 1)
+
+
+def as_hits(best: Tensor, drifts: Tensor, channels: Tensor, width: int, arrangement: int, first: int) -> np.ndarray:
+    """Every cell's best tracks with a score above 0, as :data:`HIT` rows; ``first`` is the first cell's first channel."""
+    kinds, cells = (index.cpu().numpy() for index in (best > 0).nonzero(as_tuple=True))
+    hits = np.empty(len(kinds), HIT)
+    hits["arrangement"], hits["kind"], hits["width"] = arrangement, kinds, width
+    hits["score"] = best.cpu().numpy()[kinds, cells]
+    hits["drift"] = drifts.cpu().numpy()[kinds, cells]
+    hits["channel"] = channels.cpu().numpy()[kinds, cells] + cells * CELL + first
+    return hits

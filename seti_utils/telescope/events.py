@@ -1,0 +1,199 @@
+"""From measured tracks to a ranked table: one row per event, with what is known of it, and how many were left after every stage."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pandas as pd
+
+from seti_utils.data.cadence import FREQ
+from seti_utils.errors import InputError
+from seti_utils.telescope.bands import Band, named_by
+from seti_utils.telescope.blocks import Found, Search
+from seti_utils.telescope.cadences import Cadence
+from seti_utils.telescope.calibration import Calibration, Group, group
+from seti_utils.telescope.classical import KINDS
+from seti_utils.telescope.measuring import together
+from seti_utils.telescope.tracks import NETWORK
+
+SEEN = 5.0
+"""SNR from which a panel counts as showing the event."""
+
+COLUMNS = (
+    *("rank", "cadence", "f_start", "f_mid", "f_end", "drift", "drift_error", "snr", "n_on", "n_off"),
+    *("score_classical", "score_network", *(f"snr_{number}" for number in range(1, 7)), "false_alarms", "interference"),
+)
+"""Columns of ``events.csv``. Frequencies in MHz at the cadence's start, middle and end; drift in Hz/s; ``snr`` of the ON panels
+together; ``snr_1`` to ``snr_6`` of each panel in order of time; ``score_network`` a logit; ``false_alarms``: false events per MHz
+and hour as rare as this one or rarer, in the same band; ``interference``: names of bands that hold it."""
+
+DIGITS = {
+    **dict.fromkeys(("f_start", "f_mid", "f_end"), 9),
+    **dict.fromkeys(("drift", "drift_error", "score_classical", "score_network"), 4),
+    **dict.fromkeys(("snr", *(f"snr_{number}" for number in range(1, 7))), 2),
+}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is asked for: drift in Hz/s, SNR, false events per MHz·h (None: any), and what is masked."""
+
+    max_drift: float
+    min_drift: float = 0.0
+    snr: float = 10.0
+    false_alarms: float | None = 0.1
+    zero_drift: bool = True
+    notches: tuple[Band, ...] = ()
+    known: tuple[Band, ...] = ()
+
+
+@dataclass
+class Funnel:
+    """The stages of a search: a name, how much was left, and of what."""
+
+    stages: list[tuple[str, int, str]] = field(default_factory=list)
+
+    def add(self, name: str, count: int, what: str, empty: str | None = None) -> None:
+        """Note a stage. Nothing left where something has to be is an error with the remedy ``empty``."""
+        self.stages.append((name, int(count), what))
+        if not count and empty:
+            raise InputError(f"the stage {name!r} saw nothing", remedy=empty)
+
+    def lines(self) -> list[str]:
+        """One line per stage."""
+        wide = max(len(f"{count:,}") for _, count, _ in self.stages)
+        return [f"  {f'{count:,}':>{wide}} {what:<10} {name}" for name, count, what in self.stages]
+
+
+def find_events(
+    search: Search, cadence: Cadence, found: Found, calibration: Calibration, limits: Limits, funnel: Funnel
+) -> pd.DataFrame:
+    """The ranked events of a cadence, rarest first: columns :data:`COLUMNS`, then channel (at the middle) and width."""
+    tracks = found.tracks[found.tracks["arrangement"] == 0]
+    on, off = list(search.on), [panel for panel in range(len(cadence.files)) if panel not in search.on]
+    funnel.add("measured", len(tracks), "tracks")
+    tracks = tracks[together(tracks["snr"][:, on]) >= limits.snr]
+    funnel.add(f"SNR of the ON panels together at least {limits.snr:g}", len(tracks), "tracks")
+    groups = group(tracks, calibration, search.grid, on)
+    funnel.add("merged: tracks that meet in an ON panel are one", len(groups), "events")
+    groups = [one for one in groups if one.trust > 0 and np.isfinite(one.rarity)]
+    funnel.add("not in an OFF panel along the same track", len(groups), "events")
+    table = pd.DataFrame([event_of(one, on) for one in groups])
+    if len(table):
+        table = completed(table, search, cadence, found, on, off)
+        table["false_alarms"] = calibration.false_alarms(table["rarity"].to_numpy())
+        table["interference"] = interference(table, search, limits)
+        table = selected(table, limits, funnel, cadence)
+        table = table.sort_values(["rarity", "snr", "f_mid"], ascending=[True, False, True], kind="stable")
+    else:
+        table = selected(pd.DataFrame(columns=[*COLUMNS, "width"], dtype=float), limits, funnel, cadence)
+    table = table.assign(
+        rank=range(1, len(table) + 1), cadence=[cadence.name_at(channel) for channel in table.get("channel", ())]
+    )
+    return rounded_table(table.reindex(columns=[*COLUMNS, "channel", "width"]).reset_index(drop=True))
+
+
+def event_of(one: Group, on: Sequence[int]) -> dict[str, object]:
+    """One event from its tracks: the brightest one says where it is and how bright."""
+    tracks, network = one.tracks, one.tracks["kind"] == NETWORK
+    classical = (tracks["kind"] >= 0) & (tracks["kind"] < len(KINDS))
+    best = tracks[0]
+    return {
+        "channel": best["channel"],
+        "rate": best["drift"],
+        "error": best["error"],
+        "width": int(best["width"]),
+        "snr": together(best["snr"][None, on])[0],
+        **{f"snr_{number}": value for number, value in enumerate(best["snr"], 1)},
+        "score_classical": tracks["score"][classical].max() if classical.any() else np.nan,
+        "score_network": tracks["score"][network].max() if network.any() else np.nan,
+        "rarity": one.rarity,
+    }
+
+
+def completed(
+    table: pd.DataFrame, search: Search, cadence: Cadence, found: Found, on: Sequence[int], off: Sequence[int]
+) -> pd.DataFrame:
+    """Channels as MHz, drifts as Hz/s, panels counted, and the network's best logit of a window that holds the event."""
+    grid, hertz = search.grid, cadence.width * 1e6
+    middle, rate = table["channel"].to_numpy(), table["rate"].to_numpy()
+    panels = table[[f"snr_{number}" for number in range(1, 7)]].to_numpy()
+    windows = found.windows[found.windows["arrangement"] == 0]
+    scores = table["score_network"].to_numpy().astype(np.float64)
+    if len(windows):
+        for row in np.flatnonzero(np.isnan(scores)):
+            holds = (windows["start"] <= middle[row]) & (middle[row] < windows["start"] + FREQ)
+            scores[row] = windows["score"][holds].max() if holds.any() else np.nan
+    return table.assign(
+        f_start=cadence.frequency(middle - rate * grid.middle),
+        f_mid=cadence.frequency(middle),
+        f_end=cadence.frequency(middle + rate * grid.middle),
+        drift=rate * hertz,
+        drift_error=table["error"] * hertz,
+        n_on=(panels[:, on] >= SEEN).sum(1),
+        n_off=(panels[:, off] >= SEEN).sum(1),
+        score_network=scores,
+    )
+
+
+def interference(table: pd.DataFrame, search: Search, limits: Limits) -> list[str]:
+    """Names of the known bands that hold each event, and of coarse channels' edges."""
+    edges = search.bandpass.at_edge(table["channel"].to_numpy())
+    names = named_by(limits.known, table["f_mid"].to_numpy())
+    return [
+        "; ".join(filter(None, (name, "coarse channel's edge" if edge else ""))) for name, edge in zip(names, edges, strict=True)
+    ]
+
+
+def selected(table: pd.DataFrame, limits: Limits, funnel: Funnel, cadence: Cadence) -> pd.DataFrame:
+    """The events that are asked for, stage by stage."""
+    drift = table["drift"].abs()
+    stages: list[tuple[str, pd.Series]] = []
+    stages.append(
+        (
+            f"drift between {limits.min_drift:g} and {limits.max_drift:g} Hz/s",
+            (drift >= limits.min_drift) & (drift <= limits.max_drift),
+        )
+    )
+    if not limits.zero_drift:
+        still = cadence.width * 1e6 / cadence.span * table["width"]
+        stages.append(("not at zero drift: at least its own width over the cadence", drift >= still))
+    if limits.notches:
+        masked = pd.Series([bool(name) for name in named_by(limits.notches, table["f_mid"].to_numpy())], index=table.index)
+        stages.append(("outside the masked bands", ~masked.astype(bool)))
+    if limits.false_alarms is not None:
+        rate = table["false_alarms"].astype(float)
+        stages.append((f"at most {limits.false_alarms:g} false alarms per MHz and hour", rate <= limits.false_alarms))
+    for name, keep in stages:
+        table = table[keep.loc[table.index].astype(bool)]
+        funnel.add(name, len(table), "events")
+    return table
+
+
+def hits_as_events(search: Search, cadence: Cadence, hits: np.ndarray, limits: Limits, funnel: Funnel) -> pd.DataFrame:
+    """The hits of one file alone (``blocks.FILE_HIT``, merged) in the form of events: nothing is known of OFF panels."""
+    hertz = cadence.width * 1e6
+    table = pd.DataFrame({"channel": hits["channel"], "rate": hits["drift"], "error": hits["error"], "width": hits["width"]})
+    table = table.assign(**{f"snr_{number}": np.nan for number in range(2, 7)}, snr=hits["snr"], snr_1=hits["snr"])
+    table = table.assign(score_classical=np.nan, score_network=np.nan, false_alarms=np.nan, n_on=1, n_off=0)
+    middle, rate = table["channel"], table["rate"]
+    half = search.grid.middle
+    table["f_start"], table["f_mid"] = cadence.frequency(middle - rate * half), cadence.frequency(middle)
+    table["f_end"], table["drift"], table["drift_error"] = (
+        cadence.frequency(middle + rate * half),
+        rate * hertz,
+        table["error"] * hertz,
+    )
+    table["interference"] = interference(table, search, limits)
+    table = selected(table, replace(limits, false_alarms=None), funnel, cadence)
+    table = table.sort_values(["snr", "f_mid"], ascending=[False, True], kind="stable")
+    table = table.assign(rank=range(1, len(table) + 1), cadence=cadence.name)
+    return rounded_table(table.reindex(columns=[*COLUMNS, "channel", "width"]).reset_index(drop=True))
+
+
+def rounded_table(table: pd.DataFrame) -> pd.DataFrame:
+    """Digits that mean something: kHz to a millionth, scores to four; false alarms to three significant ones."""
+    for name, digits in DIGITS.items():
+        table[name] = table[name].astype(float).round(digits)
+    table["false_alarms"] = [float(f"{value:.3g}") for value in table["false_alarms"].astype(float)]
+    return table.astype({"n_on": int, "n_off": int})

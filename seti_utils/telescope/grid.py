@@ -1,0 +1,96 @@
+"""What a search tries: how rows are averaged, which widths, which drifts, and how many channels it needs around a block."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from seti_utils.telescope.tree import rounded
+
+ROWS = 91
+"""A panel of more rows is averaged down to at least so many (273 to 91), drift permitting."""
+
+SMEAR = 1.0
+"""Channels that a track may cross within one averaged row, over the width that is summed."""
+
+WIDTHS = (1, 2, 4)
+"""Widths in channels that are searched at every drift; wider ones only at drifts that smear as wide."""
+
+STEP = 0.25
+"""Step of the drift in channels per panel, over the width."""
+
+STANDING = 2.5
+"""Channels per panel, over the width, below which a track stands still: there the OFF panels' lines are taken off
+instead of each channel's median, which a slow needle would be part of."""
+
+SLOWEST_WIDE = 0.25
+"""A width beyond :data:`WIDTHS` is tried from this share of its own smear on."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """One width: its drifts in channels per second, ascending and symmetric about 0."""
+
+    width: int
+    drifts: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The tracks of a cadence: ``average`` rows become one of ``row`` seconds; ``rows`` of them in each panel.
+
+    ``middles`` and ``middle``: seconds from the cadence's start to the middle of each panel and of the cadence. Channels
+    of tracks are those at ``middle``. ``reach``: channels on each side of a block that its tracks or levels touch.
+    """
+
+    average: int
+    row: float
+    rows: tuple[int, ...]
+    middles: tuple[float, ...]
+    middle: float
+    scales: tuple[Scale, ...]
+    reach: int
+
+    @property
+    def panel(self) -> float:
+        """Seconds of the longest panel."""
+        return max(self.rows) * self.row
+
+    @property
+    def tracks(self) -> int:
+        """Tracks that are tried at every channel."""
+        return sum(len(scale.drifts) for scale in self.scales)
+
+    def standing(self, scale: Scale, drift: float) -> bool:
+        """Whether a track of this drift (channels per second) stands still within a panel."""
+        return abs(drift) * self.panel < STANDING * scale.width
+
+    def displacement(self, panel: int, width: int, drift: float) -> int:
+        """Channels from a panel's first row to its last along ``drift``, in whole widths."""
+        return width * round(drift * (self.rows[panel] - 1) * self.row / width)
+
+    def offset(self, panel: int, position: int, displacement: int, drift: float) -> int:
+        """Channels from where a track is at ``middle`` to where it enters ``panel`` when that stands at ``position``."""
+        return round(drift * (self.middles[position] - self.middle)) - rounded(displacement, 2)
+
+
+def make_grid(rows: Sequence[int], starts: Sequence[float], tsamp: float, width_hz: float, max_drift: float) -> Grid:
+    """The grid for panels of ``rows`` rows of ``tsamp`` seconds, up to ``max_drift`` Hz/s, in channels of ``width_hz``."""
+    fastest = max_drift / width_hz
+    average = max(1, min(max(rows) // ROWS, int(SMEAR / (fastest * tsamp)) if fastest else max(rows)))
+    average = min(average, min(rows))
+    row = tsamp * average
+    counts = tuple(count // average for count in rows)
+    middles = tuple(start + count * row / 2 for start, count in zip(starts, counts, strict=True))
+    span = max(start + count * row for start, count in zip(starts, counts, strict=True)) - min(starts)
+    panel = max(counts) * row
+    scales, width = [], 1
+    while width in WIDTHS or width < 2 * fastest * row:
+        step = STEP * width / panel
+        most = min(fastest, SMEAR * width / row)
+        least = 0.0 if width in WIDTHS else SLOWEST_WIDE * SMEAR * width / row
+        drifts = step * np.arange(-int(most / step), int(most / step) + 1)
+        scales.append(Scale(width, tuple(float(drift) for drift in drifts if abs(drift) >= least)))
+        width *= 2
+    middle = min(starts) + span / 2
+    return Grid(average, row, counts, middles, middle, tuple(scales), int(fastest * span / 2) + 16 * scales[-1].width + 16)

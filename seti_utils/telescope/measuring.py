@@ -1,0 +1,174 @@
+"""Tracks measured: where exactly they are, how fast they drift, with what error, and how bright each panel is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from seti_utils.telescope.grid import Grid
+
+SHOWING = 3.0
+"""SNR of a panel from which it has a say in where the track is."""
+
+ROUNDS = ((1.5, 1.5, 13, 13), (0.25, 0.4, 9, 9), (0.5, 0.25, 9, 7))
+"""Rounds of the search for the best track: half ranges and numbers of drifts and channels, in widths. A drift of one width
+shifts the track's ends by one width against each other, from the first to the last panel that shows it."""
+
+GRAIN = 0.29
+"""Channels (standard deviation) by which a track's place inside a channel is unknown where it does not cross several."""
+
+MOST = 24_000_000
+"""Pixels that are looked up at once."""
+
+BESIDE = 1.0
+"""Widths to both sides at which an OFF panel is looked at too."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Tracks (N,): channel at the cadence's middle, drift and its error in channels per second; ``snr`` (N, P).
+
+    An OFF panel's SNR is the largest within ``BESIDE`` widths of the track.
+    """
+
+    channel: Tensor
+    drift: Tensor
+    error: Tensor
+    snr: Tensor
+
+
+def measure(
+    flat: Sequence[Tensor], grid: Grid, width: int, channel: Tensor, drift: Tensor, on: Sequence[int], loose: float = 1.0
+) -> Measured:
+    """Refine tracks over the ON panels that show them, then sum every panel along them.
+
+    ``flat``: panels in sigma less their level, summed over ``width`` channels (:func:`normalising.flattened`).
+    ``channel`` and ``drift`` (N,) float64: a guess, off by at most ``loose`` times the first round's ranges. The error is
+    where the squared SNR has fallen by one, one standard deviation when the noise is Gaussian, and :data:`GRAIN`.
+    """
+    if not len(channel):
+        empty = channel.new_zeros(0)
+        return Measured(empty, empty, empty, channel.new_zeros(0, len(flat)))
+    showing = panel_snr(flat, grid, channel, drift, loose * width)[:, list(on)] >= SHOWING
+    use = torch.where(showing.any(1, keepdim=True), showing, True)
+    seconds = lever(grid, use, on)
+    unit = width / seconds
+    for number, (drifts, channels, many, fine) in enumerate(ROUNDS):
+        reach = loose if number == 0 else 1.0
+        many, fine = (round(count * reach) | 1 for count in (many, fine))
+        offsets = torch.linspace(-drifts * reach, drifts * reach, many, dtype=torch.float64)
+        shifts = torch.linspace(-channels * reach, channels * reach, fine, dtype=torch.float64) * width
+        begun = drift
+        channel, drift, profile = best_of(flat, grid, channel, drift, unit[:, None] * offsets, shifts, use, on)
+    vertex, error = parabola(offsets, profile)
+    drift = begun + vertex * unit
+    grain = GRAIN * unit / (1 + drift.abs() * seconds / width).sqrt()
+    return Measured(channel, drift, torch.hypot(error * unit, grain), panel_snr(flat, grid, channel, drift, BESIDE * width, on))
+
+
+def lever(grid: Grid, use: Tensor, on: Sequence[int]) -> Tensor:
+    """Seconds from the beginning of the first panel in use to the end of the last, (N,)."""
+    half = torch.tensor([grid.rows[panel] * grid.row / 2 for panel in on], dtype=torch.float64)
+    middle = torch.tensor([grid.middles[panel] for panel in on], dtype=torch.float64)
+    first = torch.where(use, middle - half, torch.inf).amin(1)
+    return torch.where(use, middle + half, -torch.inf).amax(1) - first
+
+
+def best_of(
+    flat: Sequence[Tensor],
+    grid: Grid,
+    channel: Tensor,
+    drift: Tensor,
+    offsets: Tensor,
+    shifts: Tensor,
+    use: Tensor,
+    on: Sequence[int],
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The best of all combinations of drift ``offsets`` (N, D) and channel ``shifts`` (S,) around each track.
+
+    Returns channel, drift, and the SNR at every offset from the drift that came in, each at its best channel (N, D).
+    """
+    rows = sum(grid.rows[panel] for panel in on)
+    at_once = max(MOST // (rows * offsets.shape[1] * len(shifts)), 1)
+    parts = []
+    for first in range(0, len(channel), at_once):
+        some = slice(first, first + at_once)
+        total = torch.zeros(len(channel[some]), offsets.shape[1], len(shifts), dtype=torch.float64)
+        count = torch.zeros(len(channel[some]), dtype=torch.float64)
+        speed = (drift[some, None] + offsets[some])[:, :, None, None]
+        for place, panel in enumerate(on):
+            time = panel_times(grid, panel)
+            where = channel[some, None, None, None] + shifts[:, None] + speed * time
+            summed = interpolated(flat[panel], where).sum(-1)
+            total += torch.where(use[some, place, None, None], summed, 0)
+            count += use[some, place] * float(len(time))
+        profile, best = (total / count.sqrt()[:, None, None]).max(2)
+        where = profile.argmax(1, keepdim=True)
+        moved = offsets[some].gather(1, where)[:, 0]
+        parts.append((channel[some] + shifts[best.gather(1, where)[:, 0]], drift[some] + moved, profile))
+    channel, found, profile = (torch.cat(part) for part in zip(*parts, strict=True))
+    return channel, found, profile
+
+
+def parabola(offsets: Tensor, profile: Tensor) -> tuple[Tensor, Tensor]:
+    """Where a parabola through ``profile`` (N, D) at ``offsets`` (D,) is highest, and how far from there the squared
+    SNR is lower by one. Where it has no top, the highest point and the whole range."""
+    terms = torch.stack([offsets**0, offsets, offsets**2], 1)
+    level, slope, bend = (profile @ torch.linalg.pinv(terms).T).unbind(1)
+    most = offsets.abs().max()
+    round_top = bend < 0
+    safe = torch.where(round_top, bend, -1.0)
+    vertex = torch.where(round_top, -slope / (2 * safe), offsets[profile.argmax(1)]).clamp(-most, most)
+    height = (level + slope * vertex + bend * vertex**2).clamp(min=1e-3)
+    error = torch.where(round_top, (2 * height * -safe).rsqrt(), most).clamp(max=float(most))
+    return vertex, error
+
+
+def panel_times(grid: Grid, panel: int) -> Tensor:
+    """Seconds of a panel's rows from the cadence's middle, float64."""
+    rows = grid.rows[panel]
+    return (torch.arange(rows, dtype=torch.float64) - (rows - 1) / 2) * grid.row + (grid.middles[panel] - grid.middle)
+
+
+def interpolated(y_TF: Tensor, where: Tensor) -> Tensor:
+    """``y_TF`` at the fractional channels ``where`` (..., T) of its rows, linear; beyond the edges 0."""
+    rows, size = y_TF.shape
+    below = where.floor()
+    part = (where - below).float()
+    low = below.long()
+    inside = (low >= 0) & (low < size - 1)
+    low = low.clamp_(0, size - 2).add_(torch.arange(rows) * size)
+    flat = y_TF.reshape(-1)
+    value = flat[low].lerp_(flat[low + 1], part)
+    return torch.where(inside, value, 0)
+
+
+def panel_snr(
+    flat: Sequence[Tensor], grid: Grid, channel: Tensor, drift: Tensor, beside: float, exact: Sequence[int] = ()
+) -> Tensor:
+    """(N, P): each panel's sum along the tracks, at the nearest channels, over the square root of its rows.
+
+    Panels not in ``exact``: the largest of the track itself and those up to ``beside`` channels to both sides.
+    """
+    out = torch.zeros(len(channel), len(flat), dtype=torch.float64)
+    for panel, values in enumerate(flat):
+        time = panel_times(grid, panel)
+        rows, size = values.shape
+        steps = [0] if panel in exact else sorted({round(step * beside / 2) for step in range(-2, 3)})
+        nearest = (channel[:, None] + drift[:, None] * time).round().long()
+        sums = []
+        for step in steps:
+            where = nearest + step
+            inside = (where >= 0) & (where < size)
+            picked = values.reshape(-1)[where.clamp(0, size - 1) + torch.arange(rows) * size]
+            sums.append(torch.where(inside, picked, 0).sum(1).double() / rows**0.5)
+        out[:, panel] = torch.stack(sums).amax(0)
+    return out
+
+
+def together(snr: np.ndarray) -> np.ndarray:
+    """(N,): SNR of ON panels (N, P) together: of the brightest one, two, … whichever is most."""
+    ordered = np.cumsum(-np.sort(-snr.astype(np.float64), axis=1), axis=1)
+    return (ordered / np.sqrt(np.arange(1, snr.shape[1] + 1))).max(1)

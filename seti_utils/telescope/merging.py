@@ -1,0 +1,40 @@
+"""Which tracks are one event: those that come close to each other in an ON panel."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from seti_utils.telescope.grid import Grid
+
+CLOSE = 8
+"""Channels, beside the wider track's width, within which tracks are one event."""
+
+
+def merge(
+    channel: np.ndarray, drift: np.ndarray, width: np.ndarray, grid: Grid, on: Sequence[int], close: int = CLOSE
+) -> np.ndarray:
+    """A label per track, (N,) int64: the place of the first track of its event. The best tracks have to come first.
+
+    Each track that is not taken yet takes all later ones that come within ``close`` channels and the wider one's width of
+    it anywhere in an ON panel. ``channel`` is at the cadence's middle, ``drift`` in channels per second.
+    """
+    count = len(channel)
+    labels = np.full(count, -1, np.int64)
+    if not count:
+        return labels
+    spans = [(grid.middles[panel] - grid.middle, grid.rows[panel] * grid.row / 2) for panel in on]
+    ends = np.array([[middle - half, middle + half] for middle, half in spans])
+    farthest = np.abs(ends).max()
+    order = np.argsort(channel, kind="stable")
+    ordered = channel[order]
+    reach = 2 * np.abs(drift).max() * farthest + close + width.max()
+    for leader in range(count):
+        if labels[leader] >= 0:
+            continue
+        low, high = np.searchsorted(ordered, [channel[leader] - reach, channel[leader] + reach + 1e-9])
+        near = order[low:high]
+        near = near[labels[near] < 0]
+        apart = (channel[near] - channel[leader])[:, None, None] + (drift[near] - drift[leader])[:, None, None] * ends
+        nearest = np.where(apart[..., 0] * apart[..., 1] <= 0, 0, np.abs(apart).min(-1)).min(-1)
+        labels[near[nearest <= close + np.maximum(width[near], width[leader])]] = leader
+    return labels

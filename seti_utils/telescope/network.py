@@ -1,0 +1,115 @@
+"""The detector on windows of a telescope's band: does it fit, and what it says of each window."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from seti_utils.data.cadence import DF_HZ, DT_S, FREQ, ON, TIME
+from seti_utils.telescope.cadences import Cadence
+from seti_utils.telescope.classical import Arrangement
+from seti_utils.telescope.grid import Grid
+
+MOST_ROWS = 300
+"""Panels of more rows than the detector's are cut to its number around their middle; beyond this they are another product."""
+
+ALIKE = 0.01
+"""Relative difference of df and dt that a detector does not notice."""
+
+BATCH = 32
+
+WINDOW = np.dtype(
+    [
+        ("arrangement", np.int16),
+        ("start", np.int32),  # first channel of the window
+        ("score", np.float32),  # logit
+        ("panels", np.float32, 6),
+        ("channel", np.float64),  # of the best track at the cadence's middle
+        ("drift", np.float64),  # channels per second
+    ]
+)
+
+
+class Scored(Protocol):
+    """What a detector says of a batch: a logit each, per panel too, and its best track."""
+
+    logit: Tensor  # (B,)
+    panel: Tensor  # (B, 6)
+    freq: Tensor  # (B,) channel of the window at the cadence's start
+    drift: Tensor  # (B,) channels per panel
+
+
+class ShippedDetector(Protocol):
+    """What :func:`seti_utils.nets.shipped.load_detector` gives."""
+
+    card: Mapping[str, object]
+
+    def score(self, x: Tensor) -> Scored:
+        """Scores of panels (B, 6, 273, 256), float32."""
+        ...
+
+
+def number(card: Mapping[str, object], name: str, default: float) -> float:
+    """A number of the card."""
+    value = card.get(name, default)
+    return float(value) if isinstance(value, (int, float)) else default
+
+
+def misfit(cadence: Cadence, card: Mapping[str, object]) -> str:
+    """Why a detector with this card cannot look at the cadence; empty when it can."""
+    df, dt = number(card, "df_hz", DF_HZ), number(card, "dt_s", DT_S)
+    width = cadence.width * 1e6
+    if abs(width / df - 1) > ALIKE:
+        return f"channels are {width:.6g} Hz wide, it was taught on {df:.6g} Hz"
+    if abs(cadence.tsamp / dt - 1) > ALIKE:
+        return f"rows are {cadence.tsamp:.6g} s long, it was taught on {dt:.6g} s"
+    if len(cadence.rows) != 6 or cadence.on != ON:
+        return f"the order is {cadence.letters}, it was taught on A B A C A D"
+    if not TIME <= min(cadence.rows) <= max(cadence.rows) <= MOST_ROWS:
+        counts = ", ".join(str(rows) for rows in dict.fromkeys(cadence.rows))
+        return f"panels have {counts} rows, it was taught on {TIME} (up to {MOST_ROWS} are cut to that)"
+    if cadence.channels < FREQ:
+        return f"the band has {cadence.channels} channels, a window {FREQ}"
+    return ""
+
+
+def score_windows(
+    detector: ShippedDetector,
+    panels: Sequence[Tensor],
+    first: int,
+    starts: Sequence[int],
+    arrangements: Sequence[Arrangement],
+    grid: Grid,
+) -> np.ndarray:
+    """:data:`WINDOW` rows of the windows ``starts`` under every arrangement.
+
+    ``panels``: float32 (rows, F) each, from channel ``first`` on. Every window's panels are cut to 273 rows around their
+    middle and brought to mean 0, standard deviation 1, as the competition's are.
+    """
+    out = np.zeros(len(starts) * len(arrangements), WINDOW)
+    cut = [panel[(len(panel) - TIME) // 2 :][:TIME] for panel in panels]
+    spacing = (grid.middles[4] - grid.middles[0]) / 4
+    place = 0
+    for number, arrangement in enumerate(arrangements):
+        for begin in range(0, len(starts), BATCH):
+            some = starts[begin : begin + BATCH]
+            x = torch.stack(
+                [torch.stack([cut[panel][:, at - first : at - first + FREQ] for panel in arrangement.panels]) for at in some]
+            )
+            x = x - x.mean((2, 3), keepdim=True)
+            x = x / x.square().mean((2, 3), keepdim=True).sqrt_().clamp_(min=1e-12)
+            with torch.inference_mode():
+                scored = detector.score(x)
+            rows = out[place : place + len(some)]
+            rows["arrangement"], rows["start"] = number, some
+            rows["score"] = scored.logit.float().cpu().numpy()
+            rows["panels"] = scored.panel.float().cpu().numpy()
+            drift = scored.drift.double().cpu().numpy()
+            # the third panel's middle anchors the track: gaps between panels, which the detector does not know, matter least there
+            anchor = scored.freq.double().cpu().numpy() + 2.5 * drift
+            rows["drift"] = drift / spacing
+            rows["channel"] = np.asarray(some) + anchor + rows["drift"] * (grid.middle - grid.middles[2])
+            place += len(some)
+    return out

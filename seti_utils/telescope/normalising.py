@@ -1,0 +1,132 @@
+"""Panels in units of their local noise, less what is broad, and sums of them in units of their own scatter.
+
+Everything here looks at a neighbourhood only: what a pixel becomes does not depend on where a block of channels ends,
+but for the outermost few.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from seti_utils.views.medians import QUARTILES_TO_SIGMA, sort_along
+
+BLOCK = 256
+"""Channels over which the noise is measured."""
+
+AROUND = 8
+"""The level of a channel is the mean of this many times its width around it."""
+
+LEVEL_CLIP = 4.0
+"""Pixels count in that mean up to so many sigma: a bright line leaves no trough beside it."""
+
+PIXEL_CLIP = 10.0
+"""Largest pixel in the sums, in sigma: one glitch does not make a track."""
+
+PATCHES = 11
+"""Patches of time in a panel in which unrest (bursts, flickering emission) is measured and divided by."""
+
+PATCH_FREQ = 16
+"""Channels of such a patch, at least; four widths of wide boxcars."""
+
+ROW_FREQ = 64
+"""Channels of one row over which its unrest is measured: bursts are shorter than a patch."""
+
+PATCH_CLIP = 8.0
+"""Pixels count in a patch up to so many sigma, so that a needle in it does not dim itself by more than a third."""
+
+ABS_TO_SIGMA = 1.2533
+"""Mean absolute value of a Gaussian to its standard deviation."""
+
+MAD_TO_SIGMA = 1.482602 / 2**0.5
+"""Median absolute difference of neighbours to the standard deviation of a Gaussian."""
+
+SCATTER_FREQ = 128
+"""Channels over which the scatter of sums is measured: where the sky is restless, a sum has to be larger."""
+
+
+def local_noise(x_TF: Tensor) -> Tensor:
+    """(F,): noise per channel from the differences of neighbours, block by block, interpolated between the blocks.
+
+    Slopes, ripples, lines and bursts leave it alone. Constant data give 0.
+    """
+    size = x_TF.shape[1]
+    rows = x_TF[:: max(len(x_TF) // 32, 1)]
+    blocks = max((size - 1) // BLOCK, 1)
+    width = (size - 1) // blocks
+    difference = (rows[:, 1:] - rows[:, :-1]).abs_()[:, : blocks * width]
+    ordered = sort_along(difference.view(len(rows), blocks, width).transpose(0, 1).reshape(blocks, -1), 1)
+    noise = ordered[:, ordered.shape[1] // 2] * MAD_TO_SIGMA
+    return F.interpolate(noise[None, None], size=size, mode="linear")[0, 0]
+
+
+def in_sigma(x_TF: Tensor) -> Tensor:
+    """``x_TF`` over its local noise; where nothing varies, 0."""
+    noise = local_noise(x_TF)
+    return x_TF * torch.where(noise > 0, 1 / noise, 0)
+
+
+def boxcar(x_TF: Tensor, width: int) -> Tensor:
+    """Sums over ``width`` channels (a power of two) around each, ``width // 2`` of them below; edges repeated."""
+    if width == 1:
+        return x_TF
+    summed, reach = F.pad(x_TF[None], (width // 2, width - 1 - width // 2), mode="replicate")[0], 1
+    while reach < width:
+        summed = summed[:, :-reach] + summed[:, reach:]
+        reach *= 2
+    return summed
+
+
+def flattened(x_TF: Tensor, width: int) -> Tensor:
+    """``x_TF`` (in sigma) less its level, summed over ``width`` channels, in units of the sum's noise; not clipped.
+
+    The level is a mean over ``AROUND * width`` channels in which bright pixels count up to ``LEVEL_CLIP``.
+    """
+    around = AROUND * width
+    rest = x_TF - boxcar(x_TF, around).div_(around)
+    rest -= boxcar(rest.clamp(-LEVEL_CLIP, LEVEL_CLIP), around).div_(around)
+    return boxcar(rest, width) * width**-0.5 if width > 1 else rest
+
+
+def calmed(y_TF: Tensor, width: int) -> Tensor:
+    """``y_TF`` divided by the unrest around every pixel, at least 1: bursts and flicker lose their weight.
+
+    Unrest is the mean absolute value of a patch of time and frequency, or of the row nearby, whichever is larger.
+    """
+    rows, size = y_TF.shape
+    span, freq = max(rows // PATCHES, 1), max(PATCH_FREQ, 4 * width)
+    clipped = y_TF.abs().clamp_(max=PATCH_CLIP)[None, None]
+    unrest = pooled(clipped, span, min(freq, size))
+    if span > 1:
+        unrest = torch.maximum(unrest, pooled(clipped, 1, min(max(ROW_FREQ, freq), size)), out=unrest)
+    return y_TF / unrest.mul_(ABS_TO_SIGMA).clamp_(min=1.0)
+
+
+def pooled(x_11TF: Tensor, span: int, freq: int) -> Tensor:
+    """Means over ``span`` rows and ``freq`` channels around every pixel, interpolated: (T, F)."""
+    stride = (max(span // 2, 1), max(freq // 2, 1))
+    means = F.avg_pool2d(x_11TF, (span, freq), stride, (span // 2, freq // 2), count_include_pad=False)
+    return F.interpolate(means, size=x_11TF.shape[-2:], mode="bilinear")[0, 0]
+
+
+def column_medians(y_TF: Tensor) -> Tensor:
+    """(F,): the median of every channel over the panel."""
+    ordered = sort_along(y_TF, 0)
+    return (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2
+
+
+def in_own_scatter(sums_DF: Tensor, rows: int) -> Tensor:
+    """Sums over ``rows`` unit-noise pixels in units of their scatter around their median, block by block of channels.
+
+    The scatter counts at least as that of Gaussian noise, the square root of ``rows``.
+    """
+    size = sums_DF.shape[1]
+    blocks = max(size // SCATTER_FREQ, 1)
+    width = size // blocks
+    ordered = sort_along(sums_DF[:, : blocks * width].reshape(len(sums_DF), blocks, width), 2)
+    middle = ordered[..., width // 2]
+    scatter = (ordered[..., 3 * width // 4] - ordered[..., width // 4]).div_(QUARTILES_TO_SIGMA).clamp_(min=rows**0.5)
+    rest = size - blocks * width
+    shift, scale = (
+        torch.cat([one.repeat_interleave(width, 1), one[:, -1:].expand(-1, rest)], 1) for one in (middle, 1 / scatter)
+    )
+    return (sums_DF - shift).mul_(scale)

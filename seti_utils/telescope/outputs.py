@@ -1,0 +1,87 @@
+"""What a search leaves: events.csv, events.html, pictures, turboSETI's formats, and search.json, which says what it was."""
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from seti_utils.claims import Claim
+from seti_utils.files import replacing, write_table
+from seti_utils.machine import versions
+from seti_utils.pictures.style import png_bytes
+from seti_utils.telescope.bands import masked_share
+from seti_utils.telescope.blocks import COUNTS, Found
+from seti_utils.telescope.calibration import calibrate
+from seti_utils.telescope.events import COLUMNS, SEEN, Funnel, find_events, hits_as_events
+from seti_utils.telescope.jobs import Job
+from seti_utils.telescope.pictures import draw_band, draw_event
+from seti_utils.telescope.report import write_report
+from seti_utils.telescope.turboseti import dat_paths, file_hits, write_dat, write_find_event
+
+SEARCH = Claim("telescope search", "search.json", "search.unfinished.json")
+WORK = ".work"
+EVENTS, PAGE, FIND_EVENT = "events.csv", "events.html", "find_event.csv"
+
+
+def rank(job: Job, found: Found) -> tuple[pd.DataFrame, Funnel]:
+    """The ranked events of a job from what its blocks found, and how many were left after every stage.
+
+    Raises ``InputError`` where a stage saw nothing.
+    """
+    cadence, limits, search = job.cadence, job.limits, job.search
+    counts = dict(zip(COUNTS, found.counts.tolist(), strict=True))
+    funnel = Funnel()
+    funnel.add("in all files", cadence.channels, "channels")
+    funnel.add("in which anything varies", counts["channels"], "channels", "check the files: every channel is constant")
+    if bad := counts["unusable pixels"]:
+        funnel.add("are not finite and were replaced by the level around them", bad, "pixels")
+    if limits.notches:
+        share = masked_share(limits.notches, cadence.lowest, cadence.frequency(cadence.channels))
+        funnel.add("outside the masked bands", round(counts["channels"] * (1 - share)), "channels", "choose a smaller --mask")
+    funnel.add("tried, of every width and drift", counts["tracks"], "tracks", "choose a larger -M")
+    if search.detector is not None:
+        real = (found.windows["arrangement"] == 0).sum()
+        funnel.add("scored by the network", int(real), "windows", "the network saw no window: leave it out with --network none")
+    if not job.calibrated:
+        hits, _ = file_hits(found.files, search, 0)
+        funnel.add(f"of SNR {limits.snr:g} or more, merged", len(hits), "hits")
+        return hits_as_events(search, cadence, hits, limits, funnel), funnel
+    funnel.add(
+        "best of their cell of 64 channels, kind and arrangement", counts["cells"], "tracks", "the data hold no noise at all"
+    )
+    exposure = counts["channels"] * cadence.width * cadence.hours
+    calibration = calibrate(found, search.grid, search.on, exposure, search.detector is not None, limits.snr)
+    funnel.add(
+        f"false events to calibrate on, in {calibration.exposure:.3g} MHz·h of rearranged panels",
+        len(calibration.events),
+        "events",
+    )
+    return find_events(search, cadence, found, calibration, limits, funnel), funnel
+
+
+def write_all(job: Job, found: Found, folder: Path, *, pictures: int, about: Mapping[str, object]) -> tuple[pd.DataFrame, Funnel]:
+    """Write everything that a finished search leaves in ``folder``; ``about`` is what ``search.json`` describes."""
+    events, funnel = rank(job, found)
+    search, cadence = job.search, job.cadence
+    write_table(folder / EVENTS, events[list(COLUMNS)])
+    for panel, path in enumerate(dat_paths(folder, cadence)):
+        write_dat(path, search, cadence, found.files, panel, job.limits.max_drift)
+    if job.calibrated:
+        write_find_event(folder / FIND_EVENT, search, cadence, events, job.limits.max_drift, SEEN)
+    drawn: dict[int, bytes] = {}
+    shutil.rmtree(folder / "pictures", ignore_errors=True)
+    for event in events.head(pictures).to_dict("records"):
+        title = f"{cadence.name}, {event['rank']}: {event['f_mid']:.6f} MHz, {event['drift']:+.2f} Hz/s"
+        drawn[event["rank"]] = png_bytes(draw_event(search, event, title))
+        with replacing(folder / "pictures" / f"event_{event['rank']:03d}.png") as temporary:
+            temporary.write_bytes(drawn[event["rank"]])
+    said = [*cadence.describe(), *job.said]
+    band = draw_band(cadence, events, job.limits.notches) if len(events) else None
+    foot = ", ".join(f"{name} {number}" for name, number in versions().items())
+    shown = events[list(COLUMNS)]
+    write_report(folder / PAGE, f"Search of {cadence.name}", said, funnel.stages, shown, band, drawn, foot)
+    shutil.rmtree(folder / WORK, ignore_errors=True)
+    stages = [{"stage": name, "count": count, "of": what} for name, count, what in funnel.stages]
+    SEARCH.finish(folder, {"parameters": about, "stages": stages, "said": said, "versions": versions()})
+    return events, funnel

@@ -1,0 +1,82 @@
+"""Search cadences from their files to their folders of results: resumable, in any number of processes, the same bytes."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import pandas as pd
+
+from seti_utils.errors import UserError
+from seti_utils.files import write_table
+from seti_utils.notes import note
+from seti_utils.progress import progress
+from seti_utils.telescope.events import COLUMNS, Funnel
+from seti_utils.telescope.jobs import Job, gathered, identity, keep, names_of, waiting
+from seti_utils.telescope.outputs import EVENTS, SEARCH, WORK, write_all
+from seti_utils.telescope.running import search_here, search_on_cluster
+
+Done = Callable[[Job, Path, pd.DataFrame | None, Funnel | None], None]
+"""Told of every finished cadence: its job, its folder, its events and stages; None where it had been searched before."""
+
+
+def search_cadences(
+    jobs: Sequence[Job],
+    out: Path,
+    *,
+    options: Mapping[str, object],
+    processes: int | None = None,
+    cluster: str | None = None,
+    pictures: int = 12,
+    done: Done = lambda job, folder, events, funnel: None,
+) -> pd.DataFrame:
+    """Search ``jobs``; one alone leaves its results in ``out``, several in a folder each and all events in ``out``.
+
+    ``options``: what else the results depend on, for the folders' descriptions. ``cluster``: address of a Dask scheduler,
+    instead of ``processes`` here. Blocks are kept as they are finished, so that a search that was ended resumes.
+    Returns all events, ranked within each cadence.
+    """
+    folders = [out] if len(jobs) == 1 else [out / name for name in names_of(jobs)]
+    about = [identity(job.cadence, job.limits, options) for job in jobs]
+    tables: dict[int, pd.DataFrame] = {}
+    with ExitStack() as stack:
+        open_jobs = [number for number in range(len(jobs)) if stack.enter_context(SEARCH.taken(folders[number], about[number]))]
+        tasks = {number: waiting(folders[number] / WORK, jobs[number]) for number in open_jobs}
+        left = {number: len(blocks) for number, blocks in tasks.items()}
+        total = sum(left.values())
+        if (before := sum(len(jobs[number].blocks) for number in open_jobs) - total) > 0:
+            note(f"{before} blocks were searched before; {total} are left")
+
+        def finish(number: int) -> None:
+            job, folder = jobs[number], folders[number]
+            found = gathered(folder / WORK, job)
+            events, funnel = write_all(job, found, folder, pictures=pictures, about=about[number])
+            tables[number] = events[list(COLUMNS)]
+            done(job, folder, events, funnel)
+
+        for number in [number for number, count in left.items() if not count]:
+            finish(number)
+        flat = [(number, block) for number, blocks in tasks.items() for block in blocks]
+        searches = [job.search for job in jobs]
+        results = search_on_cluster(cluster, searches, flat) if cluster else search_here(searches, flat, processes)
+        kept = 0
+        try:
+            for (number, block), found in progress(results, total, desc="search", unit="block"):
+                keep(folders[number] / WORK, block, found)
+                kept += 1
+                left[number] -= 1
+                if not left[number]:
+                    finish(number)
+        except (KeyboardInterrupt, UserError):
+            note(f"{kept} of {total} blocks were searched and are kept: the same command resumes")
+            raise
+    for number, folder in enumerate(folders):
+        if number not in tables:
+            tables[number] = pd.read_csv(
+                folder / EVENTS, dtype={"cadence": str, "interference": str}, keep_default_na=False, na_values=[""]
+            )
+            tables[number]["interference"] = tables[number]["interference"].fillna("")
+            done(jobs[number], folder, None, None)
+    every = [tables[number] for number in range(len(jobs))]
+    if len(jobs) > 1:
+        write_table(out / EVENTS, pd.concat(every, ignore_index=True))
+    return pd.concat(every, ignore_index=True)

@@ -1,0 +1,91 @@
+"""What every reader of telescope files has in common: windows of total power in ascending frequency."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from seti_utils.errors import InputError
+from seti_utils.telescope.header import Header
+
+PIECE_BYTES = 32 << 20
+"""Most bytes that are read in one go."""
+
+
+class TelescopeFile:
+    """One observation. Subclasses set ``header`` and ``planes`` and give ``stored``, ``piece_rows`` and ``close``.
+
+    A file is opened when its bytes are wanted and never locked.
+    """
+
+    header: Header
+    planes: tuple[int, ...]
+    piece_rows: int = 1
+    """Rows that are cheapest to read together."""
+
+    def stored(self, rows: slice, channels: slice, plane: int) -> np.ndarray:
+        """Values as they are stored, (rows, channels), any real dtype, frequencies in the file's own order."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Give back what the reader holds open; it opens again when it is asked."""
+
+    def __getstate__(self) -> dict:
+        """Another process opens the file for itself."""
+        return {**self.__dict__, "_handle": None, "_file": None}
+
+    def read(self, start: int, stop: int, average: int = 1, rows: slice | None = None) -> np.ndarray:
+        """Total power of the channels ``start`` to ``stop``, float32 (rows // average, stop - start).
+
+        Channels are counted from the lowest frequency. ``average`` rows become one; a rest at the end is left out.
+        The sum of :attr:`planes`. Memory: the result and ``PIECE_BYTES``, whatever the file's size.
+        """
+        if not 0 <= start < stop <= self.header.channels:
+            raise ValueError(f"channels {start} to {stop} of {self.header.channels}")
+        first, last, _ = (rows or slice(0, self.header.rows)).indices(self.header.rows)
+        count = (last - first) // average
+        descending = self.header.foff < 0
+        total = self.header.channels
+        channels = slice(total - stop, total - start) if descending else slice(start, stop)
+        out = np.zeros((count, stop - start), np.float32)
+        step = self._step(stop - start, average)
+        for begin in range(0, count, step):
+            end = min(begin + step, count)
+            taken = slice(first + begin * average, first + end * average)
+            for plane in self.planes:
+                values = self.stored(taken, channels, plane)
+                if average > 1:
+                    shaped = values.reshape(end - begin, average, -1)
+                    values = shaped.mean(1, dtype=np.float32)
+                with np.errstate(invalid="ignore", over="ignore"):  # damaged pixels are counted by whoever searches
+                    np.add(out[begin:end], values, out=out[begin:end], casting="unsafe")
+        return out[:, ::-1] if descending else out
+
+    def _step(self, channels: int, average: int) -> int:
+        """Averaged rows per piece: as many as ``PIECE_BYTES`` allow, in multiples of ``piece_rows`` where possible."""
+        rows = max(PIECE_BYTES // (8 * channels), average)
+        if rows >= self.piece_rows:
+            rows -= rows % self.piece_rows
+        return max(rows // average, 1)
+
+
+def choose_planes(path: str, planes: int, wanted: Sequence[int] | None) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """Which polarisation planes make up the total power, and what to tell about it.
+
+    One plane is itself; two are summed (XX and YY); of four the first two are (XX, YY, Re XY, Im XY, as Breakthrough
+    Listen's rawspec writes them); Stokes files need ``wanted = (0,)``. Other numbers have to be said.
+    """
+    if wanted is not None:
+        if not wanted or len(set(wanted)) != len(wanted) or not all(0 <= plane < planes for plane in wanted):
+            raise InputError(
+                f"--planes {','.join(map(str, wanted))}: the file has {planes}",
+                where=path,
+                remedy=f"choose from 0 to {planes - 1}",
+            )
+        return tuple(wanted), ()
+    if planes == 1:
+        return (0,), ()
+    if planes == 2:
+        return (0, 1), ("2 polarisations: total power is their sum",)
+    if planes == 4:
+        return (0, 1), ("4 polarisations: total power is the first two (XX + YY); for Stokes parameters give --planes 0",)
+    raise InputError(f"{planes} polarisation planes", where=path, remedy="say which to sum: --planes 0 or --planes 0,1")

@@ -1,0 +1,168 @@
+"""What is found is measured: hits, windows and files' hits become tracks with a place, a drift, an error and an SNR per panel."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from seti_utils.telescope.classical import CELL, ON_ALONE, Arrangement, quietness
+from seti_utils.telescope.grid import Grid, Scale
+from seti_utils.telescope.measuring import BESIDE, Measured, measure, panel_snr, together
+
+TRACK = np.dtype(
+    [
+        ("arrangement", np.int16),
+        ("kind", np.int16),  # of classical tracks; -1: the network's
+        ("width", np.int16),
+        ("score", np.float32),  # the search's score with what the OFF panels take from it; the network's logit
+        ("bright", np.float32),  # SNR of the ON panels together, restless surroundings discounted
+        ("trust", np.float32),  # 1: no OFF panel shows anything along the track; 0: one surely does
+        ("channel", np.float64),  # at the cadence's middle
+        ("drift", np.float64),  # channels per second
+        ("error", np.float64),
+        ("snr", np.float32, 6),  # of each position
+    ]
+)
+NETWORK = -1
+
+FILE_HIT = np.dtype(
+    [
+        ("panel", np.int16),
+        ("width", np.int16),
+        ("channel", np.float64),  # at the panel's middle
+        ("drift", np.float64),  # channels per second
+        ("error", np.float64),
+        ("snr", np.float32),
+    ]
+)
+
+RECORD = 4.0
+"""Tracks of rearranged panels are kept from this score on: below it lies noise."""
+
+MEASURED = 0.6
+"""Tracks are measured from this share of the smallest SNR on that is asked for."""
+
+NEARBY = 4
+"""Cells around a candidate in which the ON panels' best tracks are measured too, whatever the OFF panels show."""
+
+WINDOWS_MEASURED = 8
+"""Of every block so many windows at least are measured, those with the highest logits, and all above 0."""
+
+LOOSE = 4.0
+"""How much farther than a classical track the network's may be off."""
+
+
+def measured_hits(
+    hits: np.ndarray,
+    flat: Sequence[Tensor],
+    calm: Sequence[Tensor],
+    grid: Grid,
+    scale: Scale,
+    arrangements: Sequence[Arrangement],
+    snr: float,
+) -> np.ndarray:
+    """:data:`TRACK` rows of one width's hits (``classical.HIT``), of the cadence as it is and of its rearrangements.
+
+    Those of a score that may matter are refined in ``flat`` (panels less their level), and then the OFF panels are looked at
+    once more, along the refined track, in ``calm``: what they show takes from the score. Of rearranged panels
+    fainter ones are kept as they are, down to :data:`RECORD`.
+    """
+    parts = [np.empty(0, TRACK)]
+    for number, arrangement in enumerate(arrangements):
+        mine = hits[hits["arrangement"] == number]
+        loud = worth_measuring(mine, MEASURED * snr)
+        found = measured(mine["channel"][loud], mine["drift"][loud], flat, calm, grid, scale, arrangement)
+        found["kind"] = mine["kind"][loud]
+        found["score"] = np.where(found["kind"] == ON_ALONE, 0, mine["score"][loud] * found["trust"])
+        faint = mine[~loud & (mine["score"] >= RECORD) & (mine["kind"] != ON_ALONE)] if number else mine[:0]
+        rest = np.zeros(len(faint), TRACK)
+        for name in ("kind", "score", "channel", "drift"):
+            rest[name] = faint[name]
+        rest["bright"], rest["trust"], rest["width"] = faint["score"], 1, scale.width
+        both = np.concatenate([found, rest])
+        both["arrangement"] = number
+        parts.append(both)
+    return np.concatenate(parts)
+
+
+def worth_measuring(hits: np.ndarray, least: float) -> np.ndarray:
+    """Which hits are: candidates of at least this score, and the ON panels' best tracks in the cells around them."""
+    candidate = (hits["kind"] != ON_ALONE) & (hits["score"] >= least)
+    cell = hits["channel"] // CELL
+    taken = np.unique(cell[candidate])
+    if not len(taken):
+        return candidate
+    after = np.searchsorted(taken, cell).clip(1, len(taken)) if len(taken) > 1 else np.ones(len(cell), int)
+    nearest = np.minimum(abs(cell - taken[after - 1]), abs(cell - taken[after.clip(max=len(taken) - 1)]))
+    own = {(row["channel"], row["drift"]) for row in hits[candidate]}
+    other = np.array([(row["channel"], row["drift"]) not in own for row in hits], bool)
+    return candidate | ((hits["kind"] == ON_ALONE) & (hits["score"] >= least) & (nearest <= NEARBY) & other)
+
+
+def measured(
+    channel: np.ndarray,
+    drift: np.ndarray,
+    flat: Sequence[Tensor],
+    calm: Sequence[Tensor],
+    grid: Grid,
+    scale: Scale,
+    arrangement: Arrangement,
+    loose: float = 1.0,
+) -> np.ndarray:
+    """:data:`TRACK` rows of guesses, measured under an arrangement; their kind and score are still to be filled in."""
+    panels = arrangement.panels
+    grid = replace(grid, rows=tuple(grid.rows[panel] for panel in panels))
+    guess = torch.from_numpy(channel.astype(np.float64)), torch.from_numpy(drift.astype(np.float64))
+    found = measure([flat[panel] for panel in panels], grid, scale.width, *guess, arrangement.on, loose)
+    beside = BESIDE * scale.width
+    quiet = panel_snr([calm[panel] for panel in panels], grid, found.channel, found.drift, beside, arrangement.on)
+    out = filled(found, scale.width)
+    out["bright"] = together(quiet[:, list(arrangement.on)].numpy())
+    out["trust"] = quietness([quiet[:, position] for position in arrangement.off], 0)
+    return out
+
+
+def filled(found: Measured, width: int) -> np.ndarray:
+    """:data:`TRACK` rows with what was measured."""
+    out = np.zeros(len(found.channel), TRACK)
+    out["width"], out["channel"], out["drift"], out["error"] = width, found.channel, found.drift, found.error
+    out["snr"][:, : found.snr.shape[1]] = found.snr
+    return out
+
+
+def measured_windows(
+    windows: np.ndarray,
+    flat: Sequence[Tensor],
+    calm: Sequence[Tensor],
+    grid: Grid,
+    scale: Scale,
+    arrangements: Sequence[Arrangement],
+) -> np.ndarray:
+    """:data:`TRACK` rows of the network's windows (``network.WINDOW``) that are worth it, its track taken as a rough guess."""
+    parts = [np.empty(0, TRACK)]
+    for number, arrangement in enumerate(arrangements):
+        mine = windows[windows["arrangement"] == number]
+        order = np.argsort(-mine["score"], kind="stable")
+        best = mine[np.sort(order[: max(WINDOWS_MEASURED, int((mine["score"] > 0).sum()))])]
+        found = measured(best["channel"], best["drift"], flat, calm, grid, scale, arrangement, LOOSE)
+        found["arrangement"], found["kind"], found["score"] = number, NETWORK, best["score"]
+        parts.append(found)
+    return np.concatenate(parts)
+
+
+def measured_files(hits: np.ndarray, flat: Sequence[Tensor], grid: Grid, scale: Scale, snr: float) -> np.ndarray:
+    """:data:`FILE_HIT` rows: the hits of every file by itself that reach ``snr``."""
+    out = [np.empty(0, FILE_HIT)]
+    for panel in range(len(flat)):
+        mine = hits[(hits["arrangement"] == panel) & (hits["score"] >= MEASURED * snr)]
+        lead = grid.middle - grid.middles[panel]
+        drift = torch.from_numpy(mine["drift"].astype(np.float64))
+        channel = torch.from_numpy(mine["channel"].astype(np.float64)) + drift * lead
+        found = measure(flat, grid, scale.width, channel, drift, (panel,))
+        rows = np.zeros(len(mine), FILE_HIT)
+        rows["panel"], rows["width"], rows["drift"], rows["error"] = panel, scale.width, found.drift, found.error
+        rows["channel"], rows["snr"] = found.channel - found.drift * lead, found.snr[:, panel]
+        out.append(rows[rows["snr"] >= snr])
+    return np.concatenate(out)

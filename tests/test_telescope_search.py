@@ -1,0 +1,389 @@
+"""Six files in, ranked events out: one row per needle, wherever it drifts, whatever else is in the band."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from telescope_files import DF_MHZ, DT_S, SOURCES, draw, noise, write_cadence, write_fil
+
+from seti_utils.__main__ import main
+from seti_utils.errors import InputError
+from seti_utils.telescope.cadences import open_cadence
+from seti_utils.telescope.events import COLUMNS, Limits
+from seti_utils.telescope.jobs import prepare, usual_max_drift
+from seti_utils.telescope.outputs import SEARCH, WORK
+from seti_utils.telescope.running import search_here
+from seti_utils.telescope.search import search_cadences
+
+ROOT = Path(__file__).parents[1]
+REAL = ROOT.parent / "shared" / "real" / "telescope"
+ROWS, TSAMP = 64, 293.13 / 64
+"""A panel as long as a scan, in fewer rows."""
+
+CHANNELS = 1024
+
+
+def panels_with(*needles, rows=ROWS, tsamp=TSAMP, channels=CHANNELS, seed=0):
+    """Six panels of noise with needles: dictionaries for ``telescope_files.draw``."""
+    panels = [noise(rows, channels, 10 * seed + number) for number in range(6)]
+    for needle in needles:
+        draw(panels, tsamp=tsamp, **needle)
+    return panels
+
+
+def search(paths, out, *, limits=None, options=None, **more):
+    """The events of one cadence, searched in this process."""
+    job = prepare(open_cadence(paths), limits or Limits(max_drift=60.0, false_alarms=1.0), **more)
+    return search_cadences([job], out, options=options or {}, processes=1, pictures=0)
+
+
+NEEDLE = {"channel": 700.0, "drift_hz_s": 23.4, "snr": 40.0}
+
+
+@pytest.fixture(scope="module")
+def one_needle(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("needle")
+    return folder, write_cadence(folder / "files", panels_with(NEEDLE), tsamp=TSAMP)
+
+
+@pytest.fixture(scope="module")
+def events(one_needle):
+    folder, paths = one_needle
+    return search(paths, folder / "found")
+
+
+def test_a_needle_is_one_event_with_its_frequency_drift_and_panels(events):
+    assert tuple(events.columns) == COLUMNS
+    event = events.iloc[0]
+    assert abs(event["f_start"] - (1478 + 700 * DF_MHZ)) < DF_MHZ
+    assert abs(event["drift"] - 23.4) < 4 * event["drift_error"] < 2
+    assert (event["n_on"], event["n_off"]) == (3, 0) and event["snr"] > 25 and event["false_alarms"] < 0.1
+    assert np.isclose(event["f_end"] - event["f_start"], event["drift"] * 1e-6 * (5 * 20 + 6 * 293.13), rtol=0.01)
+    assert len(events) == 1 and np.isnan(event["score_network"]) and event["interference"] == ""
+    assert (events[["snr_1", "snr_3", "snr_5"]] > 10).all(axis=None) and (events[["snr_2", "snr_4", "snr_6"]] < 5).all(axis=None)
+
+
+def test_either_order_of_frequencies_and_any_order_of_files_give_the_same_events(one_needle, events, tmp_path):
+    rising = write_cadence(tmp_path / "files", panels_with(NEEDLE), tsamp=TSAMP, descending=False, kind="fil")
+    found = search([rising[place] for place in (4, 1, 0, 5, 2, 3)], tmp_path / "found")
+    pd.testing.assert_frame_equal(found, events)
+
+
+def test_a_doubled_drift_limit_keeps_the_event_and_its_score(one_needle, events, tmp_path):
+    found = search(one_needle[1], tmp_path, limits=Limits(max_drift=120.0, false_alarms=1.0))
+    same = ["f_start", "f_mid", "f_end", "drift", "drift_error", "snr", "score_classical", "n_on", "n_off"]
+    assert np.allclose(found.loc[0, same].astype(float), events.loc[0, same].astype(float), rtol=0.02)
+    assert found.loc[0, ["f_mid", "drift", "snr"]].tolist() == events.loc[0, ["f_mid", "drift", "snr"]].tolist()
+
+
+def test_a_spike_twenty_channels_beside_it_changes_nothing(tmp_path):
+    panels = panels_with(NEEDLE | {"channel": 500.0})
+    for number, panel in enumerate(panels):
+        panel[:, 530] += 300 * (1 + 0.03 * number)
+        panel[:, 800] += 40
+    found = search(write_cadence(tmp_path / "a", panels, tsamp=TSAMP), tmp_path / "b")
+    assert len(found) == 1 and abs(found.loc[0, "drift"] - 23.4) < 0.5
+
+
+def test_terrestrial_needles_and_their_echoes_are_no_events(tmp_path):
+    everywhere = {"channel": 400.0, "drift_hz_s": -31.0, "snr": 60.0, "on": range(6)}
+    echo = [{"channel": 900.0, "drift_hz_s": 12.0, "snr": snr, "on": on} for snr, on in ((300.0, (0, 2, 4)), (25.0, (3,)))]
+    standing = {"channel": 150.3, "drift_hz_s": 0.0, "snr": 200.0, "on": range(6)}
+    found = search(write_cadence(tmp_path / "a", panels_with(everywhere, *echo, standing), tsamp=TSAMP), tmp_path / "b")
+    assert len(found) == 0
+
+
+def test_a_needle_that_stands_still_is_found_and_left_out_on_request(tmp_path):
+    still = {"channel": 300.0, "drift_hz_s": 0.0, "snr": 40.0}
+    paths = write_cadence(tmp_path / "a", panels_with(still, NEEDLE), tsamp=TSAMP)
+    found = search(paths, tmp_path / "b")
+    assert len(found) == 2 and found["drift"].abs().min() < 1
+    left = search(paths, tmp_path / "c", limits=Limits(60.0, false_alarms=1.0, zero_drift=False))
+    assert left["drift"].round().tolist() == [23]
+    assert search(paths, tmp_path / "d", limits=Limits(60.0, min_drift=25.0, false_alarms=1.0)).empty
+
+
+def test_masks_and_known_bands(one_needle, tmp_path, capsys):
+    _, paths = one_needle
+    known = tmp_path / "known.csv"
+    known.write_text("low,high,name\n1479,1481,a satellite\n1480.001,1480.1,its neighbour\n")
+    words = [
+        "search",
+        *map(str, paths),
+        "--pictures",
+        "0",
+        "-M",
+        "200",
+        "--false-alarms",
+        "1",
+        "--processes",
+        "1",
+        "--known",
+        str(known),
+    ]
+    assert main([*words, "-o", str(tmp_path / "a")]) == 0
+    assert pd.read_csv(tmp_path / "a" / "events.csv")["interference"].tolist() == ["a satellite; its neighbour"]
+    assert main([*words, "-o", str(tmp_path / "b"), "--mask", "1479-1481"]) == 0
+    assert len(pd.read_csv(tmp_path / "b" / "events.csv")) == 0 and "outside the masked bands" in capsys.readouterr().out
+    assert main([*words, "-o", str(tmp_path / "c"), "--mask", "1000-2000"]) == 2
+    assert "saw nothing; choose a smaller --mask" in capsys.readouterr().err
+    known.write_text("low,high,name\n1481,1479,x\n")
+    assert main([*words, "-o", str(tmp_path / "d")]) == 2 and f"{known}, line 2" in capsys.readouterr().err
+
+
+def test_one_process_or_two_give_the_same_bytes_and_a_killed_search_resumes(one_needle, tmp_path, monkeypatch):
+    monkeypatch.setattr("seti_utils.telescope.blocks.BLOCK_BYTES", 700_000)
+    _, paths = one_needle
+    limits = Limits(max_drift=60.0, false_alarms=5.0)
+    jobs = [prepare(open_cadence(paths), limits) for _ in range(3)]
+    assert len(jobs[0].blocks) > 3
+    search_cadences(jobs[:1], tmp_path / "one", options={}, processes=1, pictures=1)
+    search_cadences(jobs[1:2], tmp_path / "two", options={}, processes=2, pictures=1)
+
+    def broken(searches, tasks, processes):
+        for count, result in enumerate(search_here(searches, tasks, 1)):
+            if count == 2:
+                raise KeyboardInterrupt
+            yield result
+
+    monkeypatch.setattr("seti_utils.telescope.search.search_here", broken)
+    with pytest.raises(KeyboardInterrupt):
+        search_cadences(jobs[2:], tmp_path / "three", options={}, pictures=1)
+    kept = sorted((tmp_path / "three" / WORK).iterdir())
+    assert len(kept) == 2 and not (tmp_path / "three" / "events.csv").exists()
+    kept[0].write_bytes(kept[0].read_bytes()[:100])  # the machine went down while it was written
+    monkeypatch.setattr("seti_utils.telescope.search.search_here", search_here)
+    search_cadences(jobs[2:], tmp_path / "three", options={}, processes=1, pictures=1)
+    files = {path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*") if path.is_file()}
+    assert {Path("events.csv"), Path("events.html"), Path("find_event.csv"), Path("pictures/event_001.png")} < files
+    for name in files:
+        assert (
+            (tmp_path / "one" / name).read_bytes()
+            == (tmp_path / "two" / name).read_bytes()
+            == (tmp_path / "three" / name).read_bytes()
+        )
+
+
+def test_kill_minus_nine_loses_no_window(one_needle, tmp_path, monkeypatch):
+    """The process is ended from outside as soon as the first block is kept."""
+    _, paths = one_needle
+    code = "import sys, seti_utils.telescope.blocks as b; b.BLOCK_BYTES = 1 << 20\nfrom seti_utils.__main__ import main\nsys.exit(main(sys.argv[1:]))"
+    words = [sys.executable, "-c", code, "search", *map(str, paths), "-o", str(tmp_path / "a"), "--pictures", "0", "-M", "60"]
+    words += ["--false-alarms", "1", "--processes", "1"]
+    first = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    until = time.monotonic() + 120
+    while time.monotonic() < until and first.poll() is None and not list((tmp_path / "a" / WORK).glob("block_*.npz")):
+        time.sleep(0.01)
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    if not (tmp_path / "a" / SEARCH.done).exists():
+        again = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
+        assert "blocks were searched before" in again.stderr
+    monkeypatch.setattr("seti_utils.telescope.blocks.BLOCK_BYTES", 1 << 20)
+    pd.testing.assert_frame_equal(
+        pd.read_csv(tmp_path / "a" / "events.csv").dropna(axis=1),
+        search(paths, tmp_path / "b").replace("", np.nan).dropna(axis=1),
+    )
+
+
+def test_a_finished_search_is_not_repeated_and_another_one_is_refused(one_needle, events, capsys):
+    folder, paths = one_needle
+    pd.testing.assert_frame_equal(search(paths, folder / "found"), events)
+    with pytest.raises(InputError, match="another telescope search: .*snr"):
+        search(paths, folder / "found", limits=Limits(60.0, snr=12.0, false_alarms=1.0))
+
+
+def test_one_file_alone_gives_its_hits(tmp_path, capsys):
+    panel = panels_with(NEEDLE)[0]
+    path = write_fil(tmp_path / "one.fil", panel[:, ::-1], tsamp=TSAMP, fch1=1478 + DF_MHZ * (CHANNELS - 1))
+    assert main(["search", str(path), "-o", str(tmp_path / "a"), "-s", "12", "-M", "60"]) == 0
+    hits = pd.read_csv(tmp_path / "a" / "events.csv")
+    assert (
+        len(hits) == 1 and abs(hits.loc[0, "f_start"] - 1478 - 700 * DF_MHZ) < 2 * DF_MHZ and abs(hits.loc[0, "drift"] - 23.4) < 5
+    )
+    assert not (tmp_path / "a" / "find_event.csv").exists() and (tmp_path / "a" / "one.dat").exists()
+    assert "one file: its hits, without ON and OFF" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="the real telescope files are not here")
+def test_real_green_bank_data_go_through_as_far_as_one_file_can(tmp_path):
+    assert main(["search", str(REAL / "setigen_sample.fil"), "-o", str(tmp_path / "a"), "--pictures", "1"]) == 0
+    assert (tmp_path / "a" / "events.html").exists() and (tmp_path / "a" / "setigen_sample.dat").exists()
+
+
+@pytest.mark.parametrize(
+    ("rows", "tsamp", "df_mhz", "drift"),
+    [(16, 18.253611, 2.7939677e-6, 0.31), (279, DT_S, DF_MHZ, 40.0), (111, DT_S, DF_MHZ, -40.0)],
+)
+def test_any_product_and_any_number_of_rows(tmp_path, rows, tsamp, df_mhz, drift):
+    needle = {"channel": 450.0 if drift > 0 else 550.0, "drift_hz_s": drift, "snr": 60.0, "df_hz": df_mhz * 1e6}
+    paths = write_cadence(tmp_path / "a", panels_with(needle, rows=rows, tsamp=tsamp), tsamp=tsamp, foff=df_mhz)
+    limits = Limits(max_drift=2 * abs(drift), false_alarms=None, snr=15.0)
+    found = search(paths, tmp_path / "b", limits=limits)
+    assert len(found) == 1 and abs(found.loc[0, "drift"] / drift - 1) < 0.02 and found.loc[0, "n_on"] == 3
+
+
+def test_time_resolution_products_are_searched_too(tmp_path):
+    """.0001: channels of 366 kHz in which nothing drifts; a line in the ON panels only is an event."""
+    panels = [noise(2000, 512, number) for number in range(6)]
+    for number in (0, 2, 4):
+        panels[number][:, 200] += 0.5
+    found = search(
+        write_cadence(tmp_path / "a", panels, tsamp=0.15, foff=0.3662109), tmp_path / "b", limits=Limits(10.0, false_alarms=None)
+    )
+    assert len(found) == 1 and abs(found.loc[0, "f_mid"] - 1478 - 200 * 0.3662109) < 0.2
+
+
+def test_the_usual_drift_limit(tmp_path, one_needle):
+    assert 380 < usual_max_drift(open_cadence(one_needle[1])) < 400
+    fine = write_cadence(tmp_path, [noise(16, 64, number) for number in range(6)], tsamp=18.25, foff=2.79e-6)
+    assert usual_max_drift(open_cadence(fine)) == 10
+
+
+class Eye:
+    """A detector that looks at one channel: the brighter it is in ON panels than in OFF panels, the higher."""
+
+    card = {"df_hz": DF_MHZ * 1e6, "dt_s": DT_S}
+
+    def score(self, x):
+        light = x.mean(2).amax(2)
+        place = x[:, 0].mean(1).argmax(1)
+        logit = light[:, ::2].amin(1) * 20 - light[:, 1::2].amax(1) * 20
+        return SimpleNamespace(logit=logit, panel=light, freq=place.float(), drift=torch.zeros(len(x)))
+
+
+@pytest.fixture(scope="module")
+def like_the_competitions(tmp_path_factory):
+    """Files of the competition's product with a needle that stands still."""
+    folder = tmp_path_factory.mktemp("product")
+    needle = {"channel": 340.0, "drift_hz_s": 0.2, "snr": 60.0}
+    return write_cadence(folder, panels_with(needle, rows=279, tsamp=DT_S, channels=700))
+
+
+def test_the_network_looks_at_half_overlapped_windows_and_its_events_are_merged(like_the_competitions, tmp_path):
+    job = prepare(open_cadence(like_the_competitions), Limits(100.0, false_alarms=5.0), detector=Eye())
+    assert job.search.cadence.windows(0, 700) == [0, 128, 256, 384, 444]
+    found = search_cadences([job], tmp_path, options={}, processes=1, pictures=0)
+    assert len(found) == 1 and found.loc[0, "score_network"] > 1 and found.loc[0, "score_classical"] > 5
+    stages = json.loads((tmp_path / "search.json").read_text())["stages"]
+    assert {"stage": "scored by the network", "count": 5, "of": "windows"} in stages
+    assert "merged: tracks that meet in an ON panel are one" in [stage["stage"] for stage in stages]
+
+
+def test_a_network_alone_finds_what_the_classical_search_is_not_sure_of(like_the_competitions, tmp_path, monkeypatch):
+    monkeypatch.setattr("seti_utils.telescope.tracks.MEASURED", 1e9)
+    job = prepare(open_cadence(like_the_competitions), Limits(100.0, false_alarms=5.0), detector=Eye())
+    found = search_cadences([job], tmp_path, options={}, processes=1, pictures=0)
+    assert (
+        len(found) == 1 and np.isnan(found.loc[0, "score_classical"]) and abs(found.loc[0, "f_mid"] - 1478 - 340 * DF_MHZ) < 0.01
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"foff": 2 * DF_MHZ}, "channels are"),
+        ({"tsamp": 2 * DT_S}, "rows are"),
+        ({"rows": 111}, "111 rows"),
+        ({"channels": 200}, "200 channels"),
+    ],
+)
+def test_a_product_that_the_detector_was_not_taught_leaves_it_out_and_says_why(tmp_path, change, why):
+    shape = {"rows": 279, "tsamp": DT_S, "channels": 512} | {key: change[key] for key in change if key != "foff"}
+    header = {key: change[key] for key in change if key == "foff"}
+    paths = write_cadence(tmp_path / "a", panels_with(**shape), tsamp=shape["tsamp"], **header)
+    job = prepare(open_cadence(paths), Limits(50.0), detector=Eye())
+    assert job.search.detector is None and any("network: left out" in line and why in line for line in job.said)
+
+
+def test_pixels_that_are_not_finite_are_counted_and_do_not_spread(one_needle, tmp_path):
+    panels = panels_with(NEEDLE)
+    panels[0][10:20, 100:200] = np.nan
+    panels[3][5, 5] = np.inf
+    found = search(write_cadence(tmp_path / "a", panels, tsamp=TSAMP), tmp_path / "b")
+    stages = json.loads((tmp_path / "b" / "search.json").read_text())["stages"]
+    assert len(found) == 1 and any(stage["of"] == "pixels" and stage["count"] == 1001 for stage in stages)
+
+
+def test_many_cadences_from_a_list_get_a_folder_each(one_needle, tmp_path, capsys):
+    _, paths = one_needle
+    quiet = write_cadence(tmp_path / "quiet", panels_with(seed=3), tsamp=TSAMP, sources=("X", *SOURCES[1:2], "X", "Y", "X", "Z"))
+    (tmp_path / "all.txt").write_text("# two cadences\n" + " ".join(map(str, paths)) + "\n\n" + ",".join(map(str, quiet)) + "\n")
+    words = ["search", str(tmp_path / "all.txt"), "-o", str(tmp_path / "out"), "--pictures", "0", "-M", "60", "--processes", "1"]
+    assert main([*words, "--false-alarms", "1"]) == 0
+    folders = sorted(path.name for path in (tmp_path / "out").iterdir() if path.is_dir())
+    assert len(folders) == 2 and folders[0].startswith("HIP35136_") and folders[1].startswith("X_")
+    table = pd.read_csv(tmp_path / "out" / "events.csv")
+    assert (table["cadence"] == folders[0]).sum() == 1
+    for lines, said in (("a b c", "line 1: 3 paths"), ("a\nb", "lists 2 files"), ("#", "is empty")):
+        (tmp_path / "bad.txt").write_text(lines)
+        assert main(["search", str(tmp_path / "bad.txt"), "-o", str(tmp_path / "o")]) == 2 and said in capsys.readouterr().err
+    assert (
+        main(["search", str(tmp_path / "out"), "-o", str(tmp_path / "o")]) == 2 and "0 telescope files" in capsys.readouterr().err
+    )
+    assert not (tmp_path / "o").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["-s", "-3"], "not a number from 0 up"),
+        (["--false-alarms", "none"], "--false-alarms none"),
+        (["--mask", "5-4"], "--mask '5-4'"),
+        (["--planes", "x"], "--planes x"),
+        (["-m", "300", "-M", "60"], "-m 300 is above -M 60"),
+        (["--order", "ABBA"], "--order ABBA"),
+        (["--dask", "nowhere"], "dask"),
+    ],
+)
+def test_mistakes_are_one_line(one_needle, tmp_path, capsys, words, said):
+    try:
+        code = main(["search", *map(str, one_needle[1]), "-o", str(tmp_path / "a"), *words])
+    except SystemExit as ended:
+        code = ended.code
+    shown = capsys.readouterr().err
+    assert code == 2 and said.lower() in shown.lower() and "Traceback" not in shown
+
+
+def test_memory_stays_below_what_the_help_says(tmp_path):
+    """A file of 4 GB, sparse but for its header: peak memory of the whole process below 1 GiB."""
+    paths = []
+    for number, source in enumerate(SOURCES):
+        path = tmp_path / f"{number}.fil"
+        write_fil(
+            path,
+            np.zeros((1, 1 << 20), np.float32),
+            foff=-2.7939677e-6,
+            tsamp=18.253611,
+            tstart=57563.8 + number * 0.04,
+            source_name=source,
+        )
+        with open(path, "r+b") as file:
+            file.truncate(path.stat().st_size + 170 * (4 << 20))
+        paths.append(str(path))
+    code = (
+        "import resource, sys\nfrom seti_utils.telescope.cadences import open_cadence\nfrom seti_utils.telescope.events import Limits\n"
+        "from seti_utils.telescope.grid import make_grid\nfrom seti_utils.telescope.bandpass import Bandpass\n"
+        "from seti_utils.telescope.blocks import Search, plan_blocks, search_block\nfrom seti_utils.telescope.calibration import arrangements\n"
+        "c = open_cadence(sys.argv[1:])\ng = make_grid(c.rows, c.starts, c.tsamp, c.width * 1e6, 0.05)\n"
+        "s = Search(c, g, Bandpass(0, (), 0, 1, ()), c.on, arrangements(c.on, c.off, 100.0), 10.0)\n"
+        "search_block(s, *plan_blocks(c, g, False)[0])\nprint(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code, *paths],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert int(ended.stdout) < 1 << 20, f"{int(ended.stdout) >> 10} MiB"

@@ -1,0 +1,176 @@
+"""Sums along tracks, what panels become before they are summed, and measuring: against plain arithmetic and known needles."""
+
+import numpy as np
+import pytest
+import torch
+
+from seti_utils.telescope.blocks import averaged
+from seti_utils.telescope.classical import on_scores, quietness
+from seti_utils.telescope.grid import make_grid
+from seti_utils.telescope.measuring import measure
+from seti_utils.telescope.merging import merge
+from seti_utils.telescope.normalising import boxcar, calmed, column_medians, flattened, in_own_scatter, in_sigma, local_noise
+from seti_utils.telescope.tree import drift_sums, rounded
+
+DF, DT, ROWS = 2861.022949, 1.073741824, 273
+
+
+def random(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 7, 16, 91, 93])
+def test_the_tree_sums_every_row_once_within_a_channel_and_a_half_of_the_track(rows):
+    drifts = [-20, -7, -1, 0, 1, 4, 16]
+    size, steps = 128, max(rows - 1, 1)
+    for row in range(rows):  # one lit pixel: it has to be in the sum of the track that passes it, and in no sum twice
+        x = torch.zeros(rows, size)
+        x[row, 64] = 1
+        sums = drift_sums(x, drifts)
+        assert sums.shape == (len(drifts), size) and (sums.sum(1) == 1).all()
+        for drift, line in zip(drifts, sums):
+            begin = 64 - drift * row / steps if rows > 1 else 64
+            assert abs(float(line.argmax()) - begin) <= 1.5
+
+
+def test_the_tree_is_exact_where_tracks_need_no_rounding():
+    x = random(16, 200)
+    for drift, shift in ((0, 0), (15, 1), (-15, -1), (30, 2)):
+        wanted = sum(torch.roll(x[row], -shift * row) for row in range(16))
+        assert torch.allclose(drift_sums(x, [drift])[0, 50:150], wanted[50:150], atol=1e-5)
+
+
+def test_both_signs_of_drift_are_treated_alike():
+    x = random(33, 150)
+    drifts = list(range(-9, 10))
+    mirrored = drift_sums(x.flip(1), [-drift for drift in drifts]).flip(1)
+    assert torch.allclose(drift_sums(x, drifts), mirrored, atol=1e-5)
+    assert [rounded(n, 2) for n in (-3, -1, 1, 3)] == [-2, -1, 1, 2] and rounded(5, 0) == 0
+
+
+def test_beyond_the_edges_is_nothing():
+    sums = drift_sums(torch.ones(8, 10), [0, 7, -7, 100])
+    assert sums[0].tolist() == [8] * 10 and sums[1, -1] < 8 and sums[2, 0] < 8 and sums[3].max() <= 8
+
+
+def test_local_noise_does_not_see_slopes_lines_and_bursts():
+    x = 3 * random(64, 1000) + torch.linspace(0, 500, 1000)
+    x[:, 300] += 1000
+    x[20] += 400
+    assert (local_noise(x) / 3 - 1).abs().max() < 0.1
+    assert in_sigma(torch.full((8, 64), 5.0)).abs().max() == 0
+
+
+def test_boxcars_are_sums_around_each_channel():
+    x = random(3, 50)
+    assert torch.equal(boxcar(x, 1), x)
+    for width in (2, 4, 8):
+        summed = boxcar(x, width)
+        assert summed.shape == x.shape and torch.allclose(summed[:, 20], x[:, 20 - width // 2 : 20 - width // 2 + width].sum(1))
+
+
+def test_flattening_takes_off_what_is_broad_and_keeps_unit_noise():
+    x = random(64, 2000) + 20 * torch.sin(torch.arange(2000) / 60)
+    for width in (1, 2, 4):
+        flat = flattened(x, width)[:, 100:-100]
+        assert abs(float(flat.std()) - 1) < 0.12 and abs(float(flat.mean())) < 0.05
+
+
+def test_calming_divides_by_unrest_and_leaves_quiet_noise_alone():
+    x = random(66, 1024)
+    assert (calmed(x, 1) / x).median() > 0.9
+    x[20:40, 400:500] *= 10
+    assert calmed(x, 1)[25:35, 420:480].std() < 2.5
+    needle = random(66, 1024, seed=1)
+    needle[:, 512] += 5
+    assert calmed(needle, 1)[:, 512].mean() > 5 / 1.6
+
+
+def test_column_medians_and_scatter():
+    x = random(5, 300)
+    assert torch.equal(column_medians(x), x.median(0).values)
+    sums = torch.cat([random(4, 512) * 40, random(4, 512) * 4], 1)
+    scaled = in_own_scatter(sums, 16)
+    assert abs(float(scaled[:, 30:480].std()) - 1) < 0.1 and abs(float(scaled[:, 560:].std()) - 1) < 0.1
+
+
+@pytest.mark.parametrize(
+    ("on", "every", "some"),
+    [
+        ((10, 10, 10), 17.3, 14.1),
+        ((100, 0, 0), 2.3, 100),
+        ((50, 60, 0), 4.6, 77.8),
+        ((-3, -2, -4), 0, 0),
+        ((100, 50, 80), 91.2, 127.3),
+    ],
+)
+def test_scores_of_on_panels(on, every, some):
+    found = on_scores([torch.tensor([float(value)]) for value in on])
+    assert [round(float(value), 1) for value in found] == pytest.approx([every, some], abs=0.1)
+
+
+def test_off_panels_silence_what_they_show_beside_the_track_too():
+    off = torch.zeros(3, 11)
+    off[1, 4] = 8
+    off[2, 9] = 5.5
+    trust = quietness(list(off), 1)
+    assert trust.tolist() == [1, 1, 0, 0, 0, 1, 1, 0.5, 0.5]
+
+
+def test_a_doubled_drift_limit_keeps_rows_and_widths_that_were_there():
+    starts = [number * 313.0 for number in range(6)]
+    small, large = (make_grid([ROWS] * 6, starts, DT, DF, limit) for limit in (195.0, 390.0))
+    assert small.average == large.average == 3 and small.rows == (91,) * 6
+    assert set(small.scales[0].drifts) < set(large.scales[0].drifts)
+    fine = make_grid([16] * 6, [number * 310.0 for number in range(6)], 18.25, 2.7939677, 4.0)
+    assert fine.average == 1 and [scale.width for scale in fine.scales] == [1, 2, 4, 8, 16, 32]
+    assert max(fine.scales[-1].drifts) * 2.7939677 > 3.9 and max(fine.scales[0].drifts) * 18.25 <= 1
+    assert make_grid([860_000] * 6, starts, 349e-6, 366_210.9, 10.0).rows[0] < 200
+
+
+def cadence_with(tracks, snr, seed=0, channels=768, on=(0, 2, 4)):
+    """Panels of unit noise with needles (channel at the middle, channels per panel), and their grid."""
+    grid = make_grid([ROWS] * 6, [number * (ROWS * DT + 20) for number in range(6)], DT, DF, 390)
+    rng = np.random.default_rng(seed)
+    panels = [rng.standard_normal((ROWS, channels)).astype(np.float32) for _ in range(6)]
+    for channel, drift in tracks:
+        for panel in on:
+            start = panel * (ROWS * DT + 20)
+            place = channel + drift / (ROWS * DT) * (start + (np.arange(ROWS) + 0.5) * DT - grid.middle)
+            for step in range(-3, 4):
+                at = np.round(place).astype(int) + step
+                panels[panel][np.arange(ROWS), at] += snr / ROWS**0.5 * np.exp(-((at - place) ** 2) / (2 * 0.306**2))
+    return grid, [flattened(in_sigma(averaged(torch.from_numpy(panel), grid.average)), 1) for panel in panels]
+
+
+@pytest.mark.parametrize(("snr", "within"), [(25, 0.5), (100, 0.2)])
+def test_drift_is_measured_to_half_a_hertz_per_second_with_an_error_that_holds(snr, within):
+    tracks = [(200.0 + 30 * number + 0.3 * number, drift) for number, drift in enumerate((-19.3, -7.7, -2.2, 3.1, 9.8, 14.4))]
+    grid, flat = cadence_with(tracks, snr)
+    truth = np.array(tracks)
+    rng = np.random.default_rng(1)
+    channel, drift = truth[:, 0] + rng.uniform(-1, 1, 6), (truth[:, 1] + rng.uniform(-0.12, 0.12, 6)) / grid.panel
+    found = measure(flat, grid, 1, torch.from_numpy(channel), torch.from_numpy(drift), (0, 2, 4))
+    wrong = (found.drift.numpy() - truth[:, 1] / grid.panel) * DF
+    assert np.abs(wrong).max() < within and (np.abs(wrong) < 3.5 * found.error.numpy() * DF).all()
+    assert np.abs(found.channel.numpy() - truth[:, 0]).max() < 0.3
+    assert (found.snr[:, [0, 2, 4]] > 0.5 * snr).all() and (found.snr[:, [1, 3, 5]] < 5).all()
+
+
+def test_measuring_no_track_gives_none():
+    grid, flat = cadence_with([], 0, channels=600)
+    empty = torch.zeros(0, dtype=torch.float64)
+    assert measure(flat, grid, 1, empty, empty, (0, 2, 4)).snr.shape == (0, 6)
+
+
+def test_tracks_that_meet_in_an_on_panel_are_one_event():
+    grid, _ = cadence_with([], 0, channels=600)
+    unit = 1 / grid.panel
+    channel = np.array([100.0, 104.0, 130.0, 100.0, 300.0])
+    drift = np.array([0.0, 0.0, 0.0, 15.0, 0.0]) * unit
+    labels = merge(channel, drift, np.ones(5, int), grid, (0, 2, 4))
+    assert labels.tolist() == [0, 0, 2, 0, 4], "near, far, crossing in panel 3, far"
+    assert merge(channel[[0, 3]], drift[[0, 3]] + 0, np.ones(2, int), grid, (0,)).tolist() == [0, 1], (
+        "they cross where nobody looks"
+    )
+    assert merge(np.zeros(0), np.zeros(0), np.zeros(0, int), grid, (0, 2, 4)).tolist() == []
