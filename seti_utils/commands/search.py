@@ -17,7 +17,7 @@ import argparse
 import math
 from pathlib import Path
 
-from seti_utils.commands.options import add_device, count
+from seti_utils.commands.options import add_fields, count
 from seti_utils.errors import InputError
 
 EXAMPLES = (
@@ -103,7 +103,7 @@ def add_how(parser: argparse.ArgumentParser) -> None:
         metavar="ADDRESS",
         help="search on the Dask cluster whose scheduler is there (pip install 'seti-utils[cluster]')",
     )
-    add_device(group)
+    add_fields(group, "device")
 
 
 def positive(text: str) -> float:
@@ -158,7 +158,7 @@ def prepared(args: argparse.Namespace) -> list:
     """A job per cadence that the command line names."""
     from dataclasses import replace
 
-    from seti_utils.run.infer import choose_device
+    from seti_utils.learn.distributed import choose_device
     from seti_utils.telescope.bands import parse_bands, read_bands
     from seti_utils.telescope.detectors import find_detector
     from seti_utils.telescope.events import Limits

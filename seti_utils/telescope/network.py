@@ -33,20 +33,28 @@ WINDOW = np.dtype(
 
 
 class Scored(Protocol):
-    """What a detector says of a batch: a logit each, per panel too, and its best track."""
+    """What a detector says of a batch: a logit each, and its best track."""
 
-    logit: Tensor  # (B,)
-    panel: Tensor  # (B, 6)
-    freq: Tensor  # (B,) channel of the window at the cadence's start
-    drift: Tensor  # (B,) channels per panel
+    @property
+    def logit(self) -> Tensor: ...  # (B,)
+
+    @property
+    def panel(self) -> Tensor: ...  # (B, 6)
+
+    @property
+    def freq(self) -> Tensor: ...  # (B,) channel of the window at the cadence's start
+
+    @property
+    def drift(self) -> Tensor: ...  # (B,) channels per panel
 
 
 class ShippedDetector(Protocol):
     """What :func:`seti_utils.nets.shipped.load_detector` gives."""
 
-    card: Mapping[str, object]
+    @property
+    def card(self) -> Mapping[str, object]: ...
 
-    def score(self, x: Tensor) -> Scored:
+    def score(self, x_BPTF: Tensor, /) -> Scored:
         """Scores of panels (B, 6, 273, 256), float32."""
         ...
 
