@@ -93,12 +93,13 @@ def names_in(node: ast.AST) -> set[str]:
 
 
 def compares_sums(node: ast.AST) -> bool:
-    """Whether this piece of code is one of ``WORDS``, or asserts that something is more or less than a fraction."""
+    """Whether this piece of code is one of ``WORDS``, or asserts that something not counted is more or less than a fraction."""
     if isinstance(node, ast.Assert):
         return any(
             isinstance(inside, ast.Compare)
             and any(isinstance(sign, ast.Lt | ast.LtE | ast.Gt | ast.GtE) for sign in inside.ops)
             and any(isinstance(number, ast.Constant) and isinstance(number.value, float) for number in ast.walk(inside))
+            and not any(isinstance(name, ast.Name) and name.id == "len" for name in ast.walk(inside))
             for inside in ast.walk(node.test)
         )
     return getattr(node, "attr", None) in WORDS or getattr(node, "id", None) in WORDS or getattr(node, "arg", None) in WORDS

@@ -24,6 +24,7 @@ def test_by_learning(learned): learned(1)
 def test_bit_for_bit(): assert torch.equal(1, 2)
 def test_of_text(): assert text(1) == "0.5"
 def test_of_counts(): assert len(text(1)) > 3
+def test_of_shares(): assert 0.5 < len(text(1)) / len(text(2)) < 1.5
 def test_that_gives_a_fraction(): assert text(0.5) == 3
 """
 

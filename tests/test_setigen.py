@@ -193,7 +193,7 @@ def profiles(tmp_path_factory):
     }  # fmt: skip
     (folder / "told.json").write_text(json.dumps(told), encoding="utf-8")
     command = [python, "-W", "ignore", "-c", PROFILES, str(folder / "told.json")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=300)
     assert done.returncode == 0, done.stderr[-2000:]
     theirs = torch.from_numpy(np.load(folder / "theirs.npy")).float()
     return tracks, torch.stack(ours), theirs, json.loads((folder / "report.json").read_text(encoding="utf-8"))

@@ -197,7 +197,7 @@ def test_packed_bits_have_to_fill_bytes(tmp_path):
 def test_bitshuffle_without_its_plugin_says_what_to_install(tmp_path):
     path = write_h5(tmp_path / "a.h5", RNG.random((32, 1, 64), np.float32))
     code = f"import sys; sys.modules['hdf5plugin'] = None\nfrom seti_utils.telescope.files import open_file\nopen_file({str(path)!r}).read(0, 4)"
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parents[1])
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", cwd=Path(__file__).parents[1])
     assert "pip install hdf5plugin" in ended.stderr.splitlines()[-1]
 
 

@@ -115,7 +115,7 @@ def test_a_needle_that_stands_still_is_found_and_left_out_on_request(tmp_path):
 def test_masks_and_known_bands(one_needle, tmp_path, capsys):
     _, paths = one_needle
     known = tmp_path / "known.csv"
-    known.write_text("low,high,name\n1479,1481,a satellite\n1480.001,1480.1,its neighbour\n")
+    known.write_text("low,high,name\n1479,1481,a satellite\n1480.001,1480.1,its neighbour\n", encoding="utf-8")
     words = [
         "search",
         *map(str, paths),
@@ -136,7 +136,7 @@ def test_masks_and_known_bands(one_needle, tmp_path, capsys):
     assert len(pd.read_csv(tmp_path / "b" / "events.csv")) == 0 and "outside the masked bands" in capsys.readouterr().out
     assert main([*words, "-o", str(tmp_path / "c"), "--mask", "1000-2000"]) == 2
     assert "saw nothing; choose a smaller --mask" in capsys.readouterr().err
-    known.write_text("low,high,name\n1481,1479,x\n")
+    known.write_text("low,high,name\n1481,1479,x\n", encoding="utf-8")
     assert main([*words, "-o", str(tmp_path / "d")]) == 2 and f"{known}, line 2" in capsys.readouterr().err
 
 
@@ -186,7 +186,7 @@ def test_kill_minus_nine_loses_no_window(one_needle, tmp_path, monkeypatch):
     first.send_signal(signal.SIGKILL)
     first.wait()
     if not (tmp_path / "a" / SEARCH.done).exists():
-        again = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
+        again = subprocess.run(words, cwd=ROOT, capture_output=True, encoding="utf-8", check=True)
         assert "blocks were searched before" in again.stderr
     monkeypatch.setattr("seti_utils.telescope.blocks.BLOCK_BYTES", 1 << 20)
     pd.testing.assert_frame_equal(
@@ -274,7 +274,7 @@ def test_the_network_looks_at_half_overlapped_windows_and_its_events_are_merged(
     assert job.search.cadence.windows(0, 700) == [0, 128, 256, 384, 444]
     found = search_cadences([job], tmp_path, options={}, processes=1, pictures=0)
     assert len(found) == 1 and found.loc[0, "score_network"] > 1 and found.loc[0, "score_classical"] > 5
-    stages = json.loads((tmp_path / "search.json").read_text())["stages"]
+    stages = json.loads((tmp_path / "search.json").read_text(encoding="utf-8"))["stages"]
     assert {"stage": "scored by the network", "count": 5, "of": "windows"} in stages
     assert "merged: tracks that meet in an ON panel are one" in [stage["stage"] for stage in stages]
 
@@ -310,14 +310,16 @@ def test_pixels_that_are_not_finite_are_counted_and_do_not_spread(one_needle, tm
     panels[0][10:20, 100:200] = np.nan
     panels[3][5, 5] = np.inf
     found = search(write_cadence(tmp_path / "a", panels, tsamp=TSAMP), tmp_path / "b")
-    stages = json.loads((tmp_path / "b" / "search.json").read_text())["stages"]
+    stages = json.loads((tmp_path / "b" / "search.json").read_text(encoding="utf-8"))["stages"]
     assert len(found) == 1 and any(stage["of"] == "pixels" and stage["count"] == 1001 for stage in stages)
 
 
 def test_many_cadences_from_a_list_get_a_folder_each(one_needle, tmp_path, capsys):
     _, paths = one_needle
     quiet = write_cadence(tmp_path / "quiet", panels_with(seed=3), tsamp=TSAMP, sources=("X", *SOURCES[1:2], "X", "Y", "X", "Z"))
-    (tmp_path / "all.txt").write_text("# two cadences\n" + " ".join(map(str, paths)) + "\n\n" + ",".join(map(str, quiet)) + "\n")
+    (tmp_path / "all.txt").write_text(
+        "# two cadences\n" + " ".join(map(str, paths)) + "\n\n" + ",".join(map(str, quiet)) + "\n", encoding="utf-8"
+    )
     words = ["search", str(tmp_path / "all.txt"), "-o", str(tmp_path / "out"), "--pictures", "0", "-M", "60", "--processes", "1"]
     assert main([*words, "--false-alarms", "1"]) == 0
     folders = sorted(path.name for path in (tmp_path / "out").iterdir() if path.is_dir())
@@ -325,7 +327,7 @@ def test_many_cadences_from_a_list_get_a_folder_each(one_needle, tmp_path, capsy
     table = pd.read_csv(tmp_path / "out" / "events.csv")
     assert (table["cadence"] == folders[0]).sum() == 1
     for lines, said in (("a b c", "line 1: 3 paths"), ("a\nb", "lists 2 files"), ("#", "is empty")):
-        (tmp_path / "bad.txt").write_text(lines)
+        (tmp_path / "bad.txt").write_text(lines, encoding="utf-8")
         assert main(["search", str(tmp_path / "bad.txt"), "-o", str(tmp_path / "o")]) == 2 and said in capsys.readouterr().err
     assert (
         main(["search", str(tmp_path / "out"), "-o", str(tmp_path / "o")]) == 2 and "0 telescope files" in capsys.readouterr().err
@@ -382,7 +384,7 @@ def test_memory_stays_below_what_the_help_says(tmp_path):
         [sys.executable, "-c", code, *paths],
         cwd=ROOT,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
