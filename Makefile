@@ -38,9 +38,11 @@ run: venv  ## the main job: a synthetic sky, train, predict, submission.csv, pic
 detector: venv  ## train the detector that comes with the package anew, measure it, write weights and card (20 minutes of one core)
 	OMP_NUM_THREADS=1 $(PY) benchmarks/ship_detector.py --out $(OUT)/detector --ship
 
-.PHONY: test test-numerics margins spread coverage
+.PHONY: test test-quick test-numerics margins spread coverage
 test: venv  ## every test
 	OMP_NUM_THREADS=1 $(PY) -m pytest -q -n 2 --dist loadfile
+test-quick: venv  ## every test but those marked slow
+	OMP_NUM_THREADS=1 $(PY) -m pytest -q -n 2 --dist loadfile -m "not slow"
 test-numerics: venv  ## what hangs on rounding or training, as every processor this one can pass for, one thread and two
 	$(PY) benchmarks/numerics.py
 margins: venv  ## what every learning test reaches over twelve seeds, beside its bar
