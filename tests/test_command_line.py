@@ -96,8 +96,10 @@ def test_mistakes_are_one_line(capsys, tmp_path):
     assert "did you mean exp0011" in refused(capsys, "log", "exp00111")
     assert "did you mean epochs" in refused(capsys, "train", "exp0001", "--set", "epoch=1")
     assert "folds 0 to 4" in refused(capsys, "train", "exp0001", "--folds", "5")
-    assert "as a duration" in refused(capsys, "train", "exp0001", "--stop-after", "soon")
-    assert "'11' has no unit; write 11h, 11m or 11s" in refused(capsys, "train", "exp0001", "--stop-after", "11")
+    for text, said in (("soon", "as a duration"), ("11", "'11' has no unit; write 11h, 11m or 11s")):
+        with pytest.raises(SystemExit, match="2"):  # argparse says it, and names the option
+            main(["train", "exp0001", "--stop-after", text])
+        assert said in capsys.readouterr().err
     assert str(tmp_path / "none") in refused(capsys, "train", "exp0001", "--data", tmp_path / "none")
     assert "not trained" in refused(capsys, "predict", "exp0001", "--data", tmp_path, "--out", tmp_path)
 

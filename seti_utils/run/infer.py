@@ -134,8 +134,8 @@ def experiment_scores(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The mean test scores of an experiment and its out-of-fold table, written to ``out/<name>``; see :func:`predict_test`."""
     keep_memory()
-    sample_of(runtime.competition)
     runs = [run.found() for run in runs_of(name, folds, seeds, runtime)]
+    sample_of(runtime.competition)
     oof = gathered(runs)
     mean = mean_scores(scores_of(runs))
     write_scores(runtime.out / name / TEST, mean)
