@@ -19,7 +19,7 @@ shifts the track's ends by one width against each other, from the first to the l
 GRAIN = 0.29
 """Channels (standard deviation) by which a track's place inside a channel is unknown where it does not cross several."""
 
-MOST = 24_000_000
+MOST = 1_000_000
 """Pixels that are looked up at once."""
 
 BESIDE = 1.0

@@ -18,7 +18,7 @@ MOST_ROWS = 300
 ALIKE = 0.01
 """Relative difference of df and dt that a detector does not notice."""
 
-BATCH = 32
+BATCH = 8
 
 WINDOW = np.dtype(
     [
