@@ -98,6 +98,11 @@ def test_a_line_runs_as_it_stands(line, folder, capsys):
             shutil.copy("runs/exp0023/test.csv", f"{name}.csv")
             shutil.copy("runs/exp0023/test.csv", f"{name}_test.csv")
             shutil.copy("runs/exp0023/oof.csv", f"{name}_oof.csv")
+    if words[0] == "score" and not Path("folder").exists():
+        some = sorted(Path("DATA/train").rglob("*.npy"))
+        Path("folder").mkdir()
+        shutil.copy(some[0], "cadence.npy")
+        shutil.copy(some[1], "folder")
     assert main(small(words)) == 0, capsys.readouterr()
 
 
