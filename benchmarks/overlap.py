@@ -28,7 +28,7 @@ from seti_utils.data.noise import local_sigma
 from seti_utils.data.reading import renormalise_panels  # noqa: E402
 from seti_utils.data.sources import FileCadences  # noqa: E402
 from seti_utils.files import write_json  # noqa: E402
-from seti_utils.overlap.clean import clean_panels, rounding_noise
+from seti_utils.overlap.clean import clean_panels
 from seti_utils.overlap.keys import KEY_PANELS, NO_KEY
 from seti_utils.overlap.match import LEAST, match_keys, match_products
 from seti_utils.overlap.panels import CleanedCadences
@@ -161,7 +161,8 @@ def measure_cleaning(rows: pd.DataFrame, pairs: pd.DataFrame, device: torch.devi
             left.append(float(1.4826 * x.float().abs().median()))
     for row in chosen:
         cleaned.source.read_into([row], x)
-        rounding.append(float(rounding_noise(x[0], local_sigma(x)[0]).median()))
+        steps = torch.from_numpy(np.spacing(x[0].abs().numpy()).astype(np.float32))
+        rounding.append(float(((steps.square().mean((1, 2)) / 12).sqrt() / local_sigma(x)[0]).median()))
     return {
         "files": len(chosen),
         "ms_per_file": 1e3 * clock.seconds / max(len(chosen), 1),

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import TypeVar
 
 from tqdm import tqdm
@@ -10,7 +10,7 @@ from tqdm import tqdm
 Item = TypeVar("Item")
 
 
-def progress(items: Iterable[Item], total: int | None = None, desc: str = "", unit: str = "it") -> Iterator[Item]:
+def progress(items: Iterable[Item], total: int | None = None, desc: str = "", unit: str = "it") -> Iterable[Item]:
     """Iterate over ``items`` with a bar on standard error: rate, elapsed time and time to go.
 
     A notebook keeps every line that it is shown, for twelve hours of a session and for ever after, so there the lines

@@ -75,7 +75,7 @@ def test_a_stopped_adaptation_goes_on_to_the_same_weights(sky, tmp_path):
         return "enough" if next(steps) == first_leg + 2 else None
 
     place = runtime(sky, tmp_path / "broken", **knobs)
-    with pytest.raises(Stopped, match="stage 2"):
+    with pytest.raises(Stopped, match="phase 2"):
         train_fold(Run("sky_demo", 0, 7, place), stop=stop, say=lambda line: None)
     (folder,) = train("sky_demo", [0], [7], place, say=lambda line: None)
     a, b = (load(place / "adapted.safetensors")[0] for place in (whole, folder))

@@ -2,6 +2,7 @@
 
 import inspect
 import math
+from dataclasses import asdict
 from types import SimpleNamespace
 
 import pytest
@@ -297,3 +298,9 @@ def test_a_batch_may_be_anything_the_objective_understands():
         model, batches=lambda epoch, first: [(pair, pair)] * 6, objective=lambda m, b, d: objective()(m, b[0], d)
     )
     assert position.epoch == 2
+
+
+def test_a_position_stored_when_phases_were_called_stages_is_understood():
+    old = {"stage": 1, "epoch": 2, "step": 3, "best": 0.7, "loss_sum": 1.5, "counted": 3, "history": [{"stage": 0, "loss": 0.5}]}
+    assert Position.stored(old) == Position(1, 2, 3, 0.7, 1.5, 3, [{"phase": 0, "loss": 0.5}])
+    assert Position.stored(asdict(Position(1, 2))) == Position(1, 2)

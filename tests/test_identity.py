@@ -270,7 +270,7 @@ def test_nothing_is_made_of_a_paused_run(command, sky, paused, capsys):
     before = files_in(paused)
     assert main([command, "exp0012", "--data", str(sky), "--out", str(paused), *WORDS, "--set", "epochs=3"]) == 2
     said = capsys.readouterr().err
-    assert "the training of exp0012 fold 0 seed 7 is not finished: its best weights are of stage 1, epoch 1" in said
+    assert "the training of exp0012 fold 0 seed 7 is not finished: its best weights are of phase 1, epoch 1" in said
     assert "finish it: python -m seti_utils train exp0012" in said and "--partial" in said
     assert files_in(paused) == before
 
@@ -361,14 +361,14 @@ def test_a_retried_run_that_is_interrupted_at_every_phase_goes_on_with_its_remed
             (parts,) = train("exp0012", [0], [7], place, retry=1, say=said.append)
             break
         except Stopped as stopped:
-            stages.append(stopped.position.stage)
+            stages.append(stopped.position.phase)
     assert stages == [0, 0, 0, 1, 2], "all, which died; head, twice; all; adapt"
     assert sum("trying again" in line for line in said) == 1
     assert read_meta(parts)["remedies"] == ["head_first"] and read_meta(parts)["finished"]
     for name in ("last.safetensors", "best.safetensors", "adapted.safetensors"):
         (one, _), (other, _) = checkpoint.load(whole / name), checkpoint.load(parts / name)
         assert all(torch.equal(one[key], other[key]) for key in one), name
-    assert list(pd.read_csv(parts / "history.csv")["stage"]) == [0, 1, 2]
+    assert list(pd.read_csv(parts / "history.csv")["phase"]) == [0, 1, 2]
 
 
 def test_a_retry_that_was_killed_before_its_first_save_takes_its_remedy_again(sky, tmp_path, monkeypatch, deadly):

@@ -112,7 +112,7 @@ def test_one_float32_logit_per_row_and_raw_outputs_for_the_loss(variant):
     model = build(variant).eval()
     x = image(model, rows=3)
     with torch.no_grad():
-        logit, raw, embedding = model(x), model.forward_raw(x), model.features(x)
+        logit, raw, embedding = model(x), model.head(model._embedding(x)), model.features(x)
         margin = model(x, torch.tensor([0.0, 1.0, 0.5]))
     assert logit.shape == (3,) and logit.dtype == torch.float32
     assert raw.shape == margin.shape == ((3,) if isinstance(model.head, OneLogit) and raw.ndim == 1 else (3, 2))

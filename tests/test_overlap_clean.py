@@ -17,7 +17,7 @@ from seti_utils.data.reading import renormalise_panels
 from seti_utils.data.sources import JoinedCadences
 from seti_utils.errors import InputError
 from seti_utils.overlap import panels as overlap_panels
-from seti_utils.overlap.clean import LIMIT, aligned_to, clean_panels, fit_scale, lower_median, rounding_noise, segments
+from seti_utils.overlap.clean import LIMIT, aligned_to, clean_panels, fit_scale, lower_median, segments
 from seti_utils.overlap.folder import read_pairs
 from seti_utils.overlap.panels import CleanedCadences, clean, cleaned_stores
 from seti_utils.overlap.search import search
@@ -96,7 +96,10 @@ def test_with_exact_sharing_rounding_is_all_that_is_left():
     cleaned, covered = clean_panels(own, other[None], [40], AGREE[:1])
     sigma = local_sigma(own[None])[0]
     scale, _ = fit_scale(own[..., 40:].float(), other[..., : FREQ - 40].float())
-    theory = (rounding_noise(own[..., 40:], sigma) ** 2 + rounding_noise(other[..., : FREQ - 40], sigma / scale) ** 2).sqrt()
+    mine, theirs = (
+        torch.from_numpy(np.spacing(x.half().abs().numpy())).float() for x in (own[..., 40:], other[..., : FREQ - 40])
+    )
+    theory = ((mine.square().mean((1, 2)) + (scale[:, None, None] * theirs).square().mean((1, 2))) / 12).sqrt() / sigma
     assert covered[:, 40:].all() and not covered[:, :40].any()
     assert torch.allclose(cleaned[..., 40:].std((1, 2)), theory, rtol=0.1) and (theory < 0.01).all()
 

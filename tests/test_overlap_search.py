@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from seti_utils.__main__ import main
-from seti_utils.data.cadence import FREQ, SHAPE
+from seti_utils.data.cadence import FREQ, SHAPE, SIX
 from seti_utils.data.competition import read_competition
 from seti_utils.data.reading import renormalise_panels
 from seti_utils.data.store import pack
@@ -17,17 +17,17 @@ from seti_utils.errors import InputError
 from seti_utils.overlap import search as overlap
 from seti_utils.overlap.check import common
 from seti_utils.overlap.folder import finished_search, groups_of, read_groups, read_pairs
-from seti_utils.overlap.keys import NO_KEY, column_keys
-from seti_utils.overlap.match import match_keys
-from seti_utils.overlap.search import find_pairs, group_rows, search
+from seti_utils.overlap.keys import KEY_PANELS, NO_KEY, column_keys
+from seti_utils.overlap.match import LEAST, match_keys, match_products
+from seti_utils.overlap.search import group_rows, search
 from seti_utils.sky import make_sky
 
 
 class Memory:
     """A source of cadences in memory."""
 
-    def __init__(self, x_BPTF):
-        self.x, self.ids, self.panels = x_BPTF.half(), np.arange(len(x_BPTF)).astype(str).astype(object), tuple(range(6))
+    def __init__(self, x_BPTF, panels=SIX):
+        self.x, self.ids, self.panels = x_BPTF.half(), np.arange(len(x_BPTF)).astype(str).astype(object), panels
 
     def __len__(self):
         return len(self.x)
@@ -47,6 +47,13 @@ def windows(offsets, wide=768, seed=0, shape=lambda sky: sky):
     x = x * scale + 3
     renormalise_panels(x)
     return x.half()
+
+
+def find_pairs(source, *, least=LEAST, exact=False):
+    """The search of a source in memory, without its folder: by keys, or by comparing all columns."""
+    keyed = Memory(source.x[:, KEY_PANELS], KEY_PANELS)
+    found = match_products(keyed, least=least) if exact else match_keys([column_keys(keyed.x).numpy()], least=least)
+    return overlap.compare_pairs(source, found)
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,6 @@ from seti_utils.nets.models import build_model
 from seti_utils.nets.panel_encoder import PanelEncoder
 from seti_utils.overlap.panels import clean
 from seti_utils.overlap.search import search
-from seti_utils.pictures.overlap import draw_overlap
 from seti_utils.run.compose import PANEL_KNOBS, augments, panels_of, view_of
 from seti_utils.run.opening import cadences
 from seti_utils.run.runtime import Runtime
@@ -101,12 +100,3 @@ def test_what_cannot_be_shown_is_refused_where_it_is_written():
     with pytest.raises(InputError, match="its teacher raw looks at raw panels, it does not"):
         log.exp("student", "cleaned", "a teacher of another kind", distill=Distill("raw"))
     assert log.exp("fine", "cleaned", "a teacher of its own kind", distill=Distill("cleaned"))
-
-
-def test_the_picture_shows_three_columns_of_six_panels():
-    noise = np.random.default_rng(0).standard_normal((6, 273, 256)).astype(np.float16)
-    axes = draw_overlap(noise, 0.01 * noise, title="cleaned").axes
-    assert len(axes) == 18 and [one.get_ylabel() for one in axes[::3]] == ["ON", "OFF"] * 3
-    assert all(len(one.images) == 1 for one in axes)
-    cleaned = np.asarray(axes[2].images[0].get_array())
-    assert np.allclose(cleaned, 0.01 * noise[0].astype(np.float32).reshape(39, 7, 256).mean(1), atol=1e-5)

@@ -217,9 +217,9 @@ def test_gallery_shows_the_best_first_with_ids_scores_and_targets():
 def test_training_curves_show_the_history():
     history = pd.DataFrame(
         [
-            {"fold": fold, "stage": stage, "epoch": epoch, "loss": 1 / (1 + fold + 2 * stage + epoch), "auc": 0.6 + epoch / 10}
+            {"fold": fold, "phase": phase, "epoch": epoch, "loss": 1 / (1 + fold + 2 * phase + epoch), "auc": 0.6 + epoch / 10}
             for fold in (0, 2)
-            for stage in (1, 0)
+            for phase in (1, 0)
             for epoch in (1, 0)
         ]
     )

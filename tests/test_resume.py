@@ -51,7 +51,7 @@ def interrupt(now):
 def test_a_spent_budget_finishes_the_step_and_says_where_it_stands(tmp_path):
     expected, _ = tiny_training.train(tmp_path / "whole")
     calls = iter(range(1 << 30))
-    with pytest.raises(Stopped, match="stage 1, epoch 2, step 3: the budget is spent") as stopped:
+    with pytest.raises(Stopped, match="phase 1, epoch 2, step 3: the budget is spent") as stopped:
         tiny_training.train(
             tmp_path / "broken", save_every=None, stop=lambda: "the budget is spent" if next(calls) == 8 else None
         )

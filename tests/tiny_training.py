@@ -120,7 +120,7 @@ def train(
 
             fit(
                 made["model"],
-                partial(stream, stage=position.stage, team=team, batch=batch),
+                partial(stream, stage=position.phase, team=team, batch=batch),
                 objective,
                 made["optimiser"],
                 cosine,
@@ -135,9 +135,9 @@ def train(
                 clip_norm=1.0,
                 position=position,
             )
-        if position.stage + 1 >= stages:
+        if position.phase + 1 >= stages:
             return made, position
-        position.next_stage()
+        position.next_phase()
         fresh = torch.optim.Adam(made["model"].parameters(), lr=1e-2)
         made["optimiser"] = fresh
 

@@ -3,7 +3,7 @@
 import importlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,7 +58,7 @@ class Competition:
             raise ValueError(f"split {split!r}: write train or test")
         return getattr(self, split)
 
-    def open(self, split: str, panels: str | Sequence[int] = "all", ids: Sequence[str] | None = None) -> "Source":
+    def open(self, split: str, panels: str | Sequence[int] = "all", ids: Collection[str] | None = None) -> "Source":
         """The cadences of ``split`` in the order of its table, or of ``ids``; ``panels`` of each, read from their files."""
         table = self.split(split)
         if ids is not None:

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -33,13 +33,13 @@ def grouped_folds(targets: Sequence[int], groups: Sequence, folds: int = 5, seed
     return _drawn(StratifiedGroupKFold, targets, groups, folds, seed)
 
 
-def fingerprint(ids: Sequence[str], fold: Sequence[int]) -> str:
+def fingerprint(ids: Collection[str], fold: Sequence[int]) -> str:
     """SHA-256 of the lines ``id,fold``, independent of the order of rows."""
     lines = sorted(f"{name},{int(number)}\n" for name, number in zip(ids, fold, strict=True))
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def write_folds(path: str | Path, ids: Sequence[str], fold: Sequence[int]) -> str:
+def write_folds(path: str | Path, ids: Collection[str], fold: Sequence[int]) -> str:
     """Write the table ``id,fold`` below a comment line with its fingerprint, which is returned."""
     mark = fingerprint(ids, fold)
     table = pd.DataFrame({"id": list(ids), "fold": np.asarray(fold, dtype=np.int64)})
@@ -49,7 +49,7 @@ def write_folds(path: str | Path, ids: Sequence[str], fold: Sequence[int]) -> st
     return mark
 
 
-def read_folds(path: str | Path, ids: Sequence[str]) -> np.ndarray:
+def read_folds(path: str | Path, ids: Collection[str]) -> np.ndarray:
     """The folds (int64) of ``ids``, in their order, from a table of :func:`write_folds`.
 
     Raises :class:`InputError` when the table is missing or damaged, does not have its own fingerprint (it was
@@ -84,7 +84,7 @@ def read_folds(path: str | Path, ids: Sequence[str]) -> np.ndarray:
 
 def settled_folds(
     path: str | Path,
-    ids: Sequence[str],
+    ids: Collection[str],
     targets: Sequence[int],
     *,
     folds: int = 5,

@@ -7,7 +7,7 @@ A store is a folder with ``cadences.npy`` (rows, panels, 273, 256), ``index.csv`
 import json
 import os
 import weakref
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +34,7 @@ class PackedCadences:
     Raises :class:`InputError` when the store is missing, half-written or not of one piece, or lacks a panel or an id.
     """
 
-    def __init__(self, folder: str | Path, panels: str | Sequence[int] | None = None, ids: Sequence[str] | None = None):
+    def __init__(self, folder: str | Path, panels: str | Sequence[int] | None = None, ids: Collection[str] | None = None):
         self.folder = Path(folder)
         self.about = read_about(self.folder)
         stored = tuple(self.about["panels"])

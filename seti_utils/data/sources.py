@@ -6,7 +6,7 @@ A source has ``ids`` (array of str), ``panels`` (the panel numbers it gives), a 
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -39,7 +39,7 @@ class FileCadences:
     """
 
     def __init__(
-        self, ids: Sequence[str], paths: Sequence[str | Path], renormalise: bool = False, panels: str | Sequence[int] = "all"
+        self, ids: Collection[str], paths: Sequence[str | Path], renormalise: bool = False, panels: str | Sequence[int] = "all"
     ):
         self.ids = np.asarray(ids, dtype=object)
         self.paths = [os.fspath(path) for path in paths]

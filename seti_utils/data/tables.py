@@ -12,9 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from seti_utils.errors import InputError
 from seti_utils.notes import note
+
+Ids = Sequence[str] | np.ndarray | pd.Series
 
 SAFE_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,127}")
 """An id becomes a file's name, so nothing in it may leave the folder."""
@@ -122,7 +125,7 @@ def check_ids(ids: pd.Series, path: object) -> None:
         )
 
 
-def refuse(bad: object, ids: Sequence[str], what: str, where: object, remedy: str) -> None:
+def refuse(bad: ArrayLike, ids: Ids, what: str, where: object, remedy: str) -> None:
     """Raise ``InputError`` when any row is ``bad``: how many, the first three ids, and the line or row of the first."""
     rows = np.flatnonzero(bad)
     if len(rows):
@@ -135,10 +138,11 @@ def refuse(bad: object, ids: Sequence[str], what: str, where: object, remedy: st
         )
 
 
-def place_of(ids: Sequence[str], row: int) -> dict[str, int]:
+def place_of(ids: Ids, row: int) -> dict[str, int]:
     """Where ``InputError`` should point: the line in the file where ``ids`` were read from one, the row otherwise."""
-    read = isinstance(ids, pd.Series) and ids.index.name == LINE
-    return {"line": int(ids.index[row])} if read else {"row": row}
+    if isinstance(ids, pd.Series) and ids.index.name == LINE:
+        return {"line": int(ids.index[row])}
+    return {"row": row}
 
 
 def as_numbers(column: pd.Series, kind: type, ids: pd.Series, where: object) -> np.ndarray:

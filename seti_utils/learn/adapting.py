@@ -2,17 +2,29 @@
 
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from seti_utils.data.batches import Batch
 from seti_utils.errors import InputError
 from seti_utils.learn.average import bare, recompute_batchnorm
 from seti_utils.learn.losses import as_logit
 from seti_utils.learn.objectives import Context, Views
 
 SMALL = 1e-6
+
+
+class Network(Protocol):
+    """What describes rows: a classifier or a detector."""
+
+    def eval(self) -> object: ...
+
+    def __call__(self, image: Tensor) -> Tensor: ...
+
+    def features(self, image: Tensor) -> Tensor: ...
 
 
 def adapt_batchnorm(model: nn.Module, images: Iterable[Tensor]) -> None:
@@ -43,7 +55,7 @@ def information_maximisation(
     if not 0.0 < positive < 1.0:
         raise InputError(f"positive={positive} is no share", where="Shot", remedy="give 0 < positive < 1")
 
-    def objective(model: nn.Module, batch: object, done: float) -> Tensor:
+    def objective(model: nn.Module, batch: Batch, done: float) -> Tensor:
         image, guess = views.training(batch, done)
         with autocast():
             output = model(image)
@@ -79,9 +91,9 @@ def centres_of(unit: Tensor, weight: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def describe_rows(model: nn.Module, images: Iterable[Tensor], autocast: Context = nullcontext) -> tuple[Tensor, Tensor]:
+def describe_rows(model: Network, images: Iterable[Tensor], autocast: Context = nullcontext) -> tuple[Tensor, Tensor]:
     """Features (N, D) and scores (N,) of all rows of ``images``, float32 on the CPU; leaves ``model`` in evaluation mode."""
-    model = bare(model).eval()
+    model.eval()
     features, scores = [], []
     for image in images:
         with autocast():

@@ -1,6 +1,7 @@
 """Averages of the weights: exponential (EMA) and plain (SWA), one class over torch's ``AveragedModel``."""
 
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import nn
@@ -8,11 +9,12 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim.swa_utils import AveragedModel, get_swa_multi_avg_fn
 
 Images = Callable[[], Iterable[torch.Tensor]]
+Tensors = tuple[torch.Tensor, ...] | list[torch.Tensor]
 
 
 def bare(model: nn.Module) -> nn.Module:
     """The network inside the wrappers of DistributedDataParallel and ``torch.compile``."""
-    while (inner := getattr(model, "_orig_mod", None) or (model.module if is_parallel(model) else None)) is not None:
+    while isinstance(inner := getattr(model, "module" if is_parallel(model) else "_orig_mod", None), nn.Module):
         model = inner
     return model
 
@@ -20,6 +22,11 @@ def bare(model: nn.Module) -> nn.Module:
 def is_parallel(model: nn.Module) -> bool:
     """Whether ``model`` is wrapped in DistributedDataParallel."""
     return isinstance(model, nn.parallel.DistributedDataParallel)
+
+
+def unsynchronised(model: nn.Module) -> AbstractContextManager:
+    """A context in which gradients are only added up, not exchanged between ranks."""
+    return model.no_sync() if isinstance(model, nn.parallel.DistributedDataParallel) else nullcontext()
 
 
 class NoAverage:
@@ -88,12 +95,12 @@ def ema(model: nn.Module, *, decay: float = 0.999, images: Images | None = None)
     buffers are copied.
     """
 
-    def follow(averages: list[torch.Tensor], values: list[torch.Tensor], _: torch.Tensor) -> None:
+    def follow(averages: Tensors, values: Tensors, _: torch.Tensor | int) -> None:
         if averages[0].is_floating_point():
             updates = int(averaged.n_averaged)
-            torch._foreach_lerp_(averages, values, 1 - min(decay, (1 + updates) / (10 + updates)))
+            torch._foreach_lerp_(averages, values, 1 - min(decay, (1 + updates) / (10 + updates)))  # pyright: ignore[reportPrivateImportUsage]
         else:
-            torch._foreach_copy_(averages, values)
+            torch._foreach_copy_(averages, values)  # pyright: ignore[reportPrivateImportUsage]
 
     averaged = AveragedModel(bare(model), multi_avg_fn=follow, use_buffers=True)
     return Average(averaged, every="step")

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 
@@ -29,8 +29,9 @@ FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 class Stateful(Protocol):
     """A model, optimiser, precision, average or loss."""
 
-    def state_dict(self) -> Mapping[str, object]:
+    def state_dict(self) -> Mapping[str, Any]:
         """Tensors and plain values."""
+        ...
 
     def load_state_dict(self, state: Mapping[str, object]) -> object:
         """Take them back."""
@@ -119,7 +120,7 @@ def located(path: Path) -> Path:
     return path
 
 
-def load(path: str | Path, **expected: object) -> tuple[dict[str, object], dict[str, object]]:
+def load(path: str | Path, **expected: object) -> tuple[dict[str, Any], dict[str, Any]]:
     """Content (on the CPU) and meta of a checkpoint written by ``save``.
 
     Only tensors and plain values are read (``weights_only``): a hostile file cannot run code. Raises ``InputError``
@@ -148,7 +149,7 @@ REMEDIES = {
 }
 
 
-def read(path: Path) -> tuple[dict[str, object], dict[str, object]]:
+def read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Read and verify one file; see ``load``."""
     if not path.exists():
         raise InputError("there is no such checkpoint", where=path, remedy="train first, or give its folder")
@@ -240,10 +241,10 @@ def save_resume(path: str | Path, position: Position, meta: dict[str, object], *
     save(path, {"position": asdict(position), "parts": states}, meta)
 
 
-def load_resume(path: str | Path, **expected: object) -> tuple[Position, dict[str, dict[str, object]], dict[str, object]]:
+def load_resume(path: str | Path, **expected: object) -> tuple[Position, dict[str, dict[str, Any]], dict[str, Any]]:
     """The position, the states of the parts, for ``restore``, and the meta; errors as in ``load``."""
     content, meta = load(path, **expected)
-    return Position(**content["position"]), content["parts"], meta
+    return Position.stored(content["position"]), content["parts"], meta
 
 
 def restore(states: dict[str, dict[str, object]], **parts: Stateful) -> None:

@@ -83,9 +83,9 @@ def join_team(device: str | None = None, *, timeout_s: float = 600.0) -> Iterato
     place = torch.device(kind, local) if kind == "cuda" else torch.device("cpu")
     backend, own = ("nccl", place) if kind == "cuda" else ("gloo", None)
     limit = timedelta(seconds=timeout_s)
-    store, rank, world = next(dist.rendezvous("env://", timeout=limit))
+    store, rank, world = next(dist.rendezvous("env://", timeout=limit))  # pyright: ignore[reportPrivateImportUsage]
     # Without a name of its own, a second team of the same job reads the addresses that the first one left behind.
-    store = dist.PrefixStore(f"team {next(JOINED)}", store)
+    store = dist.PrefixStore(f"team {next(JOINED)}", store)  # pyright: ignore[reportPrivateImportUsage]
     dist.init_process_group(backend, store=store, rank=rank, world_size=world, timeout=limit, device_id=own)
     try:
         yield Team(rank, world, place)

@@ -6,6 +6,7 @@ one from the functions of ``views``. To render is ``(x, panels=) -> image``.
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import reduce
 
 import torch
 from torch import nn
@@ -32,7 +33,7 @@ def during(augment: Callable[..., tuple[torch.Tensor, torch.Tensor]], until: flo
 
 def added(*losses: Loss) -> Loss:
     """The sum of several losses, each called with (output, target): BCE plus the WMW surrogate, for example."""
-    return lambda output, target: sum(loss(output, target) for loss in losses)
+    return lambda output, target: reduce(torch.add, (loss(output, target) for loss in losses))
 
 
 class Views:

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 
 import torch
-from timm.optim import MADGRAD, param_groups_layer_decay
+from timm.optim._param_groups import param_groups_layer_decay
+from timm.optim.madgrad import MADGRAD
 from torch import Tensor, nn
 
 from seti_utils.errors import InputError
@@ -93,14 +94,15 @@ def _groups(model, lr: float, weight_decay: float, layer_decay: float | None) ->
         if given and isinstance(given[0], dict):
             return [{**group, "params": list(group["params"])} for group in given]
         return _by_decay([(f"{number}", parameter) for number, parameter in enumerate(given)], weight_decay, ())
-    spared = tuple(getattr(getattr(model, "body", model), "no_weight_decay", lambda: ())())
+    body = getattr(model, "body", None)
+    spared = tuple(getattr(body or model, "no_weight_decay", tuple)())
     if layer_decay is None:
         return _by_decay(model.named_parameters(), weight_decay, spared)
     if not 0.0 < layer_decay <= 1.0:
         raise InputError(f"layer_decay {layer_decay}", where="make_optimiser", remedy="give 0 < layer_decay <= 1")
-    if not hasattr(model, "body"):
+    if not isinstance(body, nn.Module):
         raise InputError("layer_decay needs a model of build_model", where="make_optimiser", remedy="leave it None")
-    scaled = param_groups_layer_decay(model.body, weight_decay=weight_decay, no_weight_decay_list=spared, layer_decay=layer_decay)
+    scaled = param_groups_layer_decay(body, weight_decay=weight_decay, no_weight_decay_list=spared, layer_decay=layer_decay)
     # A learned pooling sits inside the body, yet is new: it goes with the head, at the full rate.
     new = {id(parameter) for parameter in model.head_parameters()}
     groups = [
@@ -130,7 +132,7 @@ def _by_decay(named: Iterable[tuple[str, Tensor]], weight_decay: float, spared: 
 
 def _loss_groups(loss: nn.Module, name: str) -> list[dict]:
     """The loss's own parameters, never decayed: those to descend in, and those to ascend in."""
-    rising = list(loss.ascending()) if hasattr(loss, "ascending") else []
+    rising = list(getattr(loss, "ascending", list)())
     if rising and name != "pesg":
         raise InputError(
             f"optimiser {name!r} with {type(loss).__name__}: it has a parameter to maximise and to keep above 0",

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import nn
@@ -39,7 +40,8 @@ class Precision:
 
     def __init__(self, kind: str | None = None, device: torch.device | str = "cpu", *, patience: int = 20):
         self.device, self.patience = torch.device(device), patience
-        self.skipped = self.in_a_row = 0
+        self.skipped: int = 0
+        self.in_a_row: int = 0
         self.running: list[torch.Tensor] = []
         self.trusted: list[torch.Tensor] = []
         self.use(kind)
@@ -85,7 +87,7 @@ class Precision:
         self.skipped += not good
         if self.running:
             kept, source = (self.trusted, self.running) if good else (self.running, self.trusted)
-            torch._foreach_copy_(kept, source)
+            torch._foreach_copy_(kept, source)  # pyright: ignore[reportPrivateImportUsage]
         if self.in_a_row >= self.patience:
             self.fall_back()
         return good
@@ -103,7 +105,7 @@ class Precision:
         """What a resumed run needs: the kind in use, the loss scale and the counts."""
         return {"kind": self.kind, "scaler": self.scaler.state_dict(), "skipped": self.skipped, "in_a_row": self.in_a_row}
 
-    def load_state_dict(self, state: dict[str, object]) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on as ``state`` says, including in float32 after a fallback."""
         self.use(state["kind"])
         self.scaler.load_state_dict(state["scaler"])

@@ -1,4 +1,4 @@
-"""Learning-rate schedules: how far a stage has come, ``done`` in [0, 1), to a factor of the full rate.
+"""Learning-rate schedules: how far a phase has come, ``done`` in [0, 1), to a factor of the full rate.
 
 They are plain functions, so a resumed run needs no scheduler state: step ``k`` of ``n`` has ``done = k / n``.
 """
@@ -19,7 +19,7 @@ def cosine(done: float) -> float:
 
 
 def ramp_cosine(done: float, share: float = 0.05) -> float:
-    """A linear ramp from 0.01 to 1 over the first ``share`` of the stage, then half a cosine to 0."""
+    """A linear ramp from 0.01 to 1 over the first ``share`` of the phase, then half a cosine to 0."""
     if done < share:
         return RAMP_START + (1.0 - RAMP_START) * done / share
     return _between(1.0, 0.0, (done - share) / (1.0 - share))

@@ -13,8 +13,8 @@ class Randomness:
     """The random streams of one training process, re-seeded at every optimisation step.
 
     ``at`` seeds ``generator`` (augmentations, on the tensors' device) and torch's global generators (dropout and
-    drop path) from (seed, stage, step, rank). A resumed run therefore needs no generator state, and ranks differ.
-    The seeds of a stage advance by an odd stride, so no two of its first 2**32 steps share a stream, even on the CPU,
+    drop path) from (seed, phase, step, rank). A resumed run therefore needs no generator state, and ranks differ.
+    The seeds of a phase advance by an odd stride, so no two of its first 2**32 steps share a stream, even on the CPU,
     whose Mersenne twister keeps only the low 32 bits of a seed. Evaluation takes no generator.
     """
 
@@ -22,13 +22,13 @@ class Randomness:
         self.seed, self.rank = int(seed), int(rank)
         self.generator = torch.Generator(device)
 
-    def seeds(self, stage: int | str, step: int) -> tuple[int, int]:
+    def seeds(self, phase: int | str, step: int) -> tuple[int, int]:
         """The seeds of one step: for ``generator``, and for torch's global generators."""
-        augment, network = (seed_of(self.seed, stage, self.rank, use) for use in ("augment", "network"))
+        augment, network = (seed_of(self.seed, phase, self.rank, use) for use in ("augment", "network"))
         return (augment + step * STRIDE) & BITS, (network + step * STRIDE) & BITS
 
-    def at(self, stage: int | str, step: int) -> torch.Generator:
-        """Seed everything for ``step`` of ``stage`` and return the generator, always the same object."""
-        augment, network = self.seeds(stage, step)
+    def at(self, phase: int | str, step: int) -> torch.Generator:
+        """Seed everything for ``step`` of ``phase`` and return the generator, always the same object."""
+        augment, network = self.seeds(phase, step)
         torch.manual_seed(network)
         return self.generator.manual_seed(augment)

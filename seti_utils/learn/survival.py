@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -34,12 +35,20 @@ CURES = {
 }
 
 
+class Place(Protocol):
+    """Where training stands (:class:`seti_utils.learn.fit.Position`)."""
+
+    phase: int
+    epoch: int
+    step: int
+
+
 class Stopped(Paused):
     """Training ended early and in good order: the state is saved and another run goes on from ``position``."""
 
-    def __init__(self, reason: str, position: object):
+    def __init__(self, reason: str, position: Place):
         self.reason, self.position = reason, position
-        place = f"stage {position.stage + 1}, epoch {position.epoch + 1}, step {position.step}"
+        place = f"phase {position.phase + 1}, epoch {position.epoch + 1}, step {position.step}"
         super().__init__(f"stopped at {place}: {reason}; the state is saved, the same command goes on from there")
 
 

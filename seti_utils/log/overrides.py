@@ -82,7 +82,7 @@ def value_of(text: str) -> object:
 def evaluated(tree: ast.expr) -> object:
     """The value of an expression made of literals and features; ``ValueError`` for any other."""
     if isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name) and all(one.arg for one in tree.keywords):
-        settings = {one.arg: evaluated(one.value) for one in tree.keywords}
+        settings = {str(one.arg): evaluated(one.value) for one in tree.keywords}
         return feature(tree.func.id, [evaluated(one) for one in tree.args], settings)
     if isinstance(tree, ast.Tuple | ast.List):
         return tuple(evaluated(one) for one in tree.elts)

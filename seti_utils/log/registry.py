@@ -1,12 +1,13 @@
 """The executable log: experiments by name, each one change away from its parent."""
 
 import difflib
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
+from dataclasses import MISSING, dataclass, field, fields, replace
+from typing import Any
 
 from seti_utils.errors import InputError
 from seti_utils.log.config import HINTS, Config, fingerprint
 from seti_utils.log.layouts import RAW, panels_shown, parse_layout
-from seti_utils.log.specs import features_of
+from seti_utils.log.specs import Spec, features_of
 
 KNOBS = tuple(f.name for f in fields(Config))
 
@@ -60,11 +61,11 @@ class Log:
     aliases: dict[str, str] = field(default_factory=dict)
     page: str = ""
 
-    def base(self, name: str, title: str, *, because: str | None = None, **rest: object) -> Experiment:
+    def base(self, name: str, title: str, *, because: str | None = None, **rest: Any) -> Experiment:
         """Write down an experiment without a parent; its changes are against the defaults of ``Config``."""
         return self.write(name, None, title, because or "a new start", **rest)
 
-    def exp(self, name: str, parent: str, title: str, *, because: str | None = None, **rest: object) -> Experiment:
+    def exp(self, name: str, parent: str, title: str, *, because: str | None = None, **rest: Any) -> Experiment:
         """Write down ``name = parent + one change``; several changes need ``because=`` saying why they are one idea."""
         self.refuse_unless_known(parent, f"{name}: unknown parent")
         return self.write(name, parent, title, because, **rest)
@@ -203,7 +204,7 @@ def changed(before: Config, changes: dict[str, object], name: str, must_change: 
         raise InputError(error.problem, where=name, remedy=error.remedy) from None
 
 
-def switched_on(knob: str, where: str) -> object:
+def switched_on(knob: str, where: str) -> Spec:
     """The feature that ``knob`` switches on, with its own defaults: what a run's edit of a feature that is off begins with.
 
     Raises ``InputError`` where that is not told by the knob alone: several features to choose from, or settings without a
@@ -220,11 +221,11 @@ def switched_on(knob: str, where: str) -> object:
     )
 
 
-def edited(old: object, change: Edit, where: str) -> object:
+def edited(old: object, change: Edit, where: str) -> Spec:
     """The parent's spec with some fields changed."""
     if old is None:
         raise InputError("edit() of a feature that is off", where=where, remedy="write the whole spec instead")
-    if not is_dataclass(old):
+    if not isinstance(old, Spec):
         raise InputError(f"its value {old!r} has no settings", where=where, remedy="give its value without a dot")
     known = tuple(f.name for f in fields(old))
     for key, _ in change.fields:

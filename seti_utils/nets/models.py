@@ -98,11 +98,6 @@ class Classifier(nn.Module):
         output = self.head(F.dropout(self._embedding(image), self.drop_rate, self.training))
         return self.head.logit(output) if target is None else self.head.penalise(output, target)
 
-    def forward_raw(self, image: Tensor, target: Tensor | None = None) -> Tensor:
-        """What the head gives, (B,) or (B, 2), without a margin unless ``target`` is given."""
-        output = self.head(F.dropout(self._embedding(image), self.drop_rate, self.training))
-        return output if target is None else self.head.penalise(output, target)
-
     def features(self, image: Tensor) -> Tensor:
         """Embeddings (B, D) on which distances mean something: of a metric-learning head, on its sphere."""
         return self.head.embed(self._embedding(image))

@@ -108,10 +108,3 @@ def fit_scale(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         scale = torch.where(var_y > 0, (var_x / var_y.clamp(min=1e-30)).sqrt(), scale)
         offset = mean_x - scale * mean_y
     return scale, offset
-
-
-def rounding_noise(x_PTF: Tensor, sigma: Tensor) -> Tensor:
-    """Deviation (P,) of float16's rounding of panels (P, T, F), in units of ``sigma`` (P,): what exact sharing leaves."""
-    exponent = torch.frexp(x_PTF.float().abs().clamp(min=2.0**-14)).exponent - 1
-    step = torch.ldexp(torch.ones_like(x_PTF, dtype=torch.float32), exponent - 10)
-    return (step.square().mean((1, 2)) / 12).sqrt() / sigma

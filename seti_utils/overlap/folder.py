@@ -6,7 +6,7 @@ parameters, counts, versions. While the search runs there are ``overlap.unfinish
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +24,7 @@ CLEANED = "cleaned"
 PAIR_COLUMNS = ["a", "b", "shift", "columns", "similarity", "panels", "which"]
 
 
-def fingerprint_of(ids: Sequence[str]) -> str:
+def fingerprint_of(ids: Collection[str]) -> str:
     """SHA-256 of ids in their order."""
     return hashlib.sha256("\n".join(ids).encode()).hexdigest()
 
@@ -56,7 +56,7 @@ def read_groups(folder: str | Path) -> pd.DataFrame:
     return _table(finished_search(folder), GROUPS, ["id", "split", "group"])
 
 
-def groups_of(folder: str | Path, ids: Sequence[str]) -> np.ndarray:
+def groups_of(folder: str | Path, ids: Collection[str]) -> np.ndarray:
     """The group (int64) of every id. Raises ``InputError`` when the search does not know one of them."""
     groups = read_groups(folder).set_index("id")["group"]
     if absent := [name for name in ids if name not in groups.index]:

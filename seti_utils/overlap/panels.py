@@ -38,7 +38,7 @@ class CleanedCadences:
         self.ids = source.ids[self.rows]
         turned = pairs.assign(a=pairs["b"], b=pairs["a"], shift=-pairs["shift"])
         both = pd.concat([pairs, turned]).sort_values(["a", "b"], kind="stable")
-        self.neighbours = {int(row): group for row, group in both.groupby("a")}
+        self.neighbours = {int(str(row)): group for row, group in both.groupby("a")}
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -57,7 +57,7 @@ def search(
     """
     if not 8 <= least <= FREQ:
         raise InputError(f"least={least} columns", remedy=f"give 8 to {FREQ}; fewer would not tell skies apart")
-    out, device = Path(out), torch.device(device)
+    out, place = Path(out), torch.device(device)
     splits = [split for split in ("train", "test") if len(competition.split(split))]
     ids = np.concatenate([competition.split(split)["id"].to_numpy(dtype=object) for split in splits])
     if len(set(ids)) != len(ids):
@@ -79,20 +79,10 @@ def search(
     keep_content(competition, out)
     with CLAIM.taken(out, wanted, marks_of(competition)) as free:
         if free:
-            found = _candidates(source_of(KEY_PANELS), out / WORK, device, exact, least, workers, show)
-            pairs = _compared(source_of("all"), found, out / WORK, device, show)
+            found = _candidates(source_of(KEY_PANELS), out / WORK, place, exact, least, workers, show)
+            pairs = _compared(source_of("all"), found, out / WORK, place, show)
             _finish(out, pairs, ids, files, len(found))
     return out
-
-
-def find_pairs(source: Source, *, device: str | torch.device = "cpu", least: int = LEAST, exact: bool = False) -> pd.DataFrame:
-    """The same search of all rows of ``source`` (six panels), in memory: a, b (rows), shift, columns, similarity, …"""
-    key_source = _Panels(source)
-    if exact:
-        found = match_products(key_source, device=device, least=least)
-    else:
-        found = match_keys([_keys(key_source, range(len(source)), torch.device(device), None)], least=least)
-    return compare_pairs(source, found, device=device)
 
 
 def compare_pairs(
@@ -118,24 +108,6 @@ def group_rows(pairs: pd.DataFrame, count: int) -> np.ndarray:
     graph = coo_array((np.ones(len(pairs), bool), (pairs["a"], pairs["b"])), shape=(count, count))
     label = connected_components(graph, directed=False)[1]
     return pd.factorize(label)[0].astype(np.int64)
-
-
-class _Panels:
-    """The key panels of a source that has all six."""
-
-    def __init__(self, source: Source):
-        self.source, self.ids, self.panels = source, source.ids, KEY_PANELS
-
-    def __len__(self) -> int:
-        return len(self.source)
-
-    def read_into(self, rows, out: torch.Tensor) -> None:
-        whole = torch.empty(len(rows), len(self.source.panels), *out.shape[2:], dtype=out.dtype)
-        self.source.read_into(rows, whole)
-        out.copy_(whole[:, [self.source.panels.index(panel) for panel in KEY_PANELS]])
-
-    def will_need(self, rows) -> None:
-        self.source.will_need(rows)
 
 
 def _keys(source: Source, rows: Iterable[int], device: torch.device, workers: int | None) -> np.ndarray:

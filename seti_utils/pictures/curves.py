@@ -15,21 +15,22 @@ GRID = np.linspace(0, 1, 201)
 
 
 def draw_training(history: pd.DataFrame, *, title: str = "") -> Figure:
-    """Loss and validation AUC by epoch, one line per fold; stages follow each other, a dashed line between them.
+    """Loss and validation AUC by epoch, one line per fold; phases follow each other, a dashed line between them.
 
-    ``history`` has one row per fold and epoch: fold, stage, epoch (both from 0), loss, and, where it was measured,
+    ``history`` has one row per fold and epoch: fold, phase, epoch (both from 0), loss, and, where it was measured,
     auc. The best epoch of each fold carries a ring. A fold that stays at 0.5 did not learn. Epochs are judged by one view of
     every image, final scores by the mean over several (the knob ``tta``), so the two AUCs of a fold differ. Raises ``InputError``
     for missing columns or an empty table.
     """
-    missing = {"fold", "stage", "epoch", "loss"} - set(history.columns)
+    history = history.rename(columns={"stage": "phase"})  # what earlier versions wrote
+    missing = {"fold", "phase", "epoch", "loss"} - set(history.columns)
     if missing or history.empty:
         raise InputError(
             "has no rows" if history.empty else f"has no column {', '.join(sorted(missing))}",
             where="training history",
             remedy="give the history that fit returned, with the fold added",
         )
-    measured = "auc" in history and history["auc"].notna().any()
+    measured = "auc" in history and bool(history["auc"].notna().any())
     with styled():
         figure = new_picture(9.6 if measured else 5.2, 3.6)
         places = figure.subplots(1, 1 + measured, squeeze=False)[0]
@@ -39,7 +40,7 @@ def draw_training(history: pd.DataFrame, *, title: str = "") -> Figure:
                 0.5, color=INK, linewidth=0.8, linestyle=":"
             )
         for number, (fold, rows) in enumerate(history.groupby("fold")):
-            rows = rows.sort_values(["stage", "epoch"])
+            rows = rows.sort_values(["phase", "epoch"])
             epoch, colour = np.arange(1, len(rows) + 1), FOLDS[number % len(FOLDS)]
             places[0].plot(epoch, rows["loss"], color=colour, marker="o", markersize=3, label=f"fold {fold}")
             if measured:
@@ -49,7 +50,7 @@ def draw_training(history: pd.DataFrame, *, title: str = "") -> Figure:
                     epoch, values, color=colour, marker="o", markersize=3, label=f"fold {fold}: best {values[best]:.4f}"
                 )
                 places[1].plot(epoch[best], values[best], "o", markersize=9, markerfacecolor="none", markeredgecolor=colour)
-            ends = np.flatnonzero(np.diff(rows["stage"].to_numpy())) + 1.5
+            ends = np.flatnonzero(np.diff(rows["phase"].to_numpy())) + 1.5
             for place in places if number == 0 else ():
                 for end in ends:
                     place.axvline(end, color=FAINT, linewidth=1, linestyle="--")

@@ -6,6 +6,7 @@ import torch
 from matplotlib.figure import Figure
 
 from seti_utils.data.cadence import PANELS, SHAPE
+from seti_utils.data.sources import Source
 from seti_utils.data.tables import refuse
 from seti_utils.errors import InputError
 from seti_utils.pictures.style import INK, NEGATIVE, OFF_COLOUR, ON_COLOUR, POSITIVE, new_picture, styled
@@ -21,7 +22,7 @@ WORDS = {1.0: ("positive", POSITIVE), 0.0: ("negative", NEGATIVE)}
 
 
 def draw_gallery(
-    source: object,
+    source: Source,
     scores: pd.DataFrame,
     *,
     count: int = 12,
@@ -30,7 +31,7 @@ def draw_gallery(
     view: str = "cleaned",
     title: str = "",
     label: str = "score",
-    less_sky: object | None = None,
+    less_sky: Source | None = None,
 ) -> Figure:
     """The ``count`` highest-scoring cadences of a score table, best first; the lowest with ``lowest``.
 
@@ -57,7 +58,7 @@ def draw_gallery(
         places = figure.subplots(rows, columns, squeeze=False).ravel()
         for rank, (place, cadence, row) in enumerate(zip(places, cadences, chosen.to_dict("records"), strict=False), 1):
             draw_stack(place, cadence, view)
-            word, colour = WORDS.get(row.get("target"), ("", INK))
+            word, colour = WORDS.get(row.get("target", np.nan), ("", INK))
             place.set_title(f"{rank}. {row['id']}", fontsize=8, pad=13)
             place.text(0, 1.015, f"{label} {row['score']:.4f}", transform=place.transAxes, fontsize=8, va="bottom")
             place.text(
@@ -82,7 +83,7 @@ def draw_gallery(
     return figure
 
 
-def read_cadences(source: object, ids: pd.Series) -> np.ndarray:
+def read_cadences(source: Source, ids: pd.Series) -> np.ndarray:
     """The cadences of ``ids``, float16 ``(N, 6, 273, 256)``, from a source that holds them."""
     if tuple(source.panels) != tuple(range(PANELS)):
         raise InputError(
@@ -90,7 +91,7 @@ def read_cadences(source: object, ids: pd.Series) -> np.ndarray:
             where="gallery",
             remedy="open the files, or a store packed with all six panels",
         )
-    rows = pd.Index(np.asarray(source.ids, dtype=str)).get_indexer(ids.astype(str))
+    rows = pd.Index(np.asarray(source.ids, dtype=str)).get_indexer(pd.Index(ids.astype(str)))
     refuse(rows < 0, ids, "are not among the files", "gallery", "give the table and the files of one data set")
     out = torch.empty((len(rows), *SHAPE), dtype=torch.float16)
     source.read_into(rows.tolist(), out)

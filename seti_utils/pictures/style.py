@@ -3,6 +3,7 @@
 import io
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib import rc_context
@@ -10,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from seti_utils.files import replacing
 
@@ -22,7 +23,7 @@ INK, FAINT, ARROW = "#22282E", "#C9D0D6", "#00B4D8"
 WATERFALL = "inferno"
 """Dark noise, bright signal, monotonous in lightness: readable in grey and by colour-blind people."""
 
-LOOK = {
+LOOK: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
     "axes.titlesize": 10.5,
@@ -51,7 +52,7 @@ LOOK = {
 class Picture(Figure):
     """A matplotlib figure without pyplot: nothing global is touched, and any notebook shows it as a PNG."""
 
-    def __init__(self, *args: object, **options: object):
+    def __init__(self, *args: Any, **options: Any):
         super().__init__(*args, **options)
         FigureCanvasAgg(self)
 
@@ -88,8 +89,8 @@ def png_bytes(figure: Figure, colours: int | None = 256) -> bytes:
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
         figure.savefig(raw, format="rgba", dpi=figure.dpi)
-    size = tuple(int(length) for length in figure.canvas.get_width_height())
-    image = Image.frombytes("RGBA", size, raw.getvalue()).convert("RGB")
+    width, height = figure.canvas.get_width_height()
+    image = Image.frombytes("RGBA", (int(width), int(height)), raw.getvalue()).convert("RGB")
     if colours is not None:
         image = reduce_colours(image, colours)
     out = io.BytesIO()
@@ -113,7 +114,7 @@ def reduce_colours(image: Image.Image, colours: int) -> Image.Image:
     sample = np.repeat(found, np.ceil(np.sqrt(counts)).astype(int), axis=0)[None]
     cut = Image.fromarray(sample).quantize(colours - len(flat), method=Image.Quantize.MEDIANCUT).getpalette()
     palette = np.concatenate([flat, np.array(cut, np.uint8).reshape(-1, 3)])[:colours]
-    nearest = cKDTree(palette).query(found)[1].astype(np.uint8)
+    nearest = np.asarray(KDTree(palette).query(found)[1], np.uint8)
     reduced = Image.fromarray(nearest[where.reshape(pixels.shape[:2])])
     reduced.putpalette(palette.tobytes())
     return reduced

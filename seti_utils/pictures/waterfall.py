@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 
 from seti_utils.data.cadence import DF_HZ, FREQ, HZ_PER_S_PER_CHANNEL_PER_PANEL, ON, PANEL_S, PANELS, TIME
 from seti_utils.errors import InputError
@@ -43,34 +44,33 @@ def draw_cadence(
     "heat": the raw panels in grey under ``heat`` (6, time, freq) in [0, 1], where a network looks.
     ``mark`` puts arrows where that track enters and leaves, if it is beyond doubt (``Emphasised.sure``).
     """
-    known = {"raw", "cleaned"} | ({"heat"} if heat is not None else set()) | ({"less sky"} if less_sky is not None else set())
-    if not views or not set(views) <= known:
-        raise InputError(f"views={views!r}", where="draw_cadence", remedy=f"choose from {', '.join(sorted(known))}")
     emphasised = emphasise(cadence) if mark or "cleaned" in views else None
+    shown = {"raw": cadence, "cleaned": emphasised.panels if emphasised else cadence}
+    shown |= {} if heat is None else {"heat": cadence}
+    shown |= {} if less_sky is None else {"less sky": less_sky}
+    if not views or not set(views) <= set(shown):
+        raise InputError(f"views={views!r}", where="draw_cadence", remedy=f"choose from {', '.join(sorted(shown))}")
     with styled():
         figure = new_picture(1.1 + 3.9 * len(views), 9.6)
-        figure.get_layout_engine().set(hspace=0, wspace=0.03, h_pad=0.03, rect=(0, 0, 1, 0.995))
+        figure.set_layout_engine("constrained", hspace=0, wspace=0.03, h_pad=0.03, rect=(0, 0, 1, 0.995))
         axes = figure.subplots(PANELS, len(views), sharex=True, squeeze=False)
         for column, view in enumerate(views):
-            panels = (
-                emphasised.panels if view == "cleaned" else np.asarray(less_sky if view == "less sky" else cadence, np.float32)
-            )
+            panels, places = np.asarray(shown[view], np.float32), list(axes[:, column])
             scale = sky_range(panels) if view == "less sky" else CLEANED_RANGE if view == "cleaned" else None
-            for panel, place in enumerate(axes[:, column]):
-                limits = scale or contrast(panels[panel])
-                image = draw_panel(place, panels[panel], panel, limits)
-                if view == "heat":
-                    image.set_cmap("gray")
-                    draw_heat(place, heat[panel], panel)
+            images = [draw_panel(place, panels[n], n, scale or contrast(panels[n])) for n, place in enumerate(places)]
+            for panel, place in enumerate(places):
                 place.tick_params(labelleft=column == 0)
                 place.axvline(0, color=ON_COLOUR if panel in ON else OFF_COLOUR, linewidth=5)
                 if column == 0:
                     tag_panel(place, panel)
-            finish_column(axes[:, column], view, emphasised if mark else None)
+                if view == "heat" and heat is not None:
+                    images[panel].set_cmap("gray")
+                    draw_heat(place, heat[panel], panel)
+            finish_column(places, view, emphasised if mark else None)
             if scale:
-                bar = figure.colorbar(image, ax=axes[:, column], shrink=0.35, aspect=30, pad=0.02, extend="both")
+                bar = figure.colorbar(images[-1], ax=places, shrink=0.35, aspect=30, pad=0.02, extend="both")
                 bar.set_label("standard deviations of the noise")
-                bar.outline.set_visible(False)
+                bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]  # a spine, not a list of them
         if title:
             figure.suptitle(title, fontsize=12, fontweight="bold", color=INK, x=0.01, ha="left")
         if mark and emphasised.sure:
@@ -83,7 +83,7 @@ def sky_range(panels: np.ndarray) -> tuple[float, float]:
     return 0.0, max(FAINTEST, float(np.quantile(panels.reshape(len(panels), -1), 0.999, axis=1).max()))
 
 
-def draw_panel(axes: Axes, panel: np.ndarray, number: int, limits: tuple[float, float]) -> object:
+def draw_panel(axes: Axes, panel: np.ndarray, number: int, limits: tuple[float, float]) -> AxesImage:
     """One panel ``(273, 256)`` at its place in frequency [channels] and time [s]."""
     start = number * PANEL_S
     image = axes.imshow(
@@ -147,7 +147,11 @@ def finish_column(axes: Sequence[Axes], view: str, emphasised: Emphasised | None
         place.tick_params(bottom=False)
     centre = FREQ / 2
     top = axes[0].secondary_xaxis(
-        "top", functions=(lambda channel: (channel - centre) * DF_HZ / 1e6, lambda mhz: mhz * 1e6 / DF_HZ + centre)
+        "top",
+        functions=(
+            lambda channel: (np.asarray(channel) - centre) * DF_HZ / 1e6,
+            lambda mhz: np.asarray(mhz) * 1e6 / DF_HZ + centre,
+        ),
     )
     top.set_xticks([-0.3, -0.2, -0.1, 0, 0.1, 0.2, 0.3])
     top.set_xlabel("MHz from the centre", labelpad=4)

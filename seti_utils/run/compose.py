@@ -77,11 +77,8 @@ def panels_of(config: Config) -> tuple[int, ...]:
 
 def network_of(config: Config, weights: Path | None) -> Classifier | Detector:
     """The untrained or pretrained network; ``weights`` is a folder to look for pretrained files in."""
-    find = config.pretrained and weights is not None
-    start = {
-        "pretrained_file": find_weights(weights, *weight_names(config.backbone)) if find else None,
-        "pretrained": config.pretrained,
-    }
+    found = find_weights(weights, *weight_names(config.backbone)) if config.pretrained and weights is not None else None
+    start: dict[str, Any] = {"pretrained_file": found, "pretrained": config.pretrained}
     channels = len(parse_layout(config.layout))
     if config.detect:
         body = make_body(config.backbone, STRIPS, drop_path_rate=config.drop_path_rate or 0.0, **start)

@@ -88,10 +88,10 @@ class FoldRun:
         position, states = self.resumed(say)
         with stop_on_signal() as signalled:
             reason = first_reason(signalled, stop)
-            for phase in self.phases[position.stage :]:
+            for phase in self.phases[position.phase :]:
                 position = self.train_phase(phase, position, states, self.now_and_then(reason), say)
                 states = None
-                position.next_stage()
+                position.next_phase()
         if isinstance(self.config.adapt, specs.AdaBN):
             self.load_weights(BEST)
             adapt_batchnorm(self.model, self.lessons.test_images())
@@ -107,7 +107,7 @@ class FoldRun:
         if not found:
             return Position(), None
         position, states, meta = found
-        say(f"resuming at stage {position.stage + 1}, epoch {position.epoch + 1}, step {position.step}")
+        say(f"resuming at phase {position.phase + 1} of {len(self.phases)}, epoch {position.epoch + 1}, step {position.step}")
         if meta.get("ranks", self.team.world) != self.team.world:
             say(f"begun by {meta['ranks']} processes, resumed by {self.team.world}: each row still comes once an epoch")
         return position, states
@@ -167,8 +167,8 @@ class FoldRun:
         """Weights and history after an epoch."""
         if not self.team.leads:
             return
-        meta = self.meta | {"stage": row["stage"], "epoch": row["epoch"], "auc": row.get("auc")}
-        phase, last = self.phases[row["stage"]], self.phases[-1]
+        meta = self.meta | {"phase": row["phase"], "epoch": row["epoch"], "auc": row.get("auc")}
+        phase, last = self.phases[row["phase"]], self.phases[-1]
         adapted = phase.kind == "adapt"
         for name in (ADAPTED,) if adapted else (LAST, *([BEST] if better else [])):
             save_weights(self.folder / name, network, meta)
@@ -176,7 +176,7 @@ class FoldRun:
         known = f"AUC {row['auc']:.4f} [{row['auc_low']:.3f}, {row['auc_high']:.3f}]" if "auc" in row else "AUC undefined"
         say(
             f"fold {self.run.fold} seed {self.run.seed} epoch {phase.before + row['epoch'] + 1} of {last.before + last.epochs} "
-            f"(stage {row['stage'] + 1} of {len(self.phases)}): "
+            f"(phase {row['phase'] + 1} of {len(self.phases)}): "
             f"loss {row['loss']:.4f}  {known}" + ("  best" if better else "")
         )
 

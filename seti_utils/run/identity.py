@@ -225,7 +225,9 @@ class Run:
         self.refuse_other(meta, home, inputs, folds=False)
         if not metas and not self.runtime.partial:
             stands = (
-                f"its best weights are of stage {meta['stage'] + 1}, epoch {meta['epoch'] + 1}" if "epoch" in meta else "begun"
+                f"its best weights are of phase {meta.get('phase', meta.get('stage', 0)) + 1}, epoch {meta['epoch'] + 1}"
+                if "epoch" in meta
+                else "begun"
             )
             raise InputError(
                 f"the training of {self.title} is not finished: {stands}",

@@ -1,7 +1,7 @@
 """Score tables: one row per cadence, and in every row where its score comes from."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,7 @@ PARTIAL = " partial"
 
 
 def make_scores(
-    ids: Sequence[str],
+    ids: Collection[str],
     score: np.ndarray,
     *,
     fold: int | np.ndarray,
@@ -109,7 +109,7 @@ def read_scores(path: str | Path, any_scale: bool = False) -> pd.DataFrame:
     return check_scores(table, path).reset_index(drop=True)
 
 
-def gather_folds(tables: Sequence[pd.DataFrame], ids: Sequence[str], where: object = "out-of-fold table") -> pd.DataFrame:
+def gather_folds(tables: Sequence[pd.DataFrame], ids: Collection[str], where: object = "out-of-fold table") -> pd.DataFrame:
     """Out-of-fold table: the folds' validation tables as one, with exactly one row for each of ``ids``, in their order.
 
     ``ids`` are the training ids (or those of the folds that were run). Raises ``InputError``, with counts and the

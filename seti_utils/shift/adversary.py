@@ -1,10 +1,10 @@
 """Adversarial validation: can a model tell a row's split, by what, and how much should each training row weigh?"""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.inspection import permutation_importance
 from sklearn.linear_model import LogisticRegression
@@ -43,7 +43,7 @@ class Adversary:
         return self.low > 0.5
 
 
-def adversarial_folds(is_test: Sequence[float], groups: Sequence | None = None, *, folds: int = 5, seed: int = 0) -> np.ndarray:
+def adversarial_folds(is_test: ArrayLike, groups: ArrayLike | None = None, *, folds: int = 5, seed: int = 0) -> np.ndarray:
     """The fold (N,) of every row, stratified by split; rows of a group (the same sky) share one.
 
     Without groups a model may recognise a *band* that it has seen in one split only, and the AUC says more about
@@ -57,15 +57,20 @@ def adversarial_folds(is_test: Sequence[float], groups: Sequence | None = None, 
             where="adversarial validation",
             remedy=f"give at least {FEWEST} of each",
         )
-    return stratified_folds(is_test, folds, seed) if groups is None else grouped_folds(is_test, groups, folds, seed)
+    labels = is_test.tolist()
+    return (
+        stratified_folds(labels, folds, seed)
+        if groups is None
+        else grouped_folds(labels, np.asarray(groups).tolist(), folds, seed)
+    )
 
 
 def boosted(
     features: pd.DataFrame,
-    is_test: Sequence[float],
+    is_test: ArrayLike,
     folds: np.ndarray,
     *,
-    groups: Sequence | None = None,
+    groups: ArrayLike | None = None,
     repeats: int = 2,
     seed: int = 0,
 ) -> Adversary:
@@ -92,7 +97,7 @@ def boosted(
             lost = permutation_importance(
                 model, value[held], is_test[held], scoring="roc_auc", n_repeats=repeats, random_state=seed
             )
-            losses.append(lost.importances_mean)
+            losses.append(np.asarray(lost["importances_mean"]))
     importance = None
     if losses:
         table = pd.DataFrame({"feature": features.columns, "importance": np.mean(losses, 0), "scatter": np.std(losses, 0)})
@@ -105,7 +110,7 @@ def judged(
     raw: np.ndarray,
     is_test: np.ndarray,
     folds: np.ndarray,
-    groups: Sequence | None,
+    groups: ArrayLike | None,
     importance: pd.DataFrame | None = None,
 ) -> Adversary:
     """Out-of-fold scores of a model as an :class:`Adversary`: calibrated fold by fold on the other folds' scores."""
@@ -118,7 +123,7 @@ def judged(
     return Adversary(name, score, *auc_interval(is_test, raw, groups), importance)
 
 
-def density_weights(score: Sequence[float], is_test: Sequence[float], limits: tuple[float, float] = LIMITS) -> np.ndarray:
+def density_weights(score: ArrayLike, is_test: ArrayLike, limits: tuple[float, float] = LIMITS) -> np.ndarray:
     """Weight of every training row: the density ratio p / (1 - p), clipped, with mean 1; NaN for test rows. (N,)
 
     ``score`` is a calibrated probability of "test" (``Adversary.score``); the splits' sizes are taken out of it, so
@@ -130,7 +135,7 @@ def density_weights(score: Sequence[float], is_test: Sequence[float], limits: tu
     return np.where(train, ratio / ratio[train].mean(), np.nan)
 
 
-def effective_rows(weight: Sequence[float]) -> float:
+def effective_rows(weight: ArrayLike) -> float:
     """How many equally weighted rows carry as much information (Kish 1965): (sum w)² / sum w²."""
     weight = np.asarray(weight, np.float64)
     weight = weight[np.isfinite(weight)]
@@ -191,7 +196,7 @@ def choose_validation(
 
 
 def mean_adversary(
-    first: Adversary, second: Adversary, is_test: np.ndarray, folds: np.ndarray, groups: Sequence | None = None
+    first: Adversary, second: Adversary, is_test: np.ndarray, folds: np.ndarray, groups: ArrayLike | None = None
 ) -> Adversary:
     """Both opinions as one: the mean of their logits, calibrated again."""
     return judged("both together", sigmoid((logits(first.score) + logits(second.score)) / 2), is_test, folds, groups)

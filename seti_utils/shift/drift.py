@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy.stats import ks_2samp
 
 from seti_utils.data.sources import Source
@@ -22,13 +23,13 @@ BLIND = 0.5
 """Intervals of a share that are wider than this say nothing: the model hardly tells the classes apart."""
 
 
-def scores_section(oof: pd.DataFrame, test: pd.DataFrame, name: str, hidden: Sequence[float] | None = None) -> Section:
+def scores_section(oof: pd.DataFrame, test: pd.DataFrame, name: str, hidden: ArrayLike | None = None) -> Section:
     """Score distributions, and the test's share of positives estimated from them.
 
     ``oof`` (with targets) and ``test`` are score tables of one model; ``hidden`` are the test rows' true targets, in
     the order of ``test``, where a synthetic sky tells them.
     """
-    distance, above = ks_2samp(oof["score"], test["score"]).statistic, [(table["score"] > 0.5).mean() for table in (oof, test)]
+    distance, above = ks_2samp(oof["score"], test["score"])[0], [(table["score"] > 0.5).mean() for table in (oof, test)]
     section = Section("Scores and the test's share of positives")
     section.sentences.append(
         f"{name}: {above[0]:.1%} of {len(oof):,} out-of-fold scores and {above[1]:.1%} of {len(test):,} test scores are "
@@ -42,7 +43,7 @@ def scores_section(oof: pd.DataFrame, test: pd.DataFrame, name: str, hidden: Seq
         section.verdict = f"Share of positives in the test: {problem.problem}."
         return section
     train = float(oof["target"][hard].mean())
-    truth = None if hidden is None else float(np.mean(hidden))
+    truth = None if hidden is None else float(np.mean(np.asarray(hidden, np.float64)))
     named = "; ".join(f"{one.method} {one.value:.1%} [{one.low:.1%}, {one.high:.1%}]" for one in priors)
     blind = all(one.high - one.low > BLIND for one in priors)
     section.verdict = (
@@ -62,7 +63,7 @@ def scores_section(oof: pd.DataFrame, test: pd.DataFrame, name: str, hidden: Seq
     return section
 
 
-def calibration_section(oofs: Sequence[pd.DataFrame], test: tuple[pd.DataFrame, Sequence[float]] | None = None) -> Section:
+def calibration_section(oofs: Sequence[pd.DataFrame], test: tuple[pd.DataFrame, ArrayLike] | None = None) -> Section:
     """Reliability of every model out of fold; and on the test of a sky, (scores, hidden targets)."""
     section, results = Section("Calibration"), {}
     for name, oof in zip(member_names(oofs), oofs, strict=True):

@@ -1,16 +1,15 @@
 """How different two groups of rows are: Cliff's delta and AUC, with intervals that know of rows that belong together."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy.stats import norm
 
 from seti_utils.errors import InputError
 from seti_utils.stats.intervals import auc_error
 
 
-def effect_sizes(features: pd.DataFrame, target: Sequence[float], groups: Sequence | None = None) -> pd.DataFrame:
+def effect_sizes(features: pd.DataFrame, target: ArrayLike, groups: ArrayLike | None = None) -> pd.DataFrame:
     """Cliff's delta of every column between rows with ``target`` 1 and 0, the largest in size first.
 
     Delta is 2 AUC - 1: the probability that a row of group 1 has the higher value less that of the lower one; 0 is

@@ -162,7 +162,7 @@ class Panel:
 
     def reorder(self) -> None:
         """Other rows, or another order: begin at the first."""
-        self.ids = self.explorer.ids(self.split.value, self.order.value)
+        self.ids = self.explorer.ids(str(self.split.value), str(self.order.value))
         if not self.ids:
             self.said.value = "No such rows: choose another split or order."
             return

@@ -1,10 +1,11 @@
 """The leaks a competition may have: does anything but the pixels give the label away?"""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy.stats import norm
 
 from seti_utils.stats.intervals import auc_error
@@ -24,7 +25,7 @@ def file_times(paths: Sequence[str]) -> np.ndarray:
     return np.array([os.stat(path).st_mtime_ns / 1e9 for path in paths], dtype=np.float64)
 
 
-def check_leaks(target: Sequence[float], signs: dict[str, Sequence[float]]) -> pd.DataFrame:
+def check_leaks(target: ArrayLike, signs: Mapping[str, ArrayLike]) -> pd.DataFrame:
     """For each sign (a number per training row), whether it gives the label away.
 
     Columns: sign, auc (of the label by the sign; 0.5 says nothing, 0 as much as 1), low, high (95 %), leak, verdict in
@@ -67,7 +68,7 @@ CURES = {
 """What to do against each leak."""
 
 
-def leak_signs(features: pd.DataFrame, paths: Sequence[str], places: Sequence[int]) -> dict[str, np.ndarray]:
+def leak_signs(features: pd.DataFrame, paths: Sequence[str], places: ArrayLike) -> dict[str, np.ndarray]:
     """The known leaks of training rows: panel mean and σ, the file's modification time; and the place in the table."""
     return {
         "panel mean": features["mean"].to_numpy(),

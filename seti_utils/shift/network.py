@@ -1,9 +1,11 @@
 """Adversarial validation by a small network on panels, and any network's Grad-CAM."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from seti_utils.data.batches import Batch, epoch_order
@@ -40,10 +42,10 @@ def small_network(seed: int) -> Classifier:
     return build_model(BACKBONE, 6, drop_rate=0.2).to(memory_format=torch.channels_last)
 
 
-def resident(panels: Tensor, target: np.ndarray, order: Sequence[int], batch: int) -> list[Batch]:
+def resident(panels: Tensor, target: ArrayLike, order: ArrayLike, batch: int) -> list[Batch]:
     """Batches of panels that lie in memory; the same panels, so ``order`` may be in any order and as long as it likes."""
-    target, order = torch.as_tensor(target, dtype=torch.float32), torch.as_tensor(np.array(order))
-    return [Batch(panels[rows], target[rows], rows, SIX) for rows in order.split(batch)]
+    y = torch.as_tensor(np.asarray(target), dtype=torch.float32)
+    return [Batch(panels[rows], y[rows], rows, SIX) for rows in torch.as_tensor(np.array(order)).split(batch)]
 
 
 def trained_network(
@@ -88,7 +90,7 @@ def network_adversary(
     is_test: np.ndarray,
     folds: np.ndarray,
     *,
-    groups: Sequence | None = None,
+    groups: ArrayLike | None = None,
     epochs: int = 5,
     seed: int = 0,
     device: str | torch.device = "cpu",
@@ -127,9 +129,13 @@ class GradCAM:
 
     def __call__(self, x_BPTF: Tensor) -> Tensor:
         kept: list[Tensor] = []
+
+        def keep(module: nn.Module, given: object, maps: Any) -> None:
+            kept.append(maps)
+
         with torch.enable_grad():
             image = self.as_image(x_BPTF).detach().requires_grad_()
-            hook = self.stage(image).register_forward_hook(lambda module, given, maps: kept.append(maps))
+            hook = self.stage(image).register_forward_hook(keep)
             try:
                 logit = self.model.eval()(image)
             finally:

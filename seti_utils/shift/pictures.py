@@ -23,10 +23,10 @@ def draw_effects(effects: pd.DataFrame, *, count: int = 16, title: str = "Statis
         figure = new_picture(6.6, 0.6 + 0.26 * len(shown))
         axes = open_axes(figure.subplots(), title, "Cliff's delta (lower in test ← 0 → higher in test)", "")
         axes.axvline(0, color=INK, linewidth=0.8)
-        for place, row in enumerate(shown.itertuples()):
-            colour = TEST if row.sure else "#8A949C"
-            axes.plot([row.low, row.high], [place, place], color=colour, linewidth=2, solid_capstyle="round")
-            axes.plot(row.delta, place, "o", color=colour, markersize=5)
+        for place, (low, high, delta, sure) in enumerate(shown[["low", "high", "delta", "sure"]].to_numpy()):
+            colour = TEST if sure else "#8A949C"
+            axes.plot([low, high], [place, place], color=colour, linewidth=2, solid_capstyle="round")
+            axes.plot(delta, place, "o", color=colour, markersize=5)
         axes.set_yticks(range(len(shown)), shown["feature"])
         reach = max(0.15, float(np.abs(shown[["low", "high"]].to_numpy()).max()) * 1.08)
         axes.set_xlim(-min(reach, 1.02), min(reach, 1.02))

@@ -95,7 +95,7 @@ def table_html(caption: str, table: pd.DataFrame) -> str:
     """A table as HTML: numbers to the right, words to the left, floats in four digits."""
     words = {name: not pd.api.types.is_numeric_dtype(table[name]) or table[name].dtype == bool for name in table}
     kind = {name: ' class="words"' if words[name] else "" for name in table}
-    head = "".join(f"<th{kind[name]}>{text(HEADS.get(name, name))}</th>" for name in table)
+    head = "".join(f"<th{kind[name]}>{text(HEADS.get(str(name), str(name)))}</th>" for name in table)
     rows = [
         "".join(f"<td{kind[name]}>{text(shown(value))}</td>" for name, value in row.items()) for row in table.to_dict("records")
     ]

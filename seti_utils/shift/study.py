@@ -63,7 +63,7 @@ def statistics_section(sample: Sample, groups: np.ndarray | None) -> tuple[Secti
         ("The largest effects with 95 % intervals.", pictures.draw_effects(effects)),
         (
             "Distributions of the six largest effects; values beyond the ends are counted at the ends.",
-            pictures.draw_distributions(sample.features, sample.is_test, effects["feature"]),
+            pictures.draw_distributions(sample.features, sample.is_test, effects["feature"].tolist()),
         ),
     ]
     section.tables.append(("The ten largest effects", effects.head(10)))
@@ -90,7 +90,7 @@ def leaks_section(sample: Sample, paths: Sequence[str], raw: pd.DataFrame | None
     rows = sample.rows("train")
     table = sample.table.iloc[rows]
     features = (sample.features.iloc[rows] if raw is None else raw).reset_index(drop=True)
-    leaks = check_leaks(table["target"], leak_signs(features, [paths[row] for row in table["row"]], table["row"]))
+    leaks = check_leaks(table["target"], leak_signs(features, [paths[int(row)] for row in table["row"]], table["row"].to_numpy()))
     section = Section(
         "Leaks",
         leak_sentence(leaks),
@@ -180,13 +180,14 @@ def adversarial_section(
     section.pictures.append(
         ("How well train and test rows are told apart, and the scores by split.", pictures.draw_adversaries(found, is_test))
     )
-    section.pictures.append(
-        (
-            "Loss of AUC in rows that the model did not see; whiskers: scatter over the folds.",
-            pictures.draw_importance(found[0].importance),
+    if found[0].importance is not None:
+        section.pictures.append(
+            (
+                "Loss of AUC in rows that the model did not see; whiskers: scatter over the folds.",
+                pictures.draw_importance(found[0].importance),
+            )
         )
-    )
-    if model is not None:
+    if model is not None and held is not None:
         section.pictures.append(heat_picture(sample, best, model, held, device))
     for split, lowest, words in (
         ("test", True, "Test rows that look most like train"),

@@ -31,7 +31,7 @@ def repeated(times: np.ndarray) -> np.ndarray:
     return np.repeat(np.arange(len(times)), times)
 
 
-def quantile_interval(values: ArrayLike, level: float = 0.95) -> tuple[Any, Any]:
+def quantile_interval(values: Sequence[ArrayLike], level: float = 0.95) -> tuple[Any, Any]:
     """Low and high end of the middle ``level`` of ``values`` along their first axis; NaN does not count."""
     low, high = np.nanquantile(np.asarray(values, np.float64), [(1 - level) / 2, (1 + level) / 2], axis=0)
     return (float(low), float(high)) if low.ndim == 0 else (low, high)

@@ -32,7 +32,7 @@ def partners(batch: int, generator: Generator) -> Tensor:
 def gamma(shape_parameter: Tensor, generator: Generator) -> Tensor:
     """Gamma(shape_parameter, scale 1) of the parameter's shape and dtype."""
     # torch.distributions calls the same sampler, but its public face takes no generator.
-    return torch._standard_gamma(shape_parameter, generator=generator)
+    return torch._standard_gamma(shape_parameter, generator=generator)  # pyright: ignore[reportPrivateImportUsage]
 
 
 def beta(alpha: float, batch: int, generator: Generator) -> Tensor:

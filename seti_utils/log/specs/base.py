@@ -23,6 +23,7 @@ class Spec:
     ``words`` what it is. Raises ``InputError`` for a setting whose value its annotation does not allow.
     """
 
+    __dataclass_fields__: ClassVar[dict[str, Any]]
     does: ClassVar[str | None] = None
     caller: ClassVar[tuple[str, ...]] = ()
     words: ClassVar[str]
@@ -64,7 +65,7 @@ class Spec:
 def settings_of(spec: type[Spec]) -> dict[str, Any]:
     """The annotations of a feature's settings, by name."""
     hints = typing.get_type_hints(spec, include_extras=True)
-    return {field.name: hints[field.name] for field in fields(spec)}  # type: ignore[arg-type]  # a dataclass by __init_subclass__
+    return {field.name: hints[field.name] for field in fields(spec)}
 
 
 def features_of(hint: object) -> list[type[Spec]]:
