@@ -1,11 +1,13 @@
 """Kernel folders: reproducible, small, complete, and checked before they are pushed."""
 
+import io
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import zipfile
 
 import pytest
 from local_kaggle.fixtures import ROOT, built, kernel, notebook, repository  # noqa: F401 - fixtures
@@ -42,6 +44,13 @@ def test_the_same_sources_make_the_same_bytes(built, repository, tmp_path):
 
 def test_a_kernel_stays_small(built):
     assert built.size < 400_000
+
+
+def test_the_laptops_side_stays_here():
+    with zipfile.ZipFile(io.BytesIO(package_archive())) as archive:
+        names = archive.namelist()
+    assert "seti_utils/session/runfile.py" in names and "seti_utils/commands/train.py" in names
+    assert not [name for name in names if name.startswith(("seti_utils/kaggle/", "seti_utils/commands/kaggle/"))]
 
 
 def test_another_package_makes_another_archive(tmp_path):

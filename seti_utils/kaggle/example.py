@@ -9,7 +9,7 @@ HEADER = """# {name}: {title}.
 # {kernels} kernels in {stages} stages, written by `python -m seti_utils kaggle chain --example {name}`; edit it freely.
 #
 # 1. python -m seti_utils kaggle weights {roots}       pretrained weights as a dataset of yours, once
-# 2. python -m seti_utils kaggle chain {name}.yaml     with --dry-run first; again after any interruption: it goes on
+# 2. python -m seti_utils kaggle chain {name}.yaml     with --dry-run first; again after any interruption: it resumes
 # 3. python -m seti_utils {last}
 at_once: 2                # runs at a time; the site allows two GPU sessions
 sessions: 6               # a training that meets its time budget is pushed again, up to so many sessions in all
