@@ -78,7 +78,7 @@ def test_from_two_folds_to_a_score(kaggle, one_thread, tmp_path, monkeypatch):
     assert sorted(kaggle.kernels.versions[kernels["infer", 0]][-1].files()) == ["output.tar", "run.json", "submission.csv"]
     assert kaggle.kernels.versions[kernels["infer", 0]][-1].request["kernelDataSources"] == [kernels["train", 0]]
     fold = homes["train", 1] / "sky_demo/fold1_seed2021"
-    assert {"best.pt", "oof.csv", "meta.json", "history.csv"} <= {path.name for path in fold.iterdir()}
+    assert {"best.safetensors", "oof.csv", "meta.json", "history.csv"} <= {path.name for path in fold.iterdir()}
     assert (
         read_run(homes["infer", 1])["fingerprint"] == json.loads((fold / "meta.json").read_text(encoding="utf-8"))["fingerprint"]
     )
