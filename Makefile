@@ -58,7 +58,7 @@ check: venv  ## what a reviewer would ask first: lint, format, types, dead code,
 	$(PY) -m ruff format --check .
 	$(PY) -m pyright --pythonpath $(PY)
 	$(PY) -c "from seti_utils.log.specs import SPECS; print(*(spec.does.split(':')[1] for spec in SPECS.values()), sep='\n')" > $(VENV)/features.py
-	$(PY) -m vulture seti_utils notebooks $(VENV)/features.py  # the log names what does the work of its features as text
+	$(PY) -m vulture seti_utils notebooks benchmarks $(VENV)/features.py  # the log names what does the work of its features as text
 	$(PY) -m deptry .
 
 .PHONY: test-setigen

@@ -98,6 +98,10 @@ class Classifier(nn.Module):
         output = self.head(F.dropout(self._embedding(image), self.drop_rate, self.training))
         return self.head.logit(output) if target is None else self.head.penalise(output, target)
 
+    def forward_raw(self, image: Tensor) -> Tensor:
+        """What the head gives, (B,) or (B, 2), as a timm network of the same weights does."""
+        return self.head(F.dropout(self._embedding(image), self.drop_rate, self.training))
+
     def features(self, image: Tensor) -> Tensor:
         """Embeddings (B, D) on which distances mean something: of a metric-learning head, on its sphere."""
         return self.head.embed(self._embedding(image))

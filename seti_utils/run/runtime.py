@@ -57,8 +57,8 @@ class Runtime:
 
     ``out`` is written to; ``runs`` are further folders in which trained weights are looked for. ``overrides`` replaces
     knobs of the experiment; they enter the fingerprint, so what was trained under them is never mistaken for the experiment
-    itself. ``incomplete`` leaves out cadences whose file is not there. ``stop_after`` is in seconds of wall-clock time. ``partial`` takes weights whose training is not finished, and
-    whatever is made with them says so. Raises ``InputError`` for a device that there cannot be and numbers out of range.
+    itself. ``incomplete`` leaves out cadences whose file is not there. ``stop_after`` is in seconds of wall-clock time. ``partial`` takes
+    weights whose training is not finished, and whatever is made with them says so. Folders may be given as text. Raises ``InputError`` for a device that there cannot be and numbers out of range.
     """
 
     data: Path | None = option(None, "the competition folder (default: $SETI_DATA, Kaggle's mounts, or ./data)")
@@ -103,6 +103,11 @@ class Runtime:
     )
 
     def __post_init__(self) -> None:
+        for each in fields(self):  # a person writes out="runs"
+            value = getattr(self, each.name)
+            if isinstance(each.metadata.get("option"), Option) and each.metadata["option"].read is Path and value is not None:
+                paths = tuple(map(Path, value)) if each.metadata["option"].several else Path(value)
+                object.__setattr__(self, each.name, paths)
         if not DEVICES.fullmatch(self.device):
             raise InputError(f"{self.device!r} is not a device", where="device", remedy="write auto, cpu, cuda or cuda:1")
         if self.workers is not None and self.workers < 1:
