@@ -1,5 +1,6 @@
 """What every reader of telescope files has in common: windows of total power in ascending frequency."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,7 +12,7 @@ PIECE_BYTES = 32 << 20
 """Most bytes that are read in one go."""
 
 
-class TelescopeFile:
+class TelescopeFile(ABC):
     """One observation. Subclasses set ``header`` and ``planes`` and give ``stored``, ``piece_rows`` and ``close``.
 
     A file is opened when its bytes are wanted and never locked.
@@ -22,10 +23,11 @@ class TelescopeFile:
     piece_rows: int = 1
     """Rows that are cheapest to read together."""
 
+    @abstractmethod
     def stored(self, rows: slice, channels: slice, plane: int) -> np.ndarray:
         """Values as they are stored, (rows, channels), any real dtype, frequencies in the file's own order."""
-        raise NotImplementedError
 
+    @abstractmethod
     def close(self) -> None:
         """Give back what the reader holds open; it opens again when it is asked."""
 
