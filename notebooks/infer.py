@@ -20,6 +20,7 @@ runs = ""  # where training wrote its artifacts; empty: find them (here, or amon
 overlap = ""  # folder of an overlap search, where the experiment looks at cleaned panels; empty: find it
 out = "."  # submission.csv and pictures go here
 overrides = ""  # the same as in training
+partial = ""  # "yes": also with folds whose training was stopped before its end; all that is written says so
 
 # %%
 import os
@@ -39,7 +40,7 @@ if find_spec("seti_utils") is None:
 from seti_utils.run.notebooks.session import session
 
 now = session(experiment, folds=folds, seeds=seeds, data=data, out=out, runs=runs,
-              overlap=overlap, overrides=overrides)
+              overlap=overlap, overrides=overrides, partial=partial)
 now.describe(recipe=False)
 
 # %%

@@ -114,3 +114,9 @@ def test_children_get_the_gpus_that_were_given_to_us(said, count, places, monkey
     folds = [words[words.index("--folds") + 1] for words, _ in jobs]
     assert sorted(",".join(folds).split(",")) == ["0", "1", "2"]
     assert all("cuda" not in words for words, _ in jobs), "each sees its own GPU as the first"
+
+
+def test_a_switch_among_a_notebooks_parameters_is_yes_or_empty():
+    assert Runtime.parsed(partial="yes").partial and not Runtime.parsed(partial="").partial
+    with pytest.raises(InputError, match="'no' is neither yes nor empty; write partial = \"yes\", or leave it empty"):
+        Runtime.parsed(partial="no")

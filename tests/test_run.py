@@ -26,22 +26,8 @@ from seti_utils.sky import make_sky
 
 ROOT = Path(__file__).parent.parent
 SMALL = {"backbone": "test_efficientnet", "pretrained": False, "epochs": 3, "batch": 8, "resize": edit(freq=32, time=32)}
-WORDS = [
-    "--set",
-    "backbone=test_efficientnet",
-    "--set",
-    "pretrained=False",
-    "--set",
-    "epochs=3",
-    "--set",
-    "batch=8",
-    "--set",
-    "resize.freq=32",
-    "--set",
-    "resize.time=32",
-    "--workers",
-    "1",
-]
+CHANGES = (f"{name}={value}" for name, value in SMALL.items() if name != "resize")
+WORDS = [word for change in (*CHANGES, "resize.freq=32", "resize.time=32") for word in ("--set", change)] + ["--workers", "1"]
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +41,18 @@ def quiet(line):
 
 def runtime(sky, out, **more):
     return Runtime(data=sky, out=out, workers=1, overrides=SMALL | more)
+
+
+def command(sky, out, *more, folds="0", ranks=None):
+    """The words of the real training command, of one process or of as many ranks as torchrun is to start."""
+    start = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks)] if ranks else []
+    where = ["--folds", folds, "--data", str(sky), "--out", str(out)]
+    return [sys.executable, *start, "-m", "seti_utils", "train", "exp0022", *where, *WORDS, *more]
+
+
+def run(words, **environment):
+    """The outcome of a command, with what it said."""
+    return subprocess.run(words, cwd=ROOT, capture_output=True, encoding="utf-8", timeout=600, env=os.environ | environment)
 
 
 def weights(folder, name="last.safetensors"):
@@ -89,33 +87,18 @@ def test_killed_in_cold_blood_it_goes_on_and_ends_the_same(sky, tmp_path):
     """SIGKILL to the real command, at whatever moment, until it has finished."""
     (whole,) = train("exp0022", [0], [7], runtime(sky, tmp_path / "whole"), say=quiet)
     out = tmp_path / "killed"
-    command = [
-        sys.executable,
-        "-m",
-        "seti_utils",
-        "train",
-        "exp0022",
-        "--folds",
-        "0",
-        "--seeds",
-        "7",
-        "--data",
-        str(sky),
-        "--out",
-        str(out),
-        *WORDS,
-    ]
+    words = command(sky, out, "--seeds", "7")
     environment = os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())}
     folder = out / "exp0022" / "fold0_seed7"
     for _ in range(3):
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        process = subprocess.Popen(words, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         before = modified(folder / "resume.pt")
         deadline = time.monotonic() + 600
         while process.poll() is None and modified(folder / "resume.pt") == before and time.monotonic() < deadline:
             time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
         process.communicate()
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, encoding="utf-8", timeout=600)
+    done = run(words, OMP_NUM_THREADS=environment["OMP_NUM_THREADS"])
     assert done.returncode == 0, done.stderr
     assert_same(weights(whole), weights(folder))
 
@@ -125,25 +108,7 @@ def modified(path):
 
 
 def test_the_command_line_stops_in_good_order(sky, tmp_path):
-    command = [
-        sys.executable,
-        "-m",
-        "seti_utils",
-        "train",
-        "exp0022",
-        "--folds",
-        "0",
-        "--data",
-        str(sky),
-        "--out",
-        str(tmp_path),
-        "--stop-after",
-        "1s",
-        *WORDS,
-        "--set",
-        "epochs=500",
-    ]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", timeout=600)
+    done = run(command(sky, tmp_path, "--stop-after", "1s", "--set", "epochs=500"))
     assert done.returncode == 75 and "same command goes on" in done.stderr and "Traceback" not in done.stderr
     assert (tmp_path / "exp0022" / "fold0_seed2021" / "resume.pt").exists()
 
@@ -208,79 +173,38 @@ def test_folds_that_predict_together_score_as_each_alone(sky, tmp_path):
 
 
 def test_two_ranks_train_one_run(sky, tmp_path):
-    command = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        "--nproc-per-node",
-        "2",
-        "-m",
-        "seti_utils",
-        "train",
-        "exp0022",
-        "--folds",
-        "0",
-        "--seeds",
-        "7",
-        "--data",
-        str(sky),
-        "--out",
-        str(tmp_path),
-        *WORDS,
-    ]
-    done = subprocess.run(
-        command, cwd=ROOT, capture_output=True, encoding="utf-8", timeout=600, env=os.environ | {"OMP_NUM_THREADS": "1"}
-    )
+    done = run(command(sky, tmp_path, "--seeds", "7", ranks=2), OMP_NUM_THREADS="1")
     assert done.returncode == 0, done.stderr[-2000:]
     folder = tmp_path / "exp0022" / "fold0_seed7"
     oof = pd.read_csv(folder / "oof.csv")
     assert len(oof) == 16 and oof["id"].is_unique and read_meta(folder)["ranks"] == 2
 
 
+def test_begun_by_two_ranks_it_goes_on_with_one(sky, tmp_path):
+    """Ended as two ranks, resumed as one: told, finished, every validation row scored once."""
+    folder = tmp_path / "exp0022" / "fold0_seed7"
+    words = command(sky, tmp_path, "--seeds", "7", "--set", "epochs=12", ranks=2)
+    process = subprocess.Popen(words, cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 600
+    while process.poll() is None and not (folder / "resume.pt").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.terminate()  # torchrun hands it on to its ranks
+    process.wait(600)
+    assert (folder / "resume.pt").exists(), "it was not ended in the middle"
+    said = []
+    train("exp0022", [0], [7], runtime(sky, tmp_path, epochs=12), say=said.append)
+    assert any("begun by 2 processes, resumed by 1" in line for line in said)
+    oof = pd.read_csv(folder / "oof.csv")
+    assert len(oof) == 16 and oof["id"].is_unique and read_meta(folder)["ranks"] == 1
+
+
 def test_one_fold_per_process(sky, tmp_path):
-    command = [
-        sys.executable,
-        "-m",
-        "seti_utils",
-        "train",
-        "exp0022",
-        "--folds",
-        "0,1",
-        "--launch",
-        "folds",
-        "--data",
-        str(sky),
-        "--out",
-        str(tmp_path),
-        *WORDS,
-    ]
-    done = subprocess.run(
-        command, cwd=ROOT, capture_output=True, encoding="utf-8", timeout=600, env=os.environ | {"OMP_NUM_THREADS": "1"}
-    )
+    done = run(command(sky, tmp_path, "--launch", "folds", folds="0,1"), OMP_NUM_THREADS="1")
     assert done.returncode == 0, done.stdout[-2000:]
     assert "[folds 0]" in done.stdout and "[folds 1]" in done.stdout
     assert all((tmp_path / "exp0022" / f"fold{fold}_seed2021" / "meta.json").exists() for fold in (0, 1))
 
 
 def test_a_failing_process_ends_the_launch(sky, tmp_path):
-    command = [
-        sys.executable,
-        "-m",
-        "seti_utils",
-        "train",
-        "exp0022",
-        "--folds",
-        "0,1",
-        "--launch",
-        "folds",
-        "--data",
-        str(sky),
-        "--out",
-        str(tmp_path),
-        *WORDS,
-        "--set",
-        "backbone=no_such_net",
-    ]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", timeout=600)
+    done = run(command(sky, tmp_path, "--launch", "folds", "--set", "backbone=no_such_net", folds="0,1"))
     assert done.returncode == 2 and "no_such_net" in done.stdout + done.stderr and "Traceback" not in done.stderr

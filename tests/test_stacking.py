@@ -141,3 +141,18 @@ def test_a_stack_without_out_of_fold_tables_or_cleaned_panels_is_refused(cleaned
     words[words.index("--stack") + 1] = str(tmp_path)
     assert main([*words, "--oof", *map(str, paths)]) != 0 and "no overlap search" in capsys.readouterr().err
     assert not (tmp_path / "out.csv").exists()
+
+
+def test_a_stack_by_the_coverage_of_other_data_is_refused(cleaned_sky, tmp_path, capsys):
+    """Equal ids, other arrays: the score tables say which they were made from, and so does the search."""
+    oofs, tests = members(60, 0, "a")[0], members(60, 1, "b", target=False)[0]
+    words = ["blend", "--stack", str(cleaned_sky[1]), "--out", str(tmp_path / "out.csv"), "--oof"]
+    for number, (oof, test) in enumerate(zip(oofs, tests, strict=True)):
+        for kind, table in (("oof", oof), ("test", test)):
+            write_scores(tmp_path / f"{kind}{number}.csv", table.assign(data="another", weights="w"))
+        words.append(str(tmp_path / f"oof{number}.csv"))
+        words.insert(1, str(tmp_path / f"test{number}.csv"))
+    assert main(words) != 0
+    said = capsys.readouterr().err
+    assert "searched other data: its train cadences" in said and "of the data that was scored" in said
+    assert not (tmp_path / "out.csv").exists()

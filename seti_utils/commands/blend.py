@@ -68,12 +68,12 @@ def handle(args: argparse.Namespace) -> None:
 
 def stacked(args: argparse.Namespace, tables: list) -> None:
     """The stack by coverage, or the mean of logits where it does not earn its place."""
-    from seti_utils.overlap.folder import read_groups
+    from seti_utils.overlap.folder import content_marks, read_groups
     from seti_utils.overlap.panels import read_covered
     from seti_utils.scores.ensemble import blend
     from seti_utils.scores.stacking import gain_of, stack
     from seti_utils.scores.submission import write_submission
-    from seti_utils.scores.tables import read_scores
+    from seti_utils.scores.tables import read_scores, same_data
     from seti_utils.stats.auc import auc
 
     if not args.oof or args.weights:
@@ -82,6 +82,14 @@ def stacked(args: argparse.Namespace, tables: list) -> None:
             remedy="give --oof, one table of each member, and no --weights",
         )
     oofs = [read_scores(path) for path in args.oof]
+    searched = content_marks(args.stack)
+    for split, scored in (("train", same_data(oofs, "blend --oof")), ("test", same_data(tables, "blend"))):
+        if scored and scored != searched.get(split, scored):
+            raise InputError(
+                f"searched other data: its {split} cadences have content {searched[split]}, the scores are of {scored}",
+                where=args.stack,
+                remedy="give the overlap folder of the data that was scored",
+            )
     own, test = stack(oofs, tables, read_covered(args.stack), groups=read_groups(args.stack).set_index("id")["group"])
     found, (gain, low, high) = auc(own["target"], own["score"]), gain_of(own, oofs)
     print(

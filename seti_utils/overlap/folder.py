@@ -46,6 +46,11 @@ def finished_search(folder: str | Path | None, competition: Competition | None =
     return folder
 
 
+def content_marks(folder: str | Path) -> dict[str, str]:
+    """The content's mark of every split that a finished search has seen; empty where an early version said none."""
+    return CLAIM.read(finished_search(folder) / DONE).get("content") or {}
+
+
 def read_pairs(folder: str | Path) -> pd.DataFrame:
     """``pairs.csv`` of a finished search: a, b, which (str), shift, columns, panels (int64), similarity (float64)."""
     return _table(finished_search(folder), PAIRS, PAIR_COLUMNS)

@@ -51,6 +51,13 @@ def option(default: object, help: str, read: Callable[[str], object] | None = Pa
     return field(default_factory=dict, metadata=about) if isinstance(default, dict) else field(default=default, metadata=about)
 
 
+def yes(name: str, text: str) -> bool:
+    """True: a switch among a notebook's parameters is empty or ``yes``. Raises ``InputError`` for anything else."""
+    if text != "yes":
+        raise InputError(f"{text!r} is neither yes nor empty", where=name, remedy=f'write {name} = "yes", or leave it empty')
+    return True
+
+
 @dataclass(frozen=True)
 class Runtime:
     """Folders, machine and budget of a run.
@@ -125,7 +132,7 @@ class Runtime:
         for name, text in texts.items():
             about = OPTIONS[name]
             if text:
-                given[name] = (about.read(text),) if about.several else about.read(text) if about.read else bool(text)
+                given[name] = (about.read(text),) if about.several else about.read(text) if about.read else yes(name, text)
         return cls(**given, overrides=parse_overrides(pairs))
 
     def words(self) -> list[str]:

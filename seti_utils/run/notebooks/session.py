@@ -94,6 +94,7 @@ def session(
     overlap: str = "",
     adversarial: str = "",
     stop_after: str = "",
+    partial: str = "",
 ) -> "Session":
     """The notebook's parameters, checked, as a :class:`Session`. Empty strings mean: find it."""
     name = LOG.find(experiment).name
@@ -106,6 +107,7 @@ def session(
         overlap=overlap or str(find_overlap() or ""),
         adversarial=adversarial,
         stop_after=stop_after,
+        partial=partial,
     )
     config = LOG.config(name, base.overrides)
     return Session(name, parse_folds(folds, config.folds), parse_seeds(seeds), base)
