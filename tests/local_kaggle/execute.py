@@ -13,15 +13,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 LONGEST_RUN = 600
-GUARD = '''"""Refuses every connection that leaves this machine."""
+CHECKOUT = Path(__file__).parents[2]
+GUARD = '''"""Refuses every connection that leaves this machine, and hides the checkout that `make venv` installed here."""
+import os
 import socket
+import sys
+
+sys.path[:] = [place for place in sys.path if os.path.realpath(place) != {checkout!r}]
 
 _connect = socket.socket.connect
 
 
 def connect(self, address):
     if self.family != socket.AF_UNIX and str(address[0]) not in ("127.0.0.1", "::1", "localhost"):
-        raise OSError(f"no network in this session: {address[0]}")
+        raise OSError(f"no network in this session: {{address[0]}}")
     return _connect(self, address)
 
 
@@ -46,7 +51,7 @@ class Execution:
         self.work.mkdir(parents=True)
         (folder / "home").mkdir()
         (folder / "guard").mkdir()
-        (folder / "guard" / "sitecustomize.py").write_text(GUARD, encoding="utf-8")
+        (folder / "guard" / "sitecustomize.py").write_text(GUARD.format(checkout=str(CHECKOUT.resolve())), encoding="utf-8")
         (folder / "notebook.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
         for name, source in mounts.items():
             self.mount(name, layout).symlink_to(Path(source).resolve(), target_is_directory=True)
