@@ -26,7 +26,8 @@ def handle(args: argparse.Namespace) -> None:
     from seti_utils.log.pages import LOG
 
     if args.markdown:
-        text = experiments_markdown(LOG, *(read_measured(args.measured) if args.measured else ()))
+        measured, budget = read_measured(args.measured) if args.measured else (None, "")
+        text = experiments_markdown(LOG, measured, budget)
         with replacing(args.markdown) as temporary:
             temporary.write_text(text, encoding="utf-8")
         print(f"wrote {args.markdown}")

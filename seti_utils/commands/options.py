@@ -4,6 +4,7 @@ import argparse
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from seti_utils.errors import InputError
 from seti_utils.files import require_writable
@@ -19,7 +20,7 @@ def add_coordinates(parser: argparse.ArgumentParser) -> None:
     add_seeds(parser)
 
 
-def add_seeds(parser: argparse.ArgumentParser) -> None:
+def add_seeds(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--seeds", action=SeedsAction, nargs="+", default=[2021], metavar="N", help="one run per fold and seed (default: 2021)"
     )
@@ -47,7 +48,7 @@ def add_era(parser: argparse.ArgumentParser) -> None:
 class SeedsAction(argparse.Action):
     """``--seeds 2021 5656`` or ``--seeds 2021,5656``."""
 
-    def __call__(self, parser, namespace, values, option_string=None):
+    def __call__(self, parser, namespace, values: Any, option_string=None):
         try:
             namespace.seeds = parse_seeds(" ".join(values))
         except InputError as error:
@@ -57,7 +58,7 @@ class SeedsAction(argparse.Action):
 class WeightsAction(argparse.Action):
     """``--weights FOLDER``; ``--weights none`` is ``--set pretrained=False``, so that it enters the fingerprint."""
 
-    def __call__(self, parser, namespace, values, option_string=None):
+    def __call__(self, parser, namespace, values: Any, option_string=None):
         if values == NO_WEIGHTS:
             namespace.set = [*namespace.set, *RANDOM_START]
         namespace.weights = None if values == NO_WEIGHTS else Path(values)
@@ -74,7 +75,7 @@ def add_fields(parser: argparse._ActionsContainer, *names: str) -> None:
         elif name == "overrides":
             parser.add_argument(flag, action="append", default=[], metavar=about.metavar, help=about.help)
         else:
-            several = {"nargs": "+"} if about.several else {}
+            several: dict[str, Any] = {"nargs": "+"} if about.several else {}
             parser.add_argument(
                 flag,
                 type=TYPES.get(name) or typed(about.read),
@@ -128,12 +129,13 @@ def add_runtime(parser: argparse.ArgumentParser, *also: str) -> None:
     add_fields(group, *(name for name, about in OPTIONS.items() if about.where in ("all", *also)))
 
 
-def runtime_of(args: argparse.Namespace, **given: object) -> Runtime:
+def runtime_of(args: argparse.Namespace, **given: Any) -> Runtime:
     """The ``Runtime`` that the options describe, with fields that are ``given``; refuses an ``--out`` that cannot be written to."""
-    found = {name: getattr(args, name) for name in OPTIONS if hasattr(args, name)} | given
+    found: dict[str, Any] = {name: getattr(args, name) for name in OPTIONS if hasattr(args, name)} | given
     if "set" in args:
         found["overrides"] = parse_overrides(args.set)
-    runtime = Runtime(**found | {"runs": tuple(found.get("runs", ()))})
+    found["runs"] = tuple(found.get("runs", ()))
+    runtime = Runtime(**found)
     require_writable(runtime.out)
     return runtime
 

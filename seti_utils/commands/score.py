@@ -103,10 +103,10 @@ def score(args: argparse.Namespace, detector) -> None:
     table = score_table(source.ids, scores, detector, data)
     write_table(args.out, table)
     print(f"{len(table)} cadences by the detector {detector.name}, {len(table) / seconds:.0f} a second, written to {args.out}")
-    if args.submission:
+    if args.submission and folder:
         submit(folder, table, args.submission)
     if args.pictures:
-        raw = open_split(folder, split, None, args.era) if args.overlap else None
+        raw = open_split(folder, split, None, args.era) if args.overlap and folder else None
         pictures = draw_best(source, scores, detector, args.pictures, args.out.absolute().parent / "pictures", raw)
         print(f"the {len(pictures)} best are drawn in {pictures[0].parent}")
 

@@ -8,14 +8,15 @@ import hashlib
 import os
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 
-from seti_utils.data.cadence import FREQ, PANEL_BYTES, TIME, Panels
+from seti_utils.data.cadence import FREQ, PANEL_BYTES, TIME, Panels, Rows
 from seti_utils.data.sources import Source, check_rows
 from seti_utils.machine import cores
 
@@ -39,8 +40,8 @@ class Batch(NamedTuple):
 
 def batches(
     source: Source,
-    targets: Sequence[float] | None,
-    order: Sequence[int],
+    targets: ArrayLike | None,
+    order: Rows,
     batch: int,
     *,
     workers: int | None = None,
@@ -63,9 +64,10 @@ def batches(
     check_rows(order, source)
     if batch < 1:
         raise ValueError(f"batch {batch}: at least 1")
-    if targets is not None and len(targets) != len(source):
-        raise ValueError(f"{len(targets)} targets for a source of {len(source)} cadences")
-    y = torch.full((len(source),), torch.nan) if targets is None else torch.tensor(np.asarray(targets, np.float32))
+    known = np.full(len(source), np.nan, np.float32) if targets is None else np.array(targets, np.float32)
+    if len(known) != len(source):
+        raise ValueError(f"{len(known)} targets for a source of {len(source)} cadences")
+    y = torch.from_numpy(known)
     workers, ahead = sizes(batch, len(source.panels), workers, ahead)
     return _stream(source, y, order, batch, workers, ahead, pin)
 
@@ -83,9 +85,7 @@ def sizes(batch: int, panels: int, workers: int | None = None, ahead: int | None
     return workers or min(16, max(2, cores())), ahead or max(1, min(2, affordable))
 
 
-def epoch_order(
-    n: int, *, seed: int, epoch: int, rank: int = 0, world: int = 1, repeat: Sequence[int] | None = None
-) -> np.ndarray:
+def epoch_order(n: int, *, seed: int, epoch: int, rank: int = 0, world: int = 1, repeat: Rows | None = None) -> np.ndarray:
     """The shuffled rows (int64) that ``rank`` of ``world`` sees in ``epoch``.
 
     ``repeat`` (n non-negative integers) shows row i ``repeat[i]`` times. All ranks share one permutation; rank r takes
@@ -115,7 +115,8 @@ def on_device(stream: Iterable[Batch], device: str | torch.device) -> Iterator[B
     """
     device = torch.device(device)
     for batch in stream:
-        moved = Batch(*(part.to(device, non_blocking=True) for part in batch[:3]), batch.panels)
+        x, y, rows = (part.to(device, non_blocking=True) for part in batch[:3])
+        moved = Batch(x, y, rows, batch.panels)
         copied = torch.cuda.Event() if device.type == "cuda" else None
         if copied:
             copied.record(torch.cuda.current_stream(device))

@@ -6,6 +6,8 @@ one snippet is 293 s by 0.73 MHz a panel, all six panels of a cadence share the 
 
 from collections.abc import Sequence
 
+import numpy as np
+
 PANELS, TIME, FREQ = 6, 273, 256
 SHAPE = (PANELS, TIME, FREQ)
 """A cadence in a file: (panels, time bins, frequency channels), float16."""
@@ -19,6 +21,9 @@ CLEANED_SIX = tuple(PANELS + panel for panel in SIX)
 
 Panels = tuple[int, ...]
 """Which panels an array (B, P, T, F) holds, number by number along P."""
+
+Rows = Sequence[int] | np.ndarray
+"""Row numbers of a table or a source."""
 
 DF_HZ = 2861.022949
 DT_S = 1.073741824

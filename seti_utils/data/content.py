@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -86,8 +86,9 @@ def content_of(competition: Competition, split: str) -> Content:
     if split not in known:
         table, keep = competition.split(split), _KEPT.get(competition)
         key = _state(table["path"]) if keep and len(table) >= WORTH_KEEPING else None
-        known[split] = (key and _kept(keep, key)) or _looked_at(list(table["id"]), list(table["path"]))
-        if key:
+        seen = _kept(keep, key) if keep and key else None
+        known[split] = seen or _looked_at(list(table["id"]), list(table["path"]))
+        if keep and key:
             _keep(keep, key, known[split])
     return known[split]
 
@@ -153,7 +154,7 @@ def _sampled(paths: list[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.n
     return np.array(digests), rows.min(2), rows.max(2), deviation
 
 
-def _state(paths: list[str]) -> str | None:
+def _state(paths: Iterable[str]) -> str | None:
     """A digest of names, sizes and times of all files; None while they are too young to be told apart by times."""
     total, youngest = hashlib.sha256(), 0.0
     for path in paths:

@@ -2,20 +2,24 @@
 
 import hashlib
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
+from seti_utils.data.cadence import Rows
 from seti_utils.errors import InputError
 from seti_utils.files import replacing
+
+Column = Sequence | np.ndarray | pd.Series
+"""A value per row."""
 
 _HEAD = re.compile(r"# (\d+) folds of (\d+) cadences, sha256 ([0-9a-f]{64})")
 
 
-def stratified_folds(targets: Sequence[int], folds: int = 5, seed: int = 2021) -> np.ndarray:
+def stratified_folds(targets: Column, folds: int = 5, seed: int = 2021) -> np.ndarray:
     """The fold (0 .. folds-1, int64) of every row, as scikit-learn's shuffled ``StratifiedKFold`` draws them.
 
     Raises :class:`InputError` when no class has ``folds`` rows; a class with fewer is scikit-learn's warning.
@@ -23,7 +27,7 @@ def stratified_folds(targets: Sequence[int], folds: int = 5, seed: int = 2021) -
     return _drawn(StratifiedKFold, targets, None, folds, seed)
 
 
-def grouped_folds(targets: Sequence[int], groups: Sequence, folds: int = 5, seed: int = 2021) -> np.ndarray:
+def grouped_folds(targets: Column, groups: Column, folds: int = 5, seed: int = 2021) -> np.ndarray:
     """Like :func:`stratified_folds`, with all rows of a group (the same sky, say) in one fold.
 
     scikit-learn's shuffled ``StratifiedGroupKFold``: shares of positives are as even as the groups allow.
@@ -33,13 +37,13 @@ def grouped_folds(targets: Sequence[int], groups: Sequence, folds: int = 5, seed
     return _drawn(StratifiedGroupKFold, targets, groups, folds, seed)
 
 
-def fingerprint(ids: Collection[str], fold: Sequence[int]) -> str:
+def fingerprint(ids: Collection[str], fold: Iterable[int]) -> str:
     """SHA-256 of the lines ``id,fold``, independent of the order of rows."""
     lines = sorted(f"{name},{int(number)}\n" for name, number in zip(ids, fold, strict=True))
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def write_folds(path: str | Path, ids: Collection[str], fold: Sequence[int]) -> str:
+def write_folds(path: str | Path, ids: Collection[str], fold: Rows) -> str:
     """Write the table ``id,fold`` below a comment line with its fingerprint, which is returned."""
     mark = fingerprint(ids, fold)
     table = pd.DataFrame({"id": list(ids), "fold": np.asarray(fold, dtype=np.int64)})
@@ -85,11 +89,11 @@ def read_folds(path: str | Path, ids: Collection[str]) -> np.ndarray:
 def settled_folds(
     path: str | Path,
     ids: Collection[str],
-    targets: Sequence[int],
+    targets: Column,
     *,
     folds: int = 5,
     seed: int = 2021,
-    groups: Sequence | None = None,
+    groups: Column | None = None,
 ) -> np.ndarray:
     """The folds written at ``path``, or, the first time, drawn and written there.
 
@@ -116,7 +120,7 @@ def settled_folds(
     return fold
 
 
-def _drawn(splitter: type, targets: Sequence[int], groups: Sequence | None, folds: int, seed: int) -> np.ndarray:
+def _drawn(splitter: type, targets: Column, groups: Column | None, folds: int, seed: int) -> np.ndarray:
     targets = np.asarray(targets)
     if folds < 2:
         raise InputError(f"folds={folds}: at least two are needed, one to train on and one to judge by", remedy="--set folds=5")

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from seti_utils.data.cadence import FREQ, PANEL_BYTES, TIME, panel_numbers
+from seti_utils.data.cadence import FREQ, PANEL_BYTES, TIME, Rows, panel_numbers
 from seti_utils.data.competition import Competition
 from seti_utils.data.content import refuse_other_content
 from seti_utils.data.reading import read_at, read_header, runs
@@ -58,7 +58,7 @@ class PackedCadences:
         """The whole store memory-mapped, read-only: float16 (rows, stored panels, 273, 256), in the store's order."""
         return np.load(self.folder / ARRAY, mmap_mode="r", allow_pickle=False)
 
-    def read_into(self, rows: Sequence[int], out: torch.Tensor) -> None:
+    def read_into(self, rows: Rows, out: torch.Tensor) -> None:
         """Fill ``out`` with the cadences of ``rows``."""
         _, memory, size = buffer_of(out, rows, self.panels)
         for place, row in enumerate(rows):
@@ -73,7 +73,7 @@ class PackedCadences:
                     )
                 at += length
 
-    def will_need(self, rows: Sequence[int]) -> None:
+    def will_need(self, rows: Rows) -> None:
         """Start reading ``rows`` into the page cache."""
         if hasattr(os, "posix_fadvise"):
             for offset, length in (piece for row in rows for piece in self._pieces(row)):

@@ -46,7 +46,7 @@ def read_cadence(path: str | Path, renormalise: bool = False) -> np.ndarray:
     another shape or dtype, or holds NaN or infinity.
     """
     x_PTF = np.empty(SHAPE, np.float16)
-    read_panels(path, memoryview(x_PTF.reshape(-1).view(np.uint8)), _ALL)
+    read_panels(path, x_PTF.reshape(-1).view(np.uint8).data, _ALL)
     check_finite(x_PTF, path)
     if renormalise:
         renormalise_panels(torch.from_numpy(x_PTF))

@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from seti_utils.data.cadence import FREQ, HEADER_BYTES, PANEL_BYTES, PANELS, TIME, panel_numbers
+from seti_utils.data.cadence import FREQ, HEADER_BYTES, PANEL_BYTES, PANELS, TIME, Rows, panel_numbers
 from seti_utils.data.reading import check_finite, read_panels, renormalise_panels, runs
 from seti_utils.errors import InputError
 
@@ -26,9 +26,9 @@ class Source(Protocol):
 
     def __len__(self) -> int: ...
 
-    def read_into(self, rows: Sequence[int], out: torch.Tensor) -> None: ...
+    def read_into(self, rows: Rows, out: torch.Tensor) -> None: ...
 
-    def will_need(self, rows: Sequence[int]) -> None: ...
+    def will_need(self, rows: Rows) -> None: ...
 
 
 class FileCadences:
@@ -52,7 +52,7 @@ class FileCadences:
     def __len__(self) -> int:
         return len(self.paths)
 
-    def read_into(self, rows: Sequence[int], out: torch.Tensor) -> None:
+    def read_into(self, rows: Rows, out: torch.Tensor) -> None:
         """Fill ``out`` with the cadences of ``rows``. Raises :class:`InputError` naming the first faulty file."""
         x_BPTF, memory, size = buffer_of(out, rows, self.panels)
         for place, row in enumerate(rows):
@@ -63,7 +63,7 @@ class FileCadences:
         if self.renormalise:
             renormalise_panels(out)
 
-    def will_need(self, rows: Sequence[int]) -> None:
+    def will_need(self, rows: Rows) -> None:
         """Start reading the files of ``rows`` into the page cache; a fault shows when they are read."""
         if not hasattr(os, "posix_fadvise"):
             return
@@ -94,7 +94,7 @@ class JoinedCadences:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def read_into(self, rows: Sequence[int], out: torch.Tensor) -> None:
+    def read_into(self, rows: Rows, out: torch.Tensor) -> None:
         """Fill ``out`` with ``rows``, numbered through all sources."""
         for source, places, inside in self._shares(rows):
             if len(places) == places[-1] - places[0] + 1:
@@ -103,12 +103,12 @@ class JoinedCadences:
                 for place, row in zip(places, inside, strict=True):
                     source.read_into([row], out[place : place + 1])
 
-    def will_need(self, rows: Sequence[int]) -> None:
+    def will_need(self, rows: Rows) -> None:
         """Announce ``rows`` to the sources that hold them."""
         for source, _, inside in self._shares(rows):
             source.will_need(inside)
 
-    def _shares(self, rows: Sequence[int]) -> list[tuple[Source, np.ndarray, np.ndarray]]:
+    def _shares(self, rows: Rows) -> list[tuple[Source, np.ndarray, np.ndarray]]:
         """For each source with a part in ``rows``: itself, places in ``rows``, and its own row numbers."""
         rows = np.asarray(rows, dtype=np.int64)
         owner = np.searchsorted(self.ends, rows, side="right")
@@ -128,11 +128,11 @@ class CleanedPanels:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def read_into(self, rows: Sequence[int], out: torch.Tensor) -> None:
+    def read_into(self, rows: Rows, out: torch.Tensor) -> None:
         """Fill ``out`` with the cadences of ``rows``."""
         self.source.read_into(rows, out)
 
-    def will_need(self, rows: Sequence[int]) -> None:
+    def will_need(self, rows: Rows) -> None:
         """Announce ``rows``."""
         self.source.will_need(rows)
 
@@ -149,20 +149,20 @@ class BesideCadences:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def read_into(self, rows: Sequence[int], out: torch.Tensor) -> None:
+    def read_into(self, rows: Rows, out: torch.Tensor) -> None:
         """Fill ``out`` with the cadences of ``rows``, both sources' panels."""
         here = len(self.first.panels)
         for place, row in enumerate(rows):  # one cadence's panels of a source are contiguous, a batch's are not
             self.first.read_into([row], out[place : place + 1, :here])
             self.second.read_into([row], out[place : place + 1, here:])
 
-    def will_need(self, rows: Sequence[int]) -> None:
+    def will_need(self, rows: Rows) -> None:
         """Announce ``rows`` to both sources."""
         self.first.will_need(rows)
         self.second.will_need(rows)
 
 
-def buffer_of(out: torch.Tensor, rows: Sequence[int], panels: tuple[int, ...]) -> tuple[np.ndarray, memoryview, int]:
+def buffer_of(out: torch.Tensor, rows: Rows, panels: tuple[int, ...]) -> tuple[np.ndarray, memoryview, int]:
     """``out`` as an array, as writable bytes, and the bytes of one cadence. Refuses a buffer of another form."""
     wanted = (len(rows), len(panels), TIME, FREQ)
     if tuple(out.shape) != wanted or out.dtype != torch.float16 or not out.is_contiguous() or out.device.type != "cpu":
@@ -170,7 +170,7 @@ def buffer_of(out: torch.Tensor, rows: Sequence[int], panels: tuple[int, ...]) -
             f"the buffer is {out.dtype} {tuple(out.shape)} on {out.device}, not contiguous float16 {wanted} on the CPU"
         )
     x_BPTF = out.numpy()
-    return x_BPTF, memoryview(x_BPTF.reshape(-1).view(np.uint8)), len(panels) * PANEL_BYTES
+    return x_BPTF, x_BPTF.reshape(-1).view(np.uint8).data, len(panels) * PANEL_BYTES
 
 
 def check_rows(order: np.ndarray, source: Source) -> None:

@@ -129,7 +129,7 @@ def verify(folder: str | Path, competition: Competition | None = None, *, quiet:
             x_PTF = batch.x[place].numpy()
             if zlib.crc32(x_PTF) != wanted[row]:
                 damaged.append(row)
-            elif file and not _alike(x_PTF, file[0].x[place].numpy(), competition.renormalise):
+            elif file and competition and not _alike(x_PTF, file[0].x[place].numpy(), competition.renormalise):
                 other.append(row)
     for rows, problem, remedy in (
         (damaged, "are damaged", "delete the folder and pack again"),

@@ -78,11 +78,11 @@ def read_targets(path: str | Path, labelled: bool = True) -> pd.DataFrame:
     known = {"0": 0, "1": 1, "0.0": 0, "1.0": 1}
     target = table["target"].str.strip().map(known)
     if (wrong := target.isna()).any():
-        line = wrong.idxmax()
+        row = int(wrong.argmax())
         raise InputError(
-            f"target {table['target'][line]!r} is neither 0 nor 1",
+            f"target {table['target'].iloc[row]!r} is neither 0 nor 1",
             where=path,
-            line=line,
+            **place_of(table["id"], row),
             remedy="write 1 for a cadence with a candidate signal, 0 for one without",
         )
     return pd.DataFrame({"id": table["id"].to_numpy(), "target": target.to_numpy(np.int64)})
@@ -101,7 +101,7 @@ def require_columns(table: pd.DataFrame, wanted: Sequence[str], path: object) ->
 
 def ignore_columns(table: pd.DataFrame, used: Sequence[str], path: object) -> None:
     """Say which columns of a table are not used."""
-    if more := [name or "(no name)" for name in table if name not in used]:
+    if more := [str(name) or "(no name)" for name in table if name not in used]:
         note(f"{path}: not used: column{'s' if len(more) > 1 else ''} {', '.join(more)}")
 
 
@@ -109,19 +109,23 @@ def check_ids(ids: pd.Series, path: object) -> None:
     """Raise ``InputError`` for an id that cannot be a file's name, or that is there twice."""
     wrong = ~ids.str.fullmatch(SAFE_ID.pattern)
     if wrong.any():
-        name = ids[wrong.idxmax()]
+        row = int(wrong.argmax())
+        name = ids.iloc[row]
         ending = name.endswith(".npy")
         raise InputError(
             f"id {name!r} {'is the name of a file' if ending else 'is not a valid id'}",
             where=path,
-            line=wrong.idxmax(),
+            **place_of(ids, row),
             remedy="leave out .npy" if ending else "ids are letters, digits, _ and -, without folders or file endings",
         )
     if (again := ids.duplicated()).any():
-        name = ids[again.idxmax()]
-        first = (ids == name).idxmax()
+        row = int(again.argmax())
+        first = ids.index[int((ids == ids.iloc[row]).argmax())]
         raise InputError(
-            f"id {name!r} was there already in line {first}", where=path, line=again.idxmax(), remedy="keep one row per id"
+            f"id {ids.iloc[row]!r} was there already in line {first}",
+            where=path,
+            **place_of(ids, row),
+            remedy="keep one row per id",
         )
 
 

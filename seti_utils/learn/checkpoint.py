@@ -48,7 +48,7 @@ def describe(
     df_hz: float = DF_HZ,
     dt_s: float = DT_S,
     **more: object,
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """The provenance that travels with weights.
 
     ``fingerprint`` is the experiment's, ``folds`` that of the fold file. Resolution and normalisation of the panels
@@ -68,7 +68,7 @@ def describe(
     }
 
 
-def save(path: str | Path, content: dict[str, object], meta: dict[str, object]) -> None:
+def save(path: str | Path, content: Mapping[str, Any], meta: Mapping[str, Any]) -> None:
     """Write tensors and plain values atomically; the file that was there stays as ``<name>.previous``.
 
     A checksum of every value and byte goes inside. Raises ``InputError`` when the disk is full, with the earlier
@@ -94,7 +94,7 @@ def save(path: str | Path, content: dict[str, object], meta: dict[str, object]) 
         ) from error
 
 
-def pickled(content: dict[str, object], meta: dict[str, object]) -> memoryview:
+def pickled(content: Mapping[str, Any], meta: Mapping[str, Any]) -> memoryview:
     """Tensors and plain values as ``torch.save`` writes them."""
     buffer = io.BytesIO()
     torch.save({"format": FORMAT, "meta": meta, "content": content, "digest": digest([meta, content])}, buffer)
@@ -224,7 +224,7 @@ def mark_of_weights(content: Mapping[str, object]) -> str:
     return digest({name: content[name] for name in sorted(content)})[:16]
 
 
-def save_weights(path: str | Path, model: torch.nn.Module, meta: dict[str, object]) -> None:
+def save_weights(path: str | Path, model: torch.nn.Module, meta: Mapping[str, Any]) -> None:
     """Write a network's weights with their provenance (``describe``); of an older form of the file only this one stays."""
     path = Path(path)
     save(path, dict(bare(model).state_dict()), meta)
@@ -233,7 +233,7 @@ def save_weights(path: str | Path, model: torch.nn.Module, meta: dict[str, objec
             old.unlink(missing_ok=True)
 
 
-def save_resume(path: str | Path, position: Position, meta: dict[str, object], **parts: Stateful) -> None:
+def save_resume(path: str | Path, position: Position, meta: Mapping[str, Any], **parts: Stateful) -> None:
     """Write what exact resume needs: the position and the state of every part (model, optimiser, precision ...)."""
     states = {
         name: dict((bare(part) if isinstance(part, torch.nn.Module) else part).state_dict()) for name, part in parts.items()

@@ -8,16 +8,18 @@ synchronised. Pairwise losses (WMW, AUC margin) see only the pairs within a rank
 
 import itertools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 import torch
 import torch.distributed as dist
 from torch import nn
 
+from seti_utils.data.cadence import Rows
 from seti_utils.errors import InputError, UserError
 
 JOINED = itertools.count()
@@ -136,7 +138,7 @@ def part_of(batch: int, team: Team) -> int:
     return part
 
 
-def split(rows: Sequence[int], team: Team) -> np.ndarray:
+def split(rows: Rows, team: Team) -> np.ndarray:
     """This rank's contiguous part of the rows to predict; the parts differ by at most one row."""
     return np.array_split(np.asarray(rows), team.world)[team.rank]
 
@@ -156,7 +158,7 @@ def gather(values: np.ndarray, team: Team) -> np.ndarray:
     return torch.cat([part[: int(count)] for part, count in zip(parts, counts, strict=True)]).cpu().numpy()
 
 
-def shared(value: object, team: Team) -> object:
+def shared(value: object, team: Team) -> Any:
     """Rank 0's ``value`` on every rank: a resume state, when only the first machine has the file."""
     if team.world == 1:
         return value

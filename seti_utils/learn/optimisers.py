@@ -1,6 +1,7 @@
 """Optimisers by name, with the parameters sorted into groups that deserve different treatment."""
 
 from collections.abc import Iterable
+from typing import Protocol, runtime_checkable
 
 import torch
 from timm.optim._param_groups import param_groups_layer_decay
@@ -8,6 +9,13 @@ from timm.optim.madgrad import MADGRAD
 from torch import Tensor, nn
 
 from seti_utils.errors import InputError
+
+
+@runtime_checkable
+class Headed(Protocol):
+    """A network that knows its head from its backbone."""
+
+    def head_parameters(self) -> Iterable[nn.Parameter]: ...
 
 
 class PESG(torch.optim.SGD):
@@ -100,7 +108,7 @@ def _groups(model, lr: float, weight_decay: float, layer_decay: float | None) ->
         return _by_decay(model.named_parameters(), weight_decay, spared)
     if not 0.0 < layer_decay <= 1.0:
         raise InputError(f"layer_decay {layer_decay}", where="make_optimiser", remedy="give 0 < layer_decay <= 1")
-    if not isinstance(body, nn.Module):
+    if not isinstance(body, nn.Module) or not isinstance(model, Headed):
         raise InputError("layer_decay needs a model of build_model", where="make_optimiser", remedy="leave it None")
     scaled = param_groups_layer_decay(body, weight_decay=weight_decay, no_weight_decay_list=spared, layer_decay=layer_decay)
     # A learned pooling sits inside the body, yet is new: it goes with the head, at the full rate.

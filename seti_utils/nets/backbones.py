@@ -3,9 +3,10 @@
 import difflib
 import os
 from pathlib import Path
+from typing import Any, cast
 
 import timm
-from timm.layers import DropPath
+from timm.layers.drop import DropPath
 from timm.models import _registry
 from torch import Tensor, nn
 
@@ -24,6 +25,35 @@ LOG_NAMES = {
     "eca_nfnet_l2": "eca_nfnet_l2.ra3_in1k",
 }
 """Names of 2021 to the same network and the same weights in timm 1.0.26 to 1.0.31."""
+
+
+class Body(nn.Module):
+    """What every timm network has. timm gives them no class in common, so this one is there for readers and checkers of types."""
+
+    num_classes: int
+    num_features: int
+    head_hidden_size: int
+    pretrained_cfg: dict[str, Any]
+    default_cfg: dict[str, Any]
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        """The map (B, channels, freq, time), or the tokens, of images."""
+        raise NotImplementedError
+
+    def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
+        """From the map to the embedding (``pre_logits``), or to the classifier's output."""
+        raise NotImplementedError
+
+
+def timm_network(name: str, **options: Any) -> Body:
+    """``timm.create_model`` with the type that its networks have in common."""
+    return cast(Body, timm.create_model(name, **options))
+
+
+def first_layer(body: Body) -> nn.Module | None:
+    """The network's first convolution, where timm names one."""
+    first = body.pretrained_cfg.get("first_conv")
+    return body.get_submodule(first) if isinstance(first, str) else None
 
 
 def timm_name(backbone: str) -> str:
@@ -46,7 +76,7 @@ def weight_names(backbone: str) -> tuple[str, ...]:
     """The names under which a file with ``backbone``'s pretrained weights may go: its own, today's, and its release's of 2021."""
     name = timm_name(backbone)
     config = timm.get_pretrained_cfg(name)
-    released = Path(config.url).stem if config is not None and config.url else name
+    released = Path(config.url).stem if config is not None and isinstance(config.url, str) and config.url else name
     return tuple(dict.fromkeys((backbone, name, released)))
 
 
@@ -57,7 +87,7 @@ def make_body(
     pretrained_file: str | Path | None = None,
     pretrained: bool = False,
     drop_path_rate: float = 0.0,
-) -> nn.Module:
+) -> Body:
     """timm's ``backbone`` without classifier for ``channels`` input channels, with or without ImageNet weights.
 
     Weights come from ``pretrained_file``; or, with ``pretrained=True``, from this machine's Hugging Face cache, then
@@ -67,7 +97,7 @@ def make_body(
     number of channels, and for a ``drop_path_rate`` the network has no use for.
     """
     name = timm_name(backbone)
-    options = {"num_classes": 0, "in_chans": channels}
+    options: dict[str, Any] = {"num_classes": 0, "in_chans": channels}
     if drop_path_rate:
         options["drop_path_rate"] = drop_path_rate
     state = None
@@ -88,20 +118,19 @@ def make_body(
     return body
 
 
-def set_stem_stride(body: nn.Module, stride: int | tuple[int, int], backbone: str) -> None:
+def set_stem_stride(body: Body, stride: int | tuple[int, int], backbone: str) -> None:
     """Change the stride of the first convolution, (freq, time), in place; its weights stay as they are."""
-    stride = (stride, stride) if isinstance(stride, int) else tuple(stride)
-    first = body.pretrained_cfg.get("first_conv")
-    convolution = body.get_submodule(first) if isinstance(first, str) else None
+    strides = (stride, stride) if isinstance(stride, int) else tuple(stride)
+    convolution = first_layer(body)
     if not isinstance(convolution, nn.Conv2d) or hasattr(body, "patch_embed"):
         raise InputError(
-            f"stem_stride={stride}: this backbone has no single first convolution whose stride can be changed",
+            f"stem_stride={strides}: this backbone has no single first convolution whose stride can be changed",
             where=backbone,
             remedy="leave stem_stride as it is, or take a convolutional backbone",
         )
-    if len(stride) != 2 or min(stride) < 1:
-        raise InputError(f"stem_stride={stride}", where=backbone, remedy="give 1, 2 or (freq, time)")
-    convolution.stride = stride
+    if len(strides) != 2 or min(strides) < 1:
+        raise InputError(f"stem_stride={strides}", where=backbone, remedy="give 1, 2 or (freq, time)")
+    convolution.stride = strides
 
 
 def _first_of(name: str) -> str | None:
@@ -117,7 +146,8 @@ def _fitted_stem(state: dict[str, Tensor], name: str, channels: int, file: objec
     stem = state.get(f"{first}.weight")
     if first is None or stem is None or stem.ndim != 4 or stem.shape[1] == 3:
         return state
-    own, there = timm.create_model(name, num_classes=0, in_chans=channels).get_submodule(first).weight.shape[1], stem.shape[1]
+    layer = timm_network(name, num_classes=0, in_chans=channels).get_submodule(first)
+    own, there = layer.get_parameter("weight").shape[1], stem.shape[1]
     if there == own or there * channels == 3 * own:  # it fits, or the network folds pixels into channels
         return state
     if there == 1 and own == channels:
@@ -129,17 +159,19 @@ def _fitted_stem(state: dict[str, Tensor], name: str, channels: int, file: objec
     )
 
 
-def _keep_stem(body: nn.Module, state: dict[str, Tensor]) -> None:
+def _keep_stem(body: Body, state: dict[str, Tensor]) -> None:
     """A stem of the layout's own number of channels as the file has it: some versions of timm initialise it at random."""
     first = body.pretrained_cfg.get("first_conv")
-    stem = state.get(f"{first}.weight") if isinstance(first, str) else None
-    if stem is not None and stem.shape == (own := body.get_submodule(first).weight).shape:
+    if not isinstance(first, str) or (stem := state.get(f"{first}.weight")) is None:
+        return
+    own = body.get_submodule(first).get_parameter("weight")
+    if stem.shape == own.shape:
         own.data.copy_(stem)
 
 
-def _create(name: str, backbone: str, options: dict, file: object) -> nn.Module:
+def _create(name: str, backbone: str, options: dict, file: object) -> Body:
     try:
-        return timm.create_model(name, **options)
+        return timm_network(name, **options)
     except TypeError as error:
         if "drop_path_rate" in str(error):
             raise _no_drop_path(backbone) from error
@@ -189,7 +221,7 @@ def _download_or_refuse(name: str, backbone: str) -> Path:
     raise InputError(f"the hub gave no weights ({reason})", where=backbone, remedy=remedy) from last
 
 
-def _forget(body: nn.Module) -> None:
+def _forget(body: Body) -> None:
     """Drop the weights timm keeps inside the network's description: every copy and checkpoint would carry them."""
     for description in (body.pretrained_cfg, body.default_cfg):
         description.pop("state_dict", None)

@@ -11,6 +11,7 @@ from seti_utils.data.batches import Batch
 from seti_utils.data.cadence import OFF, ON, PANELS
 from seti_utils.errors import InputError
 from seti_utils.learn.objectives import Context, Views
+from seti_utils.nets.backbones import Body
 from seti_utils.nets.pooling import pooling_layer
 from seti_utils.nets.shared_sky import compress, residuals
 from seti_utils.nets.track_search import find_tracks
@@ -79,7 +80,7 @@ class Detector(nn.Module):
     :func:`seti_utils.nets.shared_sky.residuals`. Raises ``InputError`` for another number of channels, and for a backbone without a map.
     """
 
-    def __init__(self, body: nn.Module, channels: int = PANELS, per_column: bool = False):
+    def __init__(self, body: Body, channels: int = PANELS, per_column: bool = False):
         super().__init__()
         if channels != PANELS:
             raise InputError(f"a detector looks at {PANELS} panels, not {channels} channels", remedy="use layout a,b,a,c,a,d")

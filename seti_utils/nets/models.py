@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from seti_utils.errors import InputError
 from seti_utils.nets.attention import TripletAttention
-from seti_utils.nets.backbones import make_body, set_stem_stride
+from seti_utils.nets.backbones import Body, make_body, set_stem_stride
 from seti_utils.nets.heads import OneLogit
 from seti_utils.nets.panel_encoder import ROLES, PanelEncoder
 from seti_utils.nets.pooling import GeM, PanelPool, pooling_layer, replace_pooling
@@ -77,7 +77,7 @@ class Classifier(nn.Module):
 
     def __init__(
         self,
-        body: nn.Module,
+        body: Body,
         head: OneLogit,
         pool: GeM | PanelPool | None,
         attention: TripletAttention | None,

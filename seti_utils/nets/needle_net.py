@@ -1,7 +1,9 @@
 """``needle_net`` and ``track_net``: small backbones for needles. Any experiment can take them by name."""
 
+from typing import Any
+
 import torch.nn.functional as F
-from timm.layers import SelectAdaptivePool2d
+from timm.layers.adaptive_avgmax_pool import SelectAdaptivePool2d
 from timm.models import build_model_with_cfg, generate_default_cfgs, register_model
 from torch import Tensor, nn
 
@@ -79,13 +81,13 @@ class NeedleNet(nn.Module):
 
 
 @register_model
-def needle_net(pretrained: bool = False, **options: object) -> NeedleNet:
+def needle_net(pretrained: bool = False, **options: Any) -> NeedleNet:
     """For panels: native frequency and 24 to 48 time bins."""
     return build_model_with_cfg(NeedleNet, "needle_net", pretrained, **options)
 
 
 @register_model
-def track_net(pretrained: bool = False, **options: object) -> NeedleNet:
+def track_net(pretrained: bool = False, **options: Any) -> NeedleNet:
     """For a detector's strips: 21 channels around a track, straightened."""
     shape = {"levels": ((16, 3, 1, 4), (24, 3, 1, 3)), "dilations": (1,), "look": 3}
     return build_model_with_cfg(NeedleNet, "track_net", pretrained, **shape, **options)

@@ -20,6 +20,8 @@ class PanelEncoder(nn.Module):
     order of panels within a role, so permuting the ON panels, or the OFF panels, changes nothing.
     """
 
+    roles: Tensor
+
     def __init__(self, width: int, join: str = "concat", hidden: int = 128):
         super().__init__()
         if join not in ("concat", "attention"):

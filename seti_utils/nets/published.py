@@ -10,14 +10,13 @@ and ``seti``: where the weights come from and which data they are made for. ``RE
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import timm
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from seti_utils.errors import InputError
 from seti_utils.files import replacing, write_json
-from seti_utils.nets.backbones import timm_name
+from seti_utils.nets.backbones import Body, first_layer, timm_name, timm_network
 from seti_utils.nets.detector import Detector
 from seti_utils.nets.heads import OneLogit, TwoClass
 from seti_utils.nets.models import Classifier
@@ -40,7 +39,7 @@ def write_published(
         write_tensors(folder / MODEL, whole.state_dict())
         (folder / PARTS).unlink(missing_ok=True)
     else:
-        known = timm.create_model(architecture, in_chans=channels, num_classes=0).state_dict()
+        known = timm_network(architecture, in_chans=channels, num_classes=0).state_dict()
         body = {name: value for name, value in model.body.state_dict().items() if name in known}
         write_tensors(folder / MODEL, body)
         kept = {f"body.{name}" for name in body}
@@ -75,21 +74,20 @@ def write_published(
 
 def body_channels(model: Classifier | Detector, size: Sequence[int]) -> int:
     """Channels of the backbone's own stem: a panel encoder and a detector show it one panel at a time."""
-    first = model.body.pretrained_cfg.get("first_conv")
-    stem = model.body.get_submodule(first) if isinstance(first, str) else None
+    stem = first_layer(model.body)
     return stem.in_channels if isinstance(stem, nn.Conv2d) else size[0]
 
 
-def whole_network(model: nn.Module, architecture: str, channels: int, size: Sequence[int]) -> nn.Module | None:
+def whole_network(model: Classifier | Detector, architecture: str, channels: int, size: Sequence[int]) -> Body | None:
     """timm's own network with the body and the head of ``model``; None where it would not compute the same."""
-    head = getattr(model, "head", None)
-    if isinstance(model, Detector) or type(head) not in (OneLogit, TwoClass) or model.panels or model.attention:
+    if isinstance(model, Detector) or type(model.head) not in (OneLogit, TwoClass) or model.panels or model.attention:
         return None
-    network = timm.create_model(architecture, in_chans=channels, num_classes=head.linear.out_features)
+    linear = model.head.linear
+    network = timm_network(architecture, in_chans=channels, num_classes=linear.out_features)
     state, name = dict(model.body.state_dict()), network.pretrained_cfg.get("classifier")
     if not isinstance(name, str):
         return None
-    state |= {f"{name}.{key}": value for key, value in head.linear.state_dict().items()}
+    state |= {f"{name}.{key}": value for key, value in linear.state_dict().items()}
     try:
         network.load_state_dict(state)
     except RuntimeError:

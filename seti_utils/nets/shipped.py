@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -55,7 +55,7 @@ class Scores(NamedTuple):
 class ShippedDetector:
     """A trained :class:`seti_utils.nets.detector.Detector` with its card: what it was taught on, and what it can and cannot do."""
 
-    def __init__(self, network: Detector, card: dict[str, object], name: str, mark: str):
+    def __init__(self, network: Detector, card: dict[str, Any], name: str, mark: str):
         """``mark``: sixteen hexadecimal digits of the weights."""
         self.network, self.card, self.name, self.mark = network.eval().requires_grad_(False), card, name, mark
 
@@ -173,7 +173,7 @@ def load_detector(name_or_path: str | Path = "raw") -> ShippedDetector:
     return ShippedDetector(network, card, file.stem, sha256(file)[:16])
 
 
-def read_card(path: Path) -> dict[str, object]:
+def read_card(path: Path) -> dict[str, Any]:
     """A detector's card, with everything that using it needs."""
     try:
         card = json.loads(path.read_text(encoding="utf-8"))
@@ -188,7 +188,7 @@ def read_card(path: Path) -> dict[str, object]:
     return card
 
 
-def save_detector(network: Detector, card: dict[str, object], path: str | Path) -> Path:
+def save_detector(network: Detector, card: dict[str, Any], path: str | Path) -> Path:
     """Write ``path`` (.safetensors) and its card beside it, each atomically; the same weights give the same bytes."""
     path = Path(path)
     state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}

@@ -1,13 +1,12 @@
 """Cleaned panels of a whole competition: made on reading, and kept in packed stores beside the search they come from."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 
-from seti_utils.data.cadence import FREQ, PANELS, TIME
+from seti_utils.data.cadence import FREQ, PANELS, TIME, Rows
 from seti_utils.data.competition import Competition
 from seti_utils.data.content import keep_content, marks_of
 from seti_utils.data.packed import open_cadences
@@ -33,7 +32,7 @@ class CleanedCadences:
 
     panels = tuple(range(PANELS))
 
-    def __init__(self, source: Source, rows: Sequence[int], pairs: pd.DataFrame, device: str | torch.device = "cpu"):
+    def __init__(self, source: Source, rows: Rows, pairs: pd.DataFrame, device: str | torch.device = "cpu"):
         self.source, self.rows, self.device = source, np.asarray(rows, np.int64), torch.device(device)
         self.ids = source.ids[self.rows]
         turned = pairs.assign(a=pairs["b"], b=pairs["a"], shift=-pairs["shift"])
@@ -43,7 +42,7 @@ class CleanedCadences:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def read_into(self, rows: Sequence[int], out: torch.Tensor) -> None:
+    def read_into(self, rows: Rows, out: torch.Tensor) -> None:
         """Fill ``out`` with the cleaned panels of ``rows``."""
         for place, row in enumerate(self.rows[np.asarray(rows, np.int64)]):
             others, shifts, agree = self.of(int(row))
@@ -52,7 +51,7 @@ class CleanedCadences:
             x = room.to(self.device)
             out[place] = clean_panels(x[0], x[1:], shifts, agree)[0].to(out.dtype).cpu()
 
-    def will_need(self, rows: Sequence[int]) -> None:
+    def will_need(self, rows: Rows) -> None:
         """Announce the cadences and their neighbours."""
         self.source.will_need([one for row in self.rows[np.asarray(rows)] for one in (int(row), *self.of(int(row))[0])])
 

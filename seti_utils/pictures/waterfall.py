@@ -73,7 +73,7 @@ def draw_cadence(
                 bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]  # a spine, not a list of them
         if title:
             figure.suptitle(title, fontsize=12, fontweight="bold", color=INK, x=0.01, ha="left")
-        if mark and emphasised.sure:
+        if mark and emphasised and emphasised.sure:
             figure.text(0.99, 0.997, ARROWS, fontsize=8, color=ARROW, ha="right", va="top")
     return figure
 

@@ -1,19 +1,20 @@
 """After training: a network is adapted to the test cadences, whose labels nobody has (``adapt``)."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 import torch
 
 from seti_utils.data.batches import Batch, batches, epoch_order
+from seti_utils.data.cadence import Rows
 from seti_utils.data.sources import Source
 from seti_utils.errors import InputError
-from seti_utils.learn.adapting import centre_labels, describe_rows
+from seti_utils.learn.adapting import Network, centre_labels, describe_rows
 from seti_utils.learn.distributed import Team, part_of
 from seti_utils.stats.seeds import seed_of
 
 
 def plain_images(
-    source: Source, rows: Sequence[int], view: Callable, batch: int, device: torch.device, workers: int | None
+    source: Source, rows: Rows, view: Callable, batch: int, device: torch.device, workers: int | None
 ) -> Iterator[torch.Tensor]:
     """Images of the ``rows`` of ``source`` in that order, without augmentation.
 
@@ -28,7 +29,7 @@ def plain_images(
 
 def test_batches(
     source: Source,
-    model: torch.nn.Module,
+    model: Network,
     images: Iterator[torch.Tensor],
     *,
     batch: int,

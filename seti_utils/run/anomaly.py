@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from seti_utils.data.cadence import Rows
 from seti_utils.data.content import content_of
 from seti_utils.files import write_table
 from seti_utils.learn.adapting import describe_rows
@@ -30,7 +31,7 @@ def fold_features(run: Run) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     rows = np.flatnonzero(run.split[0] == run.fold)
     model = run.network(folds=run.split[1]).to(device)
 
-    def features(split: str, rows: Sequence[int]) -> np.ndarray:
+    def features(split: str, rows: Rows) -> np.ndarray:
         images = plain_images(run.cadences(split), rows, view_of(config), config.batch, device, run.runtime.workers)
         return describe_rows(model, images)[0].numpy().astype(np.float64)
 

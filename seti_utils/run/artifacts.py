@@ -8,6 +8,7 @@ and, written last, ``meta.json``; while it is unfinished, ``resume.pt``; where a
 import itertools
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -20,7 +21,7 @@ BEST, LAST, ADAPTED, RESUME = "best.safetensors", "last.safetensors", "adapted.s
 META, DEAD, HISTORY, OOF, TEST = "meta.json", "dead.json", "history.csv", "oof.csv", "test.csv"
 
 
-def read_meta(folder: Path) -> dict[str, object] | None:
+def read_meta(folder: Path) -> dict[str, Any] | None:
     """``meta.json`` of a finished run; None where there is none yet."""
     try:
         return json.loads((folder / META).read_text(encoding="utf-8"))
@@ -30,7 +31,7 @@ def read_meta(folder: Path) -> dict[str, object] | None:
         raise InputError("this is no JSON", where=folder / META, remedy="delete the folder to train again") from None
 
 
-def dead_attempts(folder: Path) -> list[dict[str, object]]:
+def dead_attempts(folder: Path) -> list[dict[str, Any]]:
     """What ``dead.json`` says of the attempts at the run in ``folder`` that died and were moved aside, the latest first."""
     found = []
     for place in sorted(
@@ -50,7 +51,7 @@ def move_aside(folder: Path) -> Path:
     return folder.rename(place)
 
 
-def kept_weights(adapt: specs.AdaBN | specs.Shot | None) -> str:
+def kept_weights(adapt: specs.Adaptation | None) -> str:
     """The file of the weights that make an experiment's scores."""
     return ADAPTED if adapt else BEST
 

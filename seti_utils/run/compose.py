@@ -109,7 +109,7 @@ def loss_of(config: Config) -> tuple[Callable, nn.Module | None]:
     return added(main, bound(config.auc_loss)) if config.auc_loss else main, own
 
 
-def optimiser_of(config: Config, model: Classifier, head_only: bool, loss: nn.Module | None) -> torch.optim.Optimizer:
+def optimiser_of(config: Config, model: Classifier | Detector, head_only: bool, loss: nn.Module | None) -> torch.optim.Optimizer:
     """The optimiser over the whole network, or over its classifier alone."""
     return optimisers.make_optimiser(
         config.optimiser,

@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -59,13 +60,14 @@ Say = Callable[[str], None]
 class FoldRun:
     """A run under way: what its phases share."""
 
-    def __init__(self, run: Run, team: Team, rows: FoldData, meta: dict[str, object]):
+    def __init__(self, run: Run, team: Team, rows: FoldData, meta: dict[str, Any]):
         self.run, self.config, self.team, self.rows = run, run.config, team, rows
-        self.folder, self.meta = run.folder, meta | {"ranks": team.world}
+        self.folder = run.folder
+        self.meta: dict[str, Any] = meta | {"ranks": team.world}
         self.marks = {key: meta[key] for key in ("fingerprint", "folds")}
         torch.manual_seed(seed_of(run.seed, run.fold, "weights"))
         model = bare_network(self.config) if self.config.init_from else network_of(self.config, run.runtime.weights)
-        self.model = model.to(team.device, memory_format=torch.channels_last)
+        self.model = model.to(team.device).to(memory_format=torch.channels_last)
         if self.config.init_from:
             begin_with(self.model, run, run.source(self.config.init_from), team, meta["folds"])
         self.precision = Precision(choose_precision(self.config.precision, team.device), team.device)
@@ -122,7 +124,7 @@ class FoldRun:
         for parameter in self.model.head.parameters():
             parameter.requires_grad_(phase.kind != "adapt")
         model = parallel(self.model, team, sync_bn=self.run.runtime.sync_bn)
-        gently = replace(config, lr=config.lr * config.adapt.rate) if phase.kind == "adapt" else config
+        gently = replace(config, lr=config.lr * phase.spec.rate) if isinstance(phase.spec, specs.Shot) else config
         optimiser = optimiser_of(gently, self.model, phase.kind == "head", self.lessons.loss_module)
         average = NoAverage() if phase.kind == "adapt" else average_of(config, self.model, self.lessons.train_images)
         parts = {"model": self.model, "optimiser": optimiser, "precision": self.precision, "average": average}

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -104,7 +105,7 @@ class Run:
             found[knob] = source.mark(FIRST_WEIGHTS.get(knob))
         return found
 
-    def identity(self) -> dict[str, object]:
+    def identity(self) -> dict[str, Any]:
         """What its artifacts carry."""
         return describe(
             experiment=self.name,
@@ -118,7 +119,7 @@ class Run:
             inputs=self.inputs,
         )
 
-    def refuse_other(self, meta: Mapping[str, object], where: Path, inputs: Mapping[str, str], folds: bool = True) -> None:
+    def refuse_other(self, meta: Mapping[str, Any], where: Path, inputs: Mapping[str, str], folds: bool = True) -> None:
         """Raise ``InputError`` unless ``meta``, the identity of what lies at ``where``, is this run's.
 
         Recipe, split (``folds``) and ``inputs`` are compared. Earlier versions wrote no inputs: a note says so.
@@ -162,6 +163,11 @@ class Run:
     def folder(self) -> Path:
         """Where it is written."""
         return run_folder(self.runtime.out, self.name, self.fold, self.seed)
+
+    @property
+    def lies(self) -> Path:
+        """Where it lies: where it was found, or where it is written."""
+        return self.home or self.folder
 
     @property
     def command(self) -> str:
@@ -239,7 +245,7 @@ class Run:
     def weights(self, file: str | None = None) -> Path:
         """The file of its weights: ``file``, or those that make its scores."""
         kept = kept_weights(self.config.adapt)
-        return (self.home or self.folder) / (file or (kept if exists((self.home or self.folder) / kept) else BEST))
+        return self.lies / (file or (kept if exists(self.lies / kept) else BEST))
 
     def network(self, team: Team = Team(), file: str | None = None, **expected: object) -> Classifier | Detector:
         """The network with these weights, on the CPU. Raises ``InputError`` where they are not what is ``expected``."""

@@ -1,6 +1,6 @@
 """Scores of the test cadences: run by run, their mean, the submission."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import groupby, islice
 from pathlib import Path
 
@@ -60,7 +60,7 @@ def kept_scores(run: Run) -> pd.DataFrame | None:
 
     Earlier versions did not write from what: such scores are taken, with a note, where the weights are gone.
     """
-    path = next((path for path in (run.folder / TEST, run.home / TEST) if path.exists()), None)
+    path = next((path for path in (run.folder / TEST, run.lies / TEST) if path.exists()), None)
     if run.paused or path is None:
         return None
     table = read_scores(path)
@@ -79,7 +79,7 @@ def predicted(runs: Sequence[Run], device: torch.device) -> list[pd.DataFrame]:
     content = content_of(first.competition, "test")
     for remark in content.remarks("test"):
         note(remark)
-    models = [run.network().to(device, memory_format=torch.channels_last) for run in runs]
+    models = [run.network().to(device).to(memory_format=torch.channels_last) for run in runs]
     source = first.cadences("test")
     stream = batches(source, None, range(len(source)), config.batch, workers=first.runtime.workers, pin=device.type == "cuda")
     said = ", ".join(f"fold {run.fold} seed {run.seed}" for run in runs)
@@ -96,7 +96,7 @@ def predicted(runs: Sequence[Run], device: torch.device) -> list[pd.DataFrame]:
     return tables
 
 
-def scored(run: Run, ids: Sequence[str], score: np.ndarray, data: str, target: np.ndarray | None = None) -> pd.DataFrame:
+def scored(run: Run, ids: Collection[str], score: np.ndarray, data: str, target: np.ndarray | None = None) -> pd.DataFrame:
     """A score table of ``run``, which says where it comes from."""
     return make_scores(
         ids,
@@ -163,7 +163,7 @@ def gathered(runs: Sequence[Run]) -> pd.DataFrame:
     by_seed = []
     for seed in dict.fromkeys(run.seed for run in runs):
         same = [run for run in runs if run.seed == seed]
-        tables = [validation_scores(run) if run.paused else read_scores(run.home / OOF) for run in same]
+        tables = [validation_scores(run) if run.paused else read_scores(run.lies / OOF) for run in same]
         ids = [name for table in tables for name in table["id"]]
         if len(same) == same[0].config.folds and len(same[0].competition.train):
             ids = list(same[0].competition.train["id"])
@@ -175,7 +175,7 @@ def validation_scores(run: Run) -> pd.DataFrame:
     """Scores of the validation rows of a paused run by its best weights so far: a finished run has them in ``oof.csv``."""
     config, device = run.config, choose_device(run.runtime.device)
     source, rows = run.cadences("train"), np.flatnonzero(run.split[0] == run.fold)
-    model = run.network().to(device, memory_format=torch.channels_last)
+    model = run.network().to(device).to(memory_format=torch.channels_last)
     stream = batches(source, None, rows, config.batch, workers=run.runtime.workers, pin=device.type == "cuda")
     kind = choose_precision(config.precision, device)
     logit, rows = predict(

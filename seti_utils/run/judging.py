@@ -43,7 +43,7 @@ class Judge:
         )
         return gather(logit, self.team)
 
-    def __call__(self, phase: Phase, position: Position, network: torch.nn.Module, epoch: int) -> dict[str, object]:
+    def __call__(self, phase: Phase, position: Position, network: torch.nn.Module, epoch: int) -> dict[str, float]:
         """Vital signs after ``epoch``, by the image as it is; raises ``DeadRun`` when they fail."""
         logit = self.logits(network, ("identity",), finite=False)
         if not np.isfinite(logit).all():

@@ -76,7 +76,7 @@ def follow(jobs: dict[str, tuple[list[str], dict[str, str]]], say: Callable[[str
     path = os.pathsep.join(filter(None, (str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH"))))
 
     def stream(label: str, process: subprocess.Popen) -> None:
-        for line in process.stdout:
+        for line in process.stdout or ():
             last[label] = line.rstrip()
             if last[label].startswith("stopped"):  # torchrun hides its ranks' exit codes
                 paused[label] = last[label].removeprefix("stopped: ")

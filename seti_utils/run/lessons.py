@@ -1,15 +1,18 @@
 """What the phases of a run learn from: their batches, their images and their objectives."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 import torch
 
+from seti_utils.data.cadence import Rows
 from seti_utils.data.sources import Source
 from seti_utils.learn.distributed import Team
 from seti_utils.learn.objectives import Augment, Views, paired, supervised
 from seti_utils.learn.precision import Precision
 from seti_utils.learn.seeding import Randomness
-from seti_utils.nets.detector import detecting
+from seti_utils.log import specs
+from seti_utils.nets.detector import Detector, detecting
+from seti_utils.nets.models import Classifier
 from seti_utils.run.adapting import plain_images, test_batches
 from seti_utils.run.artifacts import BEST
 from seti_utils.run.compose import IMAGE_KNOBS, PANEL_KNOBS, augments, bound, loss_of, view_of
@@ -26,7 +29,7 @@ class Lessons:
         self,
         run: Run,
         rows: FoldData,
-        model: torch.nn.Module,
+        model: Classifier | Detector,
         team: Team,
         precision: Precision,
         randomness: Randomness,
@@ -58,10 +61,10 @@ class Lessons:
     def stream(self, phase: Phase) -> tuple[Callable, int]:
         """Batches of a phase, as ``fit`` asks for them, and the steps of its epochs."""
         config, team, before = self.config, self.team, phase.before
-        if phase.kind == "sky":
-            steps = config.sky_first.steps // (config.accumulate or 1)
-            return sky_batches(config.sky_first, config.batch, self.seed, before, team), steps
-        if phase.kind == "adapt":
+        if isinstance(phase.spec, specs.SkyFirst):
+            steps = phase.spec.steps // (config.accumulate or 1)
+            return sky_batches(phase.spec, config.batch, self.seed, before, team), steps
+        if isinstance(phase.spec, specs.Shot):
             return test_batches(
                 self.test_source(),
                 self.model,
@@ -72,7 +75,7 @@ class Lessons:
                 workers=self.rows.workers,
                 pin=self.rows.pin,
                 autocast=self.autocast,
-                guess=bool(config.adapt.pseudo),
+                guess=bool(phase.spec.pseudo),
             )
         stream, steps = epoch_batches(self.rows, config, self.seed, before, team)
         if config.fixmatch:
@@ -82,9 +85,9 @@ class Lessons:
     def objective(self, phase: Phase) -> Callable:
         """What a step minimises."""
         config, autocast = self.config, self.autocast
-        if phase.kind == "adapt":
+        if isinstance(phase.spec, specs.Shot):
             flips = Views(self.view, self.generator, channels_last=True, image_augments=augments(config, ("flip",)))
-            return bound(config.adapt)(flips, autocast=autocast)
+            return bound(phase.spec)(flips, autocast=autocast)
         if config.detect:
             return detecting(self.views, bound(config.detect), autocast=autocast)
         if config.fixmatch is None or phase.kind == "sky":
@@ -105,6 +108,6 @@ class Lessons:
         """Images of the training rows without augmentation, for BatchNorm's statistics."""
         return self.images(self.rows.source, self.rows.train)
 
-    def images(self, source: Source, rows: Sequence[int]) -> Iterator[torch.Tensor]:
+    def images(self, source: Source, rows: Rows) -> Iterator[torch.Tensor]:
         """Images of the ``rows`` of ``source``, without augmentation."""
         return plain_images(source, rows, self.view, self.config.batch, self.team.device, self.rows.workers)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import MISSING, dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from seti_utils.durations import parse_duration, spelled
 from seti_utils.errors import InputError
@@ -45,7 +45,7 @@ class Option:
     flag: str | None = None
 
 
-def option(default: object, help: str, read: Callable[[str], object] | None = Path, **more: object) -> object:
+def option(default: object, help: str, read: Callable[[str], object] | None = Path, **more: Any) -> Any:
     """A field with its :class:`Option`."""
     about = {"option": Option(help, read, **more)}
     return field(default_factory=dict, metadata=about) if isinstance(default, dict) else field(default=default, metadata=about)
@@ -128,11 +128,12 @@ class Runtime:
         pairs = split_overrides(texts.pop("overrides", ""))
         if texts.get("weights") == NO_WEIGHTS:
             pairs, texts = [*pairs, *RANDOM_START], texts | {"weights": ""}
-        given = {}
+        given: dict[str, Any] = {}
         for name, text in texts.items():
             about = OPTIONS[name]
             if text:
-                given[name] = (about.read(text),) if about.several else about.read(text) if about.read else yes(name, text)
+                value = about.read(text) if about.read else yes(name, text)
+                given[name] = (value,) if about.several else value
         return cls(**given, overrides=parse_overrides(pairs))
 
     def words(self) -> list[str]:

@@ -1,6 +1,6 @@
 """Cadences from anywhere, scored by a detector that needs no training: files, folders, or a competition."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -95,7 +95,7 @@ def in_order(function, jobs: Sequence, workers: int) -> Iterator:
         torch.set_num_threads(threads)
 
 
-def score_table(ids: Sequence[str], scores: Scores, detector: ShippedDetector, data: str = "") -> pd.DataFrame:
+def score_table(ids: Collection[str], scores: Scores, detector: ShippedDetector, data: str = "") -> pd.DataFrame:
     """One row per cadence: ``id``, ``score`` in [0, 1], ``logit``, the panels' scores, ``channel`` at the cadence's start and
     ``drift`` (channels a panel) and ``drift_hz_s`` of the best track, and the columns by which the command blend knows where a score comes from."""
     numbers = {

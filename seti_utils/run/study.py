@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -85,9 +86,6 @@ class Study:
         labels = hidden_labels(self.competition.root) if era == "current" else None
         self.hidden = None if labels is None else labels.set_index("id")["target"]
         self.sections: list[Section] = []
-        self.sample: Sample | None = None
-        self.groups: np.ndarray | None = None
-        self.adversarial: Adversarial | None = None
         self.effects: pd.DataFrame | None = None
         self.ranked: pd.DataFrame | None = None
 
@@ -102,9 +100,10 @@ class Study:
         self.sections.append(section)
         return section
 
-    def read(self) -> Sample:
-        """Read the sample, and look up which rows share a sky."""
-        self.sample = read_sample(
+    @cached_property
+    def sample(self) -> Sample:
+        """The rows that are looked at, read when they are first needed."""
+        return read_sample(
             self.sources["train"],
             self.sources["test"],
             self.competition.train["target"],
@@ -113,9 +112,13 @@ class Study:
             workers=self.runtime.workers,
             device=self.device,
         )
-        if self.runtime.overlap is not None:
-            self.groups = groups_of(finished_search(self.runtime.overlap, self.competition), self.sample.table["id"])
-        return self.sample
+
+    @cached_property
+    def groups(self) -> np.ndarray | None:
+        """Which rows of the sample share a sky, where there is an overlap search."""
+        if self.runtime.overlap is None:
+            return None
+        return groups_of(finished_search(self.runtime.overlap, self.competition), self.sample.table["id"])
 
     def statistics(self) -> Section:
         """Statistics of the panels, train against test."""
@@ -126,11 +129,15 @@ class Study:
         """The known leaks."""
         return self.added(leaks_section(self.sample, list(self.competition.train["path"]))[0])
 
-    def adversary(self) -> Section:
-        """Adversarial validation."""
-        self.adversarial = adversarial_section(
+    @cached_property
+    def adversarial(self) -> Adversarial:
+        """What tells train from test, judged when it is first asked for."""
+        return adversarial_section(
             self.sample, self.source, self.groups, network=self.network, gallery=self.gallery, seed=self.seed, device=self.device
         )
+
+    def adversary(self) -> Section:
+        """Adversarial validation."""
         return self.added(self.adversarial.section)
 
     def weights(self) -> pd.DataFrame:
@@ -176,7 +183,6 @@ class Study:
 
     def run(self, say: Callable[[str], None] = print) -> None:
         """Every step, each verdict said as soon as it is known."""
-        self.read()
         for step in (self.statistics, self.leaks, self.adversary, self.predictions):
             found = step()
             for section in found if isinstance(found, list) else [found]:
@@ -224,9 +230,9 @@ class Study:
             table["score"] = table["id"].map(scores)
         if self.ranked is not None:
             table["spread"] = table["id"].map(self.ranked.set_index("id")["spread"])
-        if self.adversarial is not None and self.adversarial.adversaries:
+        if self.adversarial.adversaries:
             table["adversarial"] = self.adversarial.table["score"]
-        if self.less_sky is not None:
+        if self.less_sky is not None and self.runtime.overlap is not None:
             table["covered"] = table["id"].map(read_covered(self.runtime.overlap))
         embedding = heat = None
         if self.names:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import ArrayLike
 
 from seti_utils.data.batches import batches
 from seti_utils.data.tables import read_targets
@@ -21,13 +22,13 @@ from seti_utils.stats.intervals import auc_interval
 from seti_utils.stats.seeds import seed_of
 
 
-def worded(target: Sequence[float], score: Sequence[float]) -> str:
+def worded(target: ArrayLike, score: ArrayLike) -> str:
     """``0.8123 [0.7900, 0.8340]``: the AUC with its 95 % bootstrap interval."""
     value, low, high = auc_interval(target, score)
     return f"{value:.4f} [{low:.4f}, {high:.4f}]"
 
 
-def gap(first: tuple[Sequence, Sequence], second: tuple[Sequence, Sequence]) -> tuple[float, float, float]:
+def gap(first: tuple[ArrayLike, ArrayLike], second: tuple[ArrayLike, ArrayLike]) -> tuple[float, float, float]:
     """(difference, low, high): the AUC of the first (targets, scores) less that of the second, and a 95 % interval.
 
     The interval joins the two AUCs' own bootstrap intervals as for independent rows (Zou & Donner 2008).

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy.stats import rankdata
 
 from seti_utils.data.tables import refuse
@@ -33,7 +34,7 @@ def logits(score: np.ndarray) -> np.ndarray:
 def blend(
     tables: Sequence[pd.DataFrame],
     how: str = "plain",
-    weights: Sequence[float] | None = None,
+    weights: ArrayLike | None = None,
     *,
     power: float = 2.0,
     name: str = "blend",
@@ -86,7 +87,7 @@ def transforms(how: str, power: float = 2.0) -> tuple[Callable, Callable]:
     return known[how]
 
 
-def check_weights(weights: Sequence[float], members: int) -> np.ndarray:
+def check_weights(weights: ArrayLike, members: int) -> np.ndarray:
     """``weights`` divided by their sum. Raises ``InputError`` for a wrong number of them, or negative or no weight."""
     weights = np.asarray(weights, dtype=np.float64)
     if weights.shape != (members,) or not np.isfinite(weights).all() or (weights < 0).any() or weights.sum() <= 0:

@@ -101,7 +101,7 @@ def append_pseudo(
         "pseudo labels",
         "choose from the test table, not from an out-of-fold table",
     )
-    places = pd.Index(np.asarray(test_ids, dtype=str)).get_indexer(pseudo.ids.astype(str))
+    places = pd.Index(np.asarray(test_ids, dtype=str)).get_indexer(pd.Index(pseudo.ids.astype(str)))
     refuse(places < 0, pseudo.ids, "are not test files", "pseudo labels", "use the teacher's scores of this test set")
     count = len(train_ids)
     targets = np.full(count + len(test_ids), np.nan, np.float32)

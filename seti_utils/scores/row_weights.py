@@ -23,7 +23,7 @@ def row_weights(path: str | Path | None, ids: np.ndarray, power: float = 1.0) ->
         raise InputError("reweight needs a table of adversarial weights", where=path, remedy=remedy)
     table = read_table(path)
     if not {"id", "weight"} <= set(table.columns):
-        raise InputError(f"has the columns {', '.join(table)}, not id, weight", where=path, line=1, remedy=remedy)
+        raise InputError(f"has the columns {', '.join(map(str, table))}, not id, weight", where=path, line=1, remedy=remedy)
     table = table[table["id"].isin(ids)]
     refuse(table["id"].duplicated(), table["id"], "appear twice", path, remedy)
     missing = ~np.isin(ids.astype(str), table["id"].to_numpy(str))

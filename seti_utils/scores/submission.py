@@ -39,8 +39,8 @@ def origin_file(submission: str | Path) -> Path:
 
 def origin_of(scores: pd.DataFrame) -> dict[str, object]:
     """Where the scores of a table come from; ``partial`` where weights were used whose training was not finished."""
-    origin = {name: pd.unique(scores[name]).tolist() for name in (*ORIGIN, *MADE_FROM)}
-    plain = {name: values[0] if len(values) == 1 else values for name, values in origin.items()}
+    origin: dict[str, list] = {name: pd.unique(scores[name]).tolist() for name in (*ORIGIN, *MADE_FROM)}
+    plain: dict[str, object] = {name: values[0] if len(values) == 1 else values for name, values in origin.items()}
     return plain | {"partial": any(map(is_partial, origin["weights"]))}
 
 
@@ -55,7 +55,7 @@ def check_submission(path: str | Path, sample: str | Path, *, most_tied: float =
     table, wanted = read_table(path), sample_ids(sample)
     require_columns(table, ["id", "target"], path)
     again = f"python -m seti_utils blend {path} --sample {sample} --out submission.csv"
-    if more := [name or "(no name)" for name in table if name not in ("id", "target")]:
+    if more := [str(name) or "(no name)" for name in table if name not in ("id", "target")]:
         raise InputError(
             f"has columns that the site refuses: {', '.join(more)}", where=path, line=1, remedy=f"write it without them: {again}"
         )

@@ -42,7 +42,7 @@ def make_scores(
     columns = {"id": np.asarray(ids, dtype=object)} | ({} if target is None else {"target": target})
     columns |= {"score": score, "fold": fold, "experiment": experiment, "seed": seed, "fingerprint": fingerprint}
     columns |= {"data": data, "weights": weights}
-    lengths = {name: len(value) for name, value in columns.items() if np.ndim(value)}
+    lengths = {name: np.size(value) for name, value in columns.items() if np.ndim(value)}
     if len(set(lengths.values())) > 1:
         raise InputError(f"columns of different lengths: {lengths}", where=experiment)
     return check_scores(pd.DataFrame(columns, index=range(lengths["id"])), where=f"scores of {experiment}")
@@ -131,9 +131,11 @@ def gather_folds(tables: Sequence[pd.DataFrame], ids: Collection[str], where: ob
         where,
         "unlabelled or pseudo-labelled rows never enter the out-of-fold table",
     )
-    ids = pd.Index(np.asarray(ids, dtype=object))
-    refuse(~ids.isin(gathered["id"]), ids, "are missing", where, "run the folds that hold them, last batch included")
-    return gathered.set_index("id").loc[ids].rename_axis("id").reset_index()
+    wanted = pd.Index(np.asarray(ids, dtype=object))
+    refuse(
+        ~wanted.isin(gathered["id"]), wanted.to_numpy(), "are missing", where, "run the folds that hold them, last batch included"
+    )
+    return gathered.set_index("id").loc[wanted].rename_axis("id").reset_index()
 
 
 def mean_scores(tables: Sequence[pd.DataFrame], where: object = "mean of tables") -> pd.DataFrame:

@@ -1,11 +1,11 @@
 """One pass over a sample of both splits: statistics for the study, small panels for its network."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import ArrayLike
 
 from seti_utils.data.batches import batches, on_device
 from seti_utils.data.cadence import FREQ, PANELS, TIME
@@ -47,7 +47,7 @@ class Sample:
 def read_sample(
     train: Source,
     test: Source,
-    targets: Sequence[float],
+    targets: ArrayLike,
     *,
     most: int | None = 1000,
     seed: int = 0,

@@ -1,6 +1,6 @@
 """What a panel looks like in numbers: level, shape of the values, band slope, ripples, spikes, bursts, tracks."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import pandas as pd
 import torch
@@ -93,7 +93,7 @@ PART_MEANINGS = {
 }
 
 
-def definitions(features: Sequence[str]) -> pd.DataFrame:
+def definitions(features: Iterable[str]) -> pd.DataFrame:
     """What the statistics behind ``features`` are, in words: columns name, meaning."""
     names = dict.fromkeys(feature.partition(",")[0] for feature in features)
     rows = [(name, words) for name, words in MEANINGS.items() if name in names]

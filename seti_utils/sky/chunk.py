@@ -69,11 +69,11 @@ def write_chunk(task: Task) -> pd.DataFrame:
     # Room for one band, its windows and their float16 copies: fresh memory each time would cost a third in page faults.
     most = max(CROWDED_WINDOWS, SPARSE_WINDOWS)
     rooms = torch.empty(2, 1, *SHAPE[:2], BAND_FREQ), torch.empty(most, *SHAPE), torch.empty(most, *SHAPE).half()
-    for band, group in rows.groupby("band"):
+    for _, group in rows.groupby("band"):
         kinds = torch.tensor([group["kind"].iloc[0]])
-        sky = random_bands(kinds, generator=seeded(task.seed, "band", int(band)), room=rooms[0])
+        sky = random_bands(kinds, generator=seeded(task.seed, "band", int(group["band"].iloc[0])), room=rooms[0])
         for split, part in group.groupby("split"):
-            content, places = contents[split]
+            content, places = contents[str(split)]
             x_BPTF = cut(sky, [0] * len(part), part["offset"].tolist(), room=rooms[1])
             if task.receiver and split == "test":
                 other_passband(x_BPTF, part["offset"].tolist())

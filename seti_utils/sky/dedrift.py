@@ -125,7 +125,7 @@ def find_drift(x_BPTF: torch.Tensor, drifts: torch.Tensor, panels: Sequence[int]
     batch, count, time, freq = x_BPTF.shape
     flat = flatten_level(x_BPTF)[:, list(panels)].reshape(batch, -1, freq)
     t = ((torch.arange(count * time, device=x_BPTF.device) + 0.5) / time).view(count, time)[list(panels)].reshape(-1)
-    best = None
+    best: torch.Tensor | None = None
     for drift in drifts.tolist():
         reach = int(abs(drift) * count) + 1
         padded = torch.nn.functional.pad(flat, (reach, reach))
@@ -135,4 +135,6 @@ def find_drift(x_BPTF: torch.Tensor, drifts: torch.Tensor, panels: Sequence[int]
         snr, where = power.max(1)
         found = torch.stack([(where - reach).float(), torch.full_like(snr, drift), snr])
         best = found if best is None else torch.where(snr > best[2], found, best)
+    if best is None:
+        raise ValueError("find_drift needs at least one drift")
     return Found(*best)

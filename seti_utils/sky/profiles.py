@@ -72,8 +72,8 @@ class Profiles:
         energy = (value * height[:, None]).sum(2).square().sum(1) * span / 128
         return cls(shape, fwhm, offset, height, ceiling, smear, (ENERGY / energy).sqrt())
 
-    def rows(self, chosen: Tensor) -> "Profiles":
-        """The profiles of the needles ``chosen`` (int64 indices or bool)."""
+    def rows(self, chosen: Tensor | slice) -> "Profiles":
+        """The profiles of the needles ``chosen`` (int64 indices, bool, or a slice)."""
         return Profiles(*(getattr(self, field.name)[chosen] for field in fields(self)))
 
 

@@ -301,15 +301,15 @@ class Look:
         """Raw and cleaned waterfalls."""
         from seti_utils.pictures.waterfall import draw_cadence
 
-        targets = self.competition.train.set_index("id")["target"]
+        targets = dict(zip(self.competition.train["id"], self.competition.train["target"], strict=True))
         for name in ids:
-            label = {1: "positive", 0: "negative"}.get(targets.get(name), "test")
+            label = {1: "positive", 0: "negative"}.get(targets.get(name, -1), "test")
             show(draw_cadence(self.read([name])[0], title=f"{name} ({label})"), self.out and self.out / f"{name}.png")
 
     def read(self, ids: Sequence[str]) -> np.ndarray:
         """Cadences by their ids, float16 (N, 6, 273, 256)."""
         out = torch.empty(len(ids), *SHAPE, dtype=torch.float16)
-        self.source.read_into(pd.Index(self.source.ids).get_indexer(list(ids)).tolist(), out)
+        self.source.read_into(pd.Index(self.source.ids).get_indexer(pd.Index(list(ids))).tolist(), out)
         return out.numpy()
 
     def cleaning(self) -> None:

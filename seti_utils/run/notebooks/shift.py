@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from seti_utils.log.pages import LOG
 from seti_utils.run.coordinates import parse_folds, parse_seeds
@@ -29,12 +30,12 @@ def shift_study(
 class ShownStudy:
     """A :class:`Study` that shows what it finds."""
 
-    def __init__(self, runtime: Runtime, **options: object):
+    def __init__(self, runtime: Runtime, **options: Any):
         self.study = Study(runtime, **options)
 
     def read(self) -> None:
         """Read the sample and say what it is."""
-        sample, competition = self.study.read(), self.study.competition
+        sample, competition = self.study.sample, self.study.competition
         counts = ", ".join(
             f"{len(sample.rows(split)):,} of {len(competition.split(split)):,} {split}" for split in ("train", "test")
         )
