@@ -4,6 +4,7 @@ import re
 import shutil
 import sys
 import tempfile
+from collections.abc import Collection
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -44,24 +45,7 @@ def fetch(kernel: str, out: str | Path, *, partial: bool = False, **expected: An
     out.parent.mkdir(parents=True, exist_ok=True)
     place = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
     try:
-        ask(
-            "kernels_output",
-            where=kernel,
-            timeout=7200,
-            live=True,
-            kernel=kernel,
-            path=str(place),
-            file_pattern=SAFE,
-            force=True,
-            page_size=100,
-        )
-        missing = [name for name in served if not (place / name).is_file()]
-        if missing:
-            raise StillRunning(
-                f"{len(missing)} of {len(served)} served files did not arrive, {missing[0]} first",
-                where=kernel,
-                remedy="fetch again",
-            )
+        download(kernel, served, place)
         rewrite_log(place, kernel)
         run = read_partial(place, expected) if partial else verified(place, kernel=kernel, **expected)
         strangers = [name for name in files_below(place) if listed(Path(name)) and run and name not in run["files"]]
@@ -80,6 +64,28 @@ def fetch(kernel: str, out: str | Path, *, partial: bool = False, **expected: An
         raise type(wrong)(wrong.problem, where=where, remedy=wrong.remedy) from wrong
     finally:
         shutil.rmtree(place, ignore_errors=True)
+
+
+def download(kernel: str, served: Collection[str], place: Path) -> None:
+    """Bring the files ``served`` into ``place``. Raises ``StillRunning`` where some of them do not arrive."""
+    ask(
+        "kernels_output",
+        where=kernel,
+        timeout=7200,
+        live=True,
+        kernel=kernel,
+        path=str(place),
+        file_pattern=SAFE,
+        force=True,
+        page_size=100,
+    )
+    missing = [name for name in served if not (place / name).is_file()]
+    if missing:
+        raise StillRunning(
+            f"{len(missing)} of {len(served)} served files did not arrive, {missing[0]} first",
+            where=kernel,
+            remedy="fetch again",
+        )
 
 
 def read_partial(place: Path, expected: dict) -> dict:

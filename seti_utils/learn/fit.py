@@ -99,12 +99,8 @@ def fit(
             factor = schedule(done)
             for group in optimiser.param_groups:
                 group["lr"] = group["initial_lr"] * factor
-            loss = 0.0
-            for part in range(accumulate):
-                with unsynchronised(model) if part < accumulate - 1 else nullcontext():
-                    share = objective(model, taken(stream, epoch, step, steps), done) / accumulate
-                    precision.backward(share)
-                    loss = loss + share.detach()
+            parts = (taken(stream, epoch, step, steps) for _ in range(accumulate))
+            loss = backward(model, objective, parts, accumulate, done, precision)
             if precision.step(optimiser, clip_norm):
                 average.after_step(model)
                 position.loss_sum, position.counted = position.loss_sum + float(loss), position.counted + 1
@@ -134,6 +130,19 @@ def fit(
         position.next_epoch()
         save(position)
     return position
+
+
+def backward(
+    model: nn.Module, objective: Objective, parts: Iterable[Any], count: int, done: float, precision: Precision
+) -> torch.Tensor | float:
+    """The mean loss of ``count`` batches, its gradients added to the parameters; ranks exchange them at the last batch only."""
+    loss = 0.0
+    for number, batch in enumerate(parts):
+        with unsynchronised(model) if number < count - 1 else nullcontext():
+            share = objective(model, batch, done) / count
+            precision.backward(share)
+            loss = loss + share.detach()
+    return loss
 
 
 def taken(stream: Iterator[Any], epoch: int, step: int, steps: int) -> Any:

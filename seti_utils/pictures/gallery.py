@@ -69,18 +69,23 @@ def draw_gallery(
         if title:
             figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
         figure.supxlabel(f"frequency →   time ↓   {PANELS_SHOWN[view]}", fontsize=8)
-        for word, colour, inches in (("▮ ON", ON_COLOUR, 0.1), ("▮ OFF", OFF_COLOUR, 0.6)):
-            figure.text(
-                1 - inches / figure.get_figwidth(),
-                0.04 / figure.get_figheight(),
-                word,
-                color=colour,
-                fontsize=8,
-                ha="right",
-                va="bottom",
-                fontweight="bold",
-            )
+        name_bars(figure)
     return figure
+
+
+def name_bars(figure: Figure) -> None:
+    """Write in the lower right corner what the bars beside the panels mean."""
+    for word, colour, inches in (("▮ ON", ON_COLOUR, 0.1), ("▮ OFF", OFF_COLOUR, 0.6)):
+        figure.text(
+            1 - inches / figure.get_figwidth(),
+            0.04 / figure.get_figheight(),
+            word,
+            color=colour,
+            fontsize=8,
+            ha="right",
+            va="bottom",
+            fontweight="bold",
+        )
 
 
 def read_cadences(source: Source, ids: pd.Series) -> np.ndarray:

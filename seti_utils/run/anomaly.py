@@ -83,12 +83,15 @@ def anomaly_scores(
     folder = runtime.out / name / f"anomaly_{how}"
     write_scores(folder / OOF, oof)
     write_scores(folder / TEST, test)
-    outliers = pd.DataFrame(
-        {
-            "id": test_ids,
-            "strangeness": np.mean([score for score, _ in strange], axis=0),
-            "rejected": np.mean([out for _, out in strange], axis=0) > 0.5,
-        }
-    )
-    write_table(folder / "outliers.csv", outliers.sort_values("strangeness", ascending=False, kind="stable"))
+    write_table(folder / "outliers.csv", outliers_of(test_ids, strange))
     return oof, test, folder
+
+
+def outliers_of(ids: np.ndarray, judged: Sequence[tuple[np.ndarray, np.ndarray]]) -> pd.DataFrame:
+    """The rows ``ids`` with how strange they are in the mean over the networks, the strangest first, and whether most reject them."""
+    table = {
+        "id": ids,
+        "strangeness": np.mean([score for score, _ in judged], axis=0),
+        "rejected": np.mean([rejected for _, rejected in judged], axis=0) > 0.5,
+    }
+    return pd.DataFrame(table).sort_values("strangeness", ascending=False, kind="stable")

@@ -67,13 +67,26 @@ def visible_gpus() -> list[str]:
     return [str(number) for number in range(torch.cuda.device_count())]
 
 
+def started(words: list[str], extra: dict[str, str]) -> subprocess.Popen[str]:
+    """A process that finds this package and says each line as soon as it has it; ``extra`` goes into its environment."""
+    path = os.pathsep.join(filter(None, (str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH"))))
+    return subprocess.Popen(
+        words,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+        bufsize=1,
+        env=os.environ | {"PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8", "PYTHONPATH": path} | extra,
+    )
+
+
 def follow(jobs: dict[str, tuple[list[str], dict[str, str]]], say: Callable[[str], None]) -> None:
     """Run ``{label: (words, extra environment)}`` side by side, streaming their lines; the first failure ends all.
 
     A process that stops in good order (its time budget is spent) ends no other; ``Paused`` is raised after all.
     """
     running, last, paused = {}, {}, {}
-    path = os.pathsep.join(filter(None, (str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH"))))
 
     def stream(label: str, process: subprocess.Popen) -> None:
         for line in process.stdout or ():
@@ -85,15 +98,7 @@ def follow(jobs: dict[str, tuple[list[str], dict[str, str]]], say: Callable[[str
     readers = {}
     try:
         for label, (words, extra) in jobs.items():
-            running[label] = subprocess.Popen(
-                words,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                encoding="utf-8",
-                errors="replace",
-                bufsize=1,
-                env=os.environ | {"PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8", "PYTHONPATH": path} | extra,
-            )
+            running[label] = started(words, extra)
             readers[label] = threading.Thread(target=stream, args=(label, running[label]), daemon=True)
             readers[label].start()
         waiting = dict(running)

@@ -1,7 +1,8 @@
 """Blend weights found on out-of-fold tables, and the evidence for or against using them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -74,15 +75,7 @@ def find_weights(
     check_folds(target, fold)
     found, equal = find(values, target), np.full(len(tables), 1 / len(tables))
     held_out = {number: find(values[:, fold != number], target[fold != number]) for number in np.unique(fold)}
-
-    def gain(rows: np.ndarray) -> float:
-        parts = [(rows[fold[rows] == number], weights) for number, weights in held_out.items()]
-        gains = [
-            Ranking(target[part], weights @ values[:, part]).auc() - Ranking(target[part], equal @ values[:, part]).auc()
-            for part, weights in parts
-        ]
-        return float(np.average(gains, weights=[len(part) for part, _ in parts]))
-
+    gain = partial(held_out_gain, values, target, fold, held_out)
     strata = [np.flatnonzero((fold == number) & (target == label)) for number in held_out for label in (0, 1)]
     samples, gains = [], []
     for times in progress(redrawn(strata, draws, seed), draws, "bootstrap of the weights", "draw"):
@@ -102,6 +95,22 @@ def find_weights(
     return Weighting(
         members, auc(target, found @ values), auc(target, equal @ values), gain(np.arange(len(target))), gain_low, gain_high
     )
+
+
+def held_out_gain(
+    values: np.ndarray, target: np.ndarray, fold: np.ndarray, weights: Mapping[int, np.ndarray], rows: np.ndarray
+) -> float:
+    """The AUC of ``rows`` less that of equal weights, where each fold has the ``weights`` that were found without it.
+
+    ``values`` (M, N) of the members; the mean over the folds by their number of rows.
+    """
+    equal = np.full(len(values), 1 / len(values))
+    parts = [(rows[fold[rows] == number], found) for number, found in weights.items()]
+    gains = [
+        Ranking(target[part], found @ values[:, part]).auc() - Ranking(target[part], equal @ values[:, part]).auc()
+        for part, found in parts
+    ]
+    return float(np.average(gains, weights=[len(part) for part, _ in parts]))
 
 
 def ascend(values: np.ndarray, target: np.ndarray) -> np.ndarray:

@@ -52,11 +52,7 @@ def write_run(
     """
     out = Path(out)
     (out / bundling.BUNDLE_FILE).unlink(missing_ok=True)
-    files = {
-        path.relative_to(out).as_posix(): {"bytes": path.stat().st_size, "sha256": sha256(path)}
-        for path in sorted(out.rglob("*"))
-        if listed(path.relative_to(out)) and path.is_file()
-    }
+    files = files_in(out)
     bundle = os.environ.get("KAGGLE_KERNEL_RUN_TYPE") == "Batch" if bundle is None else bundle
     packed = bundling.pack(out, list(files)) if bundle else None
     content = {
@@ -80,6 +76,15 @@ def write_run(
     if packed:
         bundling.clear(out, list(files))
     return out / RUN_FILE
+
+
+def files_in(out: Path) -> dict[str, dict[str, object]]:
+    """Bytes and SHA-256 of every file below ``out`` that belongs into the list, by its path from there."""
+    return {
+        path.relative_to(out).as_posix(): {"bytes": path.stat().st_size, "sha256": sha256(path)}
+        for path in sorted(out.rglob("*"))
+        if listed(path.relative_to(out)) and path.is_file()
+    }
 
 
 def listed(name: Path) -> bool:

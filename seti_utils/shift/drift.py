@@ -105,20 +105,9 @@ def models_section(
     model, its folds. ``hidden``: targets by id where a sky tells them. ``less_sky``: panels less what
     neighbours show of the same sky, in which the rows are then drawn. Returns the section and the ranked rows.
     """
-    section = Section("Models: equal, alike, in dispute")
+    section = Section("Agreement between models")
     if len(oofs) > 1:
-        compared = compare_models(oofs)
-        equal = compared.loc[compared["equal"], "model"]
-        section.sentences.append(
-            f"Out of fold, {', '.join(equal)} are equal to the best within the noise of the rows."
-            if len(equal) > 1
-            else f"Out of fold, {equal.iloc[0]} is ahead of all others beyond the noise of the rows."
-        )
-        section.tables += [
-            ("Out-of-fold AUC, and how far behind the best", compared),
-            ("Rank correlations out of fold and on the test", correlation_drift(oofs, tests)),
-            ("Rank correlations on the test", matrix(correlations(tests))),
-        ]
+        compare(section, oofs, tests)
     if len(members) < 2:
         section.verdict = (
             "Models: there is one network only, so nothing can be in dispute; give --experiment two names, or more folds."
@@ -133,14 +122,8 @@ def models_section(
         f"{len(ranked):,}); "
         f"the highest spread is {ranked['spread'].iloc[0]:.2f} of the ranking."
     )
-    if hidden is not None and 0 < ranked["target"].mean() < 1:
-        half = ranked["spread"].rank(pct=True) > 0.5
-        parts = [auc(rows["target"], rows["score"]) for rows in (ranked[half], ranked[~half]) if 0 < rows["target"].mean() < 1]
-        if len(parts) == 2:
-            section.sentences.append(
-                f"On this sky the hidden labels say: the mean score has AUC {parts[0]:.3f} on the more disputed half, "
-                f"{parts[1]:.3f} on the less disputed one."
-            )
+    if hidden is not None and (sentence := dispute_sentence(ranked)):
+        section.sentences.append(sentence)
     section.tables.append(("The rows in dispute", ranked.head(count)))
     section.pictures.append(
         (
@@ -157,6 +140,34 @@ def models_section(
         )
     )
     return section, ranked
+
+
+def compare(section: Section, oofs: Sequence[pd.DataFrame], tests: Sequence[pd.DataFrame]) -> None:
+    """Which models are equal out of fold, and how alike they are on both splits."""
+    compared = compare_models(oofs)
+    equal = compared.loc[compared["equal"], "model"]
+    section.sentences.append(
+        f"Out of fold, {', '.join(equal)} are equal to the best within the noise of the rows."
+        if len(equal) > 1
+        else f"Out of fold, {equal.iloc[0]} is ahead of all others beyond the noise of the rows."
+    )
+    section.tables += [
+        ("Out-of-fold AUC, and how far behind the best", compared),
+        ("Rank correlations out of fold and on the test", correlation_drift(oofs, tests)),
+        ("Rank correlations on the test", matrix(correlations(tests))),
+    ]
+
+
+def dispute_sentence(ranked: pd.DataFrame) -> str | None:
+    """What the hidden labels say of rows in dispute and of the others; None where one half is of one class."""
+    half = ranked["spread"].rank(pct=True) > 0.5
+    parts = [auc(rows["target"], rows["score"]) for rows in (ranked[half], ranked[~half]) if 0 < rows["target"].mean() < 1]
+    if len(parts) < 2:
+        return None
+    return (
+        f"The hidden labels of this sky: the mean score has an AUC of {parts[0]:.3f} on the more disputed half of the rows, "
+        f"and of {parts[1]:.3f} on the less disputed half."
+    )
 
 
 def matrix(table: pd.DataFrame) -> pd.DataFrame:

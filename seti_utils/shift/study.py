@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 import torch
+from matplotlib.figure import Figure
 
 from seti_utils.data.sources import Source
 from seti_utils.errors import InputError
@@ -164,19 +165,11 @@ def adversarial_section(
         plain = boosted(sample.features, is_test, adversarial_folds(is_test, folds=3, seed=seed), repeats=0, seed=seed)
         section.sentences.append(
             f"With rows of one sky spread over the folds, boosting would have reached {plain.auc:.3f} [{plain.low:.3f}, "
-            f"{plain.high:.3f}] "
-            f"instead of {found[0].auc:.3f}: the difference is bands that were recognised, not a shift."
+            f"{plain.high:.3f}] instead of {found[0].auc:.3f}: the difference is bands that were recognised, not a shift."
         )
     section.sentences.append(weights_sentence(table, best))
-    section.tables.append(
-        (
-            "Adversaries",
-            pd.DataFrame(
-                [(one.name, one.auc, one.low, one.high, one.tells) for one in found],
-                columns=["adversary", "AUC", "low", "high", "tells"],
-            ),
-        )
-    )
+    rows = [(one.name, one.auc, one.low, one.high, one.tells) for one in found]
+    section.tables.append(("Adversaries", pd.DataFrame(rows, columns=["adversary", "AUC", "low", "high", "tells"])))
     section.pictures.append(
         ("How well train and test rows are told apart, and the scores by split.", pictures.draw_adversaries(found, is_test))
     )
@@ -189,18 +182,21 @@ def adversarial_section(
         )
     if model is not None and held is not None:
         section.pictures.append(heat_picture(sample, best, model, held, device))
+    section.pictures += look_alikes(source, table.assign(target=sample.table["target"]), best, gallery)
+    return Adversarial(section, table, found, model, best)
+
+
+def look_alikes(source: Source, table: pd.DataFrame, best: Adversary, count: int) -> list[tuple[str, Figure]]:
+    """The ``count`` rows of each split that look most like the other one; ``table``: id, split, score, target."""
+    found = []
     for split, lowest, words in (
         ("test", True, "Test rows that look most like train"),
         ("train", False, "Training rows that look most like test"),
     ):
-        chosen = table[table["split"] == split].assign(target=sample.table["target"])
-        section.pictures.append(
-            (
-                f"{words}, by {best.name}, as the arrays are; p(test) is the calibrated probability of test.",
-                draw_gallery(source, chosen, count=gallery, lowest=lowest, view="raw", title=words, label="p(test)"),
-            )
-        )
-    return Adversarial(section, table, found, model, best)
+        rows = table[table["split"] == split]
+        picture = draw_gallery(source, rows, count=count, lowest=lowest, view="raw", title=words, label="p(test)")
+        found.append((f"{words}, by {best.name}, as the arrays are; p(test) is the calibrated probability of test.", picture))
+    return found
 
 
 def heat_picture(sample: Sample, best: Adversary, model: Classifier, held: np.ndarray, device: str | torch.device) -> tuple:

@@ -113,68 +113,83 @@ def random_tracks(
     track passes the middle of a carrying panel at least ``EDGE`` channels inside the window, so it is visible there
     unless its own gate (bursts, intermittent, partial) is off; ``anchors`` bool (B, 6) narrows that panel's choice.
     """
-    device, indices = generator.device, family_indices(families)
-    pick = (torch.rand(batch, generator=generator, device=device) * len(indices)).long()
-    family = torch.tensor(indices, device=device)[pick]
+    indices = family_indices(families)
+    pick = (torch.rand(batch, generator=generator, device=generator.device) * len(indices)).long()
+    lot = Lot(torch.tensor(indices, device=generator.device)[pick], generator)
     if carriers is None:
         carriers = mostly_all(batch, generator=generator)
-
-    def among(*names: str) -> torch.Tensor:
-        return torch.isin(family, torch.tensor([FAMILIES.index(name) for name in names], device=device))[:, None]
-
-    def draw_number(bounds: tuple[float, float]) -> torch.Tensor:
-        return uniform(*bounds, (batch, 1), generator=generator)
-
-    def either_sign(number: torch.Tensor) -> torch.Tensor:
-        return torch.where(coin(0.5, (batch, 1), generator=generator), number, -number)
-
-    # Paths, as channels against t in panels. Every number is drawn for every row of the batch, used or not, so the
-    # stream of random numbers does not depend on the families.
-    t = ((torch.arange(PANELS * time, device=device) + 0.5) / time)[None]
-    slant = either_sign(log_uniform(*DRIFT, (batch, 1), generator=generator))
-    level = draw_number((-LINE_DRIFT, LINE_DRIFT))
-    curve = either_sign(draw_number(CURVE))
-    amplitude, period, phase = draw_number(SINE_AMPLITUDE), draw_number(SINE_PERIOD), draw_number((0, 2 * math.pi))
-    step = draw_number(WALK_STEP)
-    shaken = torch.randn(batch, PANELS * time, generator=generator, device=device)
-    start, end = (draw_number((EDGE, freq - EDGE)) for _ in range(2))
-    gentle = among("line", "sine", "walk")
-    path = torch.where(gentle, level, slant) * t
-    path = path + torch.where(among("quadratic"), curve, 0.0) * (t - 3.0) ** 2
-    path = path + torch.where(among("sine"), amplitude, 0.0) * torch.sin(2 * math.pi * t / period + phase)
-    path = path + torch.where(among("walk"), step, 0.0) * shaken.cumsum(1)
-
-    anchors = carriers if anchors is None else anchors
-    one = (anchors * uniform(0.1, 1.0, (batch, PANELS), generator=generator)).argmax(1)
-    anchor_row = one * time + time // 2
-    anchor = draw_number((EDGE, freq - EDGE))
-    path = path - path.gather(1, anchor_row[:, None]) + anchor
-    for name in CHIRPS:
-        chirp = chirp_frequency(name.removeprefix("chirp_"), start, end, t, float(PANELS))
-        path = torch.where(among(name), chirp, path)
-
-    # Gates.
-    row = torch.arange(PANELS * time, device=device)[None]
-    only = torch.zeros_like(carriers).scatter(1, one[:, None], True)
-    carriers = torch.where(among("one_panel"), carriers & only, carriers)
-    gate = carriers.repeat_interleave(time, 1)
-    run, lag = draw_number(BURST_ROWS), draw_number((0, 1))
-    gate = gate & (~among("bursts") | ((row / (2 * run) + lag) % 1 < 0.5))
-    flicker, duty = draw_number(FLICKER_ROWS), draw_number((0.3, 0.7))
-    gate = gate & (~among("intermittent") | ((row / flicker + lag) % 1 < duty))
-    # A partial needle starts late in its first panel (0028a35de92941d: at row 192) or ends early in its last one.
-    first = carriers.int().argmax(1, keepdim=True) * time
-    last = (PANELS - carriers.flip(1).int().argmax(1, keepdim=True)) * time
-    cut = draw_number((0.25, 0.8)) * time
-    late = coin(0.5, (batch, 1), generator=generator)
-    gate = gate & (~among("partial") | torch.where(late, row >= first + cut, row < last - cut))
-
+    path, anchored = random_paths(lot, carriers if anchors is None else anchors, freq, time)
+    gate = random_gates(lot, carriers, anchored, time)
     on = gate.int()
     begin, stop = on.argmax(1), PANELS * time - 1 - on.flip(1).argmax(1)
     ends = path.gather(1, torch.stack([begin, stop], 1))
     drift = (ends[:, 1] - ends[:, 0]) / (stop - begin).clamp(min=1) * time
     shape = (batch, PANELS, time)
-    return Tracks(path.reshape(shape), gate.float().reshape(shape), family, drift)
+    return Tracks(path.reshape(shape), gate.float().reshape(shape), lot.family, drift)
+
+
+@dataclass(frozen=True)
+class Lot:
+    """Numbers for needles whose ``family`` (B,) is drawn. Every number is drawn for every one of them, used or not, so that the
+    stream of random numbers does not depend on the families."""
+
+    family: torch.Tensor
+    generator: torch.Generator
+
+    def among(self, *names: str) -> torch.Tensor:
+        """Bool (B, 1): which needles are of these families."""
+        named = torch.tensor([FAMILIES.index(name) for name in names], device=self.family.device)
+        return torch.isin(self.family, named)[:, None]
+
+    def number(self, bounds: tuple[float, float]) -> torch.Tensor:
+        """A number (B, 1) within ``bounds``, even."""
+        return uniform(*bounds, (len(self.family), 1), generator=self.generator)
+
+    def either_sign(self, number: torch.Tensor) -> torch.Tensor:
+        """``number`` (B, 1), or its negative."""
+        return torch.where(coin(0.5, (len(self.family), 1), generator=self.generator), number, -number)
+
+
+def random_paths(lot: Lot, anchors: torch.Tensor, freq: int, time: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """The channel (B, 6 T) of every needle row by row, and the panel (B,) of ``anchors`` (B, 6) in whose middle it is in view."""
+    batch, generator, device = len(lot.family), lot.generator, lot.family.device
+    t = ((torch.arange(PANELS * time, device=device) + 0.5) / time)[None]  # in panels
+    slant = lot.either_sign(log_uniform(*DRIFT, (batch, 1), generator=generator))
+    level = lot.number((-LINE_DRIFT, LINE_DRIFT))
+    curve = lot.either_sign(lot.number(CURVE))
+    amplitude, period, phase = lot.number(SINE_AMPLITUDE), lot.number(SINE_PERIOD), lot.number((0, 2 * math.pi))
+    step = lot.number(WALK_STEP)
+    shaken = torch.randn(batch, PANELS * time, generator=generator, device=device)
+    start, end = (lot.number((EDGE, freq - EDGE)) for _ in range(2))
+    path = torch.where(lot.among("line", "sine", "walk"), level, slant) * t
+    path = path + torch.where(lot.among("quadratic"), curve, 0.0) * (t - 3.0) ** 2
+    path = path + torch.where(lot.among("sine"), amplitude, 0.0) * torch.sin(2 * math.pi * t / period + phase)
+    path = path + torch.where(lot.among("walk"), step, 0.0) * shaken.cumsum(1)
+    anchored = (anchors * uniform(0.1, 1.0, (batch, PANELS), generator=generator)).argmax(1)
+    anchor = lot.number((EDGE, freq - EDGE))
+    path = path - path.gather(1, (anchored * time + time // 2)[:, None]) + anchor
+    for name in CHIRPS:
+        chirp = chirp_frequency(name.removeprefix("chirp_"), start, end, t, float(PANELS))
+        path = torch.where(lot.among(name), chirp, path)
+    return path, anchored
+
+
+def random_gates(lot: Lot, carriers: torch.Tensor, anchored: torch.Tensor, time: int) -> torch.Tensor:
+    """Bool (B, 6 T): the rows of the panels ``carriers`` (B, 6) in which every needle is on; ``anchored`` (B,): the only panel of some."""
+    row = torch.arange(PANELS * time, device=carriers.device)[None]
+    only = torch.zeros_like(carriers).scatter(1, anchored[:, None], True)
+    carriers = torch.where(lot.among("one_panel"), carriers & only, carriers)
+    gate = carriers.repeat_interleave(time, 1)
+    run, lag = lot.number(BURST_ROWS), lot.number((0, 1))
+    gate = gate & (~lot.among("bursts") | ((row / (2 * run) + lag) % 1 < 0.5))
+    flicker, duty = lot.number(FLICKER_ROWS), lot.number((0.3, 0.7))
+    gate = gate & (~lot.among("intermittent") | ((row / flicker + lag) % 1 < duty))
+    # A partial needle starts late in its first panel (0028a35de92941d: at row 192) or ends early in its last one.
+    first = carriers.int().argmax(1, keepdim=True) * time
+    last = (PANELS - carriers.flip(1).int().argmax(1, keepdim=True)) * time
+    cut = lot.number((0.25, 0.8)) * time
+    late = coin(0.5, (len(gate), 1), generator=lot.generator)
+    return gate & (~lot.among("partial") | torch.where(late, row >= first + cut, row < last - cut))
 
 
 def pixels(tracks: Tracks, peak: torch.Tensor, panels: Sequence[int], sigma: torch.Tensor | None = None) -> Iterator[Pixels]:
