@@ -119,6 +119,15 @@ def test_antialias_keeps_thin_lines_and_opencv_does_not():
     assert kept("aaa", freq=256, time=273, kernel="area") > 0.99
 
 
+def test_what_was_first_resized_while_predicting_can_be_trained_with_later():
+    """The matrices are kept for the process; made in inference mode, they could not be saved for a gradient."""
+    with torch.inference_mode():
+        resize(torch.randn(1, 1, 21, 23), freq=11, time=13)
+    image = torch.randn(1, 1, 21, 23, requires_grad=True)
+    resize(image, freq=11, time=13).sum().backward()
+    assert image.grad.abs().sum() > 0
+
+
 def test_what_cannot_be_resized_is_refused():
     image = torch.zeros(1, 1, 8, 8)
     with pytest.raises(InputError, match="kernel 'cubic'"):

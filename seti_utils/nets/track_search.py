@@ -7,7 +7,6 @@ integrated over six panels, gaps cost little, and OFF panels are looked at along
 """
 
 import math
-from functools import lru_cache
 from typing import NamedTuple
 
 import torch
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from seti_utils.data.cadence import OFF, ON, PANELS
 from seti_utils.errors import InputError
+from seti_utils.keeping import keep
 
 SEGMENTS = 4
 """Spans of a panel: 73 s each, in which a typical S-shape bends by half a channel."""
@@ -114,7 +114,7 @@ def grid_of(freq: int) -> Grid:
     return Grid(freq + 2 * margin, margin, steepest)
 
 
-@lru_cache(maxsize=8)
+@keep(8)
 def phases(rows: int, grid: Grid, device: torch.device) -> Tensor:
     """Complex (wave number, rows, drifts): what shifts a row to where a track of a drift began."""
     wave = torch.arange(grid.size // 2 + 1, dtype=torch.float64) / grid.size

@@ -8,12 +8,11 @@ hyperplanes, Charikar 2002). Columns with cosine c share one sign with probabili
 0.87 at c = 0.9999, with 1 in 4 billion at c = 0. Equal keys are found by sorting, which grows with N log N.
 """
 
-from functools import lru_cache
-
 import torch
 from torch import Tensor
 
 from seti_utils.data.cadence import OFF, TIME
+from seti_utils.keeping import keep
 
 BITS = 32
 NO_KEY = 0
@@ -59,7 +58,7 @@ def whitened_columns(x_BPTF: Tensor, steps: bool = False) -> Tensor:
     return out - out.mean(2, keepdim=True)
 
 
-@lru_cache(maxsize=4)
+@keep(4)
 def directions(device: torch.device, rows: int = TIME - 1) -> Tensor:
     """The random vectors (BITS, rows), always the same."""
     generator = torch.Generator().manual_seed(SEED)

@@ -5,7 +5,6 @@ neighbouring weights, so on a CPU only those are multiplied (:func:`taps`).
 Sources: Pillow's ``Resample.c``, OpenCV's ``resize.cpp``.
 """
 
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor
 
 from seti_utils.errors import InputError
+from seti_utils.keeping import keep
 
 KERNELS = ("bicubic", "bilinear", "lanczos", "area")
 
@@ -100,7 +100,7 @@ def area_matrix(size_in: int, size_out: int) -> np.ndarray:
     return covered / covered.sum(1, keepdims=True)
 
 
-@lru_cache(maxsize=256)
+@keep(256)
 def resampling_matrix(
     size_in: int, size_out: int, kernel: str, antialias: bool, dtype: torch.dtype, device: torch.device
 ) -> Tensor:
@@ -119,7 +119,7 @@ def resampling_matrix(
     return torch.from_numpy(matrix).to(device=device, dtype=dtype)
 
 
-@lru_cache(maxsize=256)
+@keep(256)
 def taps(size_in: int, size_out: int, kernel: str, antialias: bool) -> Taps:
     """The matrix of :func:`resampling_matrix` without its zeros, float32 on the CPU."""
     matrix = resampling_matrix(size_in, size_out, kernel, antialias, torch.float32, torch.device("cpu"))

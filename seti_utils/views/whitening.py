@@ -1,12 +1,11 @@
 """Panels in units of their own noise: the cheapest cleaning that leaves needles alone."""
 
-from functools import lru_cache
-
 import torch
 from torch import Tensor
 
 from seti_utils.data.noise import local_sigma
 from seti_utils.errors import InputError
+from seti_utils.keeping import keep
 from seti_utils.views.cleaning import as_numbers
 
 LEAST = 1e-3
@@ -44,7 +43,7 @@ def whiten(x_BPTF: Tensor, freq: int = 15, limit: float = 6.0) -> Tensor:
     return x.to(x_BPTF.dtype)
 
 
-@lru_cache(maxsize=8)
+@keep(8)
 def without_level(size: int, freq: int, device: torch.device) -> Tensor:
     """The matrix (size, size) that subtracts from every channel the mean of the ``freq`` channels around it."""
     at = torch.arange(size)
