@@ -27,12 +27,25 @@ $(VENV)/.installed: requirements.txt pyproject.toml
 .PHONY: venv
 venv: $(VENV)/.installed  ## the virtual environment: everything in requirements.txt, and the command .venv/bin/seti
 
-.PHONY: run
-run: venv  ## the main job: a synthetic sky, train, predict, submission.csv, pictures (in out/)
-	$(PY) -m seti_utils sky $(OUT)/sky --train $(TRAIN) --test $(TEST) --seed $(SEED)
-	$(PY) -m seti_utils notebook train $(OUT)/train.ipynb -p experiment=sky_demo -p folds=$(FOLDS) -p seeds=$(SEED) -p data=$(OUT)/sky -p out=$(OUT)
-	$(PY) -m seti_utils notebook infer $(OUT)/infer.ipynb -p experiment=sky_demo -p folds=$(FOLDS) -p seeds=$(SEED) -p data=$(OUT)/sky -p runs=$(OUT) -p out=$(OUT)
-	$(PY) -m seti_utils summary sky_demo --folds $(FOLDS) --seeds $(SEED) --data $(OUT)/sky --out $(OUT)
+SKY      = $(PY) -m seti_utils sky $(OUT)/sky --train $(TRAIN) --test $(TEST) --seed $(SEED)
+WHERE    = --folds $(FOLDS) --seeds $(SEED) --data $(OUT)/sky --out $(OUT)
+NOTEBOOK = $(PY) -m seti_utils notebook
+GIVEN    = -p folds=$(FOLDS) -p seeds=$(SEED) -p data=$(OUT)/sky -p out=$(OUT)
+
+.PHONY: run quick
+run: venv  ## the main job: a sky, overlap search, cleaned panels, two networks, a stack with the shipped detector, submission.csv, one table
+	$(SKY)
+	$(PY) -m seti_utils overlap search $(OUT)/sky $(OUT)/overlap
+	$(PY) -m seti_utils overlap clean $(OUT)/sky $(OUT)/overlap
+	$(NOTEBOOK) train $(OUT)/raw.ipynb -p experiment=rung_apart -p overlap=$(OUT)/overlap $(GIVEN)
+	$(NOTEBOOK) train $(OUT)/cleaned.ipynb -p experiment=rung_cleaned -p overlap=$(OUT)/overlap $(GIVEN)
+	$(PY) -m seti_utils chain sky_stack --overlap $(OUT)/overlap $(WHERE)
+	$(PY) -m seti_utils summary sky_stack --overlap $(OUT)/overlap $(WHERE)
+quick: venv  ## a sky, one small network, submission.csv and pictures: the shortest way through everything
+	$(SKY)
+	$(NOTEBOOK) train $(OUT)/train.ipynb -p experiment=sky_demo $(GIVEN)
+	$(NOTEBOOK) infer $(OUT)/infer.ipynb -p experiment=sky_demo -p runs=$(OUT) $(GIVEN)
+	$(PY) -m seti_utils summary sky_demo $(WHERE)
 
 .PHONY: detector
 detector: venv  ## train the detector that comes with the package anew, measure it, write weights and card (20 minutes of one core)

@@ -149,13 +149,26 @@ def test_every_line_of_the_readme_is_typed_somewhere():
             assert words[:2] == ["pip", "install"], f"nobody runs this line: {line}"
 
 
-def test_make_run_is_four_commands_that_run(folder, capsys):
-    """The main job, small: its recipe is read from the Makefile, so that a test knows the lines that a person runs."""
-    asked = ["make", "-n", "run", "OUT=made", "TRAIN=80", "TEST=16"]
+@pytest.mark.parametrize(
+    ("job", "commands", "made"),
+    [
+        ("quick", "sky notebook notebook summary", {"submission.csv", "train.ipynb", "infer.ipynb", "pictures"}),
+        (
+            "run",
+            "sky overlap overlap notebook notebook chain summary",
+            {"submission.csv", "raw.ipynb", "cleaned.ipynb", "sky_stack", "detector_raw", "pictures"},
+        ),
+    ],
+)
+def test_a_main_job_is_commands_that_run(job, commands, made, folder, capsys):
+    """``make run`` and ``make quick``, small: read from the Makefile, so that a test knows the lines that a person runs."""
+    out = f"made_{job}"
+    asked = ["make", "-n", job, f"OUT={out}", "TRAIN=80", "TEST=16"]
     plan = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", check=True).stdout
     lines = [line.partition("-m seti_utils ")[2] for line in plan.splitlines() if "-m seti_utils " in line]
-    assert [shlex.split(line)[0] for line in lines] == ["sky", "notebook", "notebook", "summary"]
+    assert [shlex.split(line)[0] for line in lines] == commands.split()
     for line in lines:
         words = shlex.split(line)
         assert main([*words, "--workers", "1"] if words[0] == "sky" else small(words)) == 0, capsys.readouterr()
-    assert {"submission.csv", "train.ipynb", "infer.ipynb", "pictures"} <= {path.name for path in Path("made").iterdir()}
+    assert made <= {path.name for path in Path(out).iterdir()}
+    assert "hidden test" in capsys.readouterr().out

@@ -10,7 +10,7 @@ from seti_utils.errors import InputError
 from seti_utils.overlap.panels import clean, read_covered
 from seti_utils.overlap.search import search
 from seti_utils.scores.ensemble import blend
-from seti_utils.scores.stacking import stack
+from seti_utils.scores.stacking import stack, stack_or_mean
 from seti_utils.scores.tables import make_scores, read_scores, write_scores
 from seti_utils.sky import make_sky
 from seti_utils.stats.auc import auc
@@ -156,3 +156,13 @@ def test_a_stack_by_the_coverage_of_other_data_is_refused(cleaned_sky, tmp_path,
     said = capsys.readouterr().err
     assert "searched other data: its train cadences" in said and "of the data that was scored" in said
     assert not (tmp_path / "out.csv").exists()
+
+
+def test_too_few_positives_are_not_stacked_and_the_mean_of_logits_is_said_to_be_used():
+    oofs, known, y = members(60, 3, "a")
+    tests, other, _ = members(40, 4, "b", target=False)
+    groups = pd.Series(np.where(y > 0, 0, np.arange(60)), oofs[0]["id"])  # one sky holds every positive
+    made = stack_or_mean(oofs, tests, pd.concat([known, other]), groups=groups)
+    assert not made.used and "too few to stack" in made.said()
+    np.testing.assert_array_equal(made.test["score"], blend(tests, "logit")["score"])
+    np.testing.assert_array_equal(made.oof["score"], blend(oofs, "logit")["score"])

@@ -70,11 +70,9 @@ def stacked(args: argparse.Namespace, tables: list) -> None:
     """The stack by coverage, or the mean of logits where it does not earn its place."""
     from seti_utils.overlap.folder import content_marks, read_groups
     from seti_utils.overlap.panels import read_covered
-    from seti_utils.scores.ensemble import blend
-    from seti_utils.scores.stacking import gain_of, stack
+    from seti_utils.scores.stacking import stack_or_mean
     from seti_utils.scores.submission import write_submission
     from seti_utils.scores.tables import read_scores, same_data
-    from seti_utils.stats.auc import auc
 
     if not args.oof or args.weights:
         raise InputError(
@@ -90,17 +88,11 @@ def stacked(args: argparse.Namespace, tables: list) -> None:
                 where=args.stack,
                 remedy="give the overlap folder of the data that was scored",
             )
-    own, test = stack(oofs, tables, read_covered(args.stack), groups=read_groups(args.stack).set_index("id")["group"])
-    found, (gain, low, high) = auc(own["target"], own["score"]), gain_of(own, oofs)
-    print(
-        f"AUC out of fold: mean of logits {found - gain:.4f}, stacked by coverage {found:.4f} "
-        "(each row by parts that did not see it)\n"
-        f"gain: {gain:+.4f} [{low:+.4f}, {high:+.4f}]: "
-        + ("the stack is used" if low > 0 else "not beyond chance, the mean of logits is used")
-    )
-    test = test if low > 0 else blend(tables, "logit")
-    write_submission(test, args.sample or args.tables[0], args.out)
-    print(f"{'stack' if low > 0 else 'logit mean'} of {len(tables)} tables, {len(test)} rows, written to {args.out}")
+    groups = read_groups(args.stack).set_index("id")["group"]
+    made = stack_or_mean(oofs, tables, read_covered(args.stack), groups=groups)
+    print(made.said())
+    write_submission(made.test, args.sample or args.tables[0], args.out)
+    print(f"{'stack' if made.used else 'logit mean'} of {len(tables)} tables, {len(made.test)} rows, written to {args.out}")
 
 
 def found_weights(args: argparse.Namespace) -> list[float]:

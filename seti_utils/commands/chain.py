@@ -1,14 +1,18 @@
 """Train everything that an experiment or a blend needs, and write its submission.
 
-Teacher, pseudo labels, students and so on are trained in order, fold to fold, then the experiment or the blend itself. After
-an interruption the same command resumes.
+Teacher, pseudo labels, students and so on are trained in order, fold to fold, then the experiment or the blend itself. A blend
+is a mean of its members' scores, or a stack that knows how much of a row neighbours cover; detectors that come with the package
+may take part. After an interruption the same command resumes.
 """
 
 import argparse
 
-from seti_utils.commands.options import add_coordinates, add_retry, add_runtime, runtime_of
+from seti_utils.commands.options import add_coordinates, add_retry, add_runtime, chain_of
 
-EXAMPLES = ("seti chain second_place --folds all --data DATA --weights WEIGHTS",)
+EXAMPLES = (
+    "seti chain second_place --folds all --data DATA --weights WEIGHTS",
+    "seti chain sky_stack --folds 0 --data DATA --overlap OVERLAP",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,10 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def handle(args: argparse.Namespace) -> None:
-    from seti_utils.log.pages import LOG
-    from seti_utils.run.chain import run_chain, steps_of
-    from seti_utils.run.coordinates import parse_folds
+    from seti_utils.run.chain import run_chain
 
-    runtime = runtime_of(args)
-    folds = parse_folds(args.folds, min(LOG.config(step, runtime.overrides).folds for step in steps_of(args.experiment)))
+    folds, runtime = chain_of(args)
     run_chain(args.experiment, folds, args.seeds, runtime, retry=args.retry)

@@ -145,3 +145,11 @@ def run_of(args: argparse.Namespace) -> tuple[str, list[int], Runtime]:
     runtime = runtime_of(args)
     name = LOG.find(args.experiment).name
     return name, parse_folds(args.folds, LOG.config(name, runtime.overrides).folds), runtime
+
+
+def chain_of(args: argparse.Namespace) -> tuple[list[int], Runtime]:
+    """The folds that everything in an experiment's or a blend's chain has, and the ``Runtime``."""
+    from seti_utils.run.chain import steps_of
+
+    runtime = runtime_of(args)
+    return parse_folds(args.folds, min(LOG.config(step, runtime.overrides).folds for step in steps_of(args.experiment))), runtime

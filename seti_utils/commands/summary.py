@@ -1,14 +1,18 @@
-"""Say what a trained experiment is worth, and where everything lies.
+"""Say what a trained experiment or a blend is worth, and where everything lies.
 
 Prints the out-of-fold AUC with a bootstrap interval; on a synthetic sky also the AUC on the hidden test labels, and that of
-the same network untrained.
+the same network untrained. Of a blend that the command chain made: a row for each of its parts and one for the whole, with
+intervals and seconds, and a picture of one needle as it is, less its neighbours' sky, and where the shipped detector sees it.
 """
 
 import argparse
 
-from seti_utils.commands.options import add_coordinates, add_runtime, run_of
+from seti_utils.commands.options import add_coordinates, add_runtime, chain_of, run_of
 
-EXAMPLES = ("seti summary sky_demo --folds 0 --data DATA",)
+EXAMPLES = (
+    "seti summary sky_demo --folds 0 --data DATA",
+    "seti summary sky_stack --folds 0 --data DATA --overlap OVERLAP",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,7 +21,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def handle(args: argparse.Namespace) -> None:
+    from seti_utils.log.pages import LOG
+    from seti_utils.run.standings import standings_text
     from seti_utils.run.summary import summary
 
+    if args.experiment in LOG.blends:
+        folds, runtime = chain_of(args)
+        print(standings_text(args.experiment, folds, args.seeds, runtime))
+        return
     name, folds, runtime = run_of(args)
     print(summary(name, folds, args.seeds, runtime))

@@ -52,7 +52,7 @@ def log_table(log: Log) -> str:
             origin = f"= {entry.parent}" if entry.parent else ""
             lines.append(f"{entry.name:18}{origin:18}+ {entry.title}" + (f"  [{entry.verdict}]" if entry.verdict else ""))
         for entry in (b for b in log.blends.values() if b.page == page):
-            lines.append(f"{entry.name:18}{'':18}= {entry.how} mean of {', '.join(entry.members)}")
+            lines.append(f"{entry.name:18}{'':18}= {entry.said} {', '.join(entry.parts)}")
     lines += ["", "Lineage of one, with the change at each step: python -m seti_utils log exp0022"]
     return "\n".join(lines).strip()
 
@@ -61,7 +61,7 @@ def lineage_text(log: Log, name: str, overrides: dict[str, object] | None = None
     """The way from the first ancestor to ``name``, the change at each step, and what the result is; a blend's members."""
     if name in log.blends:
         blend = log.blends[name]
-        lines = [f"{name}  {blend.title}", f"    {blend.how} mean of {', '.join(blend.members)}"]
+        lines = [f"{name}  {blend.title}", f"    {blend.said} {', '.join(blend.parts)}"]
         return "\n".join(lines + ([f"    note: {blend.note}"] if blend.note else []))
     line = log.lineage(name)
     parts = []
@@ -106,8 +106,9 @@ def experiments_markdown(log: Log, measured: pd.DataFrame | None = None, budget:
                 + " |"
             )
         for entry in (b for b in log.blends.values() if b.page == page):
-            members, note = ", ".join(f"`{member}`" for member in entry.members), f"*{entry.note}*" if entry.note else ""
-            parts.append(f"| `{entry.name}` | | {entry.title}: {entry.how} mean of {members} | {note} | | |")
+            members = ", ".join(f"`{part}`" if part in log.experiments else part for part in entry.parts)
+            note = f"*{entry.note}*" if entry.note else ""
+            parts.append(f"| `{entry.name}` | | {entry.title}: {entry.said} {members} | {note} | | |")
         parts.append("")
     if budget:
         parts.append(f"## How it was measured\n\n{budget}\n")

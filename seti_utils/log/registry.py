@@ -9,6 +9,9 @@ from seti_utils.log.config import HINTS, Config, fingerprint
 from seti_utils.log.layouts import RAW, panels_shown, parse_layout
 from seti_utils.log.specs import Spec, features_of
 
+STACK = "stack"
+"""How a blend is made that believes its members by how much of a row neighbours cover (``scores.stacking``)."""
+
 KNOBS = tuple(f.name for f in fields(Config))
 
 
@@ -42,14 +45,28 @@ class Experiment:
 
 @dataclass(frozen=True)
 class Blend:
-    """A mean of several experiments' scores."""
+    """Several experiments' scores as one: a mean (``how``, see ``scores.ensemble.blend``), or a "stack" by coverage.
+
+    ``detectors``: names of detectors that come with the package, whose scores take part too.
+    """
 
     name: str
     title: str
     members: tuple[str, ...]
     how: str = "plain"
     note: str | None = None
+    detectors: tuple[str, ...] = ()
     page: str = ""
+
+    @property
+    def said(self) -> str:
+        """``rank mean of``, ``stack by coverage of``: what comes before the members."""
+        return "stack by coverage of" if self.how == STACK else f"{self.how} mean of"
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The members, and the detectors in words."""
+        return (*self.members, *(f"the shipped detector {name}" for name in self.detectors))
 
 
 @dataclass
@@ -102,12 +119,20 @@ class Log:
         )
         return self.experiments[name]
 
-    def blend(self, name: str, title: str, members: tuple[str, ...], how: str = "plain", note: str | None = None) -> Blend:
-        """Write down a mean of experiments."""
+    def blend(
+        self,
+        name: str,
+        title: str,
+        members: tuple[str, ...],
+        how: str = "plain",
+        note: str | None = None,
+        detectors: tuple[str, ...] = (),
+    ) -> Blend:
+        """Write down a mean or a stack of experiments, and of ``detectors`` that come with the package."""
         self.refuse_duplicate(name)
         for member in members:
             self.refuse_unless_known(member, f"{name}: unknown member")
-        self.blends[name] = Blend(name, title, members, how, note, self.page)
+        self.blends[name] = Blend(name, title, members, how, note, detectors, self.page)
         return self.blends[name]
 
     def alias(self, name: str, of: str) -> None:

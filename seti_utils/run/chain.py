@@ -6,14 +6,10 @@ from pathlib import Path
 from seti_utils.errors import InputError
 from seti_utils.log.pages import LOG
 from seti_utils.log.registry import nearest
-from seti_utils.run.artifacts import OOF, TEST
-from seti_utils.run.identity import runs_of
-from seti_utils.run.infer import experiment_scores, predict_test, sample_of
+from seti_utils.run.blends import run_blend
+from seti_utils.run.infer import predict_test
 from seti_utils.run.runtime import Runtime
 from seti_utils.run.train import train
-from seti_utils.scores.ensemble import blend
-from seti_utils.scores.submission import write_submission
-from seti_utils.scores.tables import write_scores
 
 Say = Callable[[str], None]
 
@@ -43,18 +39,3 @@ def run_chain(
     if name not in LOG.blends:
         return predict_test(LOG.find(name).name, folds, seeds, runtime, say)[1]
     return run_blend(name, folds, seeds, runtime, say)
-
-
-def run_blend(name: str, folds: Sequence[int], seeds: Sequence[int], runtime: Runtime, say: Say = print) -> Path:
-    """Blend the members' out-of-fold and test scores and write the submission."""
-    recipe, folder = LOG.blends[name], runtime.out / name
-    for member in recipe.members:
-        for run in runs_of(member, folds, seeds, runtime):
-            run.found()
-    tests, oofs = zip(*(experiment_scores(member, folds, seeds, runtime) for member in recipe.members), strict=True)
-    write_scores(folder / OOF, blend(oofs, how=recipe.how, name=name))
-    test = blend(tests, how=recipe.how, name=name)
-    write_scores(folder / TEST, test)
-    path = write_submission(test, sample_of(runtime.competition), runtime.out / "submission.csv")
-    say(f"{name}: {recipe.how} mean of {len(recipe.members)} experiments, written to {path}")
-    return path

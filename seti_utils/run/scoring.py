@@ -70,11 +70,14 @@ def open_split(folder: Path, split: str, overlap: Path | None, era: str = "curre
     return parts[0] if len(parts) == 1 else JoinedCadences(parts)
 
 
-def score_source(source: Source, detector: ShippedDetector, workers: int | None = None) -> Scores:
-    """The scores of every cadence of ``source``, in its order; ``workers`` threads read and look, one a core."""
-    jobs = [range(at, min(at + TOGETHER, len(source))) for at in range(0, len(source), TOGETHER)]
+def score_source(
+    source: Source, detector: ShippedDetector, workers: int | None = None, rows: Sequence[int] | None = None
+) -> Scores:
+    """The scores of every cadence of ``source``, or of ``rows``, in that order; ``workers`` threads read and look, one a core."""
+    rows = range(len(source)) if rows is None else rows
+    jobs = [rows[at : at + TOGETHER] for at in range(0, len(rows), TOGETHER)]
 
-    def score(rows: range) -> Scores:
+    def score(rows: Sequence[int]) -> Scores:
         x_BPTF = torch.empty(len(rows), PANELS, TIME, FREQ, dtype=torch.float16)
         source.read_into(rows, x_BPTF)
         return detector.score(x_BPTF)

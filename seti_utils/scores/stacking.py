@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from seti_utils.errors import InputError
 from seti_utils.scores.ensemble import blend, check_comparable, logits
 from seti_utils.scores.tables import MANY, check_scores, made_by, same_data
-from seti_utils.stats.auc import Ranking
+from seti_utils.stats.auc import Ranking, auc
 from seti_utils.stats.bootstrap import bootstrap
 
 PARTS = 5
@@ -64,6 +65,57 @@ def stack(
             name,
         ),
     )
+
+
+@dataclass(frozen=True)
+class Stacked:
+    """What a stack comes to: its out-of-fold and test tables, or, where it is not ``used``, those of the logit mean.
+
+    ``auc`` is the stack's out of fold, ``gain`` (value, low, high) what it adds to the mean of its members' logits; None where
+    there were too few rows to try.
+    """
+
+    oof: pd.DataFrame
+    test: pd.DataFrame
+    used: bool
+    auc: float | None = None
+    gain: tuple[float, float, float] | None = None
+
+    def said(self) -> str:
+        """The evidence, in a line or two."""
+        if self.auc is None or self.gain is None:
+            return f"positives of fewer than {PARTS} skies are out of fold: too few to stack, the mean of logits is used"
+        gain, low, high = self.gain
+        return (
+            f"AUC out of fold: mean of logits {self.auc - gain:.4f}, stacked by coverage {self.auc:.4f} "
+            "(each row by parts that did not see it)\n"
+            f"gain: {gain:+.4f} [{low:+.4f}, {high:+.4f}]: "
+            + ("" if low > 0 else "not beyond chance, ")
+            + ("the stack is used" if self.used else "the mean of logits is used")
+        )
+
+
+def stack_or_mean(
+    oofs: Sequence[pd.DataFrame],
+    tests: Sequence[pd.DataFrame],
+    known: pd.Series,
+    *,
+    groups: pd.Series | None = None,
+    name: str = "stack",
+    shown: bool = True,
+) -> Stacked:
+    """:func:`stack`, or the mean of the members' logits where positives of fewer than ``PARTS`` groups are out of fold.
+
+    ``shown``: the mean also where the stack does not beat it, beyond chance, on rows that it did not see.
+    """
+    positive = oofs[0].loc[oofs[0]["target"] > 0.5, "id"] if len(oofs) and "target" in oofs[0] else []
+    if len(set(positive if groups is None else groups.loc[positive])) < PARTS:
+        return Stacked(*(blend(tables, "logit", name=name) for tables in (check_comparable(oofs, oof=True), tests)), used=False)
+    own, test = stack(oofs, tests, known, groups=groups, name=name)
+    found, gain = auc(own["target"], own["score"]), gain_of(own, oofs)
+    if gain[1] > 0 or not shown:
+        return Stacked(own, test, True, found, gain)
+    return Stacked(blend(oofs, "logit", name=name), blend(tests, "logit", name=name), False, found, gain)
 
 
 def gain_of(

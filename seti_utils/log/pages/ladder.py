@@ -1,6 +1,6 @@
 """From 0.80 to 0.97: the steps that close the shift, in a size for one processor core. ``benchmarks/shift.py`` climbs it."""
 
-from seti_utils.log.registry import Log, edit
+from seti_utils.log.registry import STACK, Log, edit
 from seti_utils.log.specs import (
     Compress,
     Detector,
@@ -114,6 +114,14 @@ def write(log: Log) -> None:
         "the student, the detector, and both on cleaned panels",
         ("rung_student_apart", "rung_detector", "rung_cleaned", "rung_cleaned_detector"),
         how="logit",
+    )
+    log.blend(
+        "sky_stack",
+        "raw panels, cleaned panels and the detector that comes with the package",
+        ("rung_apart", "rung_cleaned"),
+        how=STACK,
+        detectors=("raw",),
+        note="What `make run` shows: two trainings of minutes, and a detector that needs none.",
     )
 
     exp(

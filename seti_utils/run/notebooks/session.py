@@ -21,11 +21,14 @@ from seti_utils.data.sources import JoinedCadences
 from seti_utils.durations import spelled
 from seti_utils.errors import InputError, Paused
 from seti_utils.log.book import lineage_text
+from seti_utils.log.layouts import RAW
 from seti_utils.log.pages import LOG
 from seti_utils.machine import cores, versions
+from seti_utils.overlap.panels import cleaned_stores
 from seti_utils.pictures.curves import draw_roc, draw_scores, draw_training
 from seti_utils.pictures.gallery import draw_gallery
 from seti_utils.pictures.style import save_picture
+from seti_utils.run.compose import panels_of
 from seti_utils.run.coordinates import parse_folds, parse_seeds
 from seti_utils.run.identity import runs_of
 from seti_utils.run.infer import out_of_fold, predict_test
@@ -231,11 +234,15 @@ class Session:
             if (labels := hidden_labels(competition.root)) is not None:
                 table = table.assign(target=targets_for(table, labels))
         source = open_cadences(competition, split, self.runtime.packed)
-        show(draw_gallery(source, table, title=f"{self.name}: highest scores of {split}"), self.picture(f"gallery_{split}"))
+        config, cleaned = LOG.config(self.name, self.runtime.overrides), None
+        if max(panels_of(config)) >= RAW:
+            cleaned = open_cadences(competition, split, cleaned_stores(self.runtime.overlap, competition))
+        figure = draw_gallery(source, table, title=f"{self.name}: highest scores of {split}", less_sky=cleaned)
+        show(figure, self.picture(f"gallery_{split}"))
 
     def picture(self, name: str) -> Path:
         """Where a picture is kept."""
-        return self.runtime.out / "pictures" / f"{name}.png"
+        return self.runtime.out / "pictures" / f"{self.name}_{name}.png"
 
     def finish(self) -> None:
         """Write ``run.json``, by which whoever fetches this output knows which run it was."""

@@ -1,0 +1,148 @@
+"""How the parts of a blend stand beside each other and beside the whole, and one picture that shows why."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from seti_utils.data.cadence import SHAPE, SIX
+from seti_utils.data.packed import open_cadences
+from seti_utils.data.sources import Source
+from seti_utils.files import write_table
+from seti_utils.log.pages import LOG
+from seti_utils.nets.shipped import load_detector
+from seti_utils.overlap.panels import cleaned_stores, read_covered
+from seti_utils.pictures.style import save_picture
+from seti_utils.pictures.waterfall import draw_cadence
+from seti_utils.run.artifacts import OOF, TEST, read_meta
+from seti_utils.run.blends import detector_folder
+from seti_utils.run.identity import runs_of
+from seti_utils.run.runtime import Runtime
+from seti_utils.run.summary import hidden_labels, shift_of, targets_for
+from seti_utils.scores.tables import read_scores
+from seti_utils.stats.intervals import auc_interval
+
+STANDINGS, WHY = "standings.csv", "why.png"
+ALMOST_ALL, SURE = 0.9, 0.9
+"""A needle to show: neighbours cover so much of it, and of the candidates the blend scores only so many lower."""
+
+
+def standings(name: str, folds: Sequence[int], seeds: Sequence[int], runtime: Runtime) -> pd.DataFrame:
+    """A row for every shipped detector and member of the blend ``name``, and a last one for the blend itself.
+
+    ``part``, ``oof`` and ``test`` (AUC, each with ``_low`` and ``_high``, its 95 % bootstrap interval; missing where labels are
+    not known or of one class), and ``seconds``: of training, of a detector's scoring, and for the blend all of them. Raises
+    ``InputError`` where something was not scored yet.
+    """
+    recipe, labels = LOG.blends[name], hidden_labels(runtime.competition.root)
+    parts = [(f"shipped detector {one}, untrained here", detector_folder(one, runtime)) for one in recipe.detectors]
+    parts += [(f"{member}: {LOG.find(member).title}", runtime.out / member) for member in recipe.members]
+    seconds = [(read_meta(detector_folder(one, runtime)) or {}).get("seconds", np.nan) for one in recipe.detectors]
+    for member in recipe.members:
+        metas = [read_meta(run.found().home) or {} for run in runs_of(member, folds, seeds, runtime)]
+        seconds.append(sum(meta.get("seconds", np.nan) for meta in metas))
+    rows = []
+    for (part, folder), spent in zip(
+        [*parts, (f"{name}: {recipe.said} these", runtime.out / name)], [*seconds, sum(seconds)], strict=True
+    ):
+        oof, test = read_scores(folder / OOF), read_scores(folder / TEST)
+        row = {"part": part} | measured("oof", oof["target"], oof["score"])
+        row |= measured("test", None if labels is None else targets_for(test, labels), test["score"])
+        rows.append(row | {"seconds": spent})
+    return pd.DataFrame(rows)
+
+
+def measured(what: str, target: Sequence[float] | None, score: Sequence[float]) -> dict[str, float]:
+    """AUC and interval as columns that begin with ``what``; missing where there is nothing to rank."""
+    known = target is not None and len(set(target)) > 1
+    return dict(zip((what, f"{what}_low", f"{what}_high"), auc_interval(target, score) if known else (np.nan,) * 3, strict=True))
+
+
+def standings_text(name: str, folds: Sequence[int], seeds: Sequence[int], runtime: Runtime) -> str:
+    """The table as a person reads it, and where everything lies; writes ``standings.csv`` and, where it can, ``why.png``."""
+    table = standings(name, folds, seeds, runtime)
+    write_table(runtime.out / name / STANDINGS, table)
+    competition = runtime.competition
+    head = ("", "out of fold", "test" if hidden_labels(competition.root) is None else "hidden test", "seconds")
+    lines = [head, *((row.part, worded(row, "oof"), worded(row, "test"), f"{row.seconds:.0f}") for row in table.itertuples())]
+    wide = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    said = [
+        f"{name}, folds {list(folds)}, seeds {list(seeds)}, data {competition.name}: AUC and its 95 % bootstrap interval",
+        f"({shift_of(competition.root)}; seconds of training, for a detector of scoring)",
+        "",
+        *(
+            "  ".join(text.ljust(wide[0]) if not column else text.rjust(wide[column]) for column, text in enumerate(line))
+            for line in lines
+        ),
+        "",
+        f"  submission   {runtime.out / 'submission.csv'}",
+        f"  table        {runtime.out / name / STANDINGS}",
+    ]
+    picture = draw_why(name, runtime)
+    return "\n".join(said + ([f"  picture      {picture}"] if picture else []))
+
+
+def worded(row: object, what: str) -> str:
+    """``0.9312 [0.9100, 0.9500]``, or a dash."""
+    value, low, high = (getattr(row, f"{what}{end}") for end in ("", "_low", "_high"))
+    return f"{value:.4f} [{low:.4f}, {high:.4f}]" if np.isfinite(value) else "–"
+
+
+def draw_why(name: str, runtime: Runtime) -> Path | None:
+    """One needle of the test as it is, less the sky that its neighbours show, and where the shipped detector sees it.
+
+    None where the blend has no cleaned panels or no detector for raw ones, or no test cadence is covered.
+    """
+    recipe = LOG.blends[name]
+    detectors = [one for one in recipe.detectors if load_detector(one).card["panels"] == "raw"]
+    if not detectors or runtime.overlap is None:
+        return None
+    row = needle_to_show(name, detectors[0], runtime)
+    if row is None:
+        return None
+    competition, detector = runtime.competition, load_detector(detectors[0])
+    raw = read_one(open_cadences(competition, "test", runtime.packed, SIX), row)
+    cleaned = read_one(open_cadences(competition, "test", cleaned_stores(runtime.overlap, competition), SIX), row)
+    scores = detector.score(raw)
+    figure = draw_cadence(
+        raw[0].numpy(),
+        title=f"{row}: {name} {score_of(runtime.out / name, row):.3f}, the shipped detector {float(scores.logit.sigmoid()):.3f}",
+        views=("raw", "less sky", "heat"),
+        mark=False,
+        heat=detector.heat(scores)[0].numpy(),
+        less_sky=cleaned[0].float().numpy(),
+    )
+    return save_picture(figure, runtime.out / "pictures" / WHY)
+
+
+def needle_to_show(name: str, detector: str, runtime: Runtime) -> str | None:
+    """The id of a test cadence that neighbours cover, that the blend is sure of, and that the detector is not: its median one.
+
+    Where the test's labels are known, a positive.
+    """
+    whole, alone = (
+        read_scores(folder / TEST).set_index("id")["score"] for folder in (runtime.out / name, detector_folder(detector, runtime))
+    )
+    covered, labels = read_covered(runtime.overlap), hidden_labels(runtime.competition.root)
+    chosen = whole.index[covered.loc[whole.index] >= ALMOST_ALL]
+    if labels is not None:
+        chosen = chosen[labels.set_index("id").loc[chosen, "target"] > 0]
+    chosen = chosen[whole[chosen] >= whole.quantile(SURE)] if len(chosen) else chosen
+    if not len(chosen):
+        return None
+    order = alone[chosen].sort_values(kind="stable")
+    return str(order.index[len(order) // 2])
+
+
+def read_one(source: Source, row: str) -> torch.Tensor:
+    """The cadence of one id: float16 (1, 6, 273, 256)."""
+    x_BPTF = torch.empty(1, *SHAPE, dtype=torch.float16)
+    source.read_into([int(np.flatnonzero(source.ids == row)[0])], x_BPTF)
+    return x_BPTF
+
+
+def score_of(folder: Path, row: str) -> float:
+    """The test score of one id."""
+    return float(read_scores(folder / TEST).set_index("id").loc[row, "score"])
