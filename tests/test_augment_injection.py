@@ -1,13 +1,17 @@
 """Injected needles: where, how bright, with which label; and that the image still shows them."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 
-from seti_utils.data.cadence import CLEANED_SIX, SIX
+from seti_utils.data.cadence import CLEANED_LIMIT, CLEANED_SIX, SIX
 from seti_utils.errors import InputError
+from seti_utils.overlap.clean import clean_panels
 from seti_utils.sky.needles import FAMILIES
 from seti_utils.views.injection import inject
+from seti_utils.views.masked_injection import inject_with_mask
 from seti_utils.views.noise import add_noise
 from seti_utils.views.normalising import normalise_panels
 from seti_utils.views.rendering import render
@@ -139,6 +143,26 @@ def test_cleaned_panels_get_the_same_needle_in_sigma():
     assert 3.5 < added.max() <= 4.0 + 1e-4 and not added[:, OFF].any(), "the amplitude is in sigma, and nothing is normalised"
     where = added > 2
     assert torch.equal((alone - raw)[label == 1][:, ON].flatten(2).amax(2) > 0.1, where[:, ON].flatten(2).any(2))
+
+
+@pytest.mark.parametrize("nature", [(), ("all",)], ids=["real needle", "as nature draws"])
+@pytest.mark.parametrize("amplitude", [1.0, 60.0, 300.0])
+def test_cleaned_panels_hold_a_bright_needle_as_cleaning_leaves_it(nature, amplitude):
+    """The truth table of the clip: what cleaning makes of a needle drawn before it, injection makes of one drawn after it."""
+    sky = torch.randn(1, 6, 273, 256, generator=seeded(5))  # a neighbour shows all of it
+    cleaned = torch.zeros(1, 6, 273, 256)
+    words = {"families": ("drift",), "p": 1.0, "amplitude": (amplitude, amplitude), "drop": 0.0, "nature": nature}
+    after, label = inject(cleaned, torch.zeros(1), generator=seeded(1), panels=CLEANED_SIX, **words)
+    before, _ = inject(sky, torch.zeros(1), generator=seeded(1), **words)
+    assert label.tolist() == [1] and after.amax() <= CLEANED_LIMIT and not after[:, OFF].any()
+    assert (after.amax() == CLEANED_LIMIT) == (amplitude > 8)
+    whole = torch.ones(1, 6, dtype=torch.bool)
+    left, covered = clean_panels(before[0], sky, [0], whole)
+    assert covered.all() and left.amax() <= CLEANED_LIMIT
+    assert ((left > 4) == (after[0] > 4)).float().mean() > 0.998
+    masked = partial(inject_with_mask, needles=1, freq=64, time=24, families=("drift",), amplitude=(amplitude, amplitude))
+    drawn, _ = masked(cleaned.expand(8, -1, -1, -1), generator=seeded(2), panels=CLEANED_SIX, nature=nature)
+    assert drawn.amax() <= CLEANED_LIMIT and (drawn.amax() == CLEANED_LIMIT) == (amplitude > 8)
 
 
 def test_noise_on_cleaned_panels_is_the_same_draw():

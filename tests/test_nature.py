@@ -225,12 +225,12 @@ def test_natural_needles_keep_the_label_rule(panels):
 
 def test_marks_are_the_bright_half_of_a_wide_needle():
     x = torch.zeros(16, PANELS, 78, 64)
-    words = {"families": ("drift",), "amplitude": (50.0, 50.0), "needles": 1, "freq": 64, "time": 78, "panels": CLEANED_SIX}
+    words = {"families": ("drift",), "amplitude": (7.5, 7.5), "needles": 1, "freq": 64, "time": 78, "panels": CLEANED_SIX}
     drawn, places = inject_with_mask(x, generator=seeded(15), nature=("width",), fwhm=(4.0, 6.0), **words)
     any_needle, candidate = places[:, :PANELS].transpose(2, 3) > 0, places[:, PANELS:].transpose(2, 3) > 0
     lit = drawn.amax(3, keepdim=True)
     half = (drawn >= lit / 2) & (lit > 0)
-    inside = (lit > 20).expand_as(half)
+    inside = (lit > 3).expand_as(half)
     assert (half & inside).any() and torch.equal(half & inside, any_needle & inside)
     assert any_needle.sum(3)[inside.any(3)].float().mean() > 2, "several channels of a wide needle"
     terrestrial = drawn[:, list(OFF)].flatten(1).amax(1) > 0
@@ -245,7 +245,7 @@ def test_bright_backgrounds_are_added_and_never_marked():
     lit, places = inject_with_mask(x, generator=seeded(17), panels=CLEANED_SIX, glare=0.5, **words)
     bright = (lit - x).amax((1, 2, 3))
     dazzled = bright > 1
-    assert 0.25 < dazzled.float().mean() < 0.75 and bright.max() > 100 and (plain - x).abs().max() < 0.01
+    assert 0.25 < dazzled.float().mean() < 0.75 and bright.max() > 5 and (plain - x).abs().max() < 0.01
     assert not (lit - x)[~dazzled].abs().max() > 0.01
     assert places.flatten(1).any(1)[dazzled].any(), "the needles drawn among it are marked"
     assert (places.flatten(2).mean(2) < 0.1).all(), "and nothing else"

@@ -9,7 +9,7 @@ import torch
 from scipy.stats import beta, norm
 
 from seti_utils.__main__ import main
-from seti_utils.data.cadence import FREQ, TIME
+from seti_utils.data.cadence import CLEANED_LIMIT, FREQ, TIME
 from seti_utils.data.competition import read_competition
 from seti_utils.data.noise import local_sigma
 from seti_utils.data.packed import PackedCadences, open_cadences
@@ -17,7 +17,7 @@ from seti_utils.data.reading import renormalise_panels
 from seti_utils.data.sources import JoinedCadences
 from seti_utils.errors import InputError
 from seti_utils.overlap import panels as overlap_panels
-from seti_utils.overlap.clean import LIMIT, aligned_to, clean_panels, fit_scale, lower_median, segments
+from seti_utils.overlap.clean import aligned_to, clean_panels, fit_scale, lower_median, segments
 from seti_utils.overlap.folder import read_pairs
 from seti_utils.overlap.panels import CleanedCadences, clean, cleaned_stores
 from seti_utils.overlap.search import search
@@ -114,7 +114,7 @@ def test_a_needle_keeps_its_amplitude_in_sigma():
     assert cleaned[[1, 3, 5]][..., 60:].abs().max() < 0.1
     strong, _ = needle(30.0, 120.0)
     far, _ = clean_panels(file_of(strong(sky[..., :FREQ])), file_of(sky[..., 20 : 20 + FREQ])[None], [20], AGREE[:1])
-    assert far.max() == LIMIT
+    assert far.max() == CLEANED_LIMIT
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4])
@@ -147,7 +147,7 @@ def test_what_no_neighbour_covers_is_whitened_in_the_same_unit():
     own = file_of(sky[..., :FREQ])
     agree = torch.tensor([[True, True, True, False, True, True]])
     cleaned, covered = clean_panels(own, file_of(sky[..., 100 : 100 + FREQ])[None], [100], agree)
-    white = whiten(own.float()[None], limit=LIMIT)[0]
+    white = whiten(own.float()[None], limit=CLEANED_LIMIT)[0]
     assert torch.equal(cleaned[:, :, :100], white[:, :, :100]) and torch.equal(cleaned[3], white[3])
     assert covered.sum() == 5 * 156 and covered[[0, 1, 2, 4, 5], 100:].all()
     alone, none = clean_panels(own, own.new_zeros(0, 6, TIME, FREQ), [], AGREE[:0])
@@ -259,4 +259,4 @@ def test_command_line_on_real_cadences(real_folder, tmp_path, capsys):
     assert main(["overlap", "clean", str(real_folder), out, "--device", "cpu"]) == 0
     assert "5 cadences cleaned, 0% of their columns" in capsys.readouterr().out
     store = PackedCadences(tmp_path / "overlap" / "cleaned" / "train")
-    assert np.isfinite(store.array).all() and np.abs(store.array).max() <= LIMIT
+    assert np.isfinite(store.array).all() and np.abs(store.array).max() <= CLEANED_LIMIT

@@ -2,7 +2,7 @@
 
 from seti_utils.errors import InputError
 from seti_utils.log.pages import LOG
-from seti_utils.log.registry import nearest
+from seti_utils.log.registry import STACK, nearest
 
 WEIGHTS = "{owner}/seti-pretrained-weights"
 HEADER = """# {name}: {title}.
@@ -28,6 +28,12 @@ def example_plan(name: str, folds: int = 5) -> str:
     if name not in LOG.blends and name not in LOG.aliases and name not in LOG.experiments:
         raise InputError(f"unknown experiment or blend {name!r}", remedy=nearest(name, (*LOG.experiments, *LOG.blends)))
     blend = LOG.blends.get(name)
+    if blend and blend.how == STACK:
+        raise InputError(
+            "is a stack by coverage, which no kernel makes",
+            where=name,
+            remedy=f"train its members ({', '.join(blend.members)}) by a plan each, and stack what they predict: blend --stack OVERLAP",
+        )
     members = blend.members if blend else (LOG.find(name).name,)
     steps = list(dict.fromkeys(step for member in members for step in (*LOG.needs(member), member)))
     stages = [train_stage(step) for step in steps]

@@ -15,13 +15,10 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from seti_utils.data.cadence import FREQ, PANELS
+from seti_utils.data.cadence import CLEANED_LIMIT, FREQ, PANELS
 from seti_utils.data.noise import local_sigma
 from seti_utils.overlap.check import common
 from seti_utils.views.whitening import LEAST, whiten
-
-LIMIT = 8.0
-"""Cleaned values are clipped to +-8 sigma: the spikes of columns without a neighbour would outshine everything."""
 
 MOST = 5
 """Neighbours combined in one channel; a sixth would lower unshared noise by 2 % more."""
@@ -40,11 +37,11 @@ def clean_panels(own: Tensor, others: Tensor, shifts: Sequence[int], agree: Tens
     f - ``shifts[k]`` of neighbour k; ``agree`` bool (K, 6) says which panels show the same sky. Sigma is
     :func:`seti_utils.data.noise.local_sigma` of the raw panel, so a needle keeps its amplitude in sigma. Channels
     without a neighbour are whitened instead (:func:`seti_utils.views.whitening.whiten`), in the same unit. Everything
-    is clipped to +-``LIMIT``.
+    is clipped to +-``CLEANED_LIMIT``.
     """
     own = own.float()
     sigma = local_sigma(own[None])[0].clamp(min=LEAST)[:, None, None]
-    cleaned = whiten(own[None], limit=LIMIT)[0]
+    cleaned = whiten(own[None], limit=CLEANED_LIMIT)[0]
     covered = torch.zeros(PANELS, FREQ, dtype=torch.bool, device=own.device)
     aligned = [aligned_to(own, other.float(), shift) for other, shift in zip(others, shifts, strict=True)]
     for panel in range(PANELS):
@@ -58,7 +55,7 @@ def clean_panels(own: Tensor, others: Tensor, shifts: Sequence[int], agree: Tens
             rest = own[panel, :, start:end] - sky
             # The lower of two neighbours with noise of their own lies low: the level says by how much.
             rest = rest - rest[::4].median()
-            cleaned[panel, :, start:end] = (rest / sigma[panel]).clamp_(-LIMIT, LIMIT)
+            cleaned[panel, :, start:end] = (rest / sigma[panel]).clamp_(-CLEANED_LIMIT, CLEANED_LIMIT)
             covered[panel, start:end] = True
     return cleaned, covered
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from seti_utils.data.cadence import FREQ, PANELS, TIME, Rows
+from seti_utils.data.cadence import CLEANED_LIMIT, FREQ, PANELS, TIME, Rows
 from seti_utils.data.competition import Competition
 from seti_utils.data.content import keep_content, marks_of
 from seti_utils.data.packed import open_cadences
@@ -15,7 +15,7 @@ from seti_utils.data.store import pack_source
 from seti_utils.errors import InputError
 from seti_utils.files import sha256, write_table
 from seti_utils.overlap.check import common
-from seti_utils.overlap.clean import LIMIT, MOST, clean_panels
+from seti_utils.overlap.clean import MOST, clean_panels
 from seti_utils.overlap.folder import CLEANED, PAIRS, finished_search, groups_of, read_pairs
 
 COVERED = "covered.csv"
@@ -94,7 +94,7 @@ def clean(
     row_of = pd.Series(np.arange(len(source)), index=source.ids)
     pairs = read_pairs(folder)
     pairs = pairs.assign(a=row_of[pairs["a"]].to_numpy(), b=row_of[pairs["b"]].to_numpy())
-    about = {"era": competition.era, "pairs": sha256(folder / PAIRS), "cleaning": [VERSION, LIMIT, MOST]}
+    about = {"era": competition.era, "pairs": sha256(folder / PAIRS), "cleaning": [VERSION, CLEANED_LIMIT, MOST]}
     tables, start = [], 0
     for split in splits:
         rows = range(start, start := start + len(competition.split(split)))

@@ -5,7 +5,7 @@ from dataclasses import replace
 import torch
 from torch import Generator, Tensor
 
-from seti_utils.data.cadence import SIX, Panels
+from seti_utils.data.cadence import CLEANED_LIMIT, SIX, Panels
 from seti_utils.errors import InputError
 from seti_utils.sky.carriers import any_subset
 from seti_utils.sky.draws import log_uniform, may_look, uniform
@@ -47,7 +47,7 @@ def inject(
     channels. Altered panels are normalised again to mean 0, std 1.
 
     (B, P, T, F) of any float dtype, holding ``panels`` -> a new tensor of the same. Cleaned panels get the same needle as
-    their raw ones: their unit is sigma, and they stay in it. Raises ``InputError`` for an unknown family or aspect, a range
+    their raw ones: their unit is sigma, they stay in it, and are clipped as a bright needle's cleaned panels are. Raises ``InputError`` for an unknown family or aspect, a range
     that is not rising, or a drop outside [0, 1).
     """
     low, high = amplitude
@@ -79,6 +79,7 @@ def inject(
         before = x_BPTF[rows, where]
         if cleaned:
             drawn = draw(before, picked, peak[rows], sigma=before.new_ones(before.shape[:2], dtype=torch.float32), panels=held)
+            drawn = drawn.clamp_(-CLEANED_LIMIT, CLEANED_LIMIT)
         else:
             drawn = normalise_panels(draw(before, picked, peak[rows], panels=held))
         x[rows, where] = torch.where(changed[rows][:, :, None, None], drawn, before)

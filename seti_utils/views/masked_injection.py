@@ -3,7 +3,7 @@
 import torch
 from torch import Generator, Tensor
 
-from seti_utils.data.cadence import OFF, ON, PANELS, SIX, Panels
+from seti_utils.data.cadence import CLEANED_LIMIT, OFF, ON, PANELS, SIX, Panels
 from seti_utils.data.noise import local_sigma
 from seti_utils.errors import InputError
 from seti_utils.sky.background import random_glare
@@ -44,7 +44,7 @@ def inject_with_mask(
     """Draw up to ``needles`` needles, candidates and terrestrial ones, into every cadence, and say where candidates are.
 
     (B, 6, T, F) of any float dtype, holding ``panels`` -> the panels as float32, normalised again to mean 0, std 1 (cleaned
-    ones stay in their unit, sigma); and float32 (B, 9, ``freq``, ``time``), 1 where a needle passes a place of that grid: any needle in
+    ones stay in their unit, sigma, and are clipped as they are without drawn needles); and float32 (B, 9, ``freq``, ``time``), 1 where a needle passes a place of that grid: any needle in
     the six panels, then the three ON panels with needles that are in no OFF panel. ``amplitude`` in sigma of the local
     noise, log-uniform. ``nature``: the aspects in which needles vary (:mod:`seti_utils.sky.nature`; none: all have the real
     needle's profile, and are steady), ``fwhm`` their widths in channels. A needle passes the channel nearest to its track;
@@ -84,7 +84,7 @@ def inject_with_mask(
         candidate = there & ~carriers[:, OFF].any(1)
         both = torch.cat([there[:, None].expand(-1, PANELS), candidate[:, None].expand(-1, len(ON))], 1)
         (mark_wide if nature else mark)(places, tracks, both, x.shape[3])
-    return x if cleaned else normalise_panels(x), places
+    return x.clamp_(-CLEANED_LIMIT, CLEANED_LIMIT) if cleaned else normalise_panels(x), places
 
 
 def dazzle(x: Tensor, sigma: Tensor, share: float, generator: Generator) -> None:
