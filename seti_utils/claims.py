@@ -74,7 +74,8 @@ class Claim:
                 return name == self.done
         if folder.exists() and not folder.is_dir():
             raise InputError("is a file, not a folder", where=folder, remedy="give another name")
-        if folder.is_dir() and any(path.name != LOCK for path in folder.iterdir()):
+        # Hidden files are nobody's work: a lock, a file manager's notes, what a look at the data kept.
+        if folder.is_dir() and not all(path.name.startswith(".") for path in folder.iterdir()):
             raise InputError(f"exists but does not contain {self.one}", where=folder, remedy="give a new or an empty folder")
         return None
 

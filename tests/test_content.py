@@ -11,7 +11,9 @@ from conftest import write_competition
 from seti_utils.data import content
 from seti_utils.data.competition import read_competition
 from seti_utils.data.content import content_of, keep_content, marks_of
+from seti_utils.data.store import pack
 from seti_utils.errors import InputError
+from seti_utils.overlap.search import search
 
 
 def marks(folder):
@@ -90,6 +92,16 @@ def test_many_files_are_looked_at_once_until_one_of_them_changes(tmp_path, monke
     assert look() == look() and len(looks) == 5
     assert len(json.loads((tmp_path / "out" / content.KEPT_FILE).read_text(encoding="utf-8"))) == 1
     assert not (data / content.KEPT_FILE).exists()
+
+
+def test_what_was_kept_of_the_content_does_not_make_a_new_folder_a_foreign_one(tmp_path, monkeypatch):
+    """A search, a store: the look at many, old files comes before the folder is claimed."""
+    monkeypatch.setattr(content, "WORTH_KEEPING", 10)
+    monkeypatch.setattr(content, "SETTLED_S", -3600)
+    data = write_competition(tmp_path / "data")
+    search(read_competition(data), tmp_path / "overlap", workers=1, quiet=True)
+    pack(read_competition(data), tmp_path / "store", workers=1, quiet=True)
+    assert all((tmp_path / name / content.KEPT_FILE).exists() for name in ("overlap", "store"))
 
 
 def test_blank_panels_and_another_scale_are_told_by_name(tmp_path):
