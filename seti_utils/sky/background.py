@@ -35,21 +35,26 @@ KNOT_ROWS = 39
 
 
 def random_bands(
-    kinds: torch.Tensor, *, generator: torch.Generator, freq: int = BAND_FREQ, room: torch.Tensor | None = None
+    kinds: torch.Tensor,
+    *,
+    generator: torch.Generator,
+    freq: int = BAND_FREQ,
+    time: int = TIME,
+    room: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Draw one band per entry of ``kinds`` (n,) (indices into ``ranges.KINDS``): float32 (n, 6, TIME, freq), in sigma.
+    """Draw one band per entry of ``kinds`` (n,) (indices into ``ranges.KINDS``): float32 (n, 6, time, freq), in sigma.
 
-    Runs on the generator's device, where ``kinds`` must be. ``room`` float32 (2, n, 6, TIME, freq), reused from call
+    Runs on the generator's device, where ``kinds`` must be. ``room`` float32 (2, n, 6, time, freq), reused from call
     to call, saves the page faults of fresh memory; the result then lies in it until the next call.
     """
     count, device = len(kinds), generator.device
     table = torch.tensor([emitter.share for emitter in EMITTERS.values()], device=device)
     present = coin(table[:, kinds].T, (count, len(EMITTERS)), generator=generator)
     steady = torch.tensor([emitter.course == "steady" for emitter in EMITTERS.values()], device=device)
-    spectra, courses = emission(list(EMITTERS.values()), present, generator=generator, freq=freq)
+    spectra, courses = emission(list(EMITTERS.values()), present, generator=generator, freq=freq, time=time)
 
     if room is None:
-        room = torch.empty(2, count, PANELS, TIME, freq, device=device)
+        room = torch.empty(2, count, PANELS, time, freq, device=device)
     noise = room[0].normal_(generator=generator)
     moving = ~steady
     if may_look(present):

@@ -15,23 +15,24 @@ from torch import Tensor
 
 from seti_utils.errors import InputError
 from seti_utils.telescope.bandpass import Bandpass
-from seti_utils.telescope.classical import CELL, STANDING_REACH, Arrangement, search_scale
+from seti_utils.telescope.classical import CELL, STANDING_REACH, Arrangement, doubt_of, search_alone, search_scale
 from seti_utils.telescope.grid import WIDTHS, Grid
 from seti_utils.telescope.network import WINDOW, ShippedDetector, score_windows
 from seti_utils.telescope.normalising import calmed, flattened, in_sigma
+from seti_utils.telescope.shared import less_shared
 from seti_utils.telescope.tracks import FILE_HIT, TRACK, measured_files, measured_hits, measured_windows
 
-BLOCK_BYTES = 112 << 20
+BLOCK_BYTES = 32 << 20
 """Most bytes of a block's pixels as they are read; with everything made of them a process stays below 1 GiB."""
 
-TILE_BYTES = 192 << 20
+TILE_BYTES = 96 << 20
 """Most bytes of what is made of the channels that are searched at a time."""
 
 LARGEST_TILE = 16384
 """Channels that are searched at a time, at most: rows of more do not fit a processor's cache."""
 
-COPIES = 6
-"""Panels of a tile that are held at once: in sigma, flattened, calmed, clipped, and two on the way."""
+COPIES = 8
+"""Panels of a tile that are held at once: flattened, calmed, clipped, those of the arrangement before, and three on the way."""
 
 
 class Readable(Protocol):
@@ -137,6 +138,7 @@ def _search_block(search: Search, start: int, stop: int) -> Found:
     segments = cadence.segments(first, last)
     for number in range(len(panels)):  # one after the other, so that what a panel was read as can go
         panels[number] = by_segment(in_sigma, panels[number].to(search.device), segments)
+    less = [without_shared(panels, one, segments, first) for one in search.arrangements]
     alive = torch.stack([panel.abs().amax(0) > 0 for panel in panels]).any(0)[start - first : stop - first]
     pixels = sum(grid.rows) * (stop - start)
     live = int(alive.sum())
@@ -146,10 +148,22 @@ def _search_block(search: Search, start: int, stop: int) -> Found:
     for begin in range(start, stop, size):
         end = min(begin + size, stop)
         low, high = max(begin - grid.reach, first), min(end + grid.reach, last)
-        tile = [panel[:, low - first : high - first] for panel in panels]
+        tile = [[panel[:, low - first : high - first] for panel in one] for one in (panels, *less)]
         inside = found.windows[in_core(found.windows["start"], begin, end)]
         parts.append(search_tile(search, tile, cadence.segments(low, high), low, (begin - low, end - low), inside))
     return joined(parts)
+
+
+def without_shared(
+    panels: Sequence[Tensor], arrangement: Arrangement, segments: Sequence[tuple[int, int]], first: int
+) -> list[Tensor]:
+    """``panels`` less what the OFF panels of an arrangement show, segment by segment."""
+    out = [torch.zeros_like(panel) for panel in panels]
+    for begin, end in segments:
+        parts = less_shared([panel[:, begin:end] for panel in panels], arrangement.on, arrangement.off, first + begin)
+        for panel, part in zip(out, parts, strict=True):
+            panel[:, begin:end] = part
+    return out
 
 
 def tile_size(grid: Grid) -> int:
@@ -206,27 +220,43 @@ def by_segment(function: Callable[[Tensor], Tensor], panel: Tensor, segments: Se
 
 def search_tile(
     search: Search,
-    panels: Sequence[Tensor],
+    panels: Sequence[Sequence[Tensor]],
     segments: Sequence[tuple[int, int]],
     low: int,
     core: tuple[int, int],
     windows: np.ndarray,
 ) -> Found:
-    """Search the channels ``core`` of ``panels``, which begin at channel ``low``; measure what is worth it."""
-    grid, parts = search.grid, []
+    """Search the channels ``core`` of the panels, which begin at channel ``low``; measure what is worth it.
+
+    ``panels``: as they are, for the hits of single files; then, for each arrangement, less what its OFF panels show.
+    """
+    grid, parts = search.grid, [Found()]
+    nearer = windows.copy()
+    nearer["channel"] -= low
     for scale in grid.scales:
-        flat = [by_segment(partial(flattened, width=scale.width), panel, segments) for panel in panels]
-        calm = [by_segment(partial(calmed, width=scale.width), panel, segments) for panel in flat]
-        hits, alone = search_scale(calm, grid, scale, search.arrangements, core)
-        flat, calm = [panel.cpu() for panel in flat], [panel.cpu() for panel in calm]
-        tracks = [measured_hits(hits, flat, calm, grid, scale, search.arrangements, search.snr)]
-        if scale.width in WIDTHS and len(windows):
-            nearer = windows.copy()
-            nearer["channel"] -= low
-            tracks.append(measured_windows(nearer, flat, calm, grid, scale, search.arrangements))
-        part = Found(np.concatenate(tracks), files=measured_files(alone, flat, grid, scale, search.snr))
-        part.tracks["channel"] += low
-        part.files["channel"] += low
-        part.counts[COUNTS.index("cells")] = len(hits)
-        parts.append(part)
-    return joined(parts)
+        flat, calm = levelled(panels[0], scale.width, segments)
+        alone = search_alone(calm, grid, scale, core)
+        doubts = [doubt_of(calm, arrangement) for arrangement in search.arrangements]
+        parts.append(Found(files=measured_files(alone, [panel.cpu() for panel in flat], grid, scale, search.snr)))
+        for number, arrangement in enumerate(search.arrangements):
+            flat, calm = levelled(panels[number + 1], scale.width, segments)
+            hits = search_scale(calm, doubts[number], grid, scale, arrangement, number, core)
+            flat, calm = [panel.cpu() for panel in flat], [panel.cpu() for panel in calm]
+            tracks = [measured_hits(hits, flat, calm, doubts[number].cpu(), grid, scale, arrangement, search.snr)]
+            mine = nearer[nearer["arrangement"] == number]
+            if scale.width in WIDTHS and len(mine):
+                tracks.append(measured_windows(mine, flat, calm, grid, scale, arrangement))
+            part = Found(np.concatenate(tracks))
+            part.tracks["arrangement"] = number
+            part.counts[COUNTS.index("cells")] = len(hits)
+            parts.append(part)
+    whole = joined(parts)
+    whole.tracks["channel"] += low
+    whole.files["channel"] += low
+    return whole
+
+
+def levelled(panels: Sequence[Tensor], width: int, segments: Sequence[tuple[int, int]]) -> tuple[list[Tensor], list[Tensor]]:
+    """Panels less their level, summed over ``width`` channels; and the same with bursts calmed."""
+    flat = [by_segment(partial(flattened, width=width), panel, segments) for panel in panels]
+    return flat, [by_segment(partial(calmed, width=width), panel, segments) for panel in flat]

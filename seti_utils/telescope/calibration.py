@@ -1,7 +1,8 @@
 """How often nothing at all scores as high: false alarms per MHz and hour, counted on the same files with OFF panels as ON.
 
-Panels are rearranged so that only OFF panels stand at the ON places. Whatever is found then is not from the target, and has the
-same band, the same interference and the same noise. Each kind of track has its own tail, and so has the network; a track's
+The cadence is searched once more with ON and OFF exchanged: what shows in OFF panels only is not from the target, and has the
+same band, the same interference and the same noise. Every panel stays at its own time, so that interference that drifts through
+all six is on one line here as there (panels that change places make a candidate of it). Each kind of track has its own tail, and so has the network; a track's
 rarity is how often its kind scores as high. What is rare in any kind is an event, and events are counted once more, so that
 the rate is that of the whole search.
 """
@@ -12,20 +13,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from seti_utils.telescope.blocks import Found
-from seti_utils.telescope.classical import KINDS, Arrangement
+from seti_utils.telescope.classical import IN_SOME, KINDS, Arrangement
 from seti_utils.telescope.grid import Grid
 from seti_utils.telescope.measuring import together
 from seti_utils.telescope.merging import merge
-from seti_utils.telescope.tracks import NETWORK, RECORD
+from seti_utils.telescope.tracks import MEASURED, NETWORK
 
-WANTED = 30.0
-"""MHz·h of rearranged panels that a calibration should have."""
-
-MOST = 3
-"""Rearrangements, at most: each costs nearly as much as the search."""
-
-SWAPS = ((1, 0, 3, 2, 5, 4), (3, 2, 5, 4, 1, 0), (5, 4, 1, 0, 3, 2))
-"""Every ON panel changes places with an OFF panel, in three ways in which no pair of neighbours in time repeats."""
+UNLIKELY = 10.0
+"""A track in some ON panels only has to be so many times rarer than one in all of them: a signal of the target is expected in
+all, and whatever is on for a minute is in some."""
 
 FITTED, FEWEST = 0.05, 10
 """Share of a kind's false tracks, the highest, that say how its tail goes on, and how many at least."""
@@ -40,18 +36,9 @@ FARTHEST = 100.0
 """By how much a rate is extrapolated below one false event in all that was looked at."""
 
 
-def arrangements(on: Sequence[int], off: Sequence[int], megahertz_hours: float) -> tuple[Arrangement, ...]:
-    """The cadence as it is, and as many rearrangements as a band of so many MHz·h needs."""
-    places = tuple(sorted((*on, *off)))
-    out = [Arrangement(places, tuple(on), tuple(off))]
-    count = min(max(int(np.ceil(WANTED / max(megahertz_hours, 1e-9))), 1), MOST)
-    for swap in SWAPS[:count]:
-        panels = list(places)
-        for number, (here, there) in enumerate(zip(on, off, strict=True)):
-            source_off, source_on = off[swap[2 * number] // 2], on[swap[2 * number + 1] // 2]
-            panels[here], panels[there] = source_off, source_on
-        out.append(Arrangement(tuple(panels), tuple(on), tuple(off)))
-    return tuple(out)
+def arrangements(on: Sequence[int], off: Sequence[int]) -> tuple[Arrangement, ...]:
+    """The cadence as it is, and with ON and OFF exchanged."""
+    return Arrangement(tuple(on), tuple(off)), Arrangement(tuple(off), tuple(on))
 
 
 @dataclass(frozen=True)
@@ -95,7 +82,7 @@ class Calibration:
         out = np.full(len(tracks), np.inf)
         for (kind, width), tail in self.tails.items():
             mine = (tracks["kind"] == kind) & ((tracks["width"] == width) | (kind == NETWORK))
-            out[mine] = tail.rate(tracks["score"][mine])
+            out[mine] = tail.rate(tracks["score"][mine]) * (UNLIKELY if kind in IN_SOME else 1)
         return out
 
     def false_alarms(self, rarity: np.ndarray) -> np.ndarray:
@@ -109,29 +96,23 @@ class Calibration:
         return np.where(counted > 0, counted, np.clip(rarity / rarest, 1 / FARTHEST, 1)) / self.exposure
 
 
-def calibrate(found: Found, grid: Grid, on: Sequence[int], megahertz_hours: float, network: bool, snr: float) -> Calibration:
-    """The calibration from what was found in rearranged panels; ``megahertz_hours`` of one arrangement.
+def calibrate(found: Found, grid: Grid, off: Sequence[int], exposure: float, network: bool, snr: float) -> Calibration:
+    """The calibration from what was found with ON and OFF exchanged, in ``exposure`` MHz·h.
 
-    False events have to be as bright as events: their ON panels together reach ``snr``.
+    False events have to be as bright as events: the OFF panels together reach ``snr``.
     """
     false = found.tracks[found.tracks["arrangement"] > 0]
     windows = found.windows[found.windows["arrangement"] > 0]
-    numbers = sorted({*false["arrangement"].tolist(), *windows["arrangement"].tolist()}) or [1]
-    exposure = megahertz_hours * max(numbers)
     tails: dict[tuple[int, int], Tail] = {}
     for scale in grid.scales:
         for kind in range(len(KINDS)):
             scores = false["score"][(false["kind"] == kind) & (false["width"] == scale.width)]
-            tails[kind, scale.width] = Tail(-np.sort(-scores.astype(np.float64)), exposure, RECORD, True)
+            tails[kind, scale.width] = Tail(-np.sort(-scores.astype(np.float64)), exposure, MEASURED * snr, True)
     if network:
         tails[NETWORK, 0] = Tail(-np.sort(-windows["score"].astype(np.float64)), exposure, 0.0, False)
     calibration = Calibration(tails, np.zeros(0), exposure)
-    rarest = [np.zeros(0)]
-    for number in numbers:
-        mine = false[false["arrangement"] == number]
-        groups = group(mine[together(mine["snr"][:, list(on)]) >= snr], calibration, grid, on)
-        rarest.append(np.array([one.rarity for one in groups if one.trust > 0]))
-    return Calibration(tails, np.sort(np.concatenate(rarest)), exposure)
+    groups = group(false[together(false["snr"][:, list(off)]) >= snr], calibration, grid, off)
+    return Calibration(tails, np.sort([one.rarity for one in groups if one.trust > 0]), exposure)
 
 
 @dataclass(frozen=True)

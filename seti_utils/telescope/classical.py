@@ -23,6 +23,8 @@ CELL = 64
 KINDS = ("standing in all ON", "standing in some ON", "moving in all ON", "moving in some ON")
 """Kinds of tracks. Each has false alarms of its own, and is calibrated by itself."""
 
+IN_SOME = (1, 3)
+
 ON_ALONE = len(KINDS)
 """A further kind: the cell's best track whatever the OFF panels show. It is no candidate, but of a bright terrestrial track
 pieces remain that happen to miss the OFF panels, and whoever sees the whole track knows what they are."""
@@ -36,15 +38,16 @@ QUIET, LOUD = 3.5, 7.5
 ASTRAY = 1
 """Widths by which an OFF panel's track may lie beside that of the ON panels."""
 
-STEADY = 0.15
-"""How well the OFF panels tell a standing line's strength in the ON panels: lines change by so much from panel to panel."""
+STEADY = 0.06
+"""Share of a standing line that may be left in the ON panels when what the OFF panels show is taken off: lines change from
+panel to panel."""
 
 STANDING_REACH = 3
 """Displacements within a panel, in widths, for which sums of standing tracks are made."""
 
 HIT = np.dtype(
     [
-        ("arrangement", np.int16),  # 0: the cadence as it is; others: the panels rearranged
+        ("arrangement", np.int16),  # 0: the cadence as it is; 1: ON and OFF exchanged
         ("kind", np.int16),
         ("width", np.int16),
         ("score", np.float32),
@@ -56,59 +59,65 @@ HIT = np.dtype(
 
 @dataclass(frozen=True)
 class Arrangement:
-    """Which panel stands where: ``panels[position]``, and which positions are ON and OFF."""
+    """Which panels are taken as ON, and which as OFF. Every panel stays at its own time."""
 
-    panels: tuple[int, ...]
     on: tuple[int, ...]
     off: tuple[int, ...]
-
-    @property
-    def off_panels(self) -> tuple[int, ...]:
-        return tuple(self.panels[position] for position in self.off)
 
 
 @dataclass
 class PanelSums:
-    """Sums of one width along the tracks of a panel, in units of their scatter: moving, and standing by which panels are OFF."""
+    """Sums of one width along the tracks of a panel, in units of their scatter, by displacement: moving and standing ones."""
 
     moving: dict[int, Tensor]
-    standing: dict[tuple[int, ...], dict[int, Tensor]]
+    standing: dict[int, Tensor]
 
 
 def search_scale(
-    calm: Sequence[Tensor], grid: Grid, scale: Scale, arrangements: Sequence[Arrangement], core: tuple[int, int]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Best tracks of one width: those of every cell, kind and arrangement, and those of every cell of each file alone.
+    calm: Sequence[Tensor],
+    doubt: Tensor,
+    grid: Grid,
+    scale: Scale,
+    arrangement: Arrangement,
+    number: int,
+    core: tuple[int, int],
+) -> np.ndarray:
+    """Best tracks of one width, of every cell and kind, under the arrangement with this ``number``.
 
-    ``calm``: (T, F) per panel, see :func:`normalising.calmed`. ``core``: first and last + 1 of the channels whose tracks are
-    wanted. Channels that a panel does not have count as 0. Both results are :data:`HIT` rows with scores above 0; a
-    file's have its panel's number as ``arrangement``, and ``channel`` at the panel's own middle.
+    ``calm``: (T, F) per panel, see :func:`normalising.calmed`; ``doubt`` (F,): see :func:`doubt_of`. ``core``: first and last + 1 of the channels whose tracks are
+    wanted. Channels that a panel does not have count as 0. :data:`HIT` rows with scores above 0.
     """
     clipped = [panel.clamp(-PIXEL_CLIP, PIXEL_CLIP) for panel in calm]
-    sums = all_sums(clipped, grid, scale, arrangements)
-    found = [best_tracks(sums, grid, scale, one, number, core) for number, one in enumerate(arrangements)]
-    alone = [best_alone(panel, sums[number], grid, scale, number, core) for number, panel in enumerate(clipped)]
-    return np.concatenate([np.empty(0, HIT), *found]), np.concatenate(alone)
+    return best_tracks(all_sums(clipped, doubt, grid, scale, arrangement), grid, scale, arrangement, number, core)
 
 
-def all_sums(flat: Sequence[Tensor], grid: Grid, scale: Scale, arrangements: Sequence[Arrangement]) -> list[PanelSums]:
-    """The sums along every track that the arrangements need, panel by panel."""
+def doubt_of(calm: Sequence[Tensor], arrangement: Arrangement) -> Tensor:
+    """(F,): by how much a pixel may be off where OFF panels show a line that stands still; ``calm`` before that was taken off."""
+    lines = [calm[panel].clamp(-PIXEL_CLIP, PIXEL_CLIP).mean(0).abs() for panel in arrangement.off]
+    return STEADY * torch.stack(lines).amax(0)
+
+
+def search_alone(calm: Sequence[Tensor], grid: Grid, scale: Scale, core: tuple[int, int]) -> np.ndarray:
+    """Best tracks of one width, of every cell of each file alone, as :data:`HIT` rows: they have the panel's number as
+    ``arrangement``, and ``channel`` at the panel's own middle."""
+    clipped = (panel.clamp(-PIXEL_CLIP, PIXEL_CLIP) for panel in calm)
+    return np.concatenate([best_alone(panel, grid, scale, number, core) for number, panel in enumerate(clipped)])
+
+
+def all_sums(flat: Sequence[Tensor], doubt: Tensor, grid: Grid, scale: Scale, arrangement: Arrangement) -> list[PanelSums]:
+    """The sums along every track that the arrangement needs, panel by panel. ``doubt`` (F,): see :func:`doubt_of`."""
     width = scale.width
-    means = torch.stack([panel.mean(0) for panel in flat])
     near = [width * number for number in range(-STANDING_REACH, STANDING_REACH + 1)]
     stands = any(grid.standing(scale, drift) for drift in scale.drifts)
     moves = [drift for drift in scale.drifts if not grid.standing(scale, drift)]
+    level = torch.stack([flat[panel].mean(0) for panel in arrangement.off]).median(0).values
     out = []
     for number, panel in enumerate(flat):
         rows = len(panel)
         wanted = sorted({grid.displacement(number, width, drift) for drift in moves})
         moving = _sums_of(panel - column_medians(panel), wanted, rows) if wanted else {}
-        standing = {}
-        for off in {one.off_panels for one in arrangements if stands}:
-            reference = means[list(off)]
-            doubt = (1 + rows * (STEADY * reference.abs().amax(0)).square()).rsqrt_()
-            level = reference.median(0).values
-            standing[off] = _sums_of((panel - level) * doubt, near, rows)
+        weight = (1 + rows * doubt.square()).rsqrt_()
+        standing = _sums_of((panel - level) * weight, near, rows) if stands else {}
         out.append(PanelSums(moving, standing))
     return out
 
@@ -123,7 +132,7 @@ def best_tracks(
     """The best track of every cell and kind under one arrangement, as :data:`HIT` rows."""
     size = core[1] - core[0]
     cells = -(-size // CELL)
-    device = next(iter((sums[0].moving or next(iter(sums[0].standing.values()))).values())).device
+    device = next(iter((sums[0].moving or sums[0].standing).values())).device
     best = torch.zeros(len(KINDS) + 1, cells, device=device)
     drifts, channels = torch.zeros_like(best), torch.zeros_like(best, dtype=torch.long)
     margin = ASTRAY * scale.width
@@ -131,15 +140,15 @@ def best_tracks(
     for drift in scale.drifts:
         standing = grid.standing(scale, drift)
         tracks = []
-        for position, panel in enumerate(arrangement.panels):
-            held = sums[panel].standing[arrangement.off_panels] if standing else sums[panel].moving
+        for panel in range(len(sums)):
+            held = sums[panel].standing if standing else sums[panel].moving
             displacement = grid.displacement(panel, scale.width, drift)
             row = held[displacement]
-            begin = core[0] + grid.offset(panel, position, displacement, drift) - margin
+            begin = core[0] + grid.offset(panel, displacement, drift) - margin
             tracks.append(cut(row, begin, size + 2 * margin))
         inner = slice(margin, margin + size)
-        every, some = on_scores([tracks[position][inner] for position in arrangement.on])
-        trust = quietness([tracks[position] for position in arrangement.off], margin)
+        every, some = on_scores([tracks[panel][inner] for panel in arrangement.on])
+        trust = quietness([tracks[panel] for panel in arrangement.off], margin)
         alone = torch.maximum(every, some)
         kinds = (0, 1) if standing else (2, 3)
         for kind, score in ((ON_ALONE, alone), (kinds[0], every.mul_(trust)), (kinds[1], some.mul_(trust))):
@@ -152,13 +161,12 @@ def best_tracks(
     return as_hits(best, drifts, channels, scale.width, number, core[0])
 
 
-def best_alone(panel: Tensor, sums: PanelSums, grid: Grid, scale: Scale, number: int, core: tuple[int, int]) -> np.ndarray:
+def best_alone(panel: Tensor, grid: Grid, scale: Scale, number: int, core: tuple[int, int]) -> np.ndarray:
     """The best track of every cell of one file: standing lines are lines here, as no OFF panel speaks."""
     size, rows = core[1] - core[0], len(panel)
     cells = -(-size // CELL)
     wanted = sorted({grid.displacement(number, scale.width, drift) for drift in scale.drifts})
-    slow = [displacement for displacement in wanted if displacement not in sums.moving]
-    held = sums.moving | (_sums_of(panel, slow, rows) if slow else {})
+    held = _sums_of(panel, wanted, rows)
     padded = panel.new_zeros(cells * CELL)
     best = panel.new_zeros(1, cells)
     drifts, channels = torch.zeros_like(best), torch.zeros_like(best, dtype=torch.long)

@@ -69,9 +69,9 @@ class Grid:
         """Channels from a panel's first row to its last along ``drift``, in whole widths."""
         return width * round(drift * (self.rows[panel] - 1) * self.row / width)
 
-    def offset(self, panel: int, position: int, displacement: int, drift: float) -> int:
-        """Channels from where a track is at ``middle`` to where it enters ``panel`` when that stands at ``position``."""
-        return round(drift * (self.middles[position] - self.middle)) - rounded(displacement, 2)
+    def offset(self, panel: int, displacement: int, drift: float) -> int:
+        """Channels from where a track is at ``middle`` to where it enters ``panel``."""
+        return round(drift * (self.middles[panel] - self.middle)) - rounded(displacement, 2)
 
 
 def make_grid(rows: Sequence[int], starts: Sequence[float], tsamp: float, width_hz: float, max_drift: float) -> Grid:

@@ -1,5 +1,6 @@
 """HDF5 files in Breakthrough Listen's layout: dataset ``data`` (time, polarisation, frequency) and attributes."""
 
+import math
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
@@ -115,7 +116,18 @@ def _attributes(file: h5py.File) -> dict[str, object]:
         for name in list(holder.attrs):
             with suppress(OSError, TypeError, ValueError, RuntimeError, UnicodeError):
                 found[name] = holder.attrs[name]
+    for name, most in (("src_raj", 24.0), ("src_dej", 90.0)):
+        value = found.get(name)
+        if isinstance(value, (int, float, np.number)) and abs(value) <= most:
+            found[name] = sexagesimal(float(value))
     return found
+
+
+def sexagesimal(value: float) -> float:
+    """Decimal hours or degrees, as HDF5 files have them, in SIGPROC's hhmmss.s or ddmmss.s."""
+    seconds = round(abs(value) * 3600, 4)
+    hours, rest = divmod(seconds, 3600)
+    return math.copysign(hours * 10000 + rest // 60 * 100 + rest % 60, value)
 
 
 def _first_line(error: Exception) -> str:

@@ -69,7 +69,7 @@ def prepare(
         detector, without = None, why
     arranged: tuple[Arrangement, ...] = ()
     if cadence.off:
-        arranged = arrangements(cadence.on, cadence.off, bandpass.live * cadence.width * cadence.hours)
+        arranged = arrangements(cadence.on, cadence.off)
     search = Search(cadence, grid, bandpass, cadence.on, arranged, limits.snr, detector, device)
     blocks = tuple(plan_blocks(cadence, grid, detector is not None))
     return Job(search, cadence, limits, blocks, said_of(search, cadence, limits, without))
@@ -90,7 +90,7 @@ def said_of(search: Search, cadence: Cadence, limits: Limits, without: str) -> t
         lines.append(f"the classical search sums over {grid.average} rows averaged into one")
     if cadence.off:
         lines.append(f"network: {'left out, ' + without if without else 'yes, in half-overlapped windows of 256 channels'}")
-        lines.append(f"calibration: {len(search.arrangements) - 1} rearrangements with OFF panels as ON")
+        lines.append("calibration: the same search with ON and OFF exchanged")
     else:
         lines.append("one file: its hits, without ON and OFF, network or calibration")
     return tuple(lines)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from seti_utils.telescope.grid import Grid
+from seti_utils.views.medians import QUARTILES_TO_SIGMA
 
 SHOWING = 3.0
 """SNR of a panel from which it has a say in where the track is."""
@@ -21,6 +22,9 @@ GRAIN = 0.29
 
 MOST = 1_000_000
 """Pixels that are looked up at once."""
+
+NEIGHBOURS = range(5, 21)
+"""Widths to both sides at which tracks say how much sums scatter there."""
 
 BESIDE = 1.0
 """Widths to both sides at which an OFF panel is looked at too."""
@@ -154,17 +158,36 @@ def panel_snr(
     """
     out = torch.zeros(len(channel), len(flat), dtype=torch.float64)
     for panel, values in enumerate(flat):
-        time = panel_times(grid, panel)
-        rows, size = values.shape
         steps = [0] if panel in exact else sorted({round(step * beside / 2) for step in range(-2, 3)})
-        nearest = (channel[:, None] + drift[:, None] * time).round().long()
-        sums = []
-        for step in steps:
-            where = nearest + step
-            inside = (where >= 0) & (where < size)
-            picked = values.reshape(-1)[where.clamp(0, size - 1) + torch.arange(rows) * size]
-            sums.append(torch.where(inside, picked, 0).sum(1).double() / rows**0.5)
-        out[:, panel] = torch.stack(sums).amax(0)
+        out[:, panel] = sums_beside(values, panel_times(grid, panel), channel, drift, steps).amax(1)
+    return out
+
+
+def sums_beside(y_TF: Tensor, time: Tensor, channel: Tensor, drift: Tensor, steps: Sequence[int]) -> Tensor:
+    """(N, S): sums of a panel along tracks ``steps`` channels beside, at the nearest channels, over the square root of its rows."""
+    rows, size = y_TF.shape
+    nearest = (channel[:, None] + drift[:, None] * time).round().long()
+    sums = []
+    for step in steps:
+        where = nearest + step
+        inside = (where >= 0) & (where < size)
+        picked = y_TF.reshape(-1)[where.clamp(0, size - 1) + torch.arange(rows) * size]
+        sums.append(torch.where(inside, picked, 0).sum(1).double() / rows**0.5)
+    return torch.stack(sums, 1)
+
+
+def significance(calm: Sequence[Tensor], grid: Grid, width: int, channel: Tensor, drift: Tensor, on: Sequence[int]) -> Tensor:
+    """(N, P): each panel's sum along the tracks less the median of tracks beside them, in units of their scatter, at least 1.
+
+    An OFF panel's is the largest within ``BESIDE`` widths of the track.
+    """
+    out = panel_snr(calm, grid, channel, drift, BESIDE * width, on)
+    steps = [sign * width * step for step in NEIGHBOURS for sign in (-1, 1)]
+    for panel, values in enumerate(calm):
+        ordered = sums_beside(values, panel_times(grid, panel), channel, drift, steps).sort(1).values
+        quarter = len(steps) // 4
+        scatter = (ordered[:, -quarter - 1] - ordered[:, quarter]) / QUARTILES_TO_SIGMA
+        out[:, panel] = (out[:, panel] - ordered[:, len(steps) // 2]) / scatter.clamp(min=1)
     return out
 
 

@@ -98,14 +98,15 @@ def score_windows(
     """
     out = np.zeros(len(starts) * len(arrangements), WINDOW)
     cut = [panel[(len(panel) - TIME) // 2 :][:TIME] for panel in panels]
-    spacing = (grid.middles[4] - grid.middles[0]) / 4
     place = 0
     for number, arrangement in enumerate(arrangements):
+        backwards = arrangement.on != ON  # time reversed, OFF panels stand where the detector knows ON panels
+        taken = [panel.flip(0) for panel in reversed(cut)] if backwards else cut
+        middles = [2 * grid.middle - middle for middle in reversed(grid.middles)] if backwards else grid.middles
+        spacing = (middles[4] - middles[0]) / 4
         for begin in range(0, len(starts), BATCH):
             some = starts[begin : begin + BATCH]
-            x = torch.stack(
-                [torch.stack([cut[panel][:, at - first : at - first + FREQ] for panel in arrangement.panels]) for at in some]
-            )
+            x = torch.stack([torch.stack([panel[:, at - first : at - first + FREQ] for panel in taken]) for at in some])
             x = x - x.mean((2, 3), keepdim=True)
             x = x / x.square().mean((2, 3), keepdim=True).sqrt_().clamp_(min=1e-12)
             with torch.inference_mode():
@@ -113,11 +114,13 @@ def score_windows(
             rows = out[place : place + len(some)]
             rows["arrangement"], rows["start"] = number, some
             rows["score"] = scored.logit.float().cpu().numpy()
-            rows["panels"] = scored.panel.float().cpu().numpy()
+            rows["panels"] = scored.panel.float().cpu().numpy()[:, :: -1 if backwards else 1]
             drift = scored.drift.double().cpu().numpy()
             # the third panel's middle anchors the track: gaps between panels, which the detector does not know, matter least there
             anchor = scored.freq.double().cpu().numpy() + 2.5 * drift
             rows["drift"] = drift / spacing
-            rows["channel"] = np.asarray(some) + anchor + rows["drift"] * (grid.middle - grid.middles[2])
+            rows["channel"] = np.asarray(some) + anchor + rows["drift"] * (grid.middle - middles[2])
+            if backwards:
+                rows["drift"] *= -1
             place += len(some)
     return out

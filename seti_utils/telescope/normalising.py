@@ -19,6 +19,9 @@ AROUND = 8
 LEVEL_CLIP = 4.0
 """Pixels count in that mean up to so many sigma: a bright line leaves no trough beside it."""
 
+LEVEL_ROUNDS = 2
+"""How often that is done. Levels of what is left after a first level would ring: a faint copy of the line on either side."""
+
 PIXEL_CLIP = 10.0
 """Largest pixel in the sums, in sigma: one glitch does not make a track."""
 
@@ -37,25 +40,28 @@ PATCH_CLIP = 8.0
 ABS_TO_SIGMA = 1.2533
 """Mean absolute value of a Gaussian to its standard deviation."""
 
-MAD_TO_SIGMA = 1.482602 / 2**0.5
-"""Median absolute difference of neighbours to the standard deviation of a Gaussian."""
+MAD_TO_SIGMA = 1.482602 / 12**0.5
+"""Median absolute value of a channel's bend, changed from row to row, to the standard deviation of a Gaussian."""
 
 SCATTER_FREQ = 128
 """Channels over which the scatter of sums is measured: where the sky is restless, a sum has to be larger."""
 
 
 def local_noise(x_TF: Tensor) -> Tensor:
-    """(F,): noise per channel from the differences of neighbours, block by block, interpolated between the blocks.
+    """(F,): noise per channel from how it bends away from its neighbours, and how that changes from row to row.
 
-    Slopes, ripples, lines and bursts leave it alone. Constant data give 0.
+    Measured block by block, interpolated between the blocks. Slopes, ripples, lines and bursts leave it alone. Constant
+    data give 0.
     """
-    size = x_TF.shape[1]
-    rows = x_TF[:: max(len(x_TF) // 32, 1)]
-    blocks = max((size - 1) // BLOCK, 1)
-    width = (size - 1) // blocks
-    difference = (rows[:, 1:] - rows[:, :-1]).abs_()[:, : blocks * width]
-    ordered = sort_along(difference.view(len(rows), blocks, width).transpose(0, 1).reshape(blocks, -1), 1)
+    size = x_TF.shape[1] - 2
+    step = max(len(x_TF) // 64, 1) * 2
+    rows = x_TF[:-1:step] - x_TF[1::step] if len(x_TF) > 1 else x_TF * 2**0.5
+    blocks = max(size // BLOCK, 1)
+    width = size // blocks
+    bend = (rows[:, :-2] + rows[:, 2:]).sub_(rows[:, 1:-1], alpha=2).abs_()[:, : blocks * width]
+    ordered = sort_along(bend.view(len(rows), blocks, width).transpose(0, 1).reshape(blocks, -1), 1)
     noise = ordered[:, ordered.shape[1] // 2] * MAD_TO_SIGMA
+    size += 2
     return F.interpolate(noise[None, None], size=size, mode="linear")[0, 0]
 
 
@@ -79,11 +85,13 @@ def boxcar(x_TF: Tensor, width: int) -> Tensor:
 def flattened(x_TF: Tensor, width: int) -> Tensor:
     """``x_TF`` (in sigma) less its level, summed over ``width`` channels, in units of the sum's noise; not clipped.
 
-    The level is a mean over ``AROUND * width`` channels in which bright pixels count up to ``LEVEL_CLIP``.
+    The level is a mean over ``AROUND * width`` channels in which bright pixels count up to ``LEVEL_CLIP`` above it.
     """
     around = AROUND * width
-    rest = x_TF - boxcar(x_TF, around).div_(around)
-    rest -= boxcar(rest.clamp(-LEVEL_CLIP, LEVEL_CLIP), around).div_(around)
+    level = boxcar(x_TF, around).div_(around)
+    for _ in range(LEVEL_ROUNDS):
+        level = boxcar(torch.clamp(x_TF, level - LEVEL_CLIP, level + LEVEL_CLIP), around).div_(around)
+    rest = x_TF - level
     return boxcar(rest, width) * width**-0.5 if width > 1 else rest
 
 

@@ -48,12 +48,15 @@ def rank(job: Job, found: Found) -> tuple[pd.DataFrame, Funnel]:
         funnel.add(f"of SNR {limits.snr:g} or more, merged", len(hits), "hits")
         return hits_as_events(search, cadence, hits, limits, funnel), funnel
     funnel.add(
-        "best of their cell of 64 channels, kind and arrangement", counts["cells"], "tracks", "the data hold no noise at all"
+        "best of their cell of 64 channels and kind, as it is and with ON and OFF exchanged",
+        counts["cells"],
+        "tracks",
+        "the data hold no noise at all",
     )
     exposure = counts["channels"] * cadence.width * cadence.hours
-    calibration = calibrate(found, search.grid, search.on, exposure, search.detector is not None, limits.snr)
+    calibration = calibrate(found, search.grid, cadence.off, exposure, search.detector is not None, limits.snr)
     funnel.add(
-        f"false events to calibrate on, in {calibration.exposure:.3g} MHz·h of rearranged panels",
+        f"false events to calibrate on, in {calibration.exposure:.3g} MHz·h with ON and OFF exchanged",
         len(calibration.events),
         "events",
     )

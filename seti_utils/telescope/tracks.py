@@ -1,15 +1,14 @@
 """What is found is measured: hits, windows and files' hits become tracks with a place, a drift, an error and an SNR per panel."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from seti_utils.telescope.classical import CELL, ON_ALONE, Arrangement, quietness
-from seti_utils.telescope.grid import Grid, Scale
-from seti_utils.telescope.measuring import BESIDE, Measured, measure, panel_snr, together
+from seti_utils.telescope.classical import CELL, ON_ALONE, Arrangement, on_scores, quietness
+from seti_utils.telescope.grid import STANDING, Grid, Scale
+from seti_utils.telescope.measuring import Measured, measure, panel_times, significance, together
 
 TRACK = np.dtype(
     [
@@ -22,7 +21,7 @@ TRACK = np.dtype(
         ("channel", np.float64),  # at the cadence's middle
         ("drift", np.float64),  # channels per second
         ("error", np.float64),
-        ("snr", np.float32, 6),  # of each position
+        ("snr", np.float32, 6),  # of each panel
     ]
 )
 NETWORK = -1
@@ -38,10 +37,7 @@ FILE_HIT = np.dtype(
     ]
 )
 
-RECORD = 4.0
-"""Tracks of rearranged panels are kept from this score on: below it lies noise."""
-
-MEASURED = 0.6
+MEASURED = 0.5
 """Tracks are measured from this share of the smallest SNR on that is asked for."""
 
 NEARBY = 4
@@ -58,33 +54,38 @@ def measured_hits(
     hits: np.ndarray,
     flat: Sequence[Tensor],
     calm: Sequence[Tensor],
+    doubt: Tensor,
     grid: Grid,
     scale: Scale,
-    arrangements: Sequence[Arrangement],
+    arrangement: Arrangement,
     snr: float,
 ) -> np.ndarray:
-    """:data:`TRACK` rows of one width's hits (``classical.HIT``), of the cadence as it is and of its rearrangements.
+    """:data:`TRACK` rows of one width's hits (``classical.HIT``) under one arrangement.
 
-    Those of a score that may matter are refined in ``flat`` (panels less their level), and then the OFF panels are looked at
-    once more, along the refined track, in ``calm``: what they show takes from the score. Of rearranged panels
-    fainter ones are kept as they are, down to :data:`RECORD`.
+    Those of a score that may matter are refined in ``flat`` (panels less their level), and scored again along the refined
+    track, in ``calm``. ``doubt`` (F,): see :func:`classical.doubt_of`.
     """
-    parts = [np.empty(0, TRACK)]
-    for number, arrangement in enumerate(arrangements):
-        mine = hits[hits["arrangement"] == number]
-        loud = worth_measuring(mine, MEASURED * snr)
-        found = measured(mine["channel"][loud], mine["drift"][loud], flat, calm, grid, scale, arrangement)
-        found["kind"] = mine["kind"][loud]
-        found["score"] = np.where(found["kind"] == ON_ALONE, 0, mine["score"][loud] * found["trust"])
-        faint = mine[~loud & (mine["score"] >= RECORD) & (mine["kind"] != ON_ALONE)] if number else mine[:0]
-        rest = np.zeros(len(faint), TRACK)
-        for name in ("kind", "score", "channel", "drift"):
-            rest[name] = faint[name]
-        rest["bright"], rest["trust"], rest["width"] = faint["score"], 1, scale.width
-        both = np.concatenate([found, rest])
-        both["arrangement"] = number
-        parts.append(both)
-    return np.concatenate(parts)
+    loud = worth_measuring(hits, MEASURED * snr)
+    found, shown = measured(hits["channel"][loud], hits["drift"][loud], flat, calm, grid, scale, arrangement)
+    found["kind"] = hits["kind"][loud]
+    on = shown[:, list(arrangement.on)]
+    on = on * believed(found, doubt, grid, scale, arrangement.on)
+    every, some = on_scores(on.unbind(1))
+    score = np.where(found["kind"] % 2 == 0, every.numpy(), some.numpy())
+    found["score"] = np.where(found["kind"] == ON_ALONE, 0, score * found["trust"])
+    return found
+
+
+def believed(tracks: np.ndarray, doubt: Tensor, grid: Grid, scale: Scale, on: Sequence[int]) -> Tensor:
+    """(N, ON panels): what a sum counts after the doubt in lines that OFF panels show, for tracks that stand still."""
+    channel, drift = (torch.from_numpy(tracks[name].copy()) for name in ("channel", "drift"))
+    out = []
+    for panel in on:
+        time = panel_times(grid, panel)
+        where = (channel[:, None] + drift[:, None] * time).round().long().clamp(0, len(doubt) - 1)
+        out.append((1 + len(time) * doubt[where].double().square().mean(1)).rsqrt())
+    moving = (drift.abs() * grid.panel >= STANDING * scale.width)[:, None]
+    return torch.where(moving, 1.0, torch.stack(out, 1))
 
 
 def worth_measuring(hits: np.ndarray, least: float) -> np.ndarray:
@@ -110,18 +111,19 @@ def measured(
     scale: Scale,
     arrangement: Arrangement,
     loose: float = 1.0,
-) -> np.ndarray:
-    """:data:`TRACK` rows of guesses, measured under an arrangement; their kind and score are still to be filled in."""
-    panels = arrangement.panels
-    grid = replace(grid, rows=tuple(grid.rows[panel] for panel in panels))
+) -> tuple[np.ndarray, Tensor]:
+    """:data:`TRACK` rows of guesses, measured under an arrangement, and (N, P) how much every panel shows along them.
+
+    Kind and score are still to be filled in.
+    """
+    on = list(arrangement.on)
     guess = torch.from_numpy(channel.astype(np.float64)), torch.from_numpy(drift.astype(np.float64))
-    found = measure([flat[panel] for panel in panels], grid, scale.width, *guess, arrangement.on, loose)
-    beside = BESIDE * scale.width
-    quiet = panel_snr([calm[panel] for panel in panels], grid, found.channel, found.drift, beside, arrangement.on)
+    found = measure(flat, grid, scale.width, *guess, arrangement.on, loose)
+    shown = significance(calm, grid, scale.width, found.channel, found.drift, on)
     out = filled(found, scale.width)
-    out["bright"] = together(quiet[:, list(arrangement.on)].numpy())
-    out["trust"] = quietness([quiet[:, position] for position in arrangement.off], 0)
-    return out
+    out["bright"] = together(shown[:, on].numpy())
+    out["trust"] = quietness([shown[:, panel] for panel in arrangement.off], 0)
+    return out, shown
 
 
 def filled(found: Measured, width: int) -> np.ndarray:
@@ -138,18 +140,14 @@ def measured_windows(
     calm: Sequence[Tensor],
     grid: Grid,
     scale: Scale,
-    arrangements: Sequence[Arrangement],
+    arrangement: Arrangement,
 ) -> np.ndarray:
     """:data:`TRACK` rows of the network's windows (``network.WINDOW``) that are worth it, its track taken as a rough guess."""
-    parts = [np.empty(0, TRACK)]
-    for number, arrangement in enumerate(arrangements):
-        mine = windows[windows["arrangement"] == number]
-        order = np.argsort(-mine["score"], kind="stable")
-        best = mine[np.sort(order[: max(WINDOWS_MEASURED, int((mine["score"] > 0).sum()))])]
-        found = measured(best["channel"], best["drift"], flat, calm, grid, scale, arrangement, LOOSE)
-        found["arrangement"], found["kind"], found["score"] = number, NETWORK, best["score"]
-        parts.append(found)
-    return np.concatenate(parts)
+    order = np.argsort(-windows["score"], kind="stable")
+    best = windows[np.sort(order[: max(WINDOWS_MEASURED, int((windows["score"] > 0).sum()))])]
+    found, _ = measured(best["channel"], best["drift"], flat, calm, grid, scale, arrangement, LOOSE)
+    found["kind"], found["score"] = NETWORK, best["score"]
+    return found
 
 
 def measured_files(hits: np.ndarray, flat: Sequence[Tensor], grid: Grid, scale: Scale, snr: float) -> np.ndarray:

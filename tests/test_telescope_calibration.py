@@ -1,0 +1,130 @@
+"""What nothing at all scores: the same cadence with ON and OFF exchanged; what OFF panels show, taken off; levels that do not ring."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import torch
+from telescope_files import DT_S, draw, noise, write_cadence
+
+from seti_utils.telescope.blocks import joined, search_block
+from seti_utils.telescope.cadences import open_cadence
+from seti_utils.telescope.calibration import arrangements
+from seti_utils.telescope.events import Limits
+from seti_utils.telescope.jobs import prepare
+from seti_utils.telescope.network import score_windows
+from seti_utils.telescope.normalising import flattened
+from seti_utils.telescope.outputs import rank
+from seti_utils.telescope.shared import less_shared
+
+ROWS, TSAMP, CHANNELS = 64, 293.13 / 64, 1024
+ON, OFF = (0, 2, 4), (1, 3, 5)
+
+
+def searched(folder, needles, **limits):
+    """Events, calibration's stages and everything found in six panels with needles."""
+    panels = [noise(ROWS, CHANNELS, number) for number in range(6)]
+    for needle in needles:
+        draw(panels, tsamp=TSAMP, **needle)
+    job = prepare(open_cadence(write_cadence(folder, panels, tsamp=TSAMP)), Limits(60.0, false_alarms=None, **limits))
+    found = joined([search_block(job.search, *block) for block in job.blocks])
+    events, funnel = rank(job, found)
+    return events, dict((name.partition(",")[0], count) for name, count, _ in funnel.stages), found
+
+
+def test_interference_that_drifts_through_all_panels_is_no_false_event_either(tmp_path):
+    """Panels that change places would put it on one line in the ON panels, and on another in the OFF panels."""
+    drifting = [
+        {"channel": 200.0 * n, "drift_hz_s": drift, "snr": 60.0, "on": range(6)} for n, drift in ((1, 31), (2, -18), (4, 9))
+    ]
+    events, stages, found = searched(tmp_path, drifting)
+    assert len(events) == 0 and stages["false events to calibrate on"] == 0
+    assert len(found.tracks) > 0, "their tracks were measured, and spoken against"
+
+
+def test_what_off_panels_alone_show_is_a_false_event(tmp_path):
+    events, stages, _ = searched(tmp_path, [{"channel": 500.0, "drift_hz_s": 25.0, "snr": 50.0, "on": OFF}])
+    assert len(events) == 0 and stages["false events to calibrate on"] == 1
+
+
+def test_exchanged_for_the_network_is_the_cadence_backwards_in_time():
+    """What OFF panels hold stands at the ON places, on the same track with the other sign of drift."""
+
+    class Eye:
+        card: dict = {}
+
+        def score(self, x):
+            place = x.mean(2).argmax(2).float()  # the brightest channel of every panel
+            drift = (place[:, 4] - place[:, 0]) / 4
+            return SimpleNamespace(
+                logit=x.mean(2).amax(2)[:, ::2].amin(1), panel=x.mean(2).amax(2), freq=place[:, 0] - drift / 2, drift=drift
+            )
+
+    panels = [torch.randn(273, 600, generator=torch.Generator().manual_seed(number)) * 0.01 for number in range(6)]
+    for panel in OFF:
+        panels[panel][:, 300 + 6 * panel] += 5
+    starts = tuple(293.13 * number for number in range(6))
+    middles = tuple(start + 293.13 / 2 for start in starts)
+    grid = SimpleNamespace(middles=middles, middle=(starts[-1] + 293.13) / 2)
+    rows = score_windows(Eye(), panels, 0, [256], arrangements(ON, OFF), grid)
+    usual, exchanged = rows[rows["arrangement"] == 0][0], rows[rows["arrangement"] == 1][0]
+    assert exchanged["score"] > 5 > usual["score"]
+    assert np.isclose(exchanged["drift"], 6 / 293.13) and abs(exchanged["channel"] - (300 + 6 * 2.5)) < 0.01
+    assert (exchanged["panels"][list(OFF)] > 5).all() and (exchanged["panels"][list(ON)] < 5).all()
+
+
+def emission(course):
+    """A blob of channels whose brightness has the given course in time (T,)."""
+    return course[:, None] * torch.exp(-(((torch.arange(700) - 340) / 4) ** 2))
+
+
+def test_emission_that_off_panels_show_is_taken_off_whatever_its_course():
+    generator = torch.Generator().manual_seed(0)
+    courses = [30 * torch.rand(91, generator=generator) for _ in range(6)]
+    noisy = [torch.randn(91, 700, generator=generator) for _ in range(6)]
+    needle = torch.zeros(91, 700)
+    needle[torch.arange(91), 330 + torch.arange(91) // 5] = 1.5  # across the blob, fainter than it by far
+    panels = [dark + emission(course) + needle * (number % 2 == 0) for number, (dark, course) in enumerate(zip(noisy, courses))]
+    left = less_shared(panels, ON, OFF)
+    for number, (panel, dark) in enumerate(zip(left, noisy)):
+        rest = panel - dark
+        along = rest[torch.arange(91), 330 + torch.arange(91) // 5].mean()
+        assert abs(float(along) - (1.5 if number % 2 == 0 else 0.0)) < 0.5
+        assert rest[:, 320:360].std() < 0.6 and rest[:, :250].abs().max() < 0.5, "elsewhere next to nothing changes"
+
+
+def test_emission_of_on_panels_alone_and_lines_that_drift_in_off_panels_stay():
+    generator = torch.Generator().manual_seed(0)
+    panels = [torch.randn(91, 700, generator=generator) for _ in range(6)]
+    for number in ON:
+        panels[number] += emission(torch.full((91,), 20.0))
+    for number in range(6):  # a terrestrial line: in every panel somewhere else, as the detector of OFF panels has to see it
+        panels[number][torch.arange(91), 500 + 20 * number + torch.arange(91) * 20 // 91] += 40
+    left = less_shared(panels, ON, OFF)
+    for number, (after, before) in enumerate(zip(left, panels)):
+        line = after[torch.arange(91), 500 + 20 * number + torch.arange(91) * 20 // 91].mean()
+        assert line > 30
+        assert number % 2 or (after - before)[:, 300:380].abs().max() < 1
+
+
+def test_blocks_that_begin_elsewhere_take_off_the_same():
+    generator = torch.Generator().manual_seed(3)
+    panels = [torch.randn(91, 1500, generator=generator) for _ in range(6)]
+    for panel in panels:
+        panel[:, 400:460] += 25 * torch.rand(91, 1, generator=generator)
+    whole = less_shared(panels, ON, OFF)
+    part = less_shared([panel[:, 200:] for panel in panels], ON, OFF, 200)
+    for one, other in zip(whole, part):
+        assert torch.allclose(one[:, 500:1200], other[:, 300:1000], atol=1e-4)
+
+
+def test_a_bright_line_has_no_copy_beside_it():
+    x = torch.zeros(8, 400)
+    x[:, 200] = 30
+    for width in (1, 2, 4):
+        assert flattened(x, width).sum(0)[torch.cat([torch.arange(100, 196), torch.arange(206, 300)])].max() <= 0
+
+
+def test_decimal_hours_of_an_h5_file_are_told_as_hours(tmp_path):
+    panels = [np.ones((8, 64), np.float32) * np.arange(8)[:, None] for _ in range(6)]
+    header = open_cadence(write_cadence(tmp_path, panels, tsamp=DT_S, src_raj=7.2667, src_dej=-20.25)).headers[0]
+    assert np.isclose(header.ra, 71600.12) and np.isclose(header.dec, -201500)
