@@ -15,12 +15,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from scipy.stats import binomtest
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
+from judging import AMPLITUDES, STRAIGHT, largest_fall, of_detector, recalled, respond
 
 from seti_utils.data.cadence import DF_HZ, DT_S, FREQ, TIME
-from seti_utils.data.noise import local_sigma
 from seti_utils.learn.checkpoint import load
 from seti_utils.log.config import plain
 from seti_utils.log.pages import LOG
@@ -31,19 +30,14 @@ from seti_utils.run.compose import bare_network
 from seti_utils.run.runtime import Runtime
 from seti_utils.run.scoring import open_split, score_source
 from seti_utils.run.train import train
-from seti_utils.sky import EndlessSky, make_sky
-from seti_utils.sky.needles import Tracks, draw
-from seti_utils.sky.profiles import plain_profiles
+from seti_utils.sky import make_sky
 from seti_utils.sky.ranges import SKY_VERSION
 from seti_utils.stats.intervals import auc_interval
-from seti_utils.views.normalising import normalise_panels
 
 EXPERIMENT, SEED = "detector_raw", 1
 TAUGHT, MEASURED = (600, 1200, 77), (30, 1200, 101)
 """Train and test cadences and seed of the sky whose rows end the training and judge it, and of the sky that is measured."""
 SNRS = (3, 6, 10, 15, 25, 50, 170)
-AMPLITUDES = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 30.0, 100.0, 300.0)
-WIDTHS, DRIFTS, CARRIERS = (0.5, 1.5, 6.0), (0.2, 8.0, 30.0), ((0, 2, 4), (2,))
 
 
 def main() -> None:
@@ -121,44 +115,23 @@ def measured(detector: ShippedDetector, out: Path) -> dict[str, object]:
     }
 
 
-def recalled(found: np.ndarray) -> str:
-    """``0.85 [0.71, 0.93] of 40``."""
-    low, high = binomtest(int(found.sum()), len(found)).proportion_ci(method="wilson")
-    return f"{found.mean():.2f} [{low:.2f}, {high:.2f}] of {len(found)}"
-
-
 def response(detector: ShippedDetector, count: int = 10) -> dict[str, object]:
     """Median logit of empty cadences with one needle, by its brightness, for widths, drifts and panels; and the largest fall."""
-    x, _, content = EndlessSky(count * 2, 9, "train", positive=0.0, windows=1).batch(0)
-    x = x[content.kind < 0][:count].float()
-    sigma, table, falls = local_sigma(x), {}, {}
-    for carriers in CARRIERS:
-        for drift in DRIFTS:
-            for width in WIDTHS:
-                tracks = straight(len(x), drift, carriers, width)
-                drawn = (
-                    normalise_panels(draw(x, tracks, torch.full((len(x),), height), sigma=sigma)).half() for height in AMPLITUDES
-                )
-                row = [round(float(detector.score(one).logit.median()), 2) for one in drawn]
-                name = f"panels {' '.join(map(str, carriers))}, drift {drift}, width {width}"
-                table[name], falls[name] = row, float((np.maximum.accumulate(row) - row).max())
-                print(name, row, flush=True)
+    table, falls, without = {}, {}, 0.0
+    for row in respond(of_detector(detector), count, STRAIGHT):
+        name, values = row["cell"], [round(float(row[f"{height:g}"]), 2) for height in AMPLITUDES]
+        print(name, values, flush=True)
+        if name == "empty":
+            without = values[0]
+        else:
+            table[name], falls[name] = values, largest_fall(values)
     worst = max(falls, key=falls.__getitem__)
     return {
         "amplitudes": AMPLITUDES,
-        "without": round(float(detector.score(x.half()).logit.median()), 2),
+        "without": without,
         "median_logit": table,
         "largest_fall": [worst, round(falls[worst], 2)],
     }
-
-
-def straight(count: int, drift: float, carriers: tuple[int, ...], width: float) -> Tracks:
-    """Straight tracks through the middle of the window and beside it."""
-    time = (torch.arange(6 * TIME) + 0.5) / TIME
-    freq = (128 + drift * (time - 3)).view(1, 6, TIME) + torch.linspace(-40, 40, count)[:, None, None]
-    gate = torch.zeros(count, 6, TIME)
-    gate[:, list(carriers)] = 1
-    return Tracks(freq, gate, torch.zeros(count, dtype=torch.long), torch.full((count,), drift), plain_profiles(count, width))
 
 
 if __name__ == "__main__":

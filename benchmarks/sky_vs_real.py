@@ -2,8 +2,9 @@
 
     python benchmarks/sky_vs_real.py OUT [--real ../shared/real] [--count 200] [--seed 0]
 
-The table gives each statistic's range over all real and all synthetic panels, and whether the synthetic range covers
-the real one. ``OUT/panels.png`` shows real and synthetic panels mixed; ``OUT/panels_key.txt`` says which is which.
+``--real`` is any folder of real cadences (``.npy``, also in sub-folders). The table gives each statistic's range over all real
+and all synthetic panels, and whether the synthetic range covers the real one; the needle's own statistics are told where a
+cadence with a known needle is among them (``REAL_NEEDLE``). ``OUT/panels.png`` shows real and synthetic panels mixed; ``OUT/panels_key.txt`` says which is which.
 Pictures of real data stay out of the repository: OUT must be outside of it.
 """
 
@@ -20,13 +21,15 @@ matplotlib.use("Agg")
 from matplotlib import pyplot as plt  # noqa: E402
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from seti_utils.data.cadence import FREQ, TIME  # noqa: E402
+from seti_utils.data.cadence import FREQ, SHAPE, TIME  # noqa: E402
 from seti_utils.data.noise import local_sigma
 from seti_utils.sky import EndlessSky
 from seti_utils.sky.dedrift import dedrift, measure, straight_tracks
 from seti_utils.sky.needles import Tracks
 
 REAL_NEEDLE = {"name": "0028a35de92941d", "start": 152.0, "drift": 7.5, "row": 192}
+SHOWN = 12
+"""Real cadences on the sheet."""
 
 
 def panel_statistics(x_BPTF: torch.Tensor) -> dict[str, np.ndarray]:
@@ -136,9 +139,13 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    files = sorted(arguments.real.glob("t*/*/*.npy"))
+    files = sorted(arguments.real.rglob("*.npy"))
     if not files:
         sys.exit(f"{arguments.real}: no real cadences there; give their folder with --real")
+    if odd := [file for file in files if np.load(file, mmap_mode="r").shape != SHAPE]:
+        sys.exit(
+            f"{odd[0]}: {np.load(odd[0], mmap_mode='r').shape} is not the shape of a cadence, {SHAPE}; give a folder of cadences"
+        )
     if Path(__file__).parents[1] in arguments.out.resolve().parents:
         sys.exit(f"{arguments.out}: inside the repository; pictures of real data must stay outside")
     arguments.out.mkdir(parents=True, exist_ok=True)
@@ -154,10 +161,11 @@ def main() -> None:
         shown.append(x_BPTF[::5])
     synthetic = {name: np.concatenate([part[name] for part in statistics]) for name in statistics[0]}
 
-    place = [file.stem for file in files].index(REAL_NEEDLE["name"])
-    tracks = straight_tracks(torch.tensor([REAL_NEEDLE["start"]]), torch.tensor([REAL_NEEDLE["drift"]]))
-    tracks.gate[0, 0, : REAL_NEEDLE["row"]] = 0
-    truth = panel_statistics(real) | needle_statistics(real[place : place + 1], tracks)
+    truth = panel_statistics(real)
+    for x_BPTF in (real[place][None] for place, file in enumerate(files) if file.stem == REAL_NEEDLE["name"]):
+        tracks = straight_tracks(torch.tensor([REAL_NEEDLE["start"]]), torch.tensor([REAL_NEEDLE["drift"]]))
+        tracks.gate[0, 0, : REAL_NEEDLE["row"]] = 0
+        truth |= needle_statistics(x_BPTF, tracks)
     print(f"{platform.machine()} torch {torch.__version__} seed {arguments.seed}: {len(files)} real cadences, ", end="")
     print(f"{len(shown) * sky.batch_size} synthetic; {TIME} x {FREQ} pixels a panel\n")
     heads = ("real: min  median     max", "synthetic: min  median   max")
@@ -171,7 +179,7 @@ def main() -> None:
         print(f"{drawn.min():10.3f}{np.median(drawn):9.3f}{drawn.max():11.3f}  ", end="")
         print(f"{'yes' if covers else 'NO':6s} {outside:6.0%}")
     print("\noutside: share of real panels outside the central 95 % of the synthetic ones")
-    sheet(real, torch.cat(shown), arguments.out, arguments.seed)
+    sheet(real[:SHOWN], torch.cat(shown), arguments.out, arguments.seed)
     print(f"{arguments.out / 'panels.png'}: which panels are real? ({arguments.out / 'panels_key.txt'})")
 
 

@@ -4,7 +4,7 @@
     python benchmarks/spread.py --seeds 20 --elsewhere 0           # this machine only
     python benchmarks/spread.py --machines "avx2, AVX2" --elsewhere 10
 
-The same sky, experiment and fold as `make run`; what changes is the seed of training, which a user's other processor changes in
+The same sky, blend and fold as `make run` (``--experiment sky_demo``: as `make quick`); what changes is the seed of training, which a user's other processor changes in
 effect too: it rounds otherwise, and 400 steps later that is another network. One process at a time; every run is a row of
 ``benchmarks/results/spread.csv`` as soon as it is known, and the same command goes on where it was stopped. Rows of another recipe
 or sky version are measured anew. The machines are those of ``benchmarks/numerics.py``.
@@ -24,12 +24,13 @@ from numerics import ROOT, bare, conditions, level_here, machines
 
 from seti_utils.files import write_table
 from seti_utils.log.pages import LOG
+from seti_utils.run.standings import STANDINGS
 from seti_utils.sky.ranges import SKY_VERSION
 
 RESULTS = Path(__file__).parent / "results" / "spread.csv"
 FIRST_SEED = 2021
 FIGURES = {"oof": r"out-of-fold AUC\s+([\d.]+)", "test": r"hidden test AUC\s+([\d.]+)"}
-"""Column of the table, and how ``summary`` words it."""
+"""Column of the table, and how ``summary`` words it of an experiment; of a blend it writes a table with these columns."""
 
 
 def seti(*words: object, machine: dict[str, str]) -> str:
@@ -45,17 +46,23 @@ def measure(args: argparse.Namespace, name: str, variables: dict[str, str], seed
     """One training of the experiment as one machine: its row of the table."""
     out = args.out / name.replace(", ", "-").replace(" ", "-")
     where = ("--folds", 0, "--seeds", seed, "--data", args.out / "sky", "--out", out)
-    seti("train", args.experiment, *where, machine=variables)
+    if args.experiment in LOG.blends:
+        where += ("--overlap", args.out / "overlap")
+    seti("chain", args.experiment, *where, machine=variables)
     said = seti("summary", args.experiment, *where, machine=variables)
-    figures = {column: float(re.search(pattern, said)[1]) for column, pattern in FIGURES.items()}
+    if args.experiment in LOG.blends:
+        figures = pd.read_csv(out / args.experiment / STANDINGS).iloc[-1][list(FIGURES)].to_dict()
+    else:
+        figures = {column: float(re.search(pattern, said)[1]) for column, pattern in FIGURES.items()}
     return {**identity(args), "machine": name, "seed": seed, **figures}
 
 
 def identity(args: argparse.Namespace) -> dict[str, object]:
     """What a row has to have in common with this call to be kept."""
+    parts = LOG.blends[args.experiment].members if args.experiment in LOG.blends else (args.experiment,)
     return {
         "experiment": args.experiment,
-        "fingerprint": LOG.fingerprint(args.experiment),
+        "fingerprint": " ".join(map(LOG.fingerprint, parts)),
         "sky": SKY_VERSION,
         "train": args.train,
         "test_rows": args.test,
@@ -86,7 +93,7 @@ def table(rows: pd.DataFrame) -> list[str]:
 def main() -> None:
     every = machines()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--experiment", default="sky_demo")
+    parser.add_argument("--experiment", default="sky_stack", help="an experiment or a blend (default: sky_stack)")
     parser.add_argument("--seeds", type=int, default=10, help="on this machine as it is")
     parser.add_argument("--elsewhere", type=int, default=3, help="seeds on every other machine")
     parser.add_argument(
@@ -98,6 +105,9 @@ def main() -> None:
     args = parser.parse_args()
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     seti("sky", args.out / "sky", "--train", args.train, "--test", args.test, "--seed", FIRST_SEED, machine={})
+    if args.experiment in LOG.blends:
+        seti("overlap", "search", args.out / "sky", args.out / "overlap", machine={})
+        seti("overlap", "clean", args.out / "sky", args.out / "overlap", machine={})
     rows = known(args)
     for name in args.machines:
         for seed in range(FIRST_SEED, FIRST_SEED + (args.seeds if name == "as it is" else args.elsewhere)):

@@ -15,9 +15,10 @@ from local_kaggle.fixtures import ROOT, built, kernel, notebook, repository  # n
 from seti_utils.errors import InputError
 from seti_utils.kaggle.build import build
 from seti_utils.kaggle.check import check_kernel, check_metadata, require_good
-from seti_utils.kaggle.embed import package_archive, package_of, stamp
+from seti_utils.kaggle.embed import package_archive, package_of, stamp, uses_detectors
 from seti_utils.kaggle.errors import BadKernel
 from seti_utils.kaggle.metadata import derive, kernel_of, read_metadata, slug_of, title_of
+from seti_utils.nets.shipped import FOLDER
 from seti_utils.session.device import require_devices
 from seti_utils.session.parameters import check_parameters, parse_parameters, read_parameters
 
@@ -51,6 +52,30 @@ def test_the_laptops_side_stays_here():
         names = archive.namelist()
     assert "seti_utils/session/runfile.py" in names and "seti_utils/commands/train.py" in names
     assert not [name for name in names if name.startswith(("seti_utils/kaggle/", "seti_utils/commands/kaggle/"))]
+
+
+@pytest.mark.parametrize(
+    ("code", "carried"),
+    [
+        ("from seti_utils.run.notebooks.session import session", False),
+        ("# %% [markdown]\n# load_detector is told of here only", False),
+        ("from seti_utils.nets.shipped import load_detector", True),
+        ("!python -m seti_utils score /kaggle/input --out scores.csv", True),
+        ('run_chain("sky_stack", [0], [2021], runtime)', True),
+    ],
+)
+def test_a_kernel_carries_the_detectors_only_where_it_uses_them(code, carried):
+    kind = "markdown" if "[markdown]" in code else "code"
+    notebook = {"cells": [{"cell_type": kind, "source": code.splitlines(keepends=True)}]}
+    assert uses_detectors(notebook) == carried
+    with zipfile.ZipFile(io.BytesIO(package_archive(detectors=uses_detectors(notebook)))) as archive:
+        shipped = {name for name in archive.namelist() if name.startswith("seti_utils/nets/shipped/")}
+    assert shipped == {f"seti_utils/nets/shipped/{path.name}" for path in FOLDER.iterdir() if carried}
+
+
+def test_the_projects_own_notebooks_carry_none(repository):
+    for path in (repository / "notebooks").glob("*.ipynb"):
+        assert not uses_detectors(json.loads(path.read_text(encoding="utf-8"))), path.name
 
 
 def test_another_package_makes_another_archive(tmp_path):

@@ -39,7 +39,7 @@ def plan(tmp_path):
 def quick_build(monkeypatch):
     """Kernels are built without papermill, whose part test_kaggle_build.py looks at, and from sources that stand still."""
     archive = package_archive()
-    monkeypatch.setattr("seti_utils.kaggle.build.package_archive", lambda: archive)
+    monkeypatch.setattr("seti_utils.kaggle.build.package_archive", lambda **options: archive)
     monkeypatch.setattr("seti_utils.kaggle.build.prepare", simple)
 
 

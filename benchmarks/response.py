@@ -1,0 +1,282 @@
+"""Judge a network like an instrument: its logit as a needle gets brighter, its recall beside two references, its false alarms.
+
+    python benchmarks/response.py                                        # the detector that comes with the package
+    python benchmarks/response.py runs/rung_cleaned/fold0_seed2021       # a trained run, raw or cleaned panels
+    python benchmarks/response.py raw --doc docs/response.md             # write table and picture there, by the network's name
+
+**Response**: the median logit of ten cadences of all kinds of background, empty but for one needle, against its amplitude (0.1 to 300 sigma), for widths, drifts,
+families and panels; on cleaned panels a neighbour shows 93 % of the sky. **Recall** on the shifted test of a sky that nothing is chosen on, at three shares of
+false alarms, with Wilson's intervals, beside the sum along the true track (which nobody can beat who is not told) and a search over drifts (which users have).
+**False alarms** by what the cadence holds. Minutes on one core; every part is kept in OUT, and the same command goes on.
+"""
+
+import argparse
+import platform
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from matplotlib.figure import Figure
+
+sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
+from judging import (
+    AMPLITUDES,
+    CARRIERS,
+    DRIFTS,
+    STRAIGHT,
+    WIDTHS,
+    Judged,
+    bright_things,
+    largest_fall,
+    open_network,
+    recalled,
+    reference_scores,
+    respond,
+    score_rows,
+)
+
+from seti_utils.data.cadence import SIX
+from seti_utils.data.competition import Competition, read_competition
+from seti_utils.data.packed import open_cadences
+from seti_utils.files import replacing, write_table
+from seti_utils.overlap.panels import clean, cleaned_stores
+from seti_utils.overlap.search import search
+from seti_utils.pictures.style import FOLDS, INK, new_picture, save_picture, styled
+from seti_utils.sky import make_sky
+from seti_utils.sky.ranges import SKY_VERSION
+from seti_utils.stats.auc import auc
+from seti_utils.stats.recall import RATES, SNR_EDGES, binned, shares_above, threshold
+
+TRAIN, TEST, SEED = 30, 1200, 101
+"""The sky whose test is judged on."""
+MOST = 0.3
+"""A logit may fall by so much as a needle gets brighter."""
+KINDS = {
+    "line": "straight", "drift": "straight", "sine": "S-shape", "one_panel": "one panel",
+    "bursts": "on and off", "intermittent": "on and off", "partial": "on and off",
+}  # fmt: skip
+"""Families put together; every other is curved."""
+METHODS = {"logit": "the network", "true_track": "sum along the true track", "drift_search": "search over drifts"}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "network", nargs="?", default="raw", help="a shipped detector, a .safetensors file, or a run's folder (default: raw)"
+    )
+    parser.add_argument("--out", type=Path, default=Path("out/response"))
+    parser.add_argument("--count", type=int, default=10, help="cadences a cell (default: 10)")
+    parser.add_argument("--test", type=int, default=TEST, help=f"rows of the sky's test (default: {TEST})")
+    parser.add_argument(
+        "--doc", type=Path, help="write into this page, between the marks of the network's name, and a picture beside it"
+    )
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    judge = open_network(args.network)
+    table, rows = response_table(judge, args.out, args.count), judged_rows(judge, args.out, args.test)
+    text = report(judge, args, table, rows)
+    print(text)
+    picture = args.doc.with_name(f"{args.doc.stem}_{judge.name}.png") if args.doc else args.out / f"{judge.name}.png"
+    save_picture(draw(judge, table, rows), picture)
+    if args.doc:
+        write_section(args.doc, judge.name, f"![Response and recall of {judge.name}]({picture.name})\n\n{text}")
+
+
+def response_table(judge: Judged, out: Path, count: int) -> pd.DataFrame:
+    """Logits by cell and amplitude; those that an earlier call left are not computed again."""
+    path = out / f"response_{judge.name}_{judge.mark[:12]}_{count}.csv"
+    table = pd.read_csv(path) if path.exists() else pd.DataFrame(columns=["cell", *(f"{height:g}" for height in AMPLITUDES)])
+    for row in respond(judge, count, known=list(table["cell"])):
+        table = pd.concat([table, pd.DataFrame([row])], ignore_index=True) if len(table) else pd.DataFrame([row])
+        write_table(path, table)
+        print(row["cell"], *(f"{value:.1f}" for name, value in row.items() if name != "cell"), flush=True)
+    return table.set_index("cell")
+
+
+def judged_rows(judge: Judged, out: Path, test: int) -> pd.DataFrame:
+    """The truth of every test cadence, the network's ``logit``, both references and what glares; each kept where it is made."""
+    sky = make_sky(out / f"sky{SKY_VERSION}_{test}", train=TRAIN, test=test, seed=SEED, workers=1)
+    competition = read_competition(sky)
+    raw = open_cadences(competition, "test", None, SIX)
+    parts = {
+        f"scores_{judge.name}_{judge.mark[:12]}": lambda: score_rows(
+            seen_by(judge, competition, out / f"overlap{SKY_VERSION}_{test}"), judge
+        ),
+        "references": lambda: reference_scores(sky, raw),
+        "glare": lambda: bright_things(raw).rename_axis("id").rename("glare").reset_index(),
+    }
+    truth = pd.read_csv(sky / "truth.csv", dtype={"id": str, "panels": str}).set_index("id")
+    for name, make in parts.items():
+        path = sky / f"{name}.csv"
+        if not path.exists():
+            write_table(path, make())
+        truth = truth.join(pd.read_csv(path, dtype={"id": str}).set_index("id"), how="inner")
+    return truth
+
+
+def seen_by(judge: Judged, competition: Competition, overlap: Path):
+    """The test cadences as the network sees them: raw, or less the sky that other files show."""
+    if not judge.cleaned:
+        return open_cadences(competition, "test", None, SIX)
+    search(competition, overlap, workers=1)
+    clean(competition, overlap, workers=1)
+    return open_cadences(competition, "test", cleaned_stores(overlap, competition), SIX)
+
+
+def report(judge: Judged, args: argparse.Namespace, table: pd.DataFrame, rows: pd.DataFrame) -> str:
+    """All tables as markdown, with their conditions."""
+    falls = table.drop("empty").apply(largest_fall, axis=1)
+    over = falls[falls > MOST]
+    needles, empty = rows[rows["target"] == 1], rows[rows["target"] == 0]
+    head = [f"{height:g}" for height in AMPLITUDES]
+    shown = table.drop("empty")[head].map("{:.1f}".format).assign(fall=falls.map("{:.1f}".format)).reset_index()
+    return "\n".join(
+        [
+            f"`{judge.name}` (weights {judge.mark[:12]}), {'cleaned' if judge.cleaned else 'raw'} panels; sky version {SKY_VERSION}, `sky --train {TRAIN} --test {args.test} "
+            f"--seed {SEED}`, its shifted test; {args.count} cadences a cell; {platform.machine()}, torch {torch.__version__}, one thread.",
+            "",
+            f"Median logit by amplitude in sigma a pixel (empty: {table.loc['empty', head[0]]:.1f}), and the largest fall. It falls by more than {MOST} in {len(over)} of "
+            f'{len(falls)} cells, most in "{falls.idxmax()}": {falls.max():.1f}.',
+            "",
+            *markdown(["cell", *head, "fall"], shown.to_numpy().tolist()),
+            "",
+            "Recall by the needle's SNR as drawn, integrated over its brightest panel:",
+            "",
+            *recall_by_snr(needles, empty),
+            "",
+            "Recall at 1 % false alarms by what the needle is and where it lies:",
+            "",
+            *recall_by_kind(needles, empty),
+            "",
+            "False alarms above the threshold of 1 %, by what the cadence without a needle holds:",
+            "",
+            *false_alarms(empty),
+        ]
+    )
+
+
+def markdown(head: list[str], rows: list[list[object]]) -> list[str]:
+    """A table's lines."""
+    return [f"| {' | '.join(map(str, line))} |" for line in (head, ["---"] * len(head), *rows)]
+
+
+def recall_by_snr(needles: pd.DataFrame, empty: pd.DataFrame) -> list[str]:
+    """Every method at every share of false alarms, by SNR, and its AUC."""
+    bins = pd.Series(binned(needles["snr_drawn"]), needles.index)
+    names = [name for name in bins.cat.categories if (bins == name).any()]
+    lines = []
+    for column, said in METHODS.items():
+        value = auc(np.r_[np.ones(len(needles)), np.zeros(len(empty))], np.r_[needles[column], empty[column]])
+        for rate in RATES:
+            above = threshold(empty[column], rate)
+            found = [recalled(needles.loc[bins == name, column].to_numpy() > above) for name in names]
+            lines.append([said, f"{value:.3f}", f"{rate:.1%}", *found])
+    return markdown(["", "AUC", "false alarms", *(f"SNR {name}" for name in names)], lines)
+
+
+def recall_by_kind(needles: pd.DataFrame, empty: pd.DataFrame, rate: float = 0.01) -> list[str]:
+    """Every method by family, width, number of panels and background, for needles of SNR 10 to 25 and above."""
+    width = pd.cut(
+        needles["fwhm"], [0, 1, 2, np.inf], labels=["narrower than 1 channel", "1 to 2 channels", "wider than 2 channels"]
+    )
+    groups = {
+        "course": needles["family"].map(lambda name: KINDS.get(name, "curved")),
+        "width": width.astype(str),
+        "panels": needles["panels"].map(lambda text: f"{len(str(text).split())} of 3"),
+        "background": needles["kind"],
+    }
+    lines = []
+    for what, group in groups.items():
+        for name in sorted(group.unique()):
+            line: list[object] = [what, name]
+            for low, high in ((10, 25), (25, np.inf)):
+                mine = needles[(group == name) & needles["snr_drawn"].between(low, high, inclusive="left")]
+                line += [
+                    recalled((mine[column] > threshold(empty[column], rate)).to_numpy()) if len(mine) else "–"
+                    for column in METHODS
+                ]
+            lines.append(line)
+    return markdown(["", "", *(f"{said}, SNR {span}" for span in ("10-25", "25-") for said in METHODS.values())], lines)
+
+
+def false_alarms(empty: pd.DataFrame, rate: float = 0.01) -> list[str]:
+    """The share of cadences without a needle that every method takes for one, by what they hold."""
+    words = {"off": "signal in OFF panels only", "all": "signal in all six panels", "echo": "echo in OFF panels"}
+    held = empty["terrestrial"].map(words).fillna("no signal; " + empty["glare"])
+    tables = {said: shares_above(empty[column], threshold(empty[column], rate), held) for column, said in METHODS.items()}
+    first = next(iter(tables.values()))
+    lines = [
+        [
+            name,
+            *(
+                f"{t.loc[row, 'found']} of {t.loc[row, 'of']}: {t.loc[row, 'share']:.1%} [{t.loc[row, 'low']:.1%}, {t.loc[row, 'high']:.1%}]"
+                for t in tables.values()
+            ),
+        ]
+        for row, name in first["group"].items()
+    ]
+    return markdown(["", *tables], lines)
+
+
+def draw(judge: Judged, table: pd.DataFrame, rows: pd.DataFrame) -> Figure:
+    """Logit against amplitude, all ON panels and one; recall against SNR at 1 % false alarms beside the references."""
+    head = [f"{height:g}" for height in AMPLITUDES]
+    with styled():
+        figure = new_picture(13.0, 4.2)
+        figure.set_layout_engine("constrained")
+        left, middle, right = figure.subplots(1, 3)
+        for axes, panels in zip((left, middle), CARRIERS, strict=True):
+            for cell in (cell for cell in STRAIGHT if cell.panels == panels):
+                colour, dashes = FOLDS[WIDTHS.index(cell.width)], ("-", "--", ":")[DRIFTS.index(cell.drift)]
+                axes.plot(
+                    AMPLITUDES,
+                    table.loc[cell.name, head],
+                    dashes,
+                    color=colour,
+                    label=f"width {cell.width:g}, drift {cell.drift:g}",
+                )
+            axes.axhline(table.loc["empty", head[0]], color=INK, linewidth=0.7)
+            axes.set(
+                xscale="log",
+                xlabel="amplitude, sigma a pixel",
+                ylabel="median logit",
+                title="in all ON panels" if len(panels) > 1 else "in one ON panel",
+            )
+        left.legend(fontsize=7)
+        middle.sharey(left)
+        needles, empty = rows[rows["target"] == 1], rows[rows["target"] == 0]
+        bins = pd.Series(binned(needles["snr_drawn"]), needles.index)
+        middles = dict(
+            zip(
+                bins.cat.categories,
+                (np.sqrt(max(a, 1.5) * min(b, 2 * a)) for a, b in zip(SNR_EDGES, SNR_EDGES[1:], strict=False)),
+                strict=True,
+            )
+        )
+        for (column, said), colour in zip(METHODS.items(), FOLDS, strict=False):
+            told = shares_above(needles[column], threshold(empty[column], 0.01), bins)
+            told = told[told["of"] > 0]
+            at, share = told["group"].map(middles).astype(float) * 1.04 ** FOLDS.index(colour), told["share"]
+            right.errorbar(at, share, [share - told["low"], told["high"] - share], color=colour, label=said, capsize=2)
+        right.set(
+            xscale="log", xlabel="SNR, integrated over a panel", ylabel="recall", ylim=(0, 1.02), title="at 1 % false alarms"
+        )
+        right.legend(fontsize=7, loc="lower right")
+    return figure
+
+
+def write_section(page: Path, name: str, text: str) -> None:
+    """Put ``text`` between the marks of ``name`` in ``page``; at its end where there are none yet."""
+    begin, end = f"<!-- {name} begins -->", f"<!-- {name} ends -->"
+    whole = page.read_text(encoding="utf-8") if page.exists() else "# Response\n"
+    if begin not in whole:
+        whole = f"{whole.rstrip()}\n\n## {name}\n\n{begin}\n{end}\n"
+    before, rest = whole.split(begin)
+    with replacing(page) as temporary:
+        temporary.write_text(f"{before}{begin}\n{text}\n{end}{rest.split(end)[1]}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
