@@ -32,6 +32,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="old: panels normalised before injection, so that they leak the label (default: current)",
     )
     parser.add_argument(
+        "--old",
+        type=int,
+        default=0,
+        metavar="N",
+        help="so many further cadences of the same bands, as the old era has them, in old_leaky_data/ (default: none)",
+    )
+    parser.add_argument(
         "--workers", type=count, metavar="N", help="processes (default: one per core); the bytes do not depend on it"
     )
 
@@ -51,5 +58,7 @@ def handle(args: argparse.Namespace) -> None:
         era=args.era,
         workers=args.workers,
         receiver=args.receiver,
+        old=args.old,
     )
-    print(f"{args.train} training and {args.test} test cadences in {args.out}")
+    more = f", and {args.old} old ones," if args.old else ""
+    print(f"{args.train} training and {args.test} test cadences{more} in {args.out}")

@@ -19,8 +19,7 @@ from seti_utils.data.batches import batches
 from seti_utils.data.cadence import FREQ
 from seti_utils.data.competition import Competition
 from seti_utils.data.content import keep_content, marks_of
-from seti_utils.data.packed import open_cadences
-from seti_utils.data.sources import JoinedCadences, Source
+from seti_utils.data.sources import Source
 from seti_utils.errors import InputError
 from seti_utils.files import replacing, sha256, write_table
 from seti_utils.machine import versions
@@ -28,6 +27,7 @@ from seti_utils.overlap.check import Reader, in_reading_order, likeness
 from seti_utils.overlap.folder import CLAIM, GROUPS, PAIR_COLUMNS, PAIRS, UNFINISHED, WORK, fingerprint_of
 from seti_utils.overlap.keys import KEY_PANELS, column_keys
 from seti_utils.overlap.match import EXACT_FILES, LEAST, match_keys, match_products
+from seti_utils.overlap.neighbours import OLD, SPLITS, coverage, joined, rows_and_neighbours
 from seti_utils.progress import progress
 
 FORMAT = 1
@@ -41,6 +41,7 @@ def search(
     competition: Competition,
     out: str | Path,
     *,
+    old: Competition | None = None,
     packed: str | Path | None = None,
     device: str = "cpu",
     exact: bool = False,
@@ -50,38 +51,37 @@ def search(
 ) -> Path:
     """Search all cadences of a competition, train and test together, and write the folder ``out``, which is returned.
 
-    A pair counts from ``least`` common columns on. ``exact`` compares all columns with all columns instead of their
+    Files of the ``old`` era, where they are given, are neighbours and never rows: a pair has at least one current cadence,
+    ``groups.csv`` names the current ones (those that share an old file are of one group), and ``overlap.json`` says what share
+    of their columns is covered with the old ones and without. A pair counts from ``least`` common columns on. ``exact`` compares all columns with all columns instead of their
     keys: quadratic, for small data. ``device`` computes keys and comparisons. A killed search is continued by the same
-    call, a finished one is left as it is. Raises ``InputError`` when the folder holds anything else, or an id is in
-    both splits, and as the sources do.
+    call, a finished one is left as it is. Raises ``InputError`` when the folder holds anything else, or an id is there
+    twice, and as the sources do.
     """
     if not 8 <= least <= FREQ:
         raise InputError(f"least={least} columns", remedy=f"give 8 to {FREQ}; fewer would not tell skies apart")
     out, place = Path(out), torch.device(device)
-    splits = [split for split in ("train", "test") if len(competition.split(split))]
-    ids = np.concatenate([competition.split(split)["id"].to_numpy(dtype=object) for split in splits])
-    if len(set(ids)) != len(ids):
-        raise InputError("an id is in train and in test", where=competition.root, remedy="give every cadence its own id")
-    files = {split: len(competition.split(split)) for split in splits}
+    table = rows_and_neighbours(competition, old)
+    ids = table["id"].to_numpy(dtype=object)
+    files = {split: len(competition.split(split)) for split in SPLITS if len(competition.split(split))}
+    rows = sum(files.values())
     wanted = {
         "format": FORMAT,
         "era": competition.era,
         "files": files,
-        "ids": fingerprint_of(ids),
+        "ids": fingerprint_of(ids[:rows]),
         "least": least,
         "how": "all columns" if exact else "keys",
-    }
-
-    def source_of(panels) -> Source:
-        return JoinedCadences([open_cadences(competition, split, packed, panels) for split in splits])
-
+    } | ({} if old is None else {OLD: marks_of(old)})
     show = (lambda items, *_: items) if quiet else progress
     keep_content(competition, out)
     with CLAIM.taken(out, wanted, marks_of(competition)) as free:
         if free:
-            found = _candidates(source_of(KEY_PANELS), out / WORK, place, exact, least, workers, show)
-            pairs = _compared(source_of("all"), found, out / WORK, place, show)
-            _finish(out, pairs, ids, files, len(found))
+            keyed = joined(competition, old, packed, KEY_PANELS)
+            found = _candidates(keyed, out / WORK, place, exact, least, workers, show)
+            found = found[found["a"] < rows]  # two old files are no business of ours
+            pairs = _compared(joined(competition, old, packed), found, out / WORK, place, show)
+            _finish(out, pairs, table, rows, len(found))
     return out
 
 
@@ -155,11 +155,14 @@ def _save(path: Path, array: np.ndarray) -> None:
         np.save(file, array)
 
 
-def _finish(out: Path, pairs: pd.DataFrame, ids: np.ndarray, files: dict[str, int], candidates: int) -> None:
-    """Write the tables, then the description; then remove what marked the folder as unfinished."""
-    group = group_rows(pairs, len(ids))
-    split = np.repeat(list(files), list(files.values()))
-    write_table(out / GROUPS, pd.DataFrame({"id": ids, "split": split, "group": group}))
+def _finish(out: Path, pairs: pd.DataFrame, table: pd.DataFrame, rows: int, candidates: int) -> None:
+    """Write the tables, then the description; then remove what marked the folder as unfinished.
+
+    ``table`` names all cadences, of which the first ``rows`` are rows and the others only neighbours.
+    """
+    group = group_rows(pairs, len(table))[:rows]
+    ids = table["id"].to_numpy(dtype=object)
+    write_table(out / GROUPS, table[:rows].assign(group=group))
     write_table(out / PAIRS, pairs.assign(a=ids[pairs["a"].to_numpy(np.int64)], b=ids[pairs["b"].to_numpy(np.int64)]))
     sizes = np.bincount(group)
     counts = {
@@ -167,8 +170,11 @@ def _finish(out: Path, pairs: pd.DataFrame, ids: np.ndarray, files: dict[str, in
         "pairs": len(pairs),
         "groups": len(sizes),
         "largest_group": int(sizes.max()),
-        "rows_with_neighbour": int((sizes[group] > 1).sum()),
+        "rows_with_neighbour": int(np.isin(np.arange(rows), pairs[["a", "b"]].to_numpy(np.int64)).sum()),
+        "coverage": round(coverage(pairs, rows), 6),
     }
+    if rows < len(table):
+        counts["coverage_without_old"] = round(coverage(pairs, rows, most=rows), 6)
     tables = {name: sha256(out / name) for name in (PAIRS, GROUPS)}
     CLAIM.finish(out, CLAIM.read(out / UNFINISHED) | {"counts": counts, "tables": tables, "versions": versions()})
     shutil.rmtree(out / WORK, ignore_errors=True)

@@ -25,6 +25,8 @@ from seti_utils.sky.ranges import (
 from seti_utils.sky.receiver import other_passband
 
 CHUNK_BANDS = 8
+SPLITS = {"train": "train", "test": "test", "train_old": "old_leaky_data/train_old", "test_old": "old_leaky_data/test_old"}
+"""The folder of each split's arrays. What lies in the old data's was normalised before its needles were drawn."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def write_chunk(task: Task) -> pd.DataFrame:
     """Write the chunk's arrays and return its truth, one row per cadence in the plan's order."""
     rows, truths = task.rows.reset_index(drop=True), []
     contents: dict[str, tuple[Content, dict[int, int]]] = {}
-    for split in ("train", "test"):
+    for split in SPLITS:
         mine = rows.index[rows["split"] == split]
         content = split_content(task, split)
         contents[split] = content, {row: place for place, row in enumerate(mine)}
@@ -77,8 +79,9 @@ def write_chunk(task: Task) -> pd.DataFrame:
             x_BPTF = cut(sky, [0] * len(part), part["offset"].tolist(), room=rooms[1])
             if task.receiver and split == "test":
                 other_passband(x_BPTF, part["offset"].tolist())
-            finish(x_BPTF, content.light(places[part.index[0]], len(part)), task.era)
-            folder = Path(task.out) / str(split)
+            era = "old" if str(split).endswith("_old") else task.era
+            finish(x_BPTF, content.light(places[part.index[0]], len(part)), era)
+            folder = Path(task.out) / SPLITS[str(split)]
             halves = rooms[2][: len(part)].copy_(x_BPTF).numpy()
             for row_id, x_PTF in zip(part["id"], halves, strict=True):
                 write_array(folder / row_id[0] / f"{row_id}.npy", x_PTF)

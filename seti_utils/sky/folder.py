@@ -18,7 +18,7 @@ from seti_utils.files import write_table
 from seti_utils.machine import cores
 from seti_utils.progress import progress
 from seti_utils.sky.cadences import Content
-from seti_utils.sky.chunk import CHUNK_BANDS, Task, split_content, split_needles, write_chunk
+from seti_utils.sky.chunk import CHUNK_BANDS, SPLITS, Task, split_content, split_needles, write_chunk
 from seti_utils.sky.plan import plan_rows
 from seti_utils.sky.ranges import OVERLAP, SKY_VERSION
 
@@ -39,6 +39,7 @@ def make_sky(
     workers: int | None = None,
     era: str = "current",
     receiver: bool = False,
+    old: int = 0,
 ) -> Path:
     """Write a synthetic competition folder of ``train`` + ``test`` cadences to ``out``; same arguments, same bytes.
 
@@ -49,14 +50,23 @@ def make_sky(
     another background mix and 25 % positives. ``overlap``: share of rows that share columns of sky with another row.
     ``workers``: processes (default: one per core, one for small skies). ``era``: panels normalised after (``current``)
     or before (``old``) the needles are drawn. ``receiver``: the test was taken with another receiver, whose passband
-    tells it from train at sight, as the real test is.
+    tells it from train at sight, as the real test is. ``old``: so many further cadences of the same bands, normalised as the
+    old era was, in ``old_leaky_data/`` as the competition has it, labels and all.
 
     Raises :class:`InputError` for bad arguments, a folder that holds anything else, and a disk without the room.
     """
     out = Path(out)
     wanted = checked_parameters(train, test, seed, shift, overlap, era) | ({"receiver": True} if receiver else {})
+    if old < 0 or old == 1 or (old and era == "old"):
+        remedy = (
+            "give 0, or 2 and more: both its splits need one"
+            if old < 2
+            else "leave out --era old: these are the old ones beside the current"
+        )
+        raise InputError(f"{old} old cadences", where="old", remedy=remedy)
+    wanted |= {"old": old} if old else {}
     if CLAIM.find(out, wanted) is None:
-        need_disk(out, train + test)
+        need_disk(out, train + test + old)
     with CLAIM.taken(out, wanted) as free:
         if free:
             draw_folder(out, wanted, workers)
@@ -67,7 +77,7 @@ def planned(out: Path, wanted: dict) -> list[Task]:
     """The chunks of the sky that ``wanted`` describes."""
     train, test, seed, shift, overlap, era = (wanted[name] for name in ("train", "test", "seed", "shift", "overlap", "era"))
     mark = json.dumps(wanted, sort_keys=True)
-    rows = plan_rows(train, test, seed=seed, shift=shift, overlap=overlap, mark=mark)
+    rows = plan_rows(train, test, seed=seed, shift=shift, overlap=overlap, mark=mark, old=wanted.get("old", 0))
     chunks = [chunk for _, chunk in rows.groupby(rows["band"] // CHUNK_BANDS)]
     return [Task(str(out), i, seed, shift, era, chunk, wanted.get("receiver", False)) for i, chunk in enumerate(chunks)]
 
@@ -95,7 +105,8 @@ def draw_folder(out: Path, wanted: dict, workers: int | None) -> None:
     """Draw what is not there yet of the sky that ``wanted`` describes, and finish its folder."""
     tasks = planned(out, wanted)
     (out / PARTS).mkdir(exist_ok=True)
-    for folder in (out / split / digit for split in ("train", "test") for digit in "0123456789abcdef"):
+    splits = [split for split in SPLITS if wanted.get("old") or not split.endswith("_old")]
+    for folder in (out / SPLITS[split] / digit for split in splits for digit in "0123456789abcdef"):
         folder.mkdir(parents=True, exist_ok=True)
     waiting = [task for task in tasks if not part_path(out, task.number).exists()]
     count = sum(len(task.rows) for task in waiting)
@@ -185,6 +196,11 @@ def finish_folder(out: Path, wanted: dict, parts: int) -> None:
     write_table(out / "truth.csv", truth)
     for split, name in (("train", "train_labels.csv"), ("test", "test_labels.csv")):
         write_table(out / name, truth.loc[truth["split"] == split, ["id", "target"]])
+        if wanted.get("old"):
+            earlier = f"{split}_old"
+            write_table(
+                (out / SPLITS[earlier]).parent / f"{split}_labels_old.csv", truth.loc[truth["split"] == earlier, ["id", "target"]]
+            )
     write_table(out / "sample_submission.csv", truth.loc[truth["split"] == "test", ["id"]].assign(target=0))
     versions = {"torch": torch.__version__, "pandas": pd.__version__}
     counts = {split: int(truth.loc[truth["split"] == split, "target"].sum()) for split in ("train", "test")}

@@ -1,8 +1,9 @@
 """Subtract the sky that neighbours show: OVERLAP/cleaned.
 
 Subtracts from every cadence the same sky as its neighbours show it. What no neighbour covers is whitened instead, in the same
-unit (sigma of the panel's noise); covered.csv says how much that is. Needs as much disk as the data. Interrupted, the same
-command resumes.
+unit (sigma of the panel's noise); covered.csv says how much that is. Where the search was made --with old, old files are
+neighbours here too. A cadence is cleaned by its five best neighbours at most. Needs as much disk as the data. Interrupted, the
+same command resumes.
 
 In a layout, capital letters are these cleaned panels: "aaa,bcd" shows the star's three panels (A) in one channel and its
 neighbours' (B, C, D) in another, "aaa,bcd,AAA,BCD" the same and the cleaned ones.
@@ -31,7 +32,8 @@ def handle(args: argparse.Namespace) -> None:
     require_writable(args.out)
     competition = read_competition(args.data, args.era, args.incomplete)
     device = str(choose_device(args.device))
-    cleaned = clean(competition, args.out, packed=args.packed, device=device, workers=args.workers)
+    how = {"device": device, "workers": args.workers, "incomplete": args.incomplete}
+    cleaned = clean(competition, args.out, packed=args.packed, **how)
     covered = read_covered(args.out)
     print(
         f"{len(covered)} cadences cleaned, {covered.mean():.0%} of their columns by neighbours, the rest whitened; "
