@@ -12,6 +12,8 @@ from seti_utils.kaggle.metadata import kernel_of
 Made = TypeVar("Made")
 COMMON = ("folds", "seeds", "datasets", "models", "parameters", "machine")
 """Fields of a stage that a plan may say once for all."""
+BLENDS = ("stack", "logit", "rank", "plain")
+"""How members become one submission."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +42,21 @@ class Stage:
 
 @dataclass(frozen=True)
 class Plan:
-    """Stages in order; ``at_once`` runs at a time; ``sessions`` is how often one training may be pushed in all."""
+    """Stages in order; ``at_once`` runs at a time; ``sessions`` is how often one training may be pushed in all.
+
+    ``blend`` says how the members that are predicted become one submission: ``stack`` (by coverage) or a mean, ``plain``,
+    ``rank`` or ``logit``; ``detectors`` are shipped ones that join them. ``with_old``: the overlap search takes old files as
+    neighbours. These are for ``seti play``; on the site the overlap search comes as a dataset, and what was fetched is
+    blended at home.
+    """
 
     name: str
     stages: list[Stage]
     at_once: int = 2
     sessions: int = 6
+    blend: str = "logit"
+    detectors: list[str] = field(default_factory=list)
+    with_old: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,6 +105,8 @@ def read_plan(path: str | Path) -> Plan:
             raise InputError(f"{values!r} is not a mapping", where=where, remedy="write the stage's fields as name: value")
         stages.append(make(Stage, {"name": str(name), "notebook": str(name), **common, **(values or {})}, where))
     plan = make(Plan, {"name": path.stem, **rest, "stages": stages}, path)
+    if plan.blend not in BLENDS:
+        raise InputError(f"blend is {plan.blend!r}", where=path, remedy=f"write one of {', '.join(BLENDS)}")
     for stage in stages:
         check_stage(stage, f"{path}, stage {stage.name}")
     return plan

@@ -173,6 +173,24 @@ def write(log: Log) -> None:
             batch=64,
             because="25 times the rows",
         )
+    exp(
+        "mle_apart",
+        "full_apart",
+        "a day of one A10",
+        backbone="tf_efficientnet_b3_ns",
+        batch=48,
+        epochs=8,
+        stages=1,
+        because="MLE-bench gives 24 hours: plans/mle_bench.yaml, and its dry run for what it costs",
+    )
+    exp(
+        "mle_cleaned",
+        "mle_apart",
+        "panels less the sky that other files show too",
+        layout="ABACAD",
+        clean=(Compress(0.1),),
+        because="what is left of the noise is a thousandth of a needle: only logarithms show both",
+    )
     log.blend(
         "full_top",
         "raw panels, cleaned panels, the student and both detectors",
