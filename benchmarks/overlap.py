@@ -172,6 +172,40 @@ def measure_cleaning(rows: pd.DataFrame, pairs: pd.DataFrame, device: torch.devi
     }
 
 
+class Windows:
+    """Windows of one band of noise, as a source in memory."""
+
+    panels = tuple(range(6))
+
+    def __init__(self, count: int):
+        generator = torch.Generator().manual_seed(0)
+        band = torch.randn(6, TIME, 3 * FREQ, generator=generator)
+        self.starts = torch.randint(FREQ // 2, 3 * FREQ // 2, (count,), generator=generator).tolist()
+        x = torch.stack([band[..., start : start + FREQ] for start in self.starts])
+        renormalise_panels(x)
+        self.x, self.ids = x.half(), np.arange(count).astype(str).astype(object)
+
+    def read_into(self, rows, out: torch.Tensor) -> None:
+        out.copy_(self.x[list(rows)])
+
+
+def crowds(device: torch.device, repeats: int = 10) -> list[dict]:
+    """What cleaning costs a cadence by how many neighbours it has."""
+    lines = []
+    for count in (1, 2, 5, 20, 200):
+        source = Windows(count + 1)
+        shifts = [start - source.starts[0] for start in source.starts[1:]]
+        pairs = pd.DataFrame({"a": 0, "b": range(1, count + 1), "shift": shifts, "which": "012345"})
+        cleaned = CleanedCadences(source, [0], pairs, device)
+        out = torch.empty(1, 6, TIME, FREQ, dtype=torch.float16)
+        cleaned.read_into([0], out)
+        with Clock(device) as clock:
+            for _ in range(repeats):
+                cleaned.read_into([0], out)
+        lines.append({"neighbours": count, "used": len(cleaned.of(0)[0]), "ms_per_file": 1e3 * clock.seconds / repeats})
+    return lines
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--files", type=int, nargs="+", default=[500, 1000, 2000])
@@ -208,6 +242,7 @@ def main() -> None:
         "exact": exact,
         "full": full_match(keys, args.full),
         "gains": gains(device),
+        "crowds": crowds(device),
         "cleaning": cleaning,
     }
     write_json(args.out, report)

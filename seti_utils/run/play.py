@@ -13,6 +13,7 @@ from seti_utils.log.layouts import RAW
 from seti_utils.log.overrides import parse_overrides, split_overrides
 from seti_utils.log.pages import LOG
 from seti_utils.log.registry import STACK
+from seti_utils.nets.shipped import load_detector
 from seti_utils.notes import note
 from seti_utils.overlap.folder import read_groups
 from seti_utils.overlap.neighbours import old_data
@@ -68,6 +69,8 @@ def check_stages(plan: Plan) -> None:
             raise InputError(f"parameters {', '.join(other)}", where=where, remedy="of them only overrides mean anything here")
         for name in stage.experiments:
             LOG.config(name)
+    for name in plan.detectors:
+        load_detector(name)
     if not any(stage.notebook == "infer" for stage in plan.stages):
         raise InputError("predicts nothing", where=plan.name, remedy="add a stage with notebook: infer")
 
@@ -131,9 +134,7 @@ def train_stage(stage: Stage, experiment: str, runtime: Runtime, say: Say) -> No
 
 def put_together(plan: Plan, members: list[tuple[Stage, str]], runtime: Runtime, say: Say) -> Path:
     """The submission of the members so far, and of the shipped detectors that the plan names."""
-    tables = [
-        experiment_scores(name, stage.folds, stage.seeds, stage_runtime(stage, runtime)) for stage, name in members
-    ]
+    tables = [experiment_scores(name, stage.folds, stage.seeds, stage_runtime(stage, runtime)) for stage, name in members]
     tables += [detector_scores(detector, tables[0][1], runtime) for detector in plan.detectors]
     tests, oofs = zip(*tables, strict=True)
     if len(tests) == 1:
