@@ -11,6 +11,7 @@ from local_kaggle.fixtures import built, kaggle, kaggle_process, kernel, reposit
 
 from seti_utils.commands.parsing import make_parser
 from seti_utils.errors import InputError
+from seti_utils.files import sha256, write_json
 from seti_utils.kaggle import errors
 from seti_utils.kaggle.cancel import cancel
 from seti_utils.kaggle.data import verify
@@ -66,6 +67,23 @@ def test_submitted_once_and_scored(solution, tmp_path, sample):
         submit(path, "first", sample=sample, sleep=pauses.append)
     assert len(list(submissions())) == 1
     assert submit(path, "first", sample=sample, again=True, sleep=pauses.append).ref != row.ref
+
+
+def test_a_submission_of_unfinished_weights_is_sent_only_when_said(solution, tmp_path, sample):
+    """What ``predict --partial`` makes says so beside it; a file that was changed since has another hash, and no origin."""
+    path = write(tmp_path / "s.csv")
+    origin = {"experiment": "exp0023", "partial": True, "sha256": sha256(path)}
+    write_json(tmp_path / "s.origin.json", origin)
+    with pytest.raises(InputError, match="weights of exp0023 whose training is not finished .*--partial"):
+        submit(path, "m", sample=sample)
+    assert solution.calls == []
+    assert submit(path, "m", sample=sample, partial=True, sleep=[].append).public == "1.00000"
+    for harmless in ({"partial": False}, {"sha256": "0" * 64}):
+        write_json(tmp_path / "s.origin.json", origin | harmless)
+        assert submit(path, "m", sample=sample, again=True, sleep=[].append).public == "1.00000"
+    (tmp_path / "s.origin.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(InputError, match="s.origin.json: does not say where"):
+        submit(path, "m", sample=sample, again=True)
 
 
 @pytest.mark.parametrize("tells_more", [True, False], ids=["with tokens", "without"])

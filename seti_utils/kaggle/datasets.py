@@ -160,16 +160,13 @@ def wait_until_ready(dataset: str, timeout: float, sleep: Callable[[float], None
 
 def download_dataset(dataset: str, out: Path) -> Path:
     """Fetch and unpack the newest version of ``dataset`` ("owner/slug") into ``out``, which appears whole or not at all."""
+    return download("dataset_download_files", dataset, out, dataset=dataset, unzip=True)
+
+
+def download(call: str, name: str, out: Path, **arguments: object) -> Path:
+    """What the client's ``call`` brings of ``name``, in ``out``, which appears whole or not at all."""
     with fresh(out) as place:
-        ask(
-            "dataset_download_files",
-            where=dataset,
-            timeout=7 * 24 * 3600,
-            live=True,
-            dataset=dataset,
-            path=str(place),
-            unzip=True,
-        )
+        ask(call, where=name, timeout=7 * 24 * 3600, live=True, path=str(place), **arguments)
     return out
 
 

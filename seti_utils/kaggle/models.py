@@ -7,7 +7,7 @@ from typing import Any
 from seti_utils.errors import InputError
 from seti_utils.kaggle.answers import refusal
 from seti_utils.kaggle.client import ask
-from seti_utils.kaggle.datasets import fresh, staged
+from seti_utils.kaggle.datasets import download, staged
 from seti_utils.kaggle.errors import Forbidden, NotFound
 from seti_utils.kaggle.metadata import slug_of, source_problem
 
@@ -77,14 +77,4 @@ def download_model(name: str, out: Path) -> Path:
         name = f"{name}/{newest(name)}"
     if problem := source_problem("model_sources", name):
         raise InputError(problem)
-    with fresh(out) as place:
-        ask(
-            "model_instance_version_download",
-            where=name,
-            timeout=7 * 24 * 3600,
-            live=True,
-            model_instance_version=name,
-            path=str(place),
-            untar=True,
-        )
-    return out
+    return download("model_instance_version_download", name, out, model_instance_version=name, untar=True)

@@ -1,18 +1,20 @@
 """Submits a table, once, after looking at it; then waits for its score."""
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from seti_utils.errors import InputError
 from seti_utils.files import sha256
 from seti_utils.kaggle.answers import refusal
 from seti_utils.kaggle.client import ask
 from seti_utils.kaggle.competition import COMPETITION, about
 from seti_utils.kaggle.errors import Conflict, ConnectionLost, RunFailed, ServerTrouble, StillRunning, UnknownAnswer
 from seti_utils.kaggle.poll import poll
-from seti_utils.scores.submission import check_submission
+from seti_utils.scores.submission import check_submission, origin_file
 
 PAGE = 100
 
@@ -70,6 +72,7 @@ def submit(
     sample: str | Path,
     competition: str = COMPETITION,
     again: bool = False,
+    partial: bool = False,
     wait: float = 900,
     every: float = 20,
     sleep: Callable[[float], None] = time.sleep,
@@ -77,10 +80,13 @@ def submit(
     """Check and submit ``path``, wait up to ``wait`` seconds for its score, and return its row of submissions.
 
     The message gets the file's hash, by which the submission is found again: the same file is refused a second time
-    unless ``again``, and a lost answer is looked up instead of repeated. Raises ``Conflict`` for a repetition,
+    unless ``again``, and a lost answer is looked up instead of repeated. One made with weights whose training was not
+    finished, as its ``.origin.json`` says, is refused unless ``partial``. Raises ``Conflict`` for a repetition,
     ``RunFailed`` when the site rejects the file, ``StillRunning`` when there is no score yet, or another error.
     """
     check_submission(path, sample)
+    if not partial:
+        refuse_partial(path)
     mark = f"[{sha256(path)[:10]}]"
     before = {row.ref for row in submissions(competition) if mark in row.description}
     if before and not again:
@@ -105,6 +111,28 @@ def submit(
             f"the site rejected submission {row.ref}{reason}", where=path, remedy="compare the file with the sample submission"
         )
     return row
+
+
+def refuse_partial(path: str | Path) -> None:
+    """Raise ``InputError`` where the origin beside a submission says that its weights are unfinished.
+
+    An origin of another file, by its hash, is not looked at; nor is there one for files that others made.
+    """
+    place = origin_file(path)
+    try:
+        origin = json.loads(place.read_text(encoding="utf-8"))
+        partial = origin["partial"] and origin["sha256"] == sha256(path)
+    except FileNotFoundError:
+        return
+    except (ValueError, KeyError, TypeError) as broken:
+        problem = "does not say where the submission comes from"
+        raise InputError(problem, where=place, remedy="predict again, or delete this file") from broken
+    if partial:
+        raise InputError(
+            f"was made with weights of {origin.get('experiment')} whose training is not finished ({place.name} says so)",
+            where=path,
+            remedy="finish the training and predict again, or send it as it is with --partial",
+        )
 
 
 def send(path: str | Path, message: str, competition: str, find: Callable[[], Submission | None]) -> None:

@@ -1,7 +1,7 @@
 """Check a submission, send it once, and wait for its score.
 
 The file's hash goes into the message, by which all earlier submissions are looked through: the same file is refused a second
-time.
+time. One made with weights whose training is not finished, as the .origin.json beside it says, is sent only with --partial.
 """
 
 import argparse
@@ -18,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sample", type=Path, help="sample_submission.csv (default: of the competition folder that is found)")
     parser.add_argument("--competition", default=COMPETITION, help=f"its slug (default: {COMPETITION})")
     parser.add_argument("--again", action="store_true", help="send the same file a second time")
+    parser.add_argument("--partial", action="store_true", help="send one made with weights whose training is not finished")
     parser.add_argument("--every", type=float, default=20, help="seconds between questions for the score (default: 20)")
     parser.add_argument("--list", action="store_true", help="only list the submissions and their scores")
 
@@ -34,5 +35,6 @@ def handle(args: argparse.Namespace) -> None:
     if args.file is None:
         raise InputError("no file to submit", remedy="name a submission.csv, or list what was sent with --list")
     sample = args.sample or find_data() / "sample_submission.csv"
-    row = submit(args.file, args.message, sample=sample, competition=args.competition, again=args.again, every=args.every)
+    how = {"competition": args.competition, "again": args.again, "partial": args.partial, "every": args.every}
+    row = submit(args.file, args.message, sample=sample, **how)
     print(f"submission {row.ref}: public {row.public or '-'}, private {row.private or '-'}")
