@@ -20,6 +20,7 @@ from test_commands import ALL, lines_of
 
 from seti_utils.__main__ import main
 from seti_utils.commands.parsing import make_parser
+from seti_utils.sky import make_sky
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parent.parent
@@ -65,6 +66,10 @@ def small(words):
         return [*words, "--rows", "40", "--no-net", "--workers", "1"]
     if command == "chain":
         return ["0" if word == "all" else word for word in words]
+    if command == "play":  # tests/test_play.py plays it
+        return [*words, "--dry-run"]
+    if "--with" in words:
+        return [{"DATA": "ERAS", "OVERLAP": "ERAS_OVERLAP"}.get(word, word) for word in words]
     if command == "notebook" and words[1] in ("train", "infer"):
         return [*words, "-p", f"overrides={' '.join(TINY)}"]
     if command == "notebook":
@@ -86,6 +91,8 @@ def folder(tmp_path_factory):
     torch.manual_seed(0)
     torch.save(timm.create_model("test_efficientnet").state_dict(), "WEIGHTS/test_efficientnet.pth")
     Path("DATA").symlink_to("out/sky")
+    Path("plans").symlink_to(ROOT / "plans")
+    make_sky("ERAS", train=12, test=4, old=8, workers=1)
     yield place
     os.chdir(before)
 
@@ -103,6 +110,10 @@ def test_a_line_runs_as_it_stands(line, folder, capsys):
         Path("folder").mkdir()
         shutil.copy(some[0], "cadence.npy")
         shutil.copy(some[1], "folder")
+    if "--answers" in words:  # what the words before would have made, with both classes in it
+        Path("RESPLIT/private").mkdir(parents=True, exist_ok=True)
+        Path("RESPLIT/private/test.csv").write_text("id,target\na,1\nb,0\nc,0\n", encoding="utf-8")
+        shutil.copy("RESPLIT/private/test.csv", "submission.csv")
     if words[0] == "search":  # needs telescope files; tests/test_telescope_search.py runs it on some
         assert callable(make_parser(words).parse_args(words).handle)
         return
