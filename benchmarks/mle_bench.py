@@ -61,13 +61,17 @@ def measure(name: str, out: Path, public: Path) -> None:
         return
     overlap = out / ("overlap_old" if RECIPES[name][2] else "overlap")
     runs = out / "cleaned_old" if name == "whole" else home  # its cleaned network is the one that is there
-    before = json.loads((out / "cleaned_old.json").read_text())["seconds"] if name == "whole" else 0.0
+    before = json.loads((out / "cleaned_old.json").read_text(encoding="utf-8"))["seconds"] if name == "whole" else 0.0
     began = time.process_time()
     runtime = Runtime(data=public, out=runs, overlap=overlap, device="cpu", workers=1, overrides=EPOCHS)
     submission = play(plan_of(name), runtime)
     kept = out / f"{name}.csv"
     kept.write_bytes(submission.read_bytes())
-    counts = json.loads((overlap / "overlap.json").read_text())["counts"] if (overlap / "overlap.json").exists() else {}
+    counts = (
+        json.loads((overlap / "overlap.json").read_text(encoding="utf-8"))["counts"]
+        if (overlap / "overlap.json").exists()
+        else {}
+    )
     seconds = time.process_time() - began + before
     write_json(spent, {"seconds": seconds, "coverage": counts.get("coverage") if name != "plain" else None})
 
@@ -80,7 +84,7 @@ def table(out: Path, answers: Path) -> str:
     for name, (title, _, _) in RECIPES.items():
         if not (out / f"{name}.json").exists():
             continue
-        about, graded = json.loads((out / f"{name}.json").read_text()), grade(out / f"{name}.csv", answers)
+        about, graded = json.loads((out / f"{name}.json").read_text(encoding="utf-8")), grade(out / f"{name}.csv", answers)
         score = pd.read_csv(out / f"{name}.csv", dtype={"id": str}).set_index("id").loc[truth["id"], "target"].to_numpy()
         rankings[name] = Ranking(target, score)
         against = gain(rankings, name, "plain", target) if name != "plain" else "–"

@@ -63,7 +63,7 @@ def test_a_resplit_is_a_competition_folder_of_links_with_its_answers_apart(data,
         )
     answers = read_targets(made.answers)
     assert answers["id"].tolist() == split.test["id"].tolist() and not any(made.public.rglob("test*.csv"))
-    assert (made.public / "sample_submission.csv").read_text().splitlines()[1].endswith(",0.5")
+    assert (made.public / "sample_submission.csv").read_text(encoding="utf-8").splitlines()[1].endswith(",0.5")
     assert len(read_competition(made.public, "old").train) == 5
     assert files_of(data) == before
     resplit(data, tmp_path / "out", like="mle-bench", quiet=True)  # again: left as it is
