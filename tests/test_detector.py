@@ -16,20 +16,17 @@ from seti_utils.log.pages import LOG
 from seti_utils.nets.backbones import make_body
 from seti_utils.nets.detector import (
     NOWHERE,
-    STRIPS,
     WIDTH,
-    WIDTHS,
     Detector,
     Sighting,
-    along,
     answers,
     detecting,
     judged,
-    light_of,
     paint,
 )
 from seti_utils.nets.models import build_model
 from seti_utils.nets.track_search import EACH
+from seti_utils.nets.track_views import STRIPS
 from seti_utils.sky.needles import FAMILIES, Tracks, family_indices
 from seti_utils.stats.auc import auc
 from seti_utils.views.injection import inject
@@ -146,24 +143,6 @@ def test_scores_depend_on_no_other_cadence_and_on_no_scale():
         torch.testing.assert_close(model(x.transpose(2, 3) * 0.03), whole, atol=1e-2, rtol=1e-2)
 
 
-def test_along_a_track_lie_its_pixels_and_nothing_outside_the_window():
-    x = torch.arange(6 * 2 * 8.0).view(1, 6, 2, 8)
-    channel = torch.full((1, 1, 6, 2), 3.4)
-    channel[0, 0, 0, 1] = -1.0
-    strip = along(x, channel, 1)
-    assert strip.shape == (1, 1, 6, 2, 3)
-    assert strip[0, 0, 1].tolist() == [[18, 19, 20], [26, 27, 28]] and strip[0, 0, 0].tolist() == [[2, 3, 4], [0, 0, 8]]
-
-
-def test_light_is_in_sigma_for_every_width():
-    strips = torch.zeros(1, 1, 6, 2, 16, 21)
-    strips[0, 0, 2, 1, :, 9:12] = 1.0
-    light = light_of(strips).view(6, len(WIDTHS), 2)
-    torch.testing.assert_close(light[2, :, 1], torch.tensor([16 / 4, 48 / (16 * 3) ** 0.5, 48 / (16 * 7) ** 0.5]))
-    light[2, :, 1] = 0
-    assert not light.any()
-
-
 def test_heat_is_painted_along_tracks_the_higher_above_the_lower():
     channel = torch.tensor([[3.0, 3.0], [4.0, 7.0], [40.0, -9.0]]).view(1, 3, 1, 2)
     heat = paint(torch.tensor([1.0, 2.0, 3.0]).view(1, 3, 1), channel, 8)
@@ -203,7 +182,7 @@ def test_detector_refuses_other_channels_and_backbones_without_a_map():
         Detector(make_body("vit_tiny_patch16_224", STRIPS))
 
 
-@pytest.mark.parametrize("name, factors", [("needle_net", (2, 12, 32)), ("track_net", (1, 12, 24))])
+@pytest.mark.parametrize("name, factors", [("needle_net", (2, 12, 32)), ("track_net", (2, 6, 24))])
 @pytest.mark.parametrize("size", [(256, 48), (21, 39), (64, 7)])
 def test_small_nets_take_any_size_and_keep_frequency_fine(name, factors, size):
     body = make_body(name, 1).eval()
@@ -262,7 +241,7 @@ def test_drawn_needles_alone_teach_it_to_rank_cadences(seed, learned):
     with torch.no_grad():
         score = model.eval()(view(x))
     assert 10 < float(y.sum()) < 40
-    learned(auc(y.numpy(), score.numpy()), above=0.9, mean=0.99, sd=0.015)  # labels were NaN: only the drawn needles taught it
+    learned(auc(y.numpy(), score.numpy()), above=0.9, mean=0.975, sd=0.021)  # labels were NaN: only the drawn needles taught it
 
 
 def test_every_family_of_the_sky_can_be_drawn():

@@ -53,15 +53,18 @@ def test_the_box_holds_a_detector_and_is_small():
 def test_a_card_says_everything_that_a_user_must_know(name):
     card = load_detector(name).card
     assert CARD <= card.keys() and card["df_hz"] == DF_HZ and card["dt_s"] == DT_S
-    assert card["measured"]["auc"][0] > 0.8 and card["measured"]["recall_at_false_alarms"].keys() == {"0.1%", "1.0%", "10.0%"}
+    assert card["measured"]["auc"][0] > 0.84 and card["measured"]["recall_at_false_alarms"].keys() == {"0.1%", "1.0%", "10.0%"}
     assert card["response"]["largest_fall"][1] <= FALL, "a needle never loses much by being brighter"
 
 
-FALL = 2.2
-"""Logit that a brighter needle loses at most, in the median over skies, of ten cells of brightness; the aim is 0.3."""
+FALL = 0.3
+"""Logit that a brighter needle loses at most, in the median over skies."""
 
 
-@pytest.mark.parametrize("drift, width, panels", [(8.0, 0.72, ON), (0.2, 0.72, ON), (8.0, 6.0, ON), (1.5, 1.5, (2,))])
+@pytest.mark.parametrize(
+    "drift, width, panels",
+    [(8.0, 0.72, ON), (0.2, 0.72, ON), (8.0, 6.0, ON), (30.0, 1.5, ON), (1.5, 1.5, (2,)), (0.2, 6.0, (2,))],
+)
 def test_a_brighter_needle_scores_higher_or_as_high(raw, drift, width, panels):
     """What users of the older detector saw: 8 sigma, two channels wide, scored like empty sky. Up to 300 sigma now."""
     x = sky()
@@ -70,7 +73,7 @@ def test_a_brighter_needle_scores_higher_or_as_high(raw, drift, width, panels):
     assert logits[0] > empty + 1 and min(logits[1:]) > empty + 1.5
     highest = logits[0]
     for logit in logits[1:]:
-        assert logit > highest - 1.5, logits  # the card's figure is a median over more skies; this bar holds on every processor
+        assert logit > highest - FALL, logits  # measured: it rises by 0.4 and more at every step, so no rounding decides
         highest = max(highest, logit)
 
 

@@ -13,6 +13,7 @@ from seti_utils.nets.track_search import (
     TURN,
     TURNS,
     Grid,
+    as_high,
     best_paths,
     evidence_of,
     find_tracks,
@@ -111,7 +112,12 @@ def test_needles_are_found_where_they_were_drawn(name):
         for row in range(48):
             x[0, panel, row, int(path[panel, row].round())] += 3.0
     found = find_tracks(x)
-    assert found.channel.shape == (2, 3 * track_search.EACH, PANELS, 48) and found.nearby.shape == (2, 9, PANELS, 4)
+    assert found.channel.shape == (2, 3 * track_search.EACH, PANELS, 48) and found.nearby.shape == (
+        2,
+        3 * track_search.EACH,
+        PANELS,
+        4,
+    )
     away = (found.channel - path)[:, :, list(ON)].abs().mean((2, 3)).amin(1)
     assert float(away[0]) < 1.5, "every one of 144 rows within a channel or so"
     assert float(away[1]) > 3, "where nothing was drawn nothing is found there"
@@ -149,6 +155,13 @@ def test_nearby_is_the_highest_within_reach():
     height[0, 1, 50] = 7.0
     start = torch.tensor([50, 53, 60, 85]).view(1, 4, 1).expand(1, 4, PANELS)
     assert highest_nearby(height, start)[0, :, 1].tolist() == [[7, 7, 7, 7], [0, 7, 7, 7], [0, 0, 7, 7], [0, 0, 0, 7]]
+
+
+def test_as_high_counts_other_channels_with_half_the_evidence():
+    height = torch.zeros(1, PANELS, 100)
+    height[0, 1, 50], height[0, 1, 70:80], height[0, 1, 55] = 10.0, 6.0, 9.0
+    start, mine = torch.full((1, 1, PANELS), 50), height[..., 50][:, None]
+    assert as_high(height, start, mine)[0, 0].tolist() == pytest.approx([0, 0.1, 0, 0, 0, 0]), "noise is as high as nothing"
 
 
 def test_other_shapes_are_refused_with_the_remedy():

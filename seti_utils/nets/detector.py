@@ -13,34 +13,10 @@ from seti_utils.errors import InputError
 from seti_utils.learn.objectives import Context, Views
 from seti_utils.nets.backbones import Body
 from seti_utils.nets.pooling import pooling_layer
-from seti_utils.nets.shared_sky import compress, residuals
-from seti_utils.nets.track_search import find_tracks
+from seti_utils.nets.track_views import NUMBERS, TrackViews, along, views_of
 
-STRIPS = 2
-"""Channels of what the backbone sees: the two residuals."""
-
-REACH = 10
-"""Channels on either side of a track that the network sees."""
-
-BRIGHT = 8.0
-"""The cross residual, which keeps what stands still, joins the search from this many compressed sigma on."""
-
-FULL = 40.0
-"""Light of the brightest ON panel, in sigma, beyond which a strip is dimmed to it: the backbone sees a brighter needle with
-less noise and all else in proportion, an echo included."""
-
-LOST = 400.0
-"""Light of the brightest ON panel beyond which the plain residual, which loses the more the brighter a needle is, gives way
-to the other."""
-
-BEYOND = 100.0
-"""Numbers beyond this are not told apart."""
-
-WIDTHS = 0, 1, 3
-"""Channels on either side over which the light along a track is summed: needles are one to six channels wide."""
-
-WIDTH = 64
-"""Features of a panel after the exchange."""
+PANEL, WIDTH = 96, 64
+"""Features of a panel before and after the exchange."""
 
 LIMIT = 12.0
 """The largest logit: beyond it nothing gets more certain, and a brighter needle can lose nothing."""
@@ -73,10 +49,10 @@ class Detector(nn.Module):
     """Image (B, 6, freq, time), a channel per panel, to a logit (B,).
 
     The sky that the panels share is taken off (:mod:`seti_utils.nets.shared_sky`), the brightest tracks of each ON panel are
-    followed through all six (:mod:`seti_utils.nets.track_search`), and what lies along each is straightened: strips of
-    2 ``REACH`` + 1 channels, in which a needle stands upright in the middle of every panel that has it. ``body``, a
-    backbone for two channels (the two residuals), sees each panel's strip; then every ON panel learns what the others
-    show at the same place of the same track. ``per_column`` as in
+    followed through all six (:mod:`seti_utils.nets.track_search`), and what lies along each is straightened
+    (:mod:`seti_utils.nets.track_views`): strips in which a needle stands upright in the middle of every panel that has it, and numbers.
+    ``body``, a backbone for two channels (the two residuals), sees each panel's strip; then every ON panel learns what the
+    others show at the same place of the same track. ``per_column`` as in
     :func:`seti_utils.nets.shared_sky.residuals`. Raises ``InputError`` for another number of channels, and for a backbone without a map.
     """
 
@@ -91,9 +67,10 @@ class Detector(nn.Module):
                 remedy="take track_net, or another convolutional backbone",
             )
         self.body, self.per_column = body, per_column
-        width = 3 * body.num_features + 4 * len(WIDTHS) + 4
-        self.any = nn.Linear(width, 1)
-        self.exchange = nn.Sequential(nn.Linear(5 * width, WIDTH), nn.SiLU(), nn.Linear(WIDTH, WIDTH // 2), nn.SiLU())
+        self.scale = nn.BatchNorm1d(NUMBERS)
+        self.each = nn.Sequential(nn.Linear(3 * body.num_features + NUMBERS, PANEL), nn.SiLU())
+        self.any = nn.Linear(PANEL, 1)
+        self.exchange = nn.Sequential(nn.Linear(5 * PANEL, WIDTH), nn.SiLU(), nn.Linear(WIDTH, WIDTH // 2), nn.SiLU())
         self.candidate = nn.Linear(WIDTH // 2, 1)
         self.head = nn.Sequential(nn.Linear(WIDTH, WIDTH // 2), nn.SiLU(), nn.Linear(WIDTH // 2, 1))
 
@@ -104,25 +81,23 @@ class Detector(nn.Module):
 
     def look(self, image: Tensor) -> Sighting:
         """Everything that the detector has to say."""
+        return self.judge(self.show(image))
+
+    def show(self, image: Tensor) -> TrackViews:
+        """What is judged of an image: nothing in it is learned, so a training may keep it."""
         with torch.autocast(image.device.type, enabled=False), torch.no_grad():
-            left = residuals(image.float().transpose(2, 3).contiguous(), self.per_column)
-            cross = compress(left.cross)
-            found = find_tracks(torch.maximum(compress(left.plain), cross - BRIGHT), cross)
-            strips = torch.stack([along(one, found.channel, REACH) for one in left], 3)
-            light = light_of(strips)
-            peak = light[:, :, ON].amax((2, 3), keepdim=True)
-            dim = (FULL / peak).clamp(max=1)
-            strips[:, :, :, 0].lerp_(strips[:, :, :, 1], 1 - (LOST / peak).clamp(max=1)[..., None])
-            light = light_of(strips)
-            strips = compress(strips * dim[..., None, None]) / 4
-            light = torch.cat([light * dim, light.clamp(max=BEYOND)], 3)
-            numbers = torch.cat([compress(light, 3.0), found.nearby.clamp(0, BEYOND).log1p()], 3)
+            return views_of(image.float().transpose(2, 3).contiguous(), self.per_column)
+
+    def judge(self, shown: TrackViews) -> Sighting:
+        """What is to be said of tracks so shown."""
+        strips, numbers, channel = shown
         batch, count = strips.shape[:2]
+        numbers = self.scale(numbers.flatten(0, 2)).view_as(numbers)
         image = strips.flatten(0, 2).transpose(2, 3).contiguous(memory_format=torch.channels_last)
         maps = self.body.forward_features(image)
         middle = maps[:, :, maps.shape[2] // 2].float()
         looks = torch.cat([middle.mean(2), middle.amax(2), maps.float().mean((2, 3))], 1)
-        looks = torch.cat([looks.unflatten(0, (batch, count, PANELS)), numbers], 3)
+        looks = self.each(torch.cat([looks.unflatten(0, (batch, count, PANELS)), numbers], 3))
         on, off = looks[:, :, ON], looks[:, :, OFF]
         others = torch.stack([on.mean(2), on.amax(2), off.mean(2), off.amax(2)], 2).flatten(2)
         joined = self.exchange(torch.cat([on, others[:, :, None].expand(-1, -1, len(ON), -1)], 3))
@@ -131,7 +106,7 @@ class Detector(nn.Module):
         panel = torch.stack([candidate[:, :, at // 2] if at in ON else panel[:, :, at] for at in range(PANELS)], 2)
         features = torch.cat([joined.mean(2), joined.amax(2)], 2).float()
         track = LIMIT * torch.tanh(self.head(features)[..., 0].float() / LIMIT)
-        return Sighting(track.amax(1), track, panel, found.channel, features)
+        return Sighting(track.amax(1), track, panel, channel, features)
 
     def heat(self, image: Tensor) -> Tensor:
         """The logit of every place of every ON panel, (B, 3, freq, time): that of the best track there, else far below 0."""
@@ -146,28 +121,12 @@ class Detector(nn.Module):
 
     def head_parameters(self) -> Iterator[nn.Parameter]:
         """What no backbone's file holds."""
-        for part in (self.any, self.exchange, self.candidate, self.head):
+        for part in (self.scale, self.each, self.any, self.exchange, self.candidate, self.head):
             yield from part.parameters()
 
     def body_parameters(self) -> Iterator[nn.Parameter]:
         """The backbone's."""
         return self.body.parameters()
-
-
-def along(x_BPTF: Tensor, channel: Tensor, reach: int) -> Tensor:
-    """What lies along tracks: (B, P, T, F) and channels (B, K, P, T) -> (B, K, P, T, 2 ``reach`` + 1), 0 outside the window."""
-    near = torch.arange(-reach, reach + 1, device=channel.device)
-    place = channel.round().long()[..., None] + near
-    inside = (place >= 0) & (place < x_BPTF.shape[-1])
-    values = x_BPTF[:, None].expand(-1, channel.shape[1], -1, -1, -1)
-    return values.gather(4, place.clamp(0, x_BPTF.shape[-1] - 1)) * inside
-
-
-def light_of(strips: Tensor) -> Tensor:
-    """(B, K, 6, C, T, width) strips -> (B, K, 6, C x 3): light along the track in sigma, in each of ``WIDTHS``."""
-    middle, rows = strips.shape[-1] // 2, strips.shape[-2]
-    sums = [strips[..., middle - wide : middle + wide + 1].sum((4, 5)) / (rows * (2 * wide + 1)) ** 0.5 for wide in WIDTHS]
-    return torch.cat(sums, 3)
 
 
 def paint(logit: Tensor, channel: Tensor, freq: int) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 default_cfgs = generate_default_cfgs({
     name: {"num_classes": 1, "input_size": (1, *size), "pool_size": None, "first_conv": "levels.0.0", "classifier": "head",
            "mean": (0.0,), "std": (1.0,)}
-    for name, size in (("needle_net", (256, 48)), ("track_net", (21, 48)))
+    for name, size in (("needle_net", (256, 48)), ("track_net", (21, 24)))
 })  # fmt: skip
 
 
@@ -89,7 +89,7 @@ def needle_net(pretrained: bool = False, **options: Any) -> NeedleNet:
 @register_model
 def track_net(pretrained: bool = False, **options: Any) -> NeedleNet:
     """For a detector's strips: 21 channels around a track, straightened."""
-    shape = {"levels": ((16, 3, 1, 4), (24, 3, 1, 3)), "dilations": (1,), "look": 3}
+    shape = {"levels": ((16, 3, 1, 3), (24, 3, 2, 2)), "dilations": (1,), "look": 3}
     return build_model_with_cfg(NeedleNet, "track_net", pretrained, **shape, **options)
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from seti_utils.data.cadence import OFF, ON
+from seti_utils.data.cadence import OFF
 
 RANK = 20
 """Most components that are removed: the five real cadences have 6 to 20 above the noise."""
@@ -22,15 +22,16 @@ LEAST_NOISE = 1e-3
 
 
 class Residuals(NamedTuple):
-    """Panels (B, 6, T, F) in units of their noise, twice.
+    """Panels (B, 6, T, F) in units of their noise, twice less a sky, and ``whole``, as they were.
 
-    ``plain``: less the components of all six panels; what is left of a background is nearly white. ``cross``: ON panels
-    less the components of the OFF panels, and OFF panels less those of the ON panels: what one side alone has stays whole,
-    however bright it is, and even where it stands still.
+    ``plain``: less the components of all six panels; what is left of a background is nearly white. ``cross``: less the components of
+    the OFF panels alone: what only ON panels have stays whole, however bright it is, and even where it stands still, and so does
+    an echo of it in OFF panels that is too faint to be a component there.
     """
 
     plain: Tensor
     cross: Tensor
+    whole: Tensor
 
 
 def residuals(x_BPTF: Tensor, per_column: bool = False) -> Residuals:
@@ -43,14 +44,11 @@ def residuals(x_BPTF: Tensor, per_column: bool = False) -> Residuals:
     from differences in time, for cleaned panels where columns with and without neighbours lie side by side.
     """
     x = x_BPTF / (column_noise(x_BPTF) if per_column else panel_noise(x_BPTF))
-    on, off = x[:, ON], x[:, OFF]
-    cross = torch.empty_like(x)
-    cross[:, ON], cross[:, OFF] = without_components(on, off), without_components(off, on)
-    return Residuals(without_components(x, x), cross)
+    return Residuals(without_components(x, x), without_components(x, x[:, OFF]), x)
 
 
 def without_components(x_BPTF: Tensor, sample: Tensor) -> Tensor:
-    """``x_BPTF`` less its part in the strongest spectra of ``sample``, of the same shape, each in units of the noise."""
+    """``x_BPTF`` less its part in the strongest spectra of ``sample``, panels of the same cadences, each in units of the noise."""
     matrix, values = sample.flatten(1, 2), x_BPTF.flatten(1, 2)
     spectra, strength = strongest(matrix)
     floor = (MARGIN * (math.sqrt(matrix.shape[1]) + math.sqrt(matrix.shape[2]))) ** 2

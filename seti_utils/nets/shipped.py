@@ -15,7 +15,8 @@ from seti_utils.errors import InputError
 from seti_utils.files import replacing, sha256, write_json
 from seti_utils.log.layouts import panels_shown, parse_layout
 from seti_utils.nets.backbones import make_body
-from seti_utils.nets.detector import STRIPS, Detector, Sighting, paint
+from seti_utils.nets.detector import Detector, Sighting, paint
+from seti_utils.nets.track_views import STRIPS
 from seti_utils.views.rendering import render
 
 FOLDER = Path(__file__).parent / "shipped"

@@ -47,11 +47,15 @@ OFF_SHARE = 0.5
 SUPPORT = 6.0
 """What the rest of the cadence adds, at most, when the tracks of one panel are ranked."""
 
-EACH = 3
+EACH = 4
 """Tracks that are taken from every ON panel."""
 
 APART = 4
 """Tracks of one panel differ by more channels than this in its middle."""
+
+
+ASIDE, LOWEST = 8, 2.0
+"""Another track is more than this many channels away; evidence below the second is noise, and as high as nothing."""
 
 
 class Found(NamedTuple):
@@ -59,11 +63,13 @@ class Found(NamedTuple):
 
     ``channel`` (B, K, 6, T): where each is in every time bin; it may leave the window. ``nearby`` (B, K, 6, 4): the highest
     evidence that a panel alone holds for any track within 2, 8 and 32 channels of this one, in its middle, and
-    anywhere: an echo that the path has lost still shows.
+    anywhere: an echo that the path has lost still shows. ``alike`` (B, K, 6): share of the panel's other channels where some
+    track has at least half of this one's evidence: a needle has none, a background many.
     """
 
     channel: Tensor
     nearby: Tensor
+    alike: Tensor
 
 
 def find_tracks(x_BPTF: Tensor, still: Tensor | None = None, each: int = EACH) -> Found:
@@ -91,8 +97,9 @@ def find_tracks(x_BPTF: Tensor, still: Tensor | None = None, each: int = EACH) -
         starts, drifts = follow(evidence, after, before, start, drift, grid)
         within = (torch.arange(time // SEGMENTS, device=x_BPTF.device) + 0.5) / (time // SEGMENTS)
         channel = (starts - grid.margin)[..., None] + (drifts - grid.steepest)[..., None] * within
-        nearby = highest_nearby(own.amax(2), starts.unflatten(2, (PANELS, SEGMENTS))[..., SEGMENTS // 2])
-    return Found(channel.reshape(batch, -1, PANELS, time), nearby)
+        height, middle = own.amax(2), starts.unflatten(2, (PANELS, SEGMENTS))[..., SEGMENTS // 2]
+        nearby = highest_nearby(height, middle)
+    return Found(channel.reshape(batch, -1, PANELS, time), nearby, as_high(height, middle, nearby[..., 0]))
 
 
 class Grid(NamedTuple):
@@ -220,3 +227,11 @@ def highest_nearby(height: Tensor, start: Tensor) -> Tensor:
     wide.append(height.amax(2, keepdim=True).expand_as(height))
     place = start.transpose(1, 2)
     return torch.stack([one.gather(2, place) for one in wide], 3).transpose(1, 2)
+
+
+def as_high(height: Tensor, start: Tensor, mine: Tensor) -> Tensor:
+    """Share of the channels more than ``ASIDE`` from ``start`` (B, K, 6) where ``height`` (B, 6, size) is at least half of ``mine``."""
+    at = torch.arange(height.shape[2], device=height.device)
+    aside = (at - start[..., None]).abs() > ASIDE
+    high = height[:, None] >= (mine / 2).clamp(min=LOWEST)[..., None]
+    return (high & aside).float().mean(3)

@@ -18,8 +18,9 @@ from seti_utils.log.config import Config, knobs_of
 from seti_utils.log.layouts import RAW, panels_shown, parse_layout
 from seti_utils.nets import heads
 from seti_utils.nets.backbones import make_body, weight_names
-from seti_utils.nets.detector import STRIPS, Detector
+from seti_utils.nets.detector import Detector
 from seti_utils.nets.models import Classifier, build_model
+from seti_utils.nets.track_views import STRIPS
 from seti_utils.nets.weights import find_weights
 from seti_utils.views.layout import rows_of
 from seti_utils.views.rendering import render

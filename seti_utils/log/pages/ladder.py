@@ -11,7 +11,6 @@ from seti_utils.log.specs import (
     PanelEncoder,
     Pseudo,
     Resize,
-    SkyFirst,
     Whiten,
 )
 
@@ -125,15 +124,6 @@ def write(log: Log) -> None:
         note="What `make run` shows: trainings of a minute or two, and a detector that needs none.",
     )
 
-    exp(
-        "detector_raw",
-        "rung_detector",
-        "taught on an endless sky",
-        fold_groups=None,
-        sky_first=SkyFirst(epochs=6, steps=200, positive=0.0, shift=False),
-        epochs=1,
-        because="weights for everyone must not know one sky's backgrounds; make detector trains and ships them",
-    )
     exp(
         "full_needles",
         "exp011",
