@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from seti_utils.claims import Claim
@@ -115,14 +116,12 @@ def resplit(
             for name, rows in there.items():
                 write_table(out / name, rows)
             CLAIM.finish(out, {"parameters": wanted, "like": like})
-    counts = [
-        {
-            split: len(source[f"{PUBLIC}/{name}"])
-            for split, name in (("train", "train_labels.csv"), ("test", "sample_submission.csv"))
-        }
-        for source in (there, tables)
-    ]
-    return Resplit(out / PUBLIC, out / ANSWERS, *counts, published)
+    return Resplit(out / PUBLIC, out / ANSWERS, counted(there), counted(tables), published)
+
+
+def counted(tables: dict[str, pd.DataFrame]) -> dict[str, int]:
+    """Rows of either split."""
+    return {"train": len(tables[f"{PUBLIC}/train_labels.csv"]), "test": len(tables[ANSWERS])}
 
 
 def drawn(table: pd.DataFrame, test_size: float, seed: int) -> dict[str, pd.DataFrame]:
@@ -130,14 +129,14 @@ def drawn(table: pd.DataFrame, test_size: float, seed: int) -> dict[str, pd.Data
     from sklearn.model_selection import train_test_split
 
     try:
-        train, test = train_test_split(table, test_size=test_size, random_state=seed)
+        train, test = train_test_split(np.arange(len(table)), test_size=test_size, random_state=seed)
     except ValueError as error:
         problem = f"{len(table)} rows cannot be split ({error})"
         raise InputError(problem, where="test_size", remedy="give more rows, or another share") from error
     return {
-        f"{PUBLIC}/train_labels.csv": train,
-        f"{PUBLIC}/sample_submission.csv": test.assign(target=0.5),
-        ANSWERS: test,
+        f"{PUBLIC}/train_labels.csv": table.iloc[train],
+        f"{PUBLIC}/sample_submission.csv": table.iloc[test].assign(target=0.5),
+        ANSWERS: table.iloc[test],
     }
 
 
@@ -170,7 +169,7 @@ def link_files(paths: pd.Series, folder: Path, links: str, quiet: bool) -> None:
     """A link ``folder/{id[0]}/{name}`` to each of ``paths``; those that are there stay."""
     for letter in sorted({name[0] for name in paths.index}):
         (folder / letter).mkdir(parents=True, exist_ok=True)
-    files = [(path, folder / name[0] / os.path.basename(path)) for name, path in paths.items()]
+    files = [(str(path), folder / str(name)[0] / os.path.basename(str(path))) for name, path in paths.items()]
     for path, place in files if quiet else progress(files, len(files), f"links in {folder}", "file"):
         link(os.path.abspath(path), place, links)
 

@@ -4,7 +4,7 @@ What was published first (``old_leaky_data/``) was normalised before its needles
 tell its label. Read as the old era, every panel is normalised again; their labels are not looked at.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -79,7 +79,7 @@ def covered_columns(shifts: Sequence[int], agree: np.ndarray) -> np.ndarray:
     return seen
 
 
-def panels_that_agree(which: Sequence[str]) -> np.ndarray:
+def panels_that_agree(which: Iterable[str]) -> np.ndarray:
     """Bool (K, 6) of the numbers in ``pairs.csv``."""
     return np.array([[str(panel) in panels for panel in range(PANELS)] for panels in which], bool).reshape(-1, PANELS)
 
