@@ -104,19 +104,18 @@ def detector_scores(name: str, oof: pd.DataFrame, runtime: Runtime) -> Tables:
         if split == "train":
             rows = pd.Index(source.ids).get_indexer(pd.Index(oof["id"])).tolist()
         score = sigmoid(score_source(source, detector, runtime.workers, rows).logit.double().numpy())
-        known = (
-            {"fold": oof["fold"].to_numpy(), "target": oof["target"].to_numpy(np.float64)} if split == "train" else {"fold": MANY}
-        )
+        known = split == "train"
         tables.append(
             make_scores(
                 np.asarray(source.ids, object)[rows],
                 score,
+                fold=oof["fold"].to_numpy() if known else MANY,
                 experiment=f"detector {name}",
                 seed=MANY,
                 fingerprint=detector.mark,
                 data=mark,
                 weights=detector.mark,
-                **known,
+                target=oof["target"].to_numpy(np.float64) if known else None,
             )
         )
     write_scores(folder / TEST, tables[0])

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import ArrayLike
 
 from seti_utils.data.cadence import SHAPE, SIX
 from seti_utils.data.packed import open_cadences
@@ -26,7 +27,7 @@ from seti_utils.stats.intervals import auc_interval
 
 STANDINGS, WHY = "standings.csv", "why.png"
 ALMOST_ALL, SURE = 0.9, 0.9
-"""A needle to show: neighbours cover so much of it, and of the candidates the blend scores only so many lower."""
+"""A needle to show: neighbours cover so much of its cadence, and the blend scores so many of all test cadences lower."""
 
 
 def standings(name: str, folds: Sequence[int], seeds: Sequence[int], runtime: Runtime) -> pd.DataFrame:
@@ -41,8 +42,8 @@ def standings(name: str, folds: Sequence[int], seeds: Sequence[int], runtime: Ru
     parts += [(f"{member}: {LOG.find(member).title}", runtime.out / member) for member in recipe.members]
     seconds = [(read_meta(detector_folder(one, runtime)) or {}).get("seconds", np.nan) for one in recipe.detectors]
     for member in recipe.members:
-        metas = [read_meta(run.found().home) or {} for run in runs_of(member, folds, seeds, runtime)]
-        seconds.append(sum(meta.get("seconds", np.nan) for meta in metas))
+        homes = [run.found().home or run.folder for run in runs_of(member, folds, seeds, runtime)]
+        seconds.append(sum((read_meta(home) or {}).get("seconds", np.nan) for home in homes))
     rows = []
     for (part, folder), spent in zip(
         [*parts, (f"{name}: {recipe.said} these", runtime.out / name)], [*seconds, sum(seconds)], strict=True
@@ -54,10 +55,10 @@ def standings(name: str, folds: Sequence[int], seeds: Sequence[int], runtime: Ru
     return pd.DataFrame(rows)
 
 
-def measured(what: str, target: Sequence[float] | None, score: Sequence[float]) -> dict[str, float]:
+def measured(what: str, target: ArrayLike | None, score: ArrayLike) -> dict[str, float]:
     """AUC and interval as columns that begin with ``what``; missing where there is nothing to rank."""
-    known = target is not None and len(set(target)) > 1
-    return dict(zip((what, f"{what}_low", f"{what}_high"), auc_interval(target, score) if known else (np.nan,) * 3, strict=True))
+    found = (np.nan,) * 3 if target is None or len(np.unique(target)) < 2 else auc_interval(target, score)
+    return dict(zip((what, f"{what}_low", f"{what}_high"), found, strict=True))
 
 
 def standings_text(name: str, folds: Sequence[int], seeds: Sequence[int], runtime: Runtime) -> str:
@@ -97,9 +98,7 @@ def draw_why(name: str, runtime: Runtime) -> Path | None:
     """
     recipe = LOG.blends[name]
     detectors = [one for one in recipe.detectors if load_detector(one).card["panels"] == "raw"]
-    if not detectors or runtime.overlap is None:
-        return None
-    row = needle_to_show(name, detectors[0], runtime)
+    row = needle_to_show(name, detectors[0], runtime) if detectors else None
     if row is None:
         return None
     competition, detector = runtime.competition, load_detector(detectors[0])
@@ -118,10 +117,12 @@ def draw_why(name: str, runtime: Runtime) -> Path | None:
 
 
 def needle_to_show(name: str, detector: str, runtime: Runtime) -> str | None:
-    """The id of a test cadence that neighbours cover, that the blend is sure of, and that the detector is not: its median one.
+    """The id of a test cadence that neighbours cover and that the blend is sure of; of those, the detector's median one.
 
-    Where the test's labels are known, a positive.
+    Where the test's labels are known, a positive. None where there is none.
     """
+    if runtime.overlap is None:
+        return None
     whole, alone = (
         read_scores(folder / TEST).set_index("id")["score"] for folder in (runtime.out / name, detector_folder(detector, runtime))
     )
@@ -145,4 +146,5 @@ def read_one(source: Source, row: str) -> torch.Tensor:
 
 def score_of(folder: Path, row: str) -> float:
     """The test score of one id."""
-    return float(read_scores(folder / TEST).set_index("id").loc[row, "score"])
+    table = read_scores(folder / TEST)
+    return float(table["score"].to_numpy()[table["id"] == row][0])
