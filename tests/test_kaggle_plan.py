@@ -54,6 +54,12 @@ stages:
     assert tasks["exp011", 0].stage.datasets == ["{owner}/weights"] and tasks["exp009", 3].stage.datasets == []
 
 
+@pytest.mark.parametrize(("name", "kernels"), [("closing_the_shift", 30), ("mle_bench", 24), ("second_place", 45)])
+def test_every_kernel_of_the_committed_plans_could_be_built(name, kernels):
+    """Experiments, knobs, folds, notebooks and inputs of all their stages are resolved, as a dry run does."""
+    assert describe(read_plan(ROOT / f"plans/{name}.yaml"), "tester").splitlines()[0].startswith(f"{kernels} kernels")
+
+
 def test_the_committed_plan_is_the_log_s_own():
     """The 2nd place as kernels: every source comes before what builds on it, fold to fold, weights mounted."""
     path = ROOT / "plans/second_place.yaml"
