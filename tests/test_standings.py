@@ -20,7 +20,8 @@ from seti_utils.sky import make_sky
 from seti_utils.stats.intervals import auc_interval
 
 TINY = {"backbone": "test_efficientnet", "epochs": 1, "resize": edit(freq=32, time=32), "batch": 8, "precision": None}
-PARTS = ["shipped detector raw, untrained here", "rung_apart", "rung_cleaned", "sky_stack"]
+PARTS = ["shipped detector raw, untrained here", "rung_apart", "rung_cleaned", "rung_cleaned_brief", "sky_stack"]
+FOLDERS = ("detector_raw", *PARTS[1:])
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +42,7 @@ def said(runtime):
 
 
 def test_the_blend_is_made_of_all_parts_on_the_same_rows(runtime, said):
-    folders = [runtime.out / name for name in ("detector_raw", "rung_apart", "rung_cleaned", "sky_stack")]
+    folders = [runtime.out / name for name in FOLDERS]
     for file, rows in (("oof.csv", None), ("test.csv", 24)):
         tables = [read_scores(folder / file) for folder in folders]
         assert all(set(table["id"]) == set(tables[0]["id"]) for table in tables), file
@@ -81,7 +82,7 @@ def test_the_table_is_what_the_score_tables_say(runtime, said):
     table = standings.standings("sky_stack", [0], [7], runtime)
     assert [part.split(":")[0] for part in table["part"]] == PARTS
     labels = pd.read_csv(runtime.data / "test_labels.csv", dtype={"id": str}).set_index("id")["target"]
-    for row, folder in zip(table.itertuples(), ("detector_raw", "rung_apart", "rung_cleaned", "sky_stack"), strict=True):
+    for row, folder in zip(table.itertuples(), FOLDERS, strict=True):
         test = read_scores(runtime.out / folder / "test.csv")
         assert (row.test, row.test_low, row.test_high) == auc_interval(labels.loc[test["id"]].to_numpy(float), test["score"])
     assert (table["seconds"] > 0).all() and table["seconds"].iloc[-1] == pytest.approx(table["seconds"].iloc[:-1].sum())
