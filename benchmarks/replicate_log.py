@@ -81,7 +81,7 @@ def auc_of(target: np.ndarray, score: np.ndarray) -> float:
 
 
 def interval(target: np.ndarray, ours: list[np.ndarray], theirs: list[np.ndarray]) -> tuple[float, float, float]:
-    """Mean AUC over ``ours``, less that over ``theirs`` (may be empty), and its 95 % bootstrap over rows, by class."""
+    """Mean AUC over ``ours``, minus that over ``theirs`` (may be empty), and its 95 % bootstrap over rows, by class."""
 
     def value(rows: np.ndarray) -> float:
         mine, other = ([auc_of(target[rows], score[rows]) for score in side] for side in (ours, theirs))

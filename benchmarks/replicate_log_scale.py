@@ -36,7 +36,7 @@ from seti_utils.views.whitening import whiten
 TRAIN, TEST, FOLDS, GROUP, WINDOWS = 2160, 1440, 3, 24, 6
 EPOCHS, BATCH = 4, 32
 FREQ, TIME = 256, 48
-"""What 512 x 512 becomes; other sizes follow in proportion. Eight rows a panel where six are stacked."""
+"""What 512 x 512 becomes; other sizes follow in proportion. Eight rows per panel where six are stacked."""
 
 LESSONS, LESSON_EPOCHS, LESSON_RATE = 1920, 3, 3e-3
 """Cadences of an endless sky that every stand-in is pretrained on, how often it sees them, and the highest rate."""

@@ -27,7 +27,7 @@ from pathlib import Path
 places = [Path.cwd(), Path.cwd().parent, *Path("/kaggle/input").glob("*"), *Path("/kaggle/input").glob("datasets/*/*")]
 sys.path[:0] = [str(place) for place in places if (place / "seti_utils" / "run").is_dir()]
 
-from seti_utils.run.notebooks.session import look
+from seti_utils.run.notebooks.look import look
 
 show = look(data=data, rows=rows, ids=ids, out=out)
 show.describe()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from seti_utils.log.pages import LOG
     from seti_utils.run.infer import predict_test
-    from seti_utils.run.notebooks.session import look
+    from seti_utils.run.notebooks.look import look
     from seti_utils.run.notebooks.session import session as notebook_session
     from seti_utils.run.notebooks.shift import shift_study
     from seti_utils.run.runtime import Runtime
@@ -24,7 +24,7 @@ PLACES = {
     "train": "run.train:train",  # (name, folds, seeds, runtime) -> folders of artifacts
     "predict_test": "run.infer:predict_test",  # (name, folds, seeds, runtime) -> test scores, submission.csv
     "notebook_session": "run.notebooks.session:session",  # what the notebooks train and infer call
-    "look": "run.notebooks.session:look",  # what the notebook look calls
+    "look": "run.notebooks.look:look",  # what the notebook look calls
     "shift_study": "run.notebooks.shift:shift_study",  # what the notebook eda_domain_shift calls
 }
 

@@ -76,7 +76,8 @@ def learns(item: pytest.Item) -> bool:
 
 @functools.cache
 def numeric_functions(path: Path) -> frozenset[str]:
-    """Names of the functions of a test file that compare with a tolerance, bit for bit or with a fraction, or use one that does."""
+    """Names of the functions of a test file that compare with a tolerance, bit for bit or with a fraction, or use one that
+    does."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     functions = {node.name: node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef)}
     found = {name for name, node in functions.items() if any(map(compares_sums, ast.walk(node)))}

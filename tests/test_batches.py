@@ -159,7 +159,7 @@ def test_announcing_goes_on_while_reading_is_slow(monkeypatch, slow_s, announced
 
 def test_wrong_requests_are_refused_at_once():
     source = Numbered(4)
-    with pytest.raises(InputError, match="row 4 is asked for.*|4 cadences"):
+    with pytest.raises(InputError, match="row 4 was requested.*|4 cadences"):
         batches(source, None, [0, 4], 2)
     with pytest.raises(InputError, match="4 cadences"):
         batches(source, None, [-1], 2)

@@ -136,7 +136,7 @@ def test_damage_is_noticed_and_the_previous_file_takes_over(tmp_path, how, name)
         state, _ = checkpoint.load(path)
     assert torch.equal(state["layers.0.weight"], net(0).state_dict()["layers.0.weight"])
     checkpoint.previous(path).unlink()
-    with pytest.raises(InputError, match="damaged|no checkpoint"):
+    with pytest.raises(InputError, match="damaged|not a checkpoint"):
         checkpoint.load(path)
 
 

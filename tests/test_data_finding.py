@@ -198,10 +198,10 @@ def test_any_row_of_any_count(tiny_competition):
     [
         ("empty", "", "the table is empty"),
         ("no rows", "id,target\n", "no rows"),
-        ("duplicate", "id,target\na,0\nb,1\na,0\n", "line 4: id 'a' was there already in line 2"),
+        ("duplicate", "id,target\na,0\nb,1\na,0\n", "line 4: id 'a' already appeared in line 2"),
         ("absent column", "id\na\n", "column 'target' is missing"),
         ("no id", "target\n0\n", "column 'id' is missing"),
-        ("column twice", "id,target,target\na,0,1\n", "a column is there twice"),
+        ("column twice", "id,target,target\na,0,1\n", "a column appears twice"),
         ("third class", "id,target\na,0\nb,2\n", "line 3: target '2' is neither 0 nor 1"),
         ("probability", "id,target\na,0.5\n", "target '0.5' is neither"),
         ("no target", "id,target\na,\n", "target '' is neither"),

@@ -88,6 +88,7 @@ def pair(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_two_ranks_equal_one_of_the_double_batch(pair, alone):
     assert_near(checkpoint.load(pair / "end.pt")[0], alone)
 
@@ -103,11 +104,12 @@ def test_gathered_predictions_have_one_row_per_id_on_every_rank(pair):
     assert [one["parts"] for one in found] == [6, 5]
 
 
+@pytest.mark.slow
 def test_a_killed_rank_ends_the_job_clearly_and_one_rank_goes_on(tmp_path, alone):
     ended = torchrun(PROGRAM, tmp_path, KILL_AT="10", KILL_RANK="1")
     assert ended.returncode != 0
     assert "RankLost: rank 0 of 2 lost another rank" in ended.stderr
-    assert "the same command goes on from the last saved state" in ended.stderr
+    assert "the same command resumes from the last saved state" in ended.stderr
     assert not (tmp_path / "end.pt").exists()
     position, *_ = checkpoint.load_resume(tmp_path / "resume.pt")
     assert (position.epoch, position.step) == (1, 4)

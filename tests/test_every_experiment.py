@@ -20,6 +20,8 @@ from seti_utils.run.runtime import Runtime
 from seti_utils.run.train import train
 from seti_utils.sky import make_sky
 
+pytestmark = pytest.mark.slow
+
 SMALL = {"backbone": "test_efficientnet", "pretrained": False, "epochs": 1, "batch": 4}
 
 

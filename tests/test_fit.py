@@ -185,7 +185,7 @@ def test_after_enough_skipped_steps_it_goes_on_in_float32():
         seen.append(output.dtype)
         return bce(output.float(), batch.y) * (math.nan if output.dtype == torch.bfloat16 else 1.0)
 
-    with pytest.warns(UserWarning, match="3 steps in a row were not finite in bf16: going on in float32"):
+    with pytest.warns(UserWarning, match="3 steps in a row were not finite in bf16: continuing in float32"):
         trained(net(), precision=precision, objective=only_float32)
     assert precision.kind is None and precision.skipped == 3
     assert seen == [torch.bfloat16] * 3 + [torch.float32] * 9

@@ -1,4 +1,5 @@
-"""A run knows what it is: recipe, data, inputs, remedies; whatever differs is named, and nothing passes for finished that is not."""
+"""A run knows what it is: recipe, data, inputs, remedies; whatever differs is named, and nothing passes for finished that is
+not."""
 
 import json
 import shutil

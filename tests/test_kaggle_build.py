@@ -131,7 +131,7 @@ def test_a_session_without_its_gpu_ends_at_once(built, monkeypatch):
     import torch
 
     assert 'os.environ.setdefault("SETI_MACHINE", "NvidiaTeslaT4")' in first_source(built.folder)
-    assert require_devices("") == require_devices("TpuV5E8") == "no GPU asked for"
+    assert require_devices("") == require_devices("TpuV5E8") == "no GPU was asked for"
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     with pytest.raises(RuntimeError, match="No CUDA GPUs are available, but the kernel asks for NvidiaTeslaT4"):
         require_devices("NvidiaTeslaT4")

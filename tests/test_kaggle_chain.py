@@ -10,29 +10,12 @@ import sys
 import pytest
 from local_kaggle import Fault, Script
 from local_kaggle.fixtures import ROOT, kaggle, kaggle_process, repository, site  # noqa: F401 - fixtures
+from local_kaggle.plans import INFER, TRAIN, plan  # noqa: F401 - fixtures
 
 from seti_utils.errors import InputError
 from seti_utils.kaggle import chain, errors
 from seti_utils.kaggle.chain import run_chain
 from seti_utils.kaggle.embed import package_archive
-from seti_utils.kaggle.plan import read_plan
-
-PLAN = """
-at_once: 2
-sessions: 3
-stages:
-  train: {experiments: [sky_demo], folds: [0, 1, 2], fetch: false}
-  infer: {experiments: [sky_demo], folds: [0, 1, 2], each: experiment, after: [train]}
-"""
-TRAIN = "tester/seti-train-sky-demo-fold{}-seed2021"
-INFER = "tester/seti-infer-sky-demo-fold0-1-2-seed2021"
-
-
-@pytest.fixture
-def plan(tmp_path):
-    path = tmp_path / "second_place.yaml"
-    path.write_text(PLAN, encoding="utf-8")
-    return read_plan(path)
 
 
 @pytest.fixture(autouse=True)

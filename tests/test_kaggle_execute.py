@@ -22,6 +22,8 @@ from seti_utils.kaggle.wait import wait
 from seti_utils.session import mounts
 from seti_utils.session.runfile import write_run
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module", params=["new", "old"])
 def site(request, tmp_path_factory):

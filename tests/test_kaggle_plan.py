@@ -2,28 +2,13 @@
 
 import pytest
 from local_kaggle.fixtures import ROOT
+from local_kaggle.plans import INFER, TRAIN, plan  # noqa: F401 - fixtures
 
 from seti_utils.errors import InputError
 from seti_utils.kaggle.chain import describe
 from seti_utils.kaggle.example import example_plan
 from seti_utils.kaggle.plan import expand, read_plan
 from seti_utils.log.pages import LOG
-
-PLAN = """
-at_once: 2
-stages:
-  train: {experiments: [sky_demo], folds: [0, 1, 2], fetch: false}
-  infer: {experiments: [sky_demo], folds: [0, 1, 2], each: experiment, after: [train]}
-"""
-TRAIN = "tester/seti-train-sky-demo-fold{}-seed2021"
-INFER = "tester/seti-infer-sky-demo-fold0-1-2-seed2021"
-
-
-@pytest.fixture
-def plan(tmp_path):
-    path = tmp_path / "second_place.yaml"
-    path.write_text(PLAN, encoding="utf-8")
-    return read_plan(path)
 
 
 def test_a_plan_fans_out(plan):

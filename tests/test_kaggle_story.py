@@ -13,6 +13,8 @@ from seti_utils.kaggle.metadata import kernel_of
 from seti_utils.session.runfile import read_run
 from seti_utils.sky import make_sky
 
+pytestmark = pytest.mark.slow
+
 KNOBS = ("backbone=test_efficientnet", "epochs=1", "resize.freq=32", "resize.time=32", "batch=48")
 PLAN = {
     "parameters": {"overrides": " ".join(KNOBS)},

@@ -24,6 +24,8 @@ from seti_utils.scores.tables import make_scores
 from seti_utils.stats.auc import auc
 from seti_utils.stats.logistic import sigmoid
 
+pytestmark = pytest.mark.slow
+
 BASE = Config(
     layout="aaa,bcd",
     backbone="test_efficientnet",

@@ -18,7 +18,8 @@ from seti_utils.errors import InputError
 from seti_utils.log.pages import LOG
 from seti_utils.run.notebooks import execute
 from seti_utils.run.notebooks.execute import run_notebook
-from seti_utils.run.notebooks.session import look, session
+from seti_utils.run.notebooks.look import look
+from seti_utils.run.notebooks.session import session
 from seti_utils.session.parameters import read_parameters
 from seti_utils.sky import make_sky
 
@@ -185,6 +186,7 @@ def texts(path):
     return "".join("".join(output.get("text", [])) for output in outputs), pictures
 
 
+@pytest.mark.slow
 def test_train_then_infer_gives_a_submission_and_pictures(sky, tmp_path):
     run_notebook("train", tmp_path / "train.ipynb", [f"data={sky}", f"out={tmp_path}", TINY, "folds=0,1"])
     said, pictures = texts(tmp_path / "train.ipynb")
@@ -200,6 +202,7 @@ def test_train_then_infer_gives_a_submission_and_pictures(sky, tmp_path):
     assert run["stage"] == "infer" and run["finished"] and "submission.csv" in run["files"]
 
 
+@pytest.mark.slow
 def test_a_spent_budget_still_ends_in_a_card_that_says_so(sky, tmp_path):
     """The second fold never began: curves are those there are, and run.json says that it goes on."""
     run_notebook("train", tmp_path / "train.ipynb", [f"data={sky}", f"out={tmp_path}", TINY, "folds=0,1", "stop_after=0.001s"])
@@ -216,6 +219,7 @@ def test_look_draws_the_real_needle(tmp_path):
     assert (tmp_path / "0028a35de92941d.png").stat().st_size > 10_000
 
 
+@pytest.mark.slow
 def test_look_works_on_a_sky(sky, tmp_path):
     run_notebook("look", tmp_path / "look.ipynb", [f"data={sky}", "rows=1"])
     assert texts(tmp_path / "look.ipynb")[1] == 3

@@ -128,7 +128,7 @@ def test_pesg_descends_in_the_primal_ascends_in_the_dual_and_stays_above_zero():
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (("lion", 1e-3), "no optimiser 'lion'.*adam, radam"),
+        (("lion", 1e-3), "unknown optimiser 'lion'.*adam, radam"),
         (("adam", 0.0), "learning rate 0"),
         (("adam", float("nan")), "learning rate nan"),
         (("adam", 1e-3, None, 1.5), "layer_decay 1.5"),

@@ -42,7 +42,8 @@ def guesses_encoding(call: ast.Call) -> bool:
 
 
 def opens_text(call: ast.Call, mode: ast.expr | None) -> bool:
-    """Whether this is the built-in ``open``, or a path's, in text mode; other things that open are told by what they are given."""
+    """Whether this is the built-in ``open``, or a path's, in text mode; other things that open are told by what they are
+    given."""
     place = 1 if isinstance(call.func, ast.Name) else 0
     mode = call.args[place] if mode is None and len(call.args) > place else mode
     if mode is None:

@@ -148,5 +148,5 @@ def test_what_cannot_be_published(tmp_path, capsys):
         publish("exp0001", 0, 1, runtime(tmp_path / "runs", "epochs=3"), tmp_path / "out")
     (tmp_path / "out").mkdir()
     (tmp_path / "out/mine.txt").write_text("x", encoding="utf-8")
-    with pytest.raises(InputError, match="holds other things"):
+    with pytest.raises(InputError, match="holds other files"):
         publish("exp0001", 0, 1, runtime(tmp_path / "runs"), tmp_path / "out")

@@ -16,6 +16,7 @@ from seti_utils.learn.survival import Stopped
 PROGRAM = Path(tiny_training.__file__)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "kills"), [("full", 12), ("swa", 5)])
 def test_a_run_killed_at_random_steps_ends_with_the_same_weights_bit_for_bit(tmp_path, kind, kills):
     chance = random.Random(3)

@@ -64,6 +64,7 @@ def assert_same(first, second):
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["exp0022", "exp011"])
 def test_stopped_at_any_step_and_resumed_it_ends_the_same(name, sky, tmp_path):
     """Mixup, drop path, head-first warm-up and two stages: nothing depends on where it stopped."""
@@ -76,13 +77,14 @@ def test_stopped_at_any_step_and_resumed_it_ends_the_same(name, sky, tmp_path):
             break
         except Stopped as reason:
             stops += 1
-            assert "same command goes on" in str(reason)
+            assert "same command resumes" in str(reason)
     assert stops >= 2
     for file in ("last.safetensors", "best.safetensors"):
         assert_same(weights(whole, file), weights(parts, file))
     pd.testing.assert_frame_equal(pd.read_csv(whole / "oof.csv"), pd.read_csv(parts / "oof.csv"))
 
 
+@pytest.mark.slow
 def test_killed_in_cold_blood_it_goes_on_and_ends_the_same(sky, tmp_path):
     """SIGKILL to the real command, at whatever moment, until it has finished."""
     (whole,) = train("exp0022", [0], [7], runtime(sky, tmp_path / "whole"), say=quiet)
@@ -107,12 +109,14 @@ def modified(path):
     return path.stat().st_mtime_ns if path.exists() else 0
 
 
+@pytest.mark.slow
 def test_the_command_line_stops_in_good_order(sky, tmp_path):
     done = run(command(sky, tmp_path, "--stop-after", "1s", "--set", "epochs=500"))
-    assert done.returncode == 75 and "same command goes on" in done.stderr and "Traceback" not in done.stderr
+    assert done.returncode == 75 and "same command resumes" in done.stderr and "Traceback" not in done.stderr
     assert (tmp_path / "exp0022" / "fold0_seed2021" / "resume.pt").exists()
 
 
+@pytest.mark.slow
 def test_a_dead_run_stops_says_why_and_a_retry_is_recorded(tmp_path):
     """Labels drawn at random cannot be learned: the run is called dead, tried again, and the remedy is written down."""
     sky = make_sky(tmp_path / "sky", train=400, test=10, seed=9, workers=1)
@@ -172,6 +176,7 @@ def test_folds_that_predict_together_score_as_each_alone(sky, tmp_path):
     assert all(one.equals(other) for one, other in zip(alone, together))
 
 
+@pytest.mark.slow
 def test_two_ranks_train_one_run(sky, tmp_path):
     done = run(command(sky, tmp_path, "--seeds", "7", ranks=2), OMP_NUM_THREADS="1")
     assert done.returncode == 0, done.stderr[-2000:]
@@ -180,6 +185,7 @@ def test_two_ranks_train_one_run(sky, tmp_path):
     assert len(oof) == 16 and oof["id"].is_unique and read_meta(folder)["ranks"] == 2
 
 
+@pytest.mark.slow
 def test_begun_by_two_ranks_it_goes_on_with_one(sky, tmp_path):
     """Ended as two ranks, resumed as one: told, finished, every validation row scored once."""
     folder = tmp_path / "exp0022" / "fold0_seed7"
@@ -198,6 +204,7 @@ def test_begun_by_two_ranks_it_goes_on_with_one(sky, tmp_path):
     assert len(oof) == 16 and oof["id"].is_unique and read_meta(folder)["ranks"] == 1
 
 
+@pytest.mark.slow
 def test_one_fold_per_process(sky, tmp_path):
     done = run(command(sky, tmp_path, "--launch", "folds", folds="0,1"), OMP_NUM_THREADS="1")
     assert done.returncode == 0, done.stdout[-2000:]
@@ -205,6 +212,7 @@ def test_one_fold_per_process(sky, tmp_path):
     assert all((tmp_path / "exp0022" / f"fold{fold}_seed2021" / "meta.json").exists() for fold in (0, 1))
 
 
+@pytest.mark.slow
 def test_a_failing_process_ends_the_launch(sky, tmp_path):
     done = run(command(sky, tmp_path, "--launch", "folds", "--set", "backbone=no_such_net", folds="0,1"))
     assert done.returncode == 2 and "no_such_net" in done.stdout + done.stderr and "Traceback" not in done.stderr

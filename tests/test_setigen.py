@@ -156,7 +156,8 @@ for (name, width, drift, smear), panel in zip(told["cases"], ours):
     }[name]()
     rate = drift * told["unit"]
     frame.add_signal(
-        stg.constant_path(f_start=frame.get_frequency(told["start"]), drift_rate=rate * u.Hz / u.s), stg.constant_t_profile(level=1.0),
+        stg.constant_path(f_start=frame.get_frequency(told["start"]), drift_rate=rate * u.Hz / u.s),
+        stg.constant_t_profile(level=1.0),
         profile, stg.constant_bp_profile(level=1), doppler_smearing=smear, smearing_subsamples=20,
     )
     frames.append(frame.data)

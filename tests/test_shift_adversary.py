@@ -1,4 +1,5 @@
-"""Adversarial validation: 0.5 without a shift, near 1 with one, no credit for recognised bands, weights that are density ratios."""
+"""Adversarial validation: 0.5 without a shift, near 1 with one, no credit for recognised bands, weights that are density
+ratios."""
 
 import numpy as np
 import pandas as pd

@@ -113,9 +113,9 @@ def test_other_shapes_and_resolutions_are_refused_by_name(raw):
     with pytest.raises(InputError, match=r"\(6, 100, 256\)"):
         raw.score(torch.zeros(1, 6, 100, 256))
     raw.refuse_other(-DF_HZ, DT_S, "x.fil")
-    with pytest.raises(InputError, match="2.79 Hz a channel"):
+    with pytest.raises(InputError, match="2.79 Hz per channel"):
         raw.refuse_other(2.79, DT_S, "x.fil")
-    with pytest.raises(InputError, match="18.25 s a row"):
+    with pytest.raises(InputError, match="18.25 s per row"):
         raw.refuse_other(DF_HZ, 18.25, "x.fil")
 
 

@@ -97,6 +97,7 @@ def cleaned_sky(tmp_path_factory):
     return sky, home / "overlap"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("knows, used", [(True, "the stack is used"), (False, "the mean of logits is used")])
 def test_blend_stacks_by_coverage_where_that_earns_its_place(cleaned_sky, tmp_path, capsys, knows, used):
     sky, overlap = cleaned_sky
@@ -131,6 +132,7 @@ def test_blend_stacks_by_coverage_where_that_earns_its_place(cleaned_sky, tmp_pa
     assert np.allclose(submission["target"], mean) != knows
 
 
+@pytest.mark.slow
 def test_a_stack_without_out_of_fold_tables_or_cleaned_panels_is_refused(cleaned_sky, tmp_path, capsys):
     oofs, _, _ = members(60, 0, "a")
     paths = [tmp_path / f"{number}.csv" for number in range(2)]

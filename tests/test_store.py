@@ -200,7 +200,7 @@ def test_a_disk_that_fills_up(competition, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(store.os, "fsync", full)
         patch.setattr(claims, "write_json", lambda path, content: path.write_text(json.dumps(content), encoding="utf-8"))
-        with pytest.raises(InputError, match="the disk is full.*it continues"):
+        with pytest.raises(InputError, match="the disk is full.*it resumes"):
             pack(competition, tmp_path, quiet=True)
     assert verify(pack(competition, tmp_path, quiet=True), quiet=True) == 12
 
@@ -238,13 +238,16 @@ def test_one_flipped_bit_is_found(whole, tmp_path):
         (lambda folder: (folder / "cadences.npy").write_bytes(b""), "cannot be read"),
         (lambda folder: np.save(folder / "cadences.npy", np.zeros((12, 3, 273, 256), np.float16)), "not float16"),
         (lambda folder: np.save(folder / "cadences.npy", np.zeros((12, 6, 273, 256), np.int16)), "not float16"),
-        (lambda folder: open(folder / "cadences.npy", "ab").write(b"\0"), "the store's array"),
+        (
+            lambda folder: (folder / "cadences.npy").write_bytes((folder / "cadences.npy").read_bytes() + b"\0"),
+            "the store's array",
+        ),
         (lambda folder: (folder / "index.csv").write_text("id,crc32\n", encoding="utf-8"), "index is missing or was changed"),
         (lambda folder: (folder / "index.csv").unlink(), "index is missing or was changed"),
         (lambda folder: (folder / "store.json").unlink(), "there is no packed store"),
-        (lambda folder: (folder / "store.json").write_text("{", encoding="utf-8"), "no store of format 1"),
-        (lambda folder: (folder / "store.json").write_text('{"format": 2}', encoding="utf-8"), "no store of format 1"),
-        (lambda folder: (folder / "store.json").write_text("[]", encoding="utf-8"), "no store of format 1"),
+        (lambda folder: (folder / "store.json").write_text("{", encoding="utf-8"), "not a store of format 1"),
+        (lambda folder: (folder / "store.json").write_text('{"format": 2}', encoding="utf-8"), "not a store of format 1"),
+        (lambda folder: (folder / "store.json").write_text("[]", encoding="utf-8"), "not a store of format 1"),
     ],
     ids=["cut", "no array", "empty", "shape", "dtype", "longer", "index", "no index", "no json", "half", "other", "[]"],
 )

@@ -154,7 +154,7 @@ def test_a_deadline_gives_its_reason_once_the_time_is_over():
 
 def test_stopped_says_where_and_how_to_go_on():
     assert str(Stopped("enough", Position(1, 4, 120))) == (
-        "stopped at phase 2, epoch 5, step 120: enough; the state is saved, the same command goes on from there"
+        "stopped at phase 2, epoch 5, step 120: enough; the state is saved, the same command resumes from there"
     )
 
 

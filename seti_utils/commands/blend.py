@@ -35,7 +35,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--power", type=float, default=2.0, help="exponent of the power mean (default: 2)")
     parser.add_argument("--weights", type=float, nargs="+", metavar="W", help="one per table (default: all alike)")
     parser.add_argument(
-        "--oof", type=Path, nargs="+", metavar="CSV", help="each one's out-of-fold table, in the same order: find the weights"
+        "--oof",
+        type=Path,
+        nargs="+",
+        metavar="CSV",
+        help="the out-of-fold table of each, in the same order: find the weights by them",
     )
     parser.add_argument("--search", default="ascent", choices=("ascent", "hill"), help="how to find them (default: ascent)")
     parser.add_argument("--stack", type=Path, metavar="OVERLAP", help="stack by coverage: folder of a cleaned overlap search")
@@ -77,7 +81,7 @@ def stacked(args: argparse.Namespace, tables: list) -> None:
     if not args.oof or args.weights:
         raise InputError(
             "--stack needs the out-of-fold tables, and finds its weights itself",
-            remedy="give --oof, one table of each member, and no --weights",
+            remedy="give --oof, one table per member, and no --weights",
         )
     oofs = [read_scores(path) for path in args.oof]
     searched = content_marks(args.stack)

@@ -130,7 +130,8 @@ def add_runtime(parser: argparse.ArgumentParser, *also: str) -> None:
 
 
 def runtime_of(args: argparse.Namespace, **given: Any) -> Runtime:
-    """The ``Runtime`` that the options describe, with fields that are ``given``; refuses an ``--out`` that cannot be written to."""
+    """The ``Runtime`` that the options describe, with fields that are ``given``; refuses an ``--out`` that cannot be written
+    to."""
     found: dict[str, Any] = {name: getattr(args, name) for name in OPTIONS if hasattr(args, name)} | given
     if "set" in args:
         found["overrides"] = parse_overrides(args.set)

@@ -86,7 +86,7 @@ def make_parser(words: Sequence[str] | None = None) -> argparse.ArgumentParser:
 
 FIRST_STEPS = (
     "seti sky out/sky                                  # a synthetic sky to try everything on",
-    "seti log                                          # every experiment, one change a line",
+    "seti log                                          # every experiment, one change per line",
     "seti train sky_demo --folds 0 --data out/sky      # train one",
     "seti predict sky_demo --folds 0 --data out/sky    # its submission.csv",
 )

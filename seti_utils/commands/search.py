@@ -198,7 +198,8 @@ def tell(job, folder: Path, events, funnel) -> None:
     for event in events.head(5).to_dict("records"):
         network = "" if event["score_network"] != event["score_network"] else f", network {event['score_network']:+.1f}"
         print(
-            f"  {event['rank']:>3}. {event['f_mid']:.6f} MHz, {event['drift']:+.3f} Hz/s, SNR {event['snr']:.1f}, in {event['n_on']} ON and "
-            f"{event['n_off']} OFF{network}" + (f" ({event['interference']})" if event["interference"] else "")
+            f"  {event['rank']:>3}. {event['f_mid']:.6f} MHz, {event['drift']:+.3f} Hz/s, SNR {event['snr']:.1f}, "
+            f"in {event['n_on']} ON and {event['n_off']} OFF{network}"
+            + (f" ({event['interference']})" if event["interference"] else "")
         )
     print(f"{len(events)} events; table and page: {folder / 'events.csv'}, {folder / 'events.html'}", flush=True)

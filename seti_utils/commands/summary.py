@@ -2,7 +2,7 @@
 
 Prints the out-of-fold AUC with a bootstrap interval; on a synthetic sky also the AUC on the hidden test labels, and that of
 the same network untrained. Of a blend that the command chain made: a row for each of its parts and one for the whole, with
-intervals and seconds, and a picture of one needle as it is, less its neighbours' sky, and where the shipped detector sees it.
+intervals and seconds, and a picture of one needle as it is, minus its neighbours' sky, and where the shipped detector sees it.
 
 With --answers a submission is graded instead: its AUC with interval, by MLE-bench's rules, beside MLE-bench's medal lines.
 """

@@ -1,7 +1,7 @@
 """What a cadence is: six five-minute observations A B A C A D, and the instrument's constants.
 
 Mid-resolution product of the Green Bank Telescope (file suffix .0002) as stated by the competition's organisers;
-one snippet is 293 s by 0.73 MHz a panel, all six panels of a cadence share the same frequencies.
+one snippet is 293 s by 0.73 MHz per panel, all six panels of a cadence share the same frequencies.
 """
 
 from collections.abc import Sequence

@@ -77,7 +77,7 @@ def read_folds(path: str | Path, ids: Collection[str]) -> np.ndarray:
     ):
         raise InputError("the table of folds was changed after it was written", where=path, remedy=anew)
     if set(table) != set(ids) or len(table) != len(ids):
-        other = next(iter(set(table) ^ set(ids)), "one is there twice")
+        other = next(iter(set(table) ^ set(ids)), "one appears twice")
         raise InputError(
             f"the fold table was written for other cadences ({len(table)} there, {len(ids)} here; {other})",
             where=path,
@@ -123,7 +123,9 @@ def settled_folds(
 def _drawn(splitter: type, targets: Column, groups: Column | None, folds: int, seed: int) -> np.ndarray:
     targets = np.asarray(targets)
     if folds < 2:
-        raise InputError(f"folds={folds}: at least two are needed, one to train on and one to judge by", remedy="--set folds=5")
+        raise InputError(
+            f"folds={folds}: at least two are needed, one to train on and one to validate on", remedy="--set folds=5"
+        )
     if not len(targets):
         raise InputError("there are no training cadences", remedy="give a folder with train_labels.csv and train/")
     if np.unique(targets, return_counts=True)[1].max() < folds:

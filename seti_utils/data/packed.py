@@ -120,9 +120,7 @@ def read_about(folder: str | Path) -> dict:
     if not (folder / STORE).is_file():
         half = any(folder.glob("*.part"))
         if half:
-            raise InputError(
-                "the store is only half-written", where=folder, remedy="run the same pack command again, it continues"
-            )
+            raise InputError("the store is only half-written", where=folder, remedy="run the same pack command again; it resumes")
         raise InputError("there is no packed store", where=folder, remedy="make one: python -m seti_utils pack")
     try:
         about = json.loads((folder / STORE).read_text(encoding="utf-8"))
@@ -130,7 +128,7 @@ def read_about(folder: str | Path) -> dict:
     except (ValueError, KeyError, TypeError):
         known = False
     if not known:
-        raise InputError(f"this is no store of format {FORMAT}", where=folder / STORE, remedy="delete the folder and pack again")
+        raise InputError(f"is not a store of format {FORMAT}", where=folder / STORE, remedy="delete the folder and pack again")
     return about
 
 
@@ -149,7 +147,7 @@ def _places(all_ids: np.ndarray, ids: np.ndarray, folder: Path) -> np.ndarray:
         raise InputError(
             f"{len(absent)} of {len(ids)} cadences are not in the store: {', '.join(absent[:3])}",
             where=folder,
-            remedy="pack this data's own store",
+            remedy="pack a store of these data",
         )
     return np.array([where[name] for name in ids], dtype=np.int64)
 

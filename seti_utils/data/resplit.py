@@ -32,7 +32,8 @@ MLE_BENCH = "mle-bench"
 class Published:
     """A re-split that others use: its rule, and the MD5 of what it must come to.
 
-    ``labelled`` is that of the ids of the labelled rows it is made from, sorted, one per line: by it the competition's own data are
+    ``labelled`` is that of the ids of the labelled rows it is made from, sorted, one per line: by it the competition's own data
+    are
     known. The others are those of its tables.
     """
 
@@ -153,7 +154,7 @@ def same_as_published(like: str | None, table: pd.DataFrame, tables: dict[str, p
     made = {name: md5(rows.to_csv(index=False, lineterminator="\n")) for name, rows in tables.items()}
     if wrong := [name for name in made if made[name] != known.tables[name]]:
         raise InputError(
-            f"its rows are the competition's, but {wrong[0]} comes to MD5 {made[wrong[0]]}, published is {known.tables[wrong[0]]}",
+            f"its rows are the competition's, but {wrong[0]} has MD5 {made[wrong[0]]}, published is {known.tables[wrong[0]]}",
             where=root / "train_labels.csv",
             remedy="restore the competition's own table: order and targets of its rows must be the original ones",
         )

@@ -177,7 +177,7 @@ def check_rows(order: np.ndarray, source: Source) -> None:
     """Refuse row numbers that the source does not have."""
     if len(order) and (order.min() < 0 or order.max() >= len(source)):
         raise InputError(
-            f"row {int(order.max())} is asked for",
+            f"row {int(order.max())} was requested",
             where=f"a source of {len(source)} cadences",
-            remedy="make the order for this table's number of rows",
+            remedy="make an order for as many rows as the source has",
         )

@@ -102,9 +102,9 @@ def _fill(folder: Path, source: Source, plan: dict, workers: int | None, quiet: 
             if error.errno != errno.ENOSPC:
                 raise
             raise InputError(
-                "the disk is full; what was packed stays",
+                "the disk is full; what has been packed is kept",
                 where=folder,
-                remedy="make room and run the same command again, it continues",
+                remedy="free some space and run the same command again; it resumes",
             ) from error
         os.replace(folder / PART, folder / ARRAY)
         sync_folder(folder)
@@ -133,7 +133,7 @@ def verify(folder: str | Path, competition: Competition | None = None, *, quiet:
                 other.append(row)
     for rows, problem, remedy in (
         (damaged, "are damaged", "delete the folder and pack again"),
-        (other, f"are not those of {competition and competition.root}", "it was packed from other data: pack these anew"),
+        (other, f"are not those of {competition and competition.root}", "it was packed from other data: pack these again"),
     ):
         if rows:
             raise InputError(

@@ -122,7 +122,7 @@ def check_ids(ids: pd.Series, path: object) -> None:
         row = int(again.argmax())
         first = ids.index[int((ids == ids.iloc[row]).argmax())]
         raise InputError(
-            f"id {ids.iloc[row]!r} was there already in line {first}",
+            f"id {ids.iloc[row]!r} already appeared in line {first}",
             where=path,
             **place_of(ids, row),
             remedy="keep one row per id",
@@ -186,7 +186,7 @@ def _rows(path: Path, missing: str) -> tuple[list[tuple[int, list[str]]], list[s
     if len(header) == 1 and (found := [mark for mark in SEPARATORS if mark in header[0]]):
         raise InputError(f"its columns are separated by {SEPARATORS[found[0]]}", where=path, line=1, remedy=SAVE)
     if len(set(header)) != len(header):
-        raise InputError(f"a column is there twice: {', '.join(header)}", where=path, line=1, remedy="keep one of them")
+        raise InputError(f"a column appears twice: {', '.join(header)}", where=path, line=1, remedy="keep one of them")
     return rows[1:], header
 
 

@@ -80,7 +80,7 @@ def fetch_archive(archive: Path, competition: str) -> None:
 
 
 def require_space(folder: Path, needed: int, archive: Path) -> None:
-    """Raise ``NoSpace`` unless the disk holds ``needed`` bytes, less what of them is there already."""
+    """Raise ``NoSpace`` unless the disk holds ``needed`` bytes, minus what of them is there already."""
     there = sum(path.stat().st_size for path in (archive,) if path.is_file())
     for name in ("train", "test", "old_leaky_data"):
         there += sum(len(files) for _, _, files in os.walk(folder / name)) * FILE_BYTES

@@ -32,7 +32,7 @@ def example_plan(name: str, folds: int = 5) -> str:
         raise InputError(
             "is a stack by coverage, which no kernel makes",
             where=name,
-            remedy=f"train its members ({', '.join(blend.members)}) by a plan each, and stack what they predict: blend --stack OVERLAP",
+            remedy=f"train its members ({', '.join(blend.members)}) by a plan each, then stack them: blend --stack OVERLAP",
         )
     members = blend.members if blend else (LOG.find(name).name,)
     steps = list(dict.fromkeys(step for member in members for step in (*LOG.needs(member), member)))
@@ -56,7 +56,7 @@ def example_plan(name: str, folds: int = 5) -> str:
 
 
 def train_stage(step: str) -> str:
-    """One training stage: a kernel a fold, after the experiments whose weights or labels it takes."""
+    """One training stage: one kernel per fold, after the experiments whose weights or labels it takes."""
     after = ", ".join(dict.fromkeys(LOG.config(step).sources().values()))
     needs = f", after: [{after}]" if after else ""
     return f"  {step}: {{notebook: train, experiments: [{step}]{needs}, fetch: false}}  # {LOG.find(step).title}\n"

@@ -71,7 +71,8 @@ def resolve(
     """Everything that a kernel needs, without writing anything; see :func:`seti_utils.kaggle.build.build`.
 
     Raises ``InputError`` for an unknown notebook, experiment, fold, knob, parameter or machine, a value of the wrong type,
-    a time budget that is not a duration or not shorter than a session, an input that the site would drop, a title beyond 50 characters,
+    a time budget that is not a duration or not shorter than a session, an input that the site would drop, a title beyond 50
+    characters,
     or pretrained weights that nothing mounts: without internet the run would end at its start.
     """
     notebook = (root or repository()) / "notebooks" / f"{stage}.ipynb"

@@ -35,7 +35,7 @@ class Submission:
 def submissions(competition: str = COMPETITION) -> Iterator[Submission]:
     """Every submission of the user, newest first, page after page as far as they are asked for.
 
-    The site may serve fewer rows a page than were asked for, and need not say that more follow, so the list ends with
+    The site may serve fewer rows per page than were asked for, and need not say that more follow, so the list ends with
     a page that brings nothing new.
     """
     seen: set[str] = set()

@@ -53,7 +53,7 @@ def information_maximisation(
     augmented as ``views`` says; what its augmentations do to labels is not used.
     """
     if not 0.0 < positive < 1.0:
-        raise InputError(f"positive={positive} is no share", where="Shot", remedy="give 0 < positive < 1")
+        raise InputError(f"positive={positive} is not a share between 0 and 1", where="Shot", remedy="give 0 < positive < 1")
 
     def objective(model: nn.Module, batch: Batch, done: float) -> Tensor:
         image, guess = views.training(batch, done)

@@ -46,7 +46,9 @@ class AUCMargin(nn.Module):
         if on not in ("logit", "score"):
             raise InputError(f"on={on!r}", where="AUCMargin", remedy='write "logit" or "score"')
         if imratio is not None and not 0.0 < imratio < 1.0:
-            raise InputError(f"imratio {imratio} is no share", where="AUCMargin", remedy="give 0 < imratio < 1 or None")
+            raise InputError(
+                f"imratio {imratio} is not a share between 0 and 1", where="AUCMargin", remedy="give 0 < imratio < 1 or None"
+            )
         self.margin, self.imratio, self.on = margin, imratio, on
         self.a, self.b, self.alpha = (nn.Parameter(torch.zeros(())) for _ in range(3))
 

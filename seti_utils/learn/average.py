@@ -88,7 +88,7 @@ class Average(NoAverage):
 
 
 def ema(model: nn.Module, *, decay: float = 0.999, images: Images | None = None) -> Average:
-    """Exponential moving average, one update a step: average += (1 - d) (weights - average).
+    """Exponential moving average, one update per step: average += (1 - d) (weights - average).
 
     d = min(decay, (1 + n) / (10 + n)) after n updates, TensorFlow's and timm's rule, so that a short run is not
     ruled by its first weights. BatchNorm's running statistics are averaged alike, so ``images`` are not needed; integer

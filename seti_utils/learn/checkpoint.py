@@ -164,7 +164,7 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         found = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise InputError(
-            "this is no checkpoint of tensors and plain values, and nothing in it was run",
+            "is not a checkpoint of tensors and plain values; nothing in it was run",
             where=path,
             remedy="delete it unless you know where it comes from",
         ) from error

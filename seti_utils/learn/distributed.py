@@ -47,7 +47,8 @@ class Team:
 
 
 def choose_device(wanted: str) -> torch.device:
-    """The device called ``wanted``; ``"auto"`` is the first GPU where there is one. Raises ``InputError`` for one that is not there."""
+    """The device called ``wanted``; ``"auto"`` is the first GPU where there is one. Raises ``InputError`` for one that is not
+    there."""
     if wanted == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -96,7 +97,7 @@ def join_team(device: str | None = None, *, timeout_s: float = 600.0) -> Iterato
             raise
         raise RankLost(
             f"rank {rank} of {world} lost another rank ({str(error).splitlines()[0][:120]}); see "
-            "that rank's own message; the same command goes on from the last saved state"
+            "that rank's own message; the same command resumes from the last saved state"
         ) from error
     finally:
         dist.destroy_process_group()

@@ -22,7 +22,7 @@ Objective = Callable[[nn.Module, Any, float], torch.Tensor]
 class Position:
     """Where training stands: ``step`` optimisation steps into ``epoch`` of ``phase``, all counted from 0.
 
-    ``history`` has one row an epoch, its loss None if every step was skipped; ``best`` is the best score so far;
+    ``history`` has one row per epoch, its loss None if every step was skipped; ``best`` is the best score so far;
     ``loss_sum`` and ``counted`` are the running mean of the epoch's loss (this rank's part of it).
     """
 

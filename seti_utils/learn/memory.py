@@ -13,7 +13,7 @@ KEPT = 1 << 30
 def keep_memory() -> bool:
     """Make glibc keep freed memory of this process; whether it does so now.
 
-    A training step frees its activations and asks for them again, thousands of pages a step, each of which the kernel
+    A training step frees its activations and asks for them again, thousands of pages per step, each of which the kernel
     has to clear. Kept, they cost nothing: 10 to 20 % of a step of a small network on a CPU (benchmarks/training.py). The
     process then stays as large as it was at its largest. False where there is no ``mallopt`` (macOS, Windows, musl), or
     it refuses.

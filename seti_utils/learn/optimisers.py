@@ -72,9 +72,9 @@ def make_optimiser(
     positive, nothing to train, or a combination that cannot work.
     """
     if name not in OPTIMISERS:
-        raise InputError(f"no optimiser {name!r}", where="make_optimiser", remedy=f"one of {', '.join(OPTIMISERS)}")
+        raise InputError(f"unknown optimiser {name!r}", where="make_optimiser", remedy=f"one of {', '.join(OPTIMISERS)}")
     if not lr > 0:
-        raise InputError(f"learning rate {lr}", where=name, remedy="give a rate above 0")
+        raise InputError(f"the learning rate {lr} is not positive", where=name, remedy="give a rate above 0")
     kind, settings, usual_decay = OPTIMISERS[name]
     weight_decay = usual_decay if weight_decay is None else weight_decay
     groups = _groups(model, lr, weight_decay, layer_decay)
@@ -107,9 +107,11 @@ def _groups(model, lr: float, weight_decay: float, layer_decay: float | None) ->
     if layer_decay is None:
         return _by_decay(model.named_parameters(), weight_decay, spared)
     if not 0.0 < layer_decay <= 1.0:
-        raise InputError(f"layer_decay {layer_decay}", where="make_optimiser", remedy="give 0 < layer_decay <= 1")
+        raise InputError(
+            f"layer_decay {layer_decay} is not above 0 and up to 1", where="make_optimiser", remedy="give 0 < layer_decay <= 1"
+        )
     if not isinstance(body, nn.Module) or not isinstance(model, Headed):
-        raise InputError("layer_decay needs a model of build_model", where="make_optimiser", remedy="leave it None")
+        raise InputError("layer_decay needs a model made by build_model", where="make_optimiser", remedy="leave it None")
     scaled = param_groups_layer_decay(body, weight_decay=weight_decay, no_weight_decay_list=spared, layer_decay=layer_decay)
     # A learned pooling sits inside the body, yet is new: it goes with the head, at the full rate.
     new = {id(parameter) for parameter in model.head_parameters()}

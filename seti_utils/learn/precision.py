@@ -96,7 +96,7 @@ class Precision:
         """Go on in float32; from float32 there is nowhere to fall, so raise ``Diverged``."""
         if self.kind is None:
             raise Diverged(self.in_a_row)
-        news = f"{self.in_a_row} steps in a row were not finite in {self.kind}: going on in float32"
+        news = f"{self.in_a_row} steps in a row were not finite in {self.kind}: continuing in float32"
         warnings.warn(news, stacklevel=2)
         self.in_a_row = 0
         self.use(None)

@@ -26,7 +26,8 @@ def predict(
     """Mean logits over the views of ``tta``, and the rows they belong to, in the order of ``batches``.
 
     ``batches``: those of :func:`seti_utils.data.batches.batches`; the last one may be smaller. ``render(x, panels=)`` makes
-    the image ``(B, C, freq, time)`` of a batch on ``device`` and is called once per batch, whatever the number of views. ``autocast`` is the network's precision, "fp16", "bf16" or None
+    the image ``(B, C, freq, time)`` of a batch on ``device`` and is called once per batch, whatever the number of views.
+    ``autocast`` is the network's precision, "fp16", "bf16" or None
     for float32, as far as the device has it (see ``learn.precision.choose_precision``). ``mosaic`` is the layout's
     number of panel rows (``views.layout.rows_of``), each mirrored in its own place.
     ``finite=False`` returns NaN and infinity instead of refusing them: for whoever judges a run that may be dead.
@@ -87,7 +88,7 @@ def predict_together(
 def check_views(tta: Sequence[str]) -> None:
     """Raise ``InputError`` when ``tta`` is empty or names a view that ``views.rendering.mirror`` does not know."""
     if isinstance(tta, str) or not tta or any(view not in AXES for view in tta):
-        raise InputError(f"tta={tta!r} is no list of views", remedy=f"choose one or more of {', '.join(AXES)}")
+        raise InputError(f"tta={tta!r} is not a list of views", remedy=f"choose one or more of {', '.join(AXES)}")
 
 
 def mean_logit(views: list[Tensor], rows: np.ndarray, finite: bool = True) -> np.ndarray:

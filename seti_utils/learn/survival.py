@@ -49,7 +49,7 @@ class Stopped(Paused):
     def __init__(self, reason: str, position: Place):
         self.reason, self.position = reason, position
         place = f"phase {position.phase + 1}, epoch {position.epoch + 1}, step {position.step}"
-        super().__init__(f"stopped at {place}: {reason}; the state is saved, the same command goes on from there")
+        super().__init__(f"stopped at {place}: {reason}; the state is saved, the same command resumes from there")
 
 
 class Diverged(UserError, RuntimeError):

@@ -108,7 +108,7 @@ class Log:
                 remedy="write one experiment for each, or say because= why they are one idea",
             )
         if parent and not changes:
-            raise InputError(f"changes nothing against {parent}", where=name, remedy="name the knob that it turns")
+            raise InputError(f"changes nothing compared with {parent}", where=name, remedy="name the knob that it turns")
         for knob, source in after.sources().items():
             self.refuse_unless_known(source, f"{name}: {knob} names an unknown experiment")
             self.refuse_other_folds(name, after, source)
@@ -222,7 +222,7 @@ def changed(before: Config, changes: dict[str, object], name: str, must_change: 
         else:
             values[knob] = value
         if must_change and values[knob] == old:
-            raise InputError(f"{knob}={old!r} is what its parent has already", where=name, remedy="leave it out")
+            raise InputError(f"{knob}={old!r} is already what its parent has", where=name, remedy="leave it out")
     try:
         return replace(before, **values)
     except InputError as error:

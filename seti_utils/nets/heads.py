@@ -76,7 +76,7 @@ class ArcHead(TwoClass):
         self.linear = nn.Linear(width, 2, bias=False)
         self.scale = _above_zero(scale, "scale", "ArcHead")
         if not 0.0 <= margin < torch.pi:
-            raise InputError(f"margin {margin} rad", where="ArcHead", remedy="give 0 <= margin < pi")
+            raise InputError(f"a margin of {margin} rad", where="ArcHead", remedy="give 0 <= margin < pi")
         self.margin = margin
 
     def embed(self, features: Tensor) -> Tensor:

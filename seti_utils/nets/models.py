@@ -49,7 +49,7 @@ def build_model(
         raise InputError(problem, where=backbone, remedy="use layout a,b,a,c,a,d or a,b,a,c,a,d,A,B,A,C,A,D")
     for knob, rate in (("drop_rate", drop_rate), ("drop_path_rate", drop_path_rate)):
         if not 0.0 <= rate < 1.0:
-            raise InputError(f"{knob}={rate} is no probability", where=backbone, remedy=f"give 0 <= {knob} < 1")
+            raise InputError(f"{knob}={rate} is not a probability", where=backbone, remedy=f"give 0 <= {knob} < 1")
     body = make_body(
         backbone,
         channels if panels is None else channels // len(ROLES),

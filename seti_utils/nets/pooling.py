@@ -28,7 +28,7 @@ class GeM(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         with torch.autocast(x.device.type, enabled=False):
             x = x.float().clamp(min=1e-6)
-            top = x.amax((2, 3), keepdim=True).detach()  # cancels out, so its own gradient is nought
+            top = x.amax((2, 3), keepdim=True).detach()  # cancels out, so its own gradient is zero
             pooled = top * (x / top).pow(self.p).mean((2, 3), keepdim=True).pow(1.0 / self.p)
         return pooled.flatten(1) if self.flatten else pooled
 

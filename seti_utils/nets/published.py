@@ -109,4 +109,4 @@ def require_folder(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise InputError("this is a file", where=folder, remedy="name a folder")
     if folder.is_dir() and any(folder.iterdir()) and not (folder / CONFIG).is_file():
-        raise InputError("the folder holds other things", where=folder, remedy="name a new one for the published weights")
+        raise InputError("the folder holds other files", where=folder, remedy="name a new one for the published weights")

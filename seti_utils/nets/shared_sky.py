@@ -24,7 +24,8 @@ LEAST_NOISE = 1e-3
 class Residuals(NamedTuple):
     """Panels (B, 6, T, F) in units of their noise, twice less a sky, and ``whole``, as they were.
 
-    ``plain``: less the components of all six panels; what is left of a background is nearly white. ``cross``: less the components of
+    ``plain``: less the components of all six panels; what is left of a background is nearly white. ``cross``: less the
+    components of
     the OFF panels alone: what only ON panels have stays whole, however bright it is, and even where it stands still, and so does
     an echo of it in OFF panels that is too faint to be a component there.
     """
@@ -48,7 +49,8 @@ def residuals(x_BPTF: Tensor, per_column: bool = False) -> Residuals:
 
 
 def without_components(x_BPTF: Tensor, sample: Tensor) -> Tensor:
-    """``x_BPTF`` less its part in the strongest spectra of ``sample``, panels of the same cadences, each in units of the noise."""
+    """``x_BPTF`` less its part in the strongest spectra of ``sample``, panels of the same cadences, each in units of the
+    noise."""
     matrix, values = sample.flatten(1, 2), x_BPTF.flatten(1, 2)
     spectra, strength = strongest(matrix)
     floor = (MARGIN * (math.sqrt(matrix.shape[1]) + math.sqrt(matrix.shape[2]))) ** 2

@@ -42,7 +42,7 @@ class Scores(NamedTuple):
 
     ``logit`` (B,): of a needle that only ON panels show. ``panel`` (B, 6): of that needle in each ON panel, and of any needle
     on its track in each OFF panel. ``freq`` (B,): where a straight line along the best track passes at the cadence's
-    start, in channels; it may lie outside the window. ``drift`` (B,): that line's slope in channels a panel. ``channel``
+    start, in channels; it may lie outside the window. ``drift`` (B,): that line's slope in channels per panel. ``channel``
     (B, 6, time): the track itself, bent as it may be, in ``time`` bins a panel. All float32.
     """
 
@@ -54,7 +54,8 @@ class Scores(NamedTuple):
 
 
 class ShippedDetector:
-    """A trained :class:`seti_utils.nets.detector.Detector` with its card: what it was taught on, and what it can and cannot do."""
+    """A trained :class:`seti_utils.nets.detector.Detector` with its card: what it was taught on, and what it can and cannot
+    do."""
 
     def __init__(self, network: Detector, card: dict[str, Any], name: str, mark: str):
         """``mark``: sixteen hexadecimal digits of the weights."""
@@ -62,7 +63,8 @@ class ShippedDetector:
 
     @torch.inference_mode()
     def score(self, x_BPTF: Tensor) -> Scores:
-        """Score cadences (B, 6, time, freq) of float16 or float32, each panel at mean 0, std 1 (or cleaned, in sigma: see the card).
+        """Score cadences (B, 6, time, freq) of float16 or float32, each panel at mean 0, std 1 (or cleaned, in sigma: see the
+        card).
 
         The scale of a panel does not matter, its shape does: raises ``InputError`` for another than the card's. A cadence's
         scores do not depend on what else is in the batch, and are equal bit for bit in every call on one machine.
@@ -79,7 +81,7 @@ class ShippedDetector:
 
     def refuse_other(self, df_hz: float, dt_s: float, where: object) -> None:
         """Raise ``InputError`` naming what differs when data have another resolution than the detector was taught on."""
-        for name, given, unit in (("df_hz", abs(df_hz), "Hz a channel"), ("dt_s", dt_s, "s a row")):
+        for name, given, unit in (("df_hz", abs(df_hz), "Hz per channel"), ("dt_s", dt_s, "s per row")):
             if abs(given - self.card[name]) > SAME * self.card[name]:
                 raise InputError(
                     f"{given:g} {unit}, but the detector {self.name} was taught on {self.card[name]:g}",
@@ -118,7 +120,7 @@ SAME = 1e-3
 
 
 def straight_line(channel: Tensor, panel: Tensor) -> tuple[Tensor, Tensor]:
-    """Channel at the cadence's start and slope in channels a panel, (B,) each, of tracks (B, 6, time).
+    """Channel at the cadence's start and slope in channels per panel, (B,) each, of tracks (B, 6, time).
 
     A least-squares line through the ON panels that have the needle by their logit (B, 6), at least the one that has it most.
     """

@@ -21,7 +21,7 @@ SEGMENTS = 4
 """Spans of a panel: 73 s each, in which a typical S-shape bends by half a channel."""
 
 STEEPEST = 18 / 256
-"""Steepest drift within a span, in bandwidths: 72 channels a panel."""
+"""Steepest drift within a span, in bandwidths: 72 channels per panel."""
 
 MARGIN = 1 / 16
 """How far beyond either edge of the window tracks are followed, in bandwidths."""
@@ -80,7 +80,7 @@ def find_tracks(x_BPTF: Tensor, still: Tensor | None = None, each: int = EACH) -
     """
     batch, panels, time, freq = x_BPTF.shape
     if panels != PANELS or time % SEGMENTS:
-        raise InputError(f"{panels} panels of {time} time bins", remedy=f"give {PANELS} and a multiple of {SEGMENTS}, as 48")
+        raise InputError(f"{panels} panels of {time} time bins", remedy=f"give {PANELS} and a multiple of {SEGMENTS}, such as 48")
     grid = grid_of(freq)
     with torch.no_grad():
         sums = track_sums(x_BPTF, grid)
@@ -230,7 +230,8 @@ def highest_nearby(height: Tensor, start: Tensor) -> Tensor:
 
 
 def as_high(height: Tensor, start: Tensor, mine: Tensor) -> Tensor:
-    """Share of the channels more than ``ASIDE`` from ``start`` (B, K, 6) where ``height`` (B, 6, size) is at least half of ``mine``."""
+    """Share of the channels more than ``ASIDE`` from ``start`` (B, K, 6) where ``height`` (B, 6, size) is at least half of
+    ``mine``."""
     at = torch.arange(height.shape[2], device=height.device)
     aside = (at - start[..., None]).abs() > ASIDE
     high = height[:, None] >= (mine / 2).clamp(min=LOWEST)[..., None]

@@ -41,7 +41,8 @@ NUMBERS = 38
 class TrackViews(NamedTuple):
     """What is shown of K tracks of B cadences.
 
-    ``strips`` (B, K, 6, ``STRIPS``, time / ``BINS``, 2 ``REACH`` + 1): both residuals along the track, in sigma, dimmed to ``FULL`` and
+    ``strips`` (B, K, 6, ``STRIPS``, time / ``BINS``, 2 ``REACH`` + 1): both residuals along the track, in sigma, dimmed to
+    ``FULL`` and
     compressed. ``numbers`` (B, K, 6, ``NUMBERS``): see :func:`numbers_of`. ``channel`` (B, K, 6, time): where the track is.
     """
 
@@ -67,9 +68,11 @@ def views_of(x_BPTF: Tensor, per_column: bool = False) -> TrackViews:
 def numbers_of(strips: Tensor, light: Tensor, dim: Tensor, found: Found, power: Tensor) -> Tensor:
     """(B, K, 6, ``NUMBERS``) of ``strips`` (B, K, 6, 3, T, width) in sigma: residuals, and the panels as they were.
 
-    The light of both residuals in three widths as it is and dimmed; in quarters of the panel; the light of the panel as it was above what
+    The light of both residuals in three widths as it is and dimmed; in quarters of the panel; the light of the panel as it was
+    above what
     is smooth around the track: an echo that stands still below a blinding line is lost in either residual; what was taken off
-    the track more than beside it; the noise beside it; how alike its course in time is to the panel's ``power`` (B, 6, T): what flickers with the sky is sky;
+    the track more than beside it; the noise beside it; how alike its course in time is to the panel's ``power`` (B, 6, T): what
+    flickers with the sky is sky;
     evidence nearby, and how many other tracks have half as much; slope, bend and span in channels; and how much of
     it is inside the window.
     """

@@ -77,13 +77,13 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
         ) from error
     if not state or not all(isinstance(value, Tensor) for value in state.values()):
         raise InputError(
-            "holds no tensors by name", where=path, remedy="save the state dict alone: torch.save(model.state_dict(), path)"
+            "holds no named tensors", where=path, remedy="save the state dict alone: torch.save(model.state_dict(), path)"
         )
     if bad := [name for name, value in state.items() if value.is_floating_point() and not value.isfinite().all()]:
         raise InputError(
-            f"{len(bad)} of {len(state)} tensors hold NaN or infinity, {bad[0]} for one",
+            f"{len(bad)} of {len(state)} tensors hold NaN or infinity, for example {bad[0]}",
             where=path,
-            remedy="download the file again, or take that of a run which did not diverge",
+            remedy="download the file again, or take the weights of a run that did not diverge",
         )
     return state
 

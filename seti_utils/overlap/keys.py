@@ -45,7 +45,7 @@ def column_keys(x_BPTF: Tensor) -> Tensor:
 
 
 def whitened_columns(x_BPTF: Tensor, steps: bool = False) -> Tensor:
-    """Every column less the mean of its two neighbours, float32 of the same shape; the window's edge columns are 0.
+    """Every column minus the mean of its two neighbours, float32 of the same shape; the window's edge columns are 0.
 
     What is smooth along frequency (slopes, ripples, bursts) goes and the noise stays, and no value depends on where
     the window ends. With ``steps`` differences from row to row follow (T - 1 rows), which takes emitters that switch

@@ -15,7 +15,7 @@ from seti_utils.pictures.waterfall import draw_stack
 PANELS_SHOWN = {
     "cleaned": "panels A B A C A D, whitened (background flattened) and averaged along the brightest track",
     "raw": "panels A B A C A D as the arrays are",
-    "less sky": "panels A B A C A D, less what neighbours show of the same sky",
+    "less sky": "panels A B A C A D, minus what neighbours show of the same sky",
 }
 """What was done to the panels before they were drawn; it is written below them."""
 WORDS = {1.0: ("positive", POSITIVE), 0.0: ("negative", NEGATIVE)}
@@ -38,7 +38,7 @@ def draw_gallery(
     ``source`` has ``ids``, ``panels`` (all six) and ``read_into(rows, out)``. Each cadence is drawn as its panels below
     each other, seven rows averaged into one, with an orange bar at ON and a grey one at OFF panels. ``view`` is
     "cleaned" or "raw" (see ``waterfall.draw_cadence``); ``label`` is what the column score is. ``less_sky``, a source
-    like ``source`` of panels less what neighbours show of the same sky, is drawn instead where it is given. Equal scores keep
+    like ``source`` of panels minus what neighbours show of the same sky, is drawn instead where it is given. Equal scores keep
     the order of the table.
     Raises ``InputError`` when an id is not in the source, or the source lacks panels.
     """

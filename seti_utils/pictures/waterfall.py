@@ -40,7 +40,7 @@ def draw_cadence(
     "raw": the values as they are, the contrast of each panel from its own quantiles. "cleaned": each panel flattened
     and averaged along its brightest straight track (``emphasis.emphasise``), all in one scale. Frequency in channels
     below and in MHz from the window's centre above, time in seconds of observation (the telescope's slews left out).
-    "less sky": ``less_sky`` (6, 273, 256), the panels less what neighbours show of the same sky, in sigma of the raw noise.
+    "less sky": ``less_sky`` (6, 273, 256), the panels minus what neighbours show of the same sky, in sigma of the raw noise.
     "heat": the raw panels in grey under ``heat`` (6, time, freq) in [0, 1], where a network looks.
     ``mark`` puts arrows where that track enters and leaves, if it is beyond doubt (``Emphasised.sure``).
     """
@@ -161,7 +161,7 @@ def finish_column(axes: Sequence[Axes], view: str, emphasised: Emphasised | None
         "raw": "raw · contrast per panel",
         "cleaned": "cleaned",
         "heat": "where the network looks",
-        "less sky": "less its neighbours' sky",
+        "less sky": "minus its neighbours' sky",
     }[view]
     if view == "cleaned" and emphasised is not None and not emphasised.sure:
         words += " · no track stands out"

@@ -88,7 +88,8 @@ def anomaly_scores(
 
 
 def outliers_of(ids: np.ndarray, judged: Sequence[tuple[np.ndarray, np.ndarray]]) -> pd.DataFrame:
-    """The rows ``ids`` with how strange they are in the mean over the networks, the strangest first, and whether most reject them."""
+    """The rows ``ids`` with how strange they are in the mean over the networks, the strangest first, and whether most reject
+    them."""
     table = {
         "id": ids,
         "strangeness": np.mean([score for score, _ in judged], axis=0),

@@ -1,8 +1,8 @@
 """The folder of one run: what lies in it, and the weights read from it.
 
 ``best.safetensors``, ``last.safetensors`` and ``adapted.safetensors`` (weights with their provenance; earlier versions wrote
-``.pt``), ``history.csv`` (one row per epoch), ``oof.csv`` (the validation rows' scores), ``test.csv`` (the test's, once asked for)
-and, written last, ``meta.json``; while it is unfinished, ``resume.pt``; where an attempt died, ``dead.json``.
+``.pt``), ``history.csv`` (one row per epoch), ``oof.csv`` (the validation rows' scores), ``test.csv`` (the test's, once they
+were asked for) and, written last, ``meta.json``; while it is unfinished, ``resume.pt``; where an attempt died, ``dead.json``.
 """
 
 import itertools
@@ -28,7 +28,7 @@ def read_meta(folder: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except ValueError:
-        raise InputError("this is no JSON", where=folder / META, remedy="delete the folder to train again") from None
+        raise InputError("is not valid JSON", where=folder / META, remedy="delete the folder to train again") from None
 
 
 def dead_attempts(folder: Path) -> list[dict[str, Any]]:

@@ -30,7 +30,7 @@ def run_chain(
 ) -> Path:
     """Train, fold to fold, everything that ``name`` needs and ``name`` itself, and write its submission.
 
-    Finished runs are left as they are, so the same command goes on after an interruption. Errors as in ``train``.
+    Finished runs are left as they are, so the same command resumes after an interruption. Errors as in ``train``.
     """
     steps = steps_of(name)
     for number, step in enumerate(steps, 1):

@@ -22,7 +22,7 @@ from seti_utils.stats.seeds import seed_of
 
 @dataclass(frozen=True)
 class FoldData:
-    """The cadences of one fold: a source, a target per row of it, who trains and who judges.
+    """The cadences of one fold: a source, a target per row of it, which rows are for training and which for validation.
 
     ``weights``, where there are any: how often each of ``train`` comes, 1 in the mean.
     """

@@ -213,7 +213,8 @@ class Run:
     def found(self, data: bool = True) -> "Run":
         """This run where it lies: below ``out`` or one of ``runs``, with the remedies that it took.
 
-        Without ``data`` nobody asks which data it was made from: for whoever uses none. A finished one comes first. Raises ``InputError`` where there is none, where only one lies that is not finished (unless
+        Without ``data`` nobody asks which data it was made from: for whoever uses none. A finished one comes first. Raises
+        ``InputError`` where there is none, where only one lies that is not finished (unless
         the runtime takes ``partial`` ones), and where it was made from another recipe or other data.
         """
         places = self.places()
@@ -260,7 +261,7 @@ class Run:
         return (said.get(path.name) or mark_of_weights(load(path)[0])) + (PARTIAL if self.paused else "")
 
     def history(self) -> pd.DataFrame:
-        """``history.csv``: a row an epoch, with fold and seed."""
+        """``history.csv``: one row per epoch, with fold and seed."""
         files = [place / HISTORY for place in ([self.home] if self.home else self.places())]
         path = next((path for path in files if path.exists()), files[0])
         return pd.read_csv(path).assign(fold=self.fold, seed=self.seed)

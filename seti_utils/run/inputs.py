@@ -109,5 +109,5 @@ def refuse_other_inputs(there: Mapping[str, str], here: Mapping[str, str], where
             raise InputError(
                 f"was made with {what}: {there[name]} there, {mark} here",
                 where=where,
-                remedy=f"give what it was made with ({option}), or another --out; or delete it to train anew",
+                remedy=f"give what it was made with ({option}), or another --out; or delete it to train again",
             )

@@ -15,7 +15,7 @@ from seti_utils.run.phases import Phase
 from seti_utils.views.layout import rows_of
 
 ENOUGH = 20
-"""Validation rows of each class below which nobody can tell a dead run from bad luck."""
+"""Validation rows of each class below which a dead run cannot be told from bad luck."""
 
 AFTER = 0.4
 """Share of the training before which a network from random weights may still look dead."""

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -89,11 +90,12 @@ def follow(jobs: dict[str, tuple[list[str], dict[str, str]]], say: Callable[[str
     running, last, paused = {}, {}, {}
 
     def stream(label: str, process: subprocess.Popen) -> None:
-        for line in process.stdout or ():
-            last[label] = line.rstrip()
-            if last[label].startswith("stopped"):  # torchrun hides its ranks' exit codes
-                paused[label] = last[label].removeprefix("stopped: ")
-            say(f"[{label}] {last[label]}")
+        with process.stdout or nullcontext(()) as lines:
+            for line in lines:
+                last[label] = line.rstrip()
+                if last[label].startswith("stopped"):  # torchrun hides its ranks' exit codes
+                    paused[label] = last[label].removeprefix("stopped: ")
+                say(f"[{label}] {last[label]}")
 
     readers = {}
     try:
@@ -114,7 +116,7 @@ def follow(jobs: dict[str, tuple[list[str], dict[str, str]]], say: Callable[[str
                     raise InputError(
                         f"ended with exit code {code}: {last.get(label, 'no output')}",
                         where=label,
-                        remedy="see its lines above; the same command goes on from the last saved step",
+                        remedy="see its lines above; the same command resumes from the last saved step",
                     )
     finally:
         for process in running.values():

@@ -22,7 +22,7 @@ def publish(name: str, fold: int, seed: int, runtime: Runtime, folder: Path) -> 
     """Write the best weights of a run into ``folder``; see :mod:`seti_utils.nets.published` for what goes there.
 
     Returns whether timm alone can make the whole network. Raises ``InputError`` where the run is not there, is not finished
-    (unless the runtime takes ``partial`` ones; the card says so), is another recipe's, or the folder holds other things.
+    (unless the runtime takes ``partial`` ones; the card says so), is another recipe's, or the folder holds other files.
     """
     require_folder(folder)
     run = Run(name, fold, seed, runtime).found(data=False)

@@ -64,8 +64,10 @@ class Runtime:
 
     ``out`` is written to; ``runs`` are further folders in which trained weights are looked for. ``overrides`` replaces
     knobs of the experiment; they enter the fingerprint, so what was trained under them is never mistaken for the experiment
-    itself. ``incomplete`` leaves out cadences whose file is not there. ``stop_after`` is in seconds of wall-clock time. ``partial`` takes
-    weights whose training is not finished, and whatever is made with them says so. Folders may be given as text. Raises ``InputError`` for a device that there cannot be and numbers out of range.
+    itself. ``incomplete`` leaves out cadences whose file is not there. ``stop_after`` is in seconds of wall-clock time.
+    ``partial`` takes
+    weights whose training is not finished, and whatever is made with them says so. Folders may be given as text. Raises
+    ``InputError`` for a device that there cannot be and numbers out of range.
     """
 
     data: Path | None = option(None, "the competition folder (default: $SETI_DATA, Kaggle's mounts, or ./data)")
@@ -118,13 +120,15 @@ class Runtime:
         if not DEVICES.fullmatch(self.device):
             raise InputError(f"{self.device!r} is not a device", where="device", remedy="write auto, cpu, cuda or cuda:1")
         if self.workers is not None and self.workers < 1:
-            raise InputError(f"{self.workers} reading threads", where="workers", remedy="give 1 or more, or leave it out")
+            raise InputError(
+                f"{self.workers} reading threads are too few", where="workers", remedy="give 1 or more, or leave it out"
+            )
         if self.stop_after is not None and self.stop_after <= 0:
-            raise InputError("a time budget of nothing", where="stop_after", remedy="write it as 11h30m, 45m or 90s")
+            raise InputError("the time budget is not above zero", where="stop_after", remedy="write it as 11h30m, 45m or 90s")
 
     @classmethod
     def parsed(cls, **texts: str) -> "Runtime":
-        """The ``Runtime`` of a notebook's parameters, one word of text a field; an empty one leaves the default."""
+        """The ``Runtime`` of a notebook's parameters, one word of text per field; an empty one leaves the default."""
         pairs = split_overrides(texts.pop("overrides", ""))
         if texts.get("weights") == NO_WEIGHTS:
             pairs, texts = [*pairs, *RANDOM_START], texts | {"weights": ""}

@@ -73,7 +73,8 @@ def open_split(folder: Path, split: str, overlap: Path | None, era: str = "curre
 def score_source(
     source: Source, detector: ShippedDetector, workers: int | None = None, rows: Sequence[int] | None = None
 ) -> Scores:
-    """The scores of every cadence of ``source``, or of ``rows``, in that order; ``workers`` threads read and look, one a core."""
+    """The scores of every cadence of ``source``, or of ``rows``, in that order; ``workers`` threads read and look, one per
+    core."""
     rows = range(len(source)) if rows is None else rows
     jobs = [rows[at : at + TOGETHER] for at in range(0, len(rows), TOGETHER)]
 
@@ -100,7 +101,8 @@ def in_order(function, jobs: Sequence, workers: int) -> Iterator:
 
 def score_table(ids: Collection[str], scores: Scores, detector: ShippedDetector, data: str = "") -> pd.DataFrame:
     """One row per cadence: ``id``, ``score`` in [0, 1], ``logit``, the panels' scores, ``channel`` at the cadence's start and
-    ``drift`` (channels a panel) and ``drift_hz_s`` of the best track, and the columns by which the command blend knows where a score comes from."""
+    ``drift`` (channels per panel) and ``drift_hz_s`` of the best track, and the columns by which the command blend knows where a
+    score comes from."""
     numbers = {
         "score": sigmoid(scores.logit.double().numpy()),
         "logit": scores.logit.double().numpy().round(5),
@@ -123,7 +125,7 @@ def score_table(ids: Collection[str], scores: Scores, detector: ShippedDetector,
 def assumed(detector: ShippedDetector) -> str:
     """What nobody can tell from a ``.npy`` file, and is taken for granted."""
     detector.refuse_other(DF_HZ, DT_S, "cadences of the competition")
-    return f"assumed: {DF_HZ / 1e3:.3f} kHz a channel and {DT_S:.3f} s a row, as the competition's; a .npy file does not say"
+    return f"assumed: {DF_HZ / 1e3:.3f} kHz per channel and {DT_S:.3f} s per row, as the competition's; a .npy file does not say"
 
 
 def draw_best(
@@ -141,8 +143,8 @@ def draw_best(
         shown.read_into([row], x_BPTF)
         heat = detector.heat(Scores(*(value[row : row + 1] for value in scores)))[0].numpy()
         title = (
-            f"{rank}. {source.ids[row]} · score {float(scores.logit[row].sigmoid()):.3f} · channel {float(scores.freq[row]):.0f}, "
-            f"{float(scores.drift[row]):+.1f} channels a panel"
+            f"{rank}. {source.ids[row]} · score {float(scores.logit[row].sigmoid()):.3f} · "
+            f"channel {float(scores.freq[row]):.0f}, {float(scores.drift[row]):+.1f} channels per panel"
         )
         figure = draw_cadence(x_BPTF[0].numpy(), title=title, views=("raw", "heat"), mark=False, heat=heat)
         paths.append(save_picture(figure, folder / f"{rank:03d}_{source.ids[row]}.png"))

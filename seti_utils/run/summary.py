@@ -29,7 +29,7 @@ def worded(target: ArrayLike, score: ArrayLike) -> str:
 
 
 def gap(first: tuple[ArrayLike, ArrayLike], second: tuple[ArrayLike, ArrayLike]) -> tuple[float, float, float]:
-    """(difference, low, high): the AUC of the first (targets, scores) less that of the second, and a 95 % interval.
+    """(difference, low, high): the AUC of the first (targets, scores) minus that of the second, and a 95 % interval.
 
     The interval joins the two AUCs' own bootstrap intervals as for independent rows (Zou & Donner 2008).
     """
@@ -86,7 +86,7 @@ def summary(name: str, folds: Sequence[int], seeds: Sequence[int], runtime: Runt
         untrained = worded(targets_for(pd.DataFrame({"id": ids}), labels), logit)
         lines.append(f"  hidden test AUC   {worded(target, test['score'])}   {len(test)} cadences of the sky's test")
         between = gap((oof["target"], oof["score"]), (target, test["score"]))
-        lines.append("  CV less test     {:+.4f} [{:+.4f}, {:+.4f}]   ".format(*between) + shift_of(competition.root))
+        lines.append("  CV minus test    {:+.4f} [{:+.4f}, {:+.4f}]   ".format(*between) + shift_of(competition.root))
         lines.append(f"  same net, untrained {untrained}")
     lines += ["", f"  submission   {path}"]
     lines += [

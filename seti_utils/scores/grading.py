@@ -38,8 +38,8 @@ class Grade:
         known = ", ".join(f"{medal} {line}" for medal, line in MEDALS.items())
         lines.append(f"MLE-bench: {above} ({known}; median {MEDIAN})")
         lines.append(
-            "The lines are those of the competition's board, whose test is shifted; MLE-bench's is not. Gold there needs less than on "
-            "the board: plain recipes validate near 0.90."
+            "The lines are those of the competition's board, whose test is shifted; MLE-bench's is not. Gold there needs less "
+            "than on the board: plain recipes validate near 0.90."
         )
         if not self.published:
             lines.append("These are not MLE-bench's answers, so its lines say nothing about this score.")

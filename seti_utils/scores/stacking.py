@@ -39,7 +39,7 @@ def stack(
     """
     if len(oofs) != len(tests):
         raise InputError(
-            f"{len(oofs)} out-of-fold tables, {len(tests)} test tables", where=name, remedy="give one of each a member"
+            f"{len(oofs)} out-of-fold tables, {len(tests)} test tables", where=name, remedy="give one of each per member"
         )
     oofs, tests = check_comparable(oofs, oof=True), check_comparable(tests)
     target = oofs[0]["target"].to_numpy() > 0.5

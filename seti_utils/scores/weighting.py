@@ -100,7 +100,7 @@ def find_weights(
 def held_out_gain(
     values: np.ndarray, target: np.ndarray, fold: np.ndarray, weights: Mapping[int, np.ndarray], rows: np.ndarray
 ) -> float:
-    """The AUC of ``rows`` less that of equal weights, where each fold has the ``weights`` that were found without it.
+    """The AUC of ``rows`` minus that of equal weights, where each fold has the ``weights`` that were found without it.
 
     ``values`` (M, N) of the members; the mean over the folds by their number of rows.
     """

@@ -13,7 +13,7 @@ def require_devices(shape: str) -> str:
     on four slow cores until its twelve hours are over. Another usable GPU than was asked for is told and taken.
     """
     if not shape.startswith("Nvidia"):
-        return "no GPU asked for"
+        return "no GPU was asked for"
     import torch
 
     found = [
@@ -22,7 +22,7 @@ def require_devices(shape: str) -> str:
     ]
     if not found:
         raise RuntimeError(
-            f"No CUDA GPUs are available, but the kernel asks for {shape}: set the accelerator, or look at the quota"
+            f"No CUDA GPUs are available, but the kernel asks for {shape}: set the accelerator, or check the quota"
         )
     old = [name for name, capability in found if capability < OLDEST]
     if old:

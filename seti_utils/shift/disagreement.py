@@ -38,7 +38,7 @@ def disagreement(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
 def compare_models(oofs: Sequence[pd.DataFrame], *, draws: int = 300, seed: int = 0) -> pd.DataFrame:
     """Each model's out-of-fold AUC, and whether it equals the best one's within the noise of the rows.
 
-    Columns: model, auc, low, high (95 %), behind (AUC of the best less its own), behind_low, behind_high (95 %,
+    Columns: model, auc, low, high (95 %), behind (AUC of the best minus its own), behind_low, behind_high (95 %,
     bootstrap of the same rows for both), equal (that interval holds 0). Raises ``InputError`` as ``check_comparable``.
     """
     tables = check_comparable(oofs, oof=True)

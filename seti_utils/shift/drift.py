@@ -128,7 +128,11 @@ def models_section(
     section.pictures.append(
         (
             "Spread: standard deviation of a row's place in the ranking over the networks."
-            + ("" if less_sky is None else " Drawn less the sky that neighbours show too; noise is where there is no neighbour."),
+            + (
+                ""
+                if less_sky is None
+                else " Drawn without the sky that neighbours show too; noise is where there is no neighbour."
+            ),
             draw_gallery(
                 source,
                 ranked.assign(score=ranked["spread"]),

@@ -12,7 +12,7 @@ from seti_utils.stats.intervals import auc_error
 def effect_sizes(features: pd.DataFrame, target: ArrayLike, groups: ArrayLike | None = None) -> pd.DataFrame:
     """Cliff's delta of every column between rows with ``target`` 1 and 0, the largest in size first.
 
-    Delta is 2 AUC - 1: the probability that a row of group 1 has the higher value less that of the lower one; 0 is
+    Delta is 2 AUC - 1: the probability that a row of group 1 has the higher value minus that of the lower one; 0 is
     no difference, ±1 no overlap. Columns: feature, delta, low, high (95 %, see ``auc_error``), median_0, median_1,
     sure (the interval without 0 at 95 % over *all* columns, Bonferroni). Constant columns have delta 0.
     """

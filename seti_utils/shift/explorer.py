@@ -85,7 +85,7 @@ class Explorer:
         return " · ".join(parts + [f"{name} {row[column]:.3f}" for column, name in names.items() if pd.notna(row.get(column))])
 
     def picture(self, one: str, heat: bool = False) -> Figure:
-        """The row as six panels in their order, raw and cleaned, and less its neighbours' sky where that is known.
+        """The row as six panels in their order, raw and cleaned, and minus its neighbours' sky where that is known.
 
         With ``heat`` also where the network looks.
         """

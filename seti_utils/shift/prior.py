@@ -65,7 +65,7 @@ def estimate_priors(target: ArrayLike, score: ArrayLike, test: ArrayLike, *, dra
     """Both estimates with intervals, from out-of-fold ``target`` (0 or 1) and ``score``, and ``test`` scores.
 
     The bootstrap draws positives, negatives and test rows apart; scores are calibrated anew in every draw. The
-    threshold of the black-box estimate is the one with the greatest true- less false-positive rate. Raises
+    threshold of the black-box estimate is the one with the greatest true- minus false-positive rate. Raises
     ``InputError`` for fewer than ``FEWEST`` rows of a kind.
     """
     target, score, test = (np.asarray(values, np.float64) for values in (target, score, test))
@@ -95,7 +95,7 @@ def estimate_priors(target: ArrayLike, score: ArrayLike, test: ArrayLike, *, dra
 
 
 def best_threshold(target: np.ndarray, score: np.ndarray) -> float:
-    """The score above which true- less false-positive rate is greatest."""
+    """The score above which true- minus false-positive rate is greatest."""
     order = np.argsort(-score, kind="stable")
     high = target[order] == 1
     gap = np.cumsum(high) / max(high.sum(), 1) - np.cumsum(~high) / max((~high).sum(), 1)

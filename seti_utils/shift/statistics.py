@@ -18,7 +18,7 @@ NARROW = 13
 """A spike is narrower than half of this many channels."""
 
 PARTS = ("", ", ON − OFF", ", spread")
-"""What is kept of the six panels of a cadence: their mean, ON less OFF, and their standard deviation."""
+"""What is kept of the six panels of a cadence: their mean, ON minus OFF, and their standard deviation."""
 
 
 def panel_statistics(x_BPTF: Tensor) -> dict[str, Tensor]:
@@ -88,7 +88,7 @@ MEANINGS = {
 
 PART_MEANINGS = {
     "": "the mean of the six panels",
-    ", ON − OFF": "ON panels less OFF panels",
+    ", ON − OFF": "ON panels minus OFF panels",
     ", spread": "scatter over the six panels",
 }
 
@@ -136,7 +136,7 @@ def row_statistics(row: Tensor) -> dict[str, Tensor]:
 def cadence_features(x_BPTF: Tensor) -> dict[str, Tensor]:
     """Statistics of whole cadences, each float32 (B,), of six panels (B, 6, T, F): three of every panel statistic.
 
-    The mean over the panels, the mean over ON less that over OFF, and the standard deviation over the panels
+    The mean over the panels, the mean over ON minus that over OFF, and the standard deviation over the panels
     (:data:`PARTS`). Neither changes when panels of one kind change places.
     """
     features = {}

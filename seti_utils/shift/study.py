@@ -53,9 +53,9 @@ def statistics_section(sample: Sample, groups: np.ndarray | None) -> tuple[Secti
             "(Cliff's delta)."
         )
     section.sentences.append(
-        "Every statistic is that of a panel, in units of its local noise; of the six panels the mean, ON less OFF and the "
+        "Every statistic is that of a panel, in units of its local noise; of the six panels the mean, ON minus OFF and the "
         "spread are "
-        "kept. Delta is the chance that a test row has the higher value less the chance that a training row has; 0 is no "
+        "kept. Delta is the chance that a test row has the higher value minus the chance that a training row has; 0 is no "
         "difference, "
         "±1 no overlap. Bars are 95 % intervals; coloured ones exclude 0 even over all statistics together (Bonferroni)."
     )
@@ -218,8 +218,8 @@ def adversarial_sentence(found: Sequence[Adversary], best: Adversary) -> str:
     figures = ", ".join(f"{one.name} {one.auc:.3f} [{one.low:.3f}, {one.high:.3f}]" for one in found)
     if not best.tells:
         return f"Adversarial validation: no model tells train from test (AUC with 95 % interval: {figures})."
-    strength = "at sight" if best.auc >= 0.95 else "well" if best.auc >= 0.8 else "a little better than chance"
-    return f"Adversarial validation: test rows are told from training rows {strength} (AUC with 95 % interval: {figures})."
+    strength = "easily" if best.auc >= 0.95 else "well" if best.auc >= 0.8 else "a little better than chance"
+    return f"Adversarial validation: test rows can be told from training rows {strength} (AUC with 95 % interval: {figures})."
 
 
 def weights_sentence(table: pd.DataFrame, best: Adversary) -> str:

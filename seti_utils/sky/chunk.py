@@ -46,7 +46,8 @@ class Task:
 
 
 def split_needles(split: str, shift: bool) -> dict[str, tuple]:
-    """``families`` and ``snr`` of a split's needles: with ``shift`` the test has S-shapes and fainter ones, else both are alike."""
+    """``families`` and ``snr`` of a split's needles: with ``shift`` the test has S-shapes and fainter ones, else both are
+    alike."""
     shifted = shift and split == "test"
     return {"families": SHIFTED_FAMILIES if shifted else TRAIN_FAMILIES, "snr": SHIFTED_SNR if shifted else SNR}
 

@@ -116,7 +116,9 @@ def draw_folder(out: Path, wanted: dict, workers: int | None) -> None:
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
-        raise InputError("the disk is full", where=out, remedy="make room and repeat: what is done is kept") from error
+        raise InputError(
+            "the disk is full", where=out, remedy="free some space and run it again: what is done is kept"
+        ) from error
     if done != count:
         raise RuntimeError(f"{out}: {done} of {count} cadences were written")
     finish_folder(out, wanted, len(tasks))
@@ -128,7 +130,7 @@ def checked_parameters(train: int, test: int, seed: int, shift: bool, overlap: f
         if value < 1:
             raise InputError(f"a sky needs at least one {name} cadence, not {value}", where=name)
     if not 0 <= overlap <= 1:
-        raise InputError(f"overlap {overlap} is no share", where="overlap", remedy="give a number from 0 to 1")
+        raise InputError(f"overlap {overlap} is not a share between 0 and 1", where="overlap", remedy="give a number from 0 to 1")
     if era not in ERAS:
         raise InputError(f"unknown era {era!r}", where="era", remedy=f"choose from {', '.join(ERAS)}")
     names = ("version", "train", "test", "seed", "shift", "overlap", "era")
@@ -143,7 +145,7 @@ def need_disk(out: Path, rows: int) -> None:
         raise InputError(
             f"{rows} cadences need {need / 1e9:.1f} GB, the disk has {free / 1e9:.1f} GB left",
             where=out,
-            remedy="ask for fewer cadences or another disk",
+            remedy="ask for fewer cadences, or use another disk",
         )
 
 

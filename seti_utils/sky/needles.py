@@ -34,7 +34,7 @@ CURVE = (0.5, 5.0)
 SINE_AMPLITUDE = (8.0, 45.0)
 """Amplitude of the S-shape in channels."""
 SINE_PERIOD = (1.5, 6.0)
-"""Period of the S-shape in panels: at its steepest 0.7 channels a row, so smearing within a row may be left out."""
+"""Period of the S-shape in panels: at its steepest 0.7 channels per row, so smearing within a row may be left out."""
 WALK_STEP = (0.05, 0.35)
 """Standard deviation of one step of the random walk, channels per row."""
 BURST_ROWS = (80.0, 180.0)
@@ -175,7 +175,8 @@ def random_paths(lot: Lot, anchors: torch.Tensor, freq: int, time: int) -> tuple
 
 
 def random_gates(lot: Lot, carriers: torch.Tensor, anchored: torch.Tensor, time: int) -> torch.Tensor:
-    """Bool (B, 6 T): the rows of the panels ``carriers`` (B, 6) in which every needle is on; ``anchored`` (B,): the only panel of some."""
+    """Bool (B, 6 T): the rows of the panels ``carriers`` (B, 6) in which every needle is on; ``anchored`` (B,): the only panel
+    of some."""
     row = torch.arange(PANELS * time, device=carriers.device)[None]
     only = torch.zeros_like(carriers).scatter(1, anchored[:, None], True)
     carriers = torch.where(lot.among("one_panel"), carriers & only, carriers)

@@ -1,6 +1,6 @@
 """What a needle looks like across frequency: its profile, and the pixels that a track with a profile lights.
 
-The one real needle that could be measured (``0028a35de92941d``, along 7.50 channels a panel) follows
+The one real needle that could be measured (``0028a35de92941d``, along 7.50 channels per panel) follows
 ``exp(-d**2 / (2 * 0.306**2))`` with ``d`` the distance in channels from the track: the neighbours of the peak channel
 hold 5-6 % of it, and the amplitude is the same number of local sigmas (15.5-16.5) in every panel. A needle without
 :class:`Profiles` has that profile. A profile is taken at the centres of the channels, as setigen's is.
@@ -149,7 +149,8 @@ class Pixels:
 
 
 def plain_pixels(row: Tensor, centre: Tensor, brightness: Tensor) -> Pixels:
-    """The pixels of needles with the real needle's profile: three channels around ``centre`` (R,), as bright as ``brightness``."""
+    """The pixels of needles with the real needle's profile: three channels around ``centre`` (R,), as bright as
+    ``brightness``."""
     nearest = torch.arange(-1, 2, device=centre.device)
     channel = centre.round()[:, None] + nearest
     value = brightness[:, None] * torch.exp((channel - centre[:, None]) ** 2 / (-2 * PROFILE_SIGMA**2))

@@ -107,7 +107,7 @@ EMITTERS = {
     # real: single rows to a dozen, up to 85 sigma (0024012d1431fbc, panel 1)
     "burst": Emitter((0.1, 0.4, 0.5, 0.8, 0.6, 0.7), (1.0, 25.0), "flat", "burst", 0.5, 0.5),
     "burst shelf": Emitter((0.05, 0.4, 0.4, 0.7, 0.5, 0.7), (1.0, 60.0), "shelf", "burst", 0.5, 0.35),
-    # real: fringes 15-40 channels apart that drift 10-40 channels a panel (000c74cc71a1140)
+    # real: fringes 15-40 channels apart that drift 10-40 channels per panel (000c74cc71a1140)
     "fringe": Emitter((0.0, 0.0, 0.1, 0.25, 0.1, 1.0), (0.4, 4.0), "fringe", "gated", 0.5, 0.9),
     "comb": Emitter((0.02, 0.1, 0.1, 0.2, 0.1, 0.05), (1.0, 12.0), "comb", "steady"),
 }

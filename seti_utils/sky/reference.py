@@ -2,7 +2,7 @@
 
 **The sum along the true track** is the upper reference: it knows where the needle passes, in which rows and panels, and its
 profile, not how bright it is, and looks in the OFF panels along the same track. On a cadence without that needle the same
-track gives the false alarms. **The search over drifts** is what users have: straight tracks, ON less OFF, high-passed.
+track gives the false alarms. **The search over drifts** is what users have: straight tracks, ON minus OFF, high-passed.
 """
 
 import math
@@ -113,10 +113,11 @@ def track_score(z: torch.Tensor, energy: torch.Tensor, carriers: torch.Tensor) -
 
 
 def drift_search(x_BPTF: torch.Tensor, steepest: float = 42.0, bins: int = 91, clip: float = 6.0) -> torch.Tensor:
-    """Score (B,) of the classical search: the best straight track over all channels and drifts, ON less OFF, in sigma.
+    """Score (B,) of the classical search: the best straight track over all channels and drifts, ON minus OFF, in sigma.
 
-    Incoherent de-Doppler of panels less their level and each its own columns' medians (what stands still is lost), clipped: drifts up to ``steepest``
-    channels a panel either way, in steps of half a channel over the cadence's six panels, summed over ``bins`` time bins.
+    Incoherent de-Doppler of panels minus their level and each its own columns' medians (what stands still is lost), clipped:
+    drifts up to ``steepest``
+    channels per panel either way, in steps of half a channel over the cadence's six panels, summed over ``bins`` time bins.
     """
     y = less_level(x_BPTF)
     y = (y - y.median(2, keepdim=True).values).clamp_(-clip, clip)

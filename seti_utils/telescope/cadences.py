@@ -186,7 +186,7 @@ def in_time(files: Sequence[TelescopeFile], as_given: bool) -> tuple[list[Telesc
         raise InputError(
             "the header has no usable tstart, so the order of the files is unknown",
             where=unknown[0].header.path,
-            remedy=f"give --order {GIVEN} if the files are in order of time, or --header tstart={FIELDS['tstart']},… for each file",
+            remedy=f"give --order {GIVEN} if the files are in order of time, or each file's --header tstart={FIELDS['tstart']},…",
         )
     if unknown:
         ends = np.cumsum([0.0] + [file.header.seconds for file in files])
@@ -266,7 +266,7 @@ def aligned(headers: Sequence[Header]) -> tuple[tuple[int, ...], int, list[str]]
         if high - low < COMMON * header.channels:
             begin, end = header.lowest, header.lowest + header.width * header.channels
             raise InputError(
-                f"only {max(high - low, 0):,} of its {header.channels:,} channels ({begin:.3f} to {end:.3f} MHz) are in all files",
+                f"only {max(high - low, 0):,} of its {header.channels:,} channels ({begin:.3f}-{end:.3f} MHz) are in all files",
                 where=header.path,
                 remedy="give six files of the same band",
             )

@@ -2,7 +2,8 @@
 
 The cadence is searched once more with ON and OFF exchanged: what shows in OFF panels only is not from the target, and has the
 same band, the same interference and the same noise. Every panel stays at its own time, so that interference that drifts through
-all six is on one line here as there (panels that change places make a candidate of it). Each kind of track has its own tail, and so has the network; a track's
+all six is on one line here as there (panels that change places make a candidate of it). Each kind of track has its own tail, and
+so has the network; a track's
 rarity is how often its kind scores as high. What is rare in any kind is an event, and events are counted once more, so that
 the rate is that of the whole search.
 """

@@ -1,8 +1,8 @@
 """The classical search: sums along tracks, OFF taken off place by place, and the best track of every cell of channels.
 
 OFF counts before any maximum is taken: a track's score is what its ON panels show, times how quiet the OFF panels are
-along the same track. Tracks that move are summed over panels less each channel's median; tracks that stand still over
-panels less what the OFF panels show there, in units that grow with it. So neither a spike nor a standing line is a
+along the same track. Tracks that move are summed over panels minus each channel's median; tracks that stand still over
+panels minus what the OFF panels show there, in units that grow with it. So neither a spike nor a standing line is a
 maximum for everything that crosses it.
 """
 
@@ -84,7 +84,8 @@ def search_scale(
 ) -> np.ndarray:
     """Best tracks of one width, of every cell and kind, under the arrangement with this ``number``.
 
-    ``calm``: (T, F) per panel, see :func:`normalising.calmed`; ``doubt`` (F,): see :func:`doubt_of`. ``core``: first and last + 1 of the channels whose tracks are
+    ``calm``: (T, F) per panel, see :func:`normalising.calmed`; ``doubt`` (F,): see :func:`doubt_of`. ``core``: first and last +
+    1 of the channels whose tracks are
     wanted. Channels that a panel does not have count as 0. :data:`HIT` rows with scores above 0.
     """
     clipped = [panel.clamp(-PIXEL_CLIP, PIXEL_CLIP) for panel in calm]

@@ -1,4 +1,5 @@
-"""From measured tracks to a ranked table: one row per event, with what is known of it, and how many were left after every stage."""
+"""From measured tracks to a ranked table: one row per event, with what is known of it, and how many were left after every
+stage."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace

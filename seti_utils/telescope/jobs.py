@@ -110,8 +110,9 @@ def keep(folder: Path, block: tuple[int, int], found: Found) -> None:
 def kept(folder: Path, block: tuple[int, int]) -> Found | None:
     """A block's result, if it was kept whole."""
     try:
-        with np.load(path_of(folder, block), allow_pickle=False) as file:
-            return Found(**{name: file[name] for name in file.files})
+        # Opened here: np.load leaves a damaged archive open.
+        with open(path_of(folder, block), "rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return Found(**{name: arrays[name] for name in arrays.files})
     except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile):
         return None
 

@@ -48,7 +48,7 @@ def measure(
 ) -> Measured:
     """Refine tracks over the ON panels that show them, then sum every panel along them.
 
-    ``flat``: panels in sigma less their level, summed over ``width`` channels (:func:`normalising.flattened`).
+    ``flat``: panels in sigma minus their level, summed over ``width`` channels (:func:`normalising.flattened`).
     ``channel`` and ``drift`` (N,) float64: a guess, off by at most ``loose`` times the first round's ranges. The error is
     where the squared SNR has fallen by one, one standard deviation when the noise is Gaussian, and :data:`GRAIN`.
     """
@@ -164,7 +164,8 @@ def panel_snr(
 
 
 def sums_beside(y_TF: Tensor, time: Tensor, channel: Tensor, drift: Tensor, steps: Sequence[int]) -> Tensor:
-    """(N, S): sums of a panel along tracks ``steps`` channels beside, at the nearest channels, over the square root of its rows."""
+    """(N, S): sums of a panel along tracks ``steps`` channels beside, at the nearest channels, over the square root of its
+    rows."""
     rows, size = y_TF.shape
     nearest = (channel[:, None] + drift[:, None] * time).round().long()
     sums = []

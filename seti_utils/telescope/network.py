@@ -116,7 +116,7 @@ def score_windows(
             rows["score"] = scored.logit.float().cpu().numpy()
             rows["panels"] = scored.panel.float().cpu().numpy()[:, :: -1 if backwards else 1]
             drift = scored.drift.double().cpu().numpy()
-            # the third panel's middle anchors the track: gaps between panels, which the detector does not know, matter least there
+            # the third panel's middle anchors the track: gaps between panels, unknown to the detector, matter least there
             anchor = scored.freq.double().cpu().numpy() + 2.5 * drift
             rows["drift"] = drift / spacing
             rows["channel"] = np.asarray(some) + anchor + rows["drift"] * (grid.middle - middles[2])

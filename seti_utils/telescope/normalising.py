@@ -83,7 +83,7 @@ def boxcar(x_TF: Tensor, width: int) -> Tensor:
 
 
 def flattened(x_TF: Tensor, width: int) -> Tensor:
-    """``x_TF`` (in sigma) less its level, summed over ``width`` channels, in units of the sum's noise; not clipped.
+    """``x_TF`` (in sigma) minus its level, summed over ``width`` channels, in units of the sum's noise; not clipped.
 
     The level is a mean over ``AROUND * width`` channels in which bright pixels count up to ``LEVEL_CLIP`` above it.
     """

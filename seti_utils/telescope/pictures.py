@@ -30,7 +30,8 @@ Event = Mapping[Any, Any]
 def draw_event(search: Search, event: Event, title: str = "") -> Figure:
     """The six panels of an event: power in units of the noise left, right the mean spectrum along the track.
 
-    ``event`` has channel (at the cadence's middle), width, f_mid (MHz), drift (Hz/s) and snr_1 to snr_6. Arrows mark where the track enters and leaves each panel.
+    ``event`` has channel (at the cadence's middle), width, f_mid (MHz), drift (Hz/s) and snr_1 to snr_6. Arrows mark where the
+    track enters and leaves each panel.
     """
     grid = search.grid
     hertz = search.cadence.width * 1e6

@@ -25,7 +25,8 @@ p, li { max-width: 96ch; } .soft { color: var(--soft); font-size: 14px; } ul { p
 .funnel td:first-child { text-align: right; font-weight: 600; white-space: nowrap; } .funnel .what { color: var(--soft); }
 .scroll { overflow-x: auto; } table.events { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; }
 .events th, .events td { padding: 5px 12px 5px 0; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }
-.events th { color: var(--soft); border-bottom: 1.5px solid var(--soft); cursor: pointer; user-select: none; position: sticky; top: 0;
+.events th { color: var(--soft); border-bottom: 1.5px solid var(--soft); cursor: pointer; user-select: none; position: sticky;
+top: 0;
   background: #fff; }
 .events th:hover { color: var(--ink); } .events th[aria-sort=ascending]::after { content: " ↑"; }
 .events th[aria-sort=descending]::after { content: " ↓"; } .events th:focus-visible { outline: 2px solid var(--on); }
@@ -42,7 +43,8 @@ for (const table of document.querySelectorAll("table.events")) {
   const value = (row, i) => row.cells[i].dataset.v ?? row.cells[i].textContent;
   const sort = (i) => {
     const up = heads[i].getAttribute("aria-sort") !== "ascending";
-    heads.forEach((h, j) => j === i ? h.setAttribute("aria-sort", up ? "ascending" : "descending") : h.removeAttribute("aria-sort"));
+    heads.forEach((h, j) => j === i ? h.setAttribute("aria-sort", up ? "ascending" : "descending") :
+    h.removeAttribute("aria-sort"));
     const rows = [...body.rows].sort((a, b) => {
       const x = value(a, i), y = value(b, i), n = Number(x) - Number(y);
       if (x === "" || y === "") return (x === "") - (y === "");

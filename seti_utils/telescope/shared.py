@@ -1,6 +1,7 @@
 """What a cadence's OFF panels show at a standstill, taken off all of its panels before tracks are summed.
 
-Emission that stands still is a spectrum times a course in time; :mod:`seti_utils.nets.shared_sky` finds such spectra. Those of the
+Emission that stands still is a spectrum times a course in time; :mod:`seti_utils.nets.shared_sky` finds such spectra. Those of
+the
 OFF panels are no signal of the target, however its course differs from panel to panel, so ON panels lose them all. OFF
 panels lose only what two of them show: a line that drifts is elsewhere in every panel, and has to stay where it can
 speak against the ON panels' track.

@@ -62,7 +62,7 @@ def measured_hits(
 ) -> np.ndarray:
     """:data:`TRACK` rows of one width's hits (``classical.HIT``) under one arrangement.
 
-    Those of a score that may matter are refined in ``flat`` (panels less their level), and scored again along the refined
+    Those of a score that may matter are refined in ``flat`` (panels minus their level), and scored again along the refined
     track, in ``calm``. ``doubt`` (F,): see :func:`classical.doubt_of`.
     """
     loud = worth_measuring(hits, MEASURED * snr)

@@ -28,7 +28,8 @@ def render(
 ) -> Tensor:
     """Clean the panels, lay them out, resize: (B, P, T, F) of any float dtype -> a new (B, C, freq, time) of ``dtype``.
 
-    ``panels`` says which panels ``x_BPTF`` holds. ``clean`` are functions of the panels, applied in order, see :func:`cleaned_by`; ``resize`` holds the keyword arguments of
+    ``panels`` says which panels ``x_BPTF`` holds. ``clean`` are functions of the panels, applied in order, see
+    :func:`cleaned_by`; ``resize`` holds the keyword arguments of
     :func:`seti_utils.views.resizing.resize`, or is ``None`` for native pixels. ``out``: write into this tensor, whose
     dtype then counts, and return it; on a CPU a fresh batch above 32 MB costs more page faults than arithmetic. No
     randomness: two calls are equal bit for bit. Raises ``InputError`` as ``arrange`` and ``resize`` do.

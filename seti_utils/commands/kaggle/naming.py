@@ -22,7 +22,7 @@ def add_pushing(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=0,
         metavar="HOURS",
-        help="wait up to so long for a free session (default: 0, not at all)",
+        help="wait this long for a free session (default: 0, do not wait)",
     )
     parser.add_argument(
         "--no-run",

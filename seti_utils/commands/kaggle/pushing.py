@@ -31,4 +31,4 @@ def push_all(folders: list[Path], hours: float, run: bool = True) -> None:
     for active in running:
         print(f"not pushed: {active}", file=sys.stderr)
     if running:
-        raise RunActive(f"{len(running)} of {len(folders)} kernels were not pushed: they run already")
+        raise RunActive(f"{len(running)} of {len(folders)} kernels were not pushed: they are already running")

@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--competition", default=COMPETITION, help=f"its slug (default: {COMPETITION})")
     parser.add_argument("--again", action="store_true", help="send the same file a second time")
     parser.add_argument("--partial", action="store_true", help="send one made with weights whose training is not finished")
-    parser.add_argument("--every", type=float, default=20, help="seconds between questions for the score (default: 20)")
+    parser.add_argument("--every", type=float, default=20, help="seconds between checks for the score (default: 20)")
     parser.add_argument("--list", action="store_true", help="only list the submissions and their scores")
 
 

@@ -15,7 +15,7 @@ EXAMPLES = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", type=Path, help="what to send; hidden files stay here")
+    parser.add_argument("folder", type=Path, help="the folder to send; hidden files are left out")
     parser.add_argument("--title", help="of a dataset, 6 to 50 characters (default: that of its dataset-metadata.json)")
     parser.add_argument("--model", metavar="TITLE", help="send it as a model with this title instead")
     parser.add_argument("--variation", default="default", help="which variation of the model (default: default)")

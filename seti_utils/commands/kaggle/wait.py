@@ -17,7 +17,7 @@ EXAMPLES = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_kernels(parser)
     parser.add_argument("--follow", action="store_true", help="show the logs as they are written")
-    parser.add_argument("--every", type=float, default=60, help="seconds between questions (default: 60)")
+    parser.add_argument("--every", type=float, default=60, help="seconds between checks (default: 60)")
     parser.add_argument("--timeout", type=float, metavar="HOURS", help="give up after this long (default: never)")
 
 

@@ -76,7 +76,7 @@ class SkyFirst(Spec, does="seti_utils.run.fold_data:sky_batches", caller=("epoch
 
 
 class EMA(Average, does="seti_utils.learn.average:ema"):
-    """Exponential moving average of the weights, one update a step."""
+    """Exponential moving average of the weights, one update per step."""
 
     decay: Part = 0.999
 
