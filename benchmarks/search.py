@@ -35,7 +35,7 @@ SNRS = (8.0, 10.0, 15.0, 25.0, 50.0)
 WIDTHS = (0.72, 2.0, 5.0)
 CLOSE = 8.0
 WAYS = {"search": ("--network", "raw"), "search, classical": ("--network", "none")}
-TURBO = "turboSETI + find_event"
+TURBO = {"turboSETI, all ON (filter 3)": "filter_3.csv", "turboSETI, any ON (filter 2)": "filter_2.csv"}
 
 
 @dataclass
@@ -74,8 +74,8 @@ def ours(folder: Path, out: Path, way: str, max_drift: float) -> Searched:
     return Searched(events.assign(error=table["drift_error"]), spent["seconds"], spent["processor"], spent["MiB"])
 
 
-def theirs(folder: Path, out: Path, python: str, product: Product, max_drift: float) -> Searched:
-    """turboSETI and find_event: one event per Hit_ID, at its first ON panel; its only score is the SNR."""
+def theirs(folder: Path, out: Path, python: str, product: Product, max_drift: float, name: str) -> Searched:
+    """turboSETI and find_event's table ``name``: one event per Hit_ID, at its first ON panel; its only score is the SNR."""
     cost = out / "cost.json"
     if not cost.exists():
         script = str(Path(__file__).with_name("search_turboseti.py"))
@@ -85,7 +85,7 @@ def theirs(folder: Path, out: Path, python: str, product: Product, max_drift: fl
         )
         cost.write_text(json.dumps(spent), encoding="utf-8")
     spent = json.loads(cost.read_text(encoding="utf-8"))
-    path = out / "events.csv"
+    path = out / name
     events = pd.DataFrame(columns=["mhz", "drift", "time", "score"], dtype=float)
     if path.exists():
         table = pd.read_csv(path)
@@ -173,7 +173,7 @@ def main() -> None:
     args = parser.parse_args()
     product, drift = PRODUCTS[args.product], MAX_DRIFT[args.product]
     exposure = product.channels * product.df_mhz * 6 * product.panel / 3600
-    ways = [*WAYS, *([TURBO] if args.turboseti else [])]
+    ways = [*WAYS, *(TURBO if args.turboseti else [])]
     tables: dict[tuple[str, int], pd.DataFrame] = {}
     truths, costs = {}, []
     for seed in [*args.choose, *args.report]:
@@ -182,8 +182,10 @@ def main() -> None:
             write_cadence(folder, product, args.background, random_truth(product, SNRS, WIDTHS, seed), seed)
         truths[seed] = pd.read_csv(folder / "truth.csv")
         for way in ways:
-            out = folder / way.split()[0].strip(",").lower().replace("search", "classical" if "classical" in way else "both")
-            found = theirs(folder, out, args.turboseti, product, drift) if way == TURBO else ours(folder, out, way, drift)
+            if way in TURBO:
+                found = theirs(folder, folder / "turboseti", args.turboseti, product, drift, TURBO[way])
+            else:
+                found = ours(folder, folder / ("classical" if "classical" in way else "both"), way, drift)
             tables[way, seed] = judged(found, truths[seed], product)
             costs.append(
                 {"way": way, "seed": seed, "seconds": found.seconds, "processor": found.processor, "MiB": found.mebibytes}

@@ -30,10 +30,11 @@ def search(folder: Path, out: Path, max_drift: float, coarse: int, snr: float) -
     for name, lines in (("dat.lst", dats), ("h5.lst", [str(path.resolve()) for path in files])):
         (out / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
     hits = sum(not line.startswith("#") for dat in dats for line in Path(dat).read_text(encoding="utf-8").splitlines())
-    find_event_pipeline(
-        str(out / "dat.lst"), str(out / "h5.lst"), filter_threshold=3, number_in_cadence=6, csv_name=str(out / "events.csv"),
-        check_zero_drift=True,
-    )  # fmt: skip
+    for number in (2, 3):
+        find_event_pipeline(
+            str(out / "dat.lst"), str(out / "h5.lst"), filter_threshold=number, number_in_cadence=6,
+            csv_name=str(out / f"filter_{number}.csv"), check_zero_drift=True,
+        )  # fmt: skip
     return {
         "seconds": round(time.perf_counter() - began, 1),
         "processor": round(time.process_time() - processor, 1),
