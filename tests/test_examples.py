@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 import timm
 import torch
+from telescope_files import noise, write_cadence, write_fil
 from test_commands import ALL, lines_of
 
 from seti_utils.__main__ import main
@@ -70,6 +71,11 @@ def small(words):
         return [*words, "--dry-run"]
     if "--with" in words:
         return [{"DATA": "ERAS", "OVERLAP": "ERAS_OVERLAP"}.get(word, word) for word in words]
+    if command in ("search", "sensitivity"):
+        some = ["--pictures", "1"] if command == "search" else ["--needles", "1"]
+        return [*words, *some, "--processes", "1"]
+    if command == "notebook" and words[1] == "search":
+        return [*words, "-p", "pictures=1"]
     if command == "notebook" and words[1] in ("train", "infer"):
         return [*words, "-p", f"overrides={' '.join(TINY)}"]
     if command == "notebook":
@@ -84,7 +90,8 @@ def small(words):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A person's folder: pretrained weights, and the competition's data, which are the sky that the first line makes."""
+    """A person's folder: pretrained weights, the competition's data, which are the sky that the first line makes, and a
+    telescope's cadence."""
     place, before = tmp_path_factory.mktemp("typed"), Path.cwd()
     os.chdir(place)
     Path("WEIGHTS").mkdir()
@@ -93,6 +100,13 @@ def folder(tmp_path_factory):
     Path("DATA").symlink_to("out/sky")
     Path("plans").symlink_to(ROOT / "plans")
     make_sky("ERAS", train=12, test=4, old=8, workers=1)
+    panels = [noise(64, 1024, number) for number in range(6)]
+    for file, name in zip(
+        write_cadence(Path("CADENCE"), panels, tsamp=293.13 / 64), ("A1", "B", "A2", "C", "A3", "D"), strict=True
+    ):
+        Path(f"{name}.h5").symlink_to(file)
+    Path("cadences.txt").write_text(" ".join(f"{name}.h5" for name in ("A1", "B", "A2", "C", "A3", "D")), encoding="utf-8")
+    write_fil(Path("one.fil"), panels[0], tsamp=293.13 / 64)
     yield place
     os.chdir(before)
 
@@ -114,7 +128,7 @@ def test_a_line_runs_as_it_stands(line, folder, capsys):
         Path("RESPLIT/private").mkdir(parents=True, exist_ok=True)
         Path("RESPLIT/private/test.csv").write_text("id,target\na,1\nb,0\nc,0\n", encoding="utf-8")
         shutil.copy("RESPLIT/private/test.csv", "submission.csv")
-    if words[0] == "search":  # needs telescope files; tests/test_telescope_search.py runs it on some
+    if "--dask" in words:  # needs a cluster; tests/test_telescope_cluster.py starts one
         assert callable(make_parser(words).parse_args(words).handle)
         return
     if "--launch" in words:  # its folder holds what another line trained from other weights

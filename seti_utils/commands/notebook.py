@@ -14,7 +14,7 @@ EXAMPLES = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("notebook", help="look, train, infer, eda_domain_shift, or a path")
+    parser.add_argument("notebook", help="look, train, infer, search, eda_domain_shift, or a path")
     parser.add_argument("out", type=Path, help="the executed notebook to write")
     parser.add_argument(
         "-p", action="append", default=[], metavar="NAME=VALUE", dest="parameters", help="a parameter (may be given again)"

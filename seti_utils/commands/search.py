@@ -22,14 +22,25 @@ from seti_utils.commands.options import add_fields, count
 from seti_utils.errors import InputError
 
 EXAMPLES = (
-    "seti search A1.h5 B.h5 A2.h5 C.h5 A3.h5 D.h5 -o found",
-    "seti search FOLDER -o found -s 10 -M 4",
-    "seti search cadences.txt -o found --dask tcp://scheduler:8786",
+    "seti search A1.h5 B.h5 A2.h5 C.h5 A3.h5 D.h5 -o events",
+    "seti search CADENCE -o slow -s 10 -M 4",
+    "seti search cadences.txt -o many --dask tcp://scheduler:8786",
     "seti search one.fil -o hits -s 25",
 )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    how = add_search(parser)
+    how.add_argument("--pictures", type=int, default=12, metavar="N", help="draw the best N events (default: 12)")
+    how.add_argument(
+        "--dask",
+        metavar="ADDRESS",
+        help="search on the Dask cluster whose scheduler is there (pip install 'seti-utils[cluster]')",
+    )
+
+
+def add_search(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """What every search of telescope files takes; returns the group "how"."""
     parser.add_argument(
         "paths", type=Path, nargs="+", metavar="PATH", help="six files, a folder with six, a list of cadences, or one"
     )
@@ -37,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_limits(parser)
     add_masks(parser)
     add_reading(parser)
-    add_how(parser)
+    return add_how(parser)
 
 
 def add_limits(parser: argparse.ArgumentParser) -> None:
@@ -92,19 +103,14 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_how(parser: argparse.ArgumentParser) -> None:
+def add_how(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     group = parser.add_argument_group("how")
     group.add_argument(
         "--network", default="raw", metavar="NAME", help="shipped detector or its file; 'none' leaves it out (default: raw)"
     )
-    group.add_argument("--pictures", type=int, default=12, metavar="N", help="draw the best N events (default: 12)")
     group.add_argument("--processes", type=count, metavar="N", help="processes (default: one per core)")
-    group.add_argument(
-        "--dask",
-        metavar="ADDRESS",
-        help="search on the Dask cluster whose scheduler is there (pip install 'seti-utils[cluster]')",
-    )
     add_fields(group, "device")
+    return group
 
 
 def positive(text: str) -> float:
@@ -136,9 +142,7 @@ def handle(args: argparse.Namespace) -> None:
     from seti_utils.telescope.search import search_cadences
 
     require_writable(args.out, "choose another place (-o)")
-    jobs = prepared(args)
-    for job in jobs:
-        print("\n".join([job.cadence.name, *job.cadence.describe(), *(f"  {line}" for line in job.said)]), flush=True)
+    jobs = handle_reading(args)
     search_cadences(
         jobs,
         args.out,
@@ -148,6 +152,14 @@ def handle(args: argparse.Namespace) -> None:
         pictures=max(args.pictures, 0),
         done=tell,
     )
+
+
+def handle_reading(args: argparse.Namespace) -> list:
+    """Open what the command line names, say what it is, and return a job per cadence."""
+    jobs = prepared(args)
+    for job in jobs:
+        print("\n".join([job.cadence.name, *job.cadence.describe(), *(f"  {line}" for line in job.said)]), flush=True)
+    return jobs
 
 
 def options_of(args: argparse.Namespace) -> dict[str, object]:

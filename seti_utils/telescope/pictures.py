@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from seti_utils.pictures.style import FAINT, INK, OFF_COLOUR, ON_COLOUR, WATERFALL, new_picture, open_axes, styled
 from seti_utils.telescope.bands import Band
-from seti_utils.telescope.blocks import Search, averaged, usable
+from seti_utils.telescope.blocks import Search, averaged, usable, without_shared
 from seti_utils.telescope.cadences import Cadence
 from seti_utils.telescope.normalising import flattened, in_sigma
 
@@ -28,7 +28,8 @@ Event = Mapping[Any, Any]
 
 
 def draw_event(search: Search, event: Event, title: str = "") -> Figure:
-    """The six panels of an event: power in units of the noise left, right the mean spectrum along the track.
+    """The six panels of an event: left power in units of the noise, right the mean spectrum along the track, less what OFF
+    panels show at a standstill.
 
     ``event`` has channel (at the cadence's middle), width, f_mid (MHz), drift (Hz/s) and snr_1 to snr_6. Arrows mark where the
     track enters and leaves each panel.
@@ -42,7 +43,10 @@ def draw_event(search: Search, event: Event, title: str = "") -> Figure:
     panels, _ = usable(search.cadence.read(first, last, grid.average), search.bandpass, first, last)
     with torch.inference_mode():
         sigma = [in_sigma(panel) for panel in panels]
-        flat = [flattened(panel, int(event["width"])).numpy() for panel in sigma]
+        left = sigma
+        if search.arrangements:
+            left = without_shared(sigma, search.arrangements[0], search.cadence.segments(first, last), first)
+        flat = [flattened(panel, int(event["width"])).numpy() for panel in left]
     low, high = max(int(middle) - reach - first, 0), min(int(middle) + reach + 1 - first, last - first)
     count = len(panels)
     with styled():

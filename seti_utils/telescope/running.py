@@ -86,7 +86,7 @@ def search_on_cluster(address: str, searches: Sequence[Search], tasks: Sequence[
             client.submit(search_block, held[number], *block, pure=False, retries=ATTEMPTS): (number, block)
             for number, block in tasks
         }
-        for future in completed(futures):
+        for future in completed(futures, loop=client.loop):
             try:
                 yield futures[future], future.result()
             except KilledWorker as error:

@@ -1,0 +1,150 @@
+"""Needles drawn into a cadence's own files, as they are read: nothing is written, and the files stay as they are.
+
+Needles are those that the sky and the detector's lessons draw (:mod:`seti_utils.sky.needles`), along the panels' real times,
+gaps included; their SNR is in units of the noise of the very channels that they cross.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+
+from seti_utils.data.cadence import FREQ, PANELS
+from seti_utils.errors import InputError
+from seti_utils.sky.nature import natural
+from seti_utils.sky.needles import FAMILIES, Tracks, pixels, random_tracks
+from seti_utils.sky.plan import seeded
+from seti_utils.telescope.cadences import Cadence
+from seti_utils.telescope.normalising import local_noise
+
+SLOT = 512
+"""Channels that a needle has for itself: every other one stays as it is."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What needles are drawn: ``snrs`` per panel (setigen's convention), ``families``, full widths at half maximum in
+    channels (log-uniform between the two), and the largest drift in Hz/s."""
+
+    snrs: tuple[float, ...]
+    families: tuple[str, ...]
+    fwhm: tuple[float, float]
+    max_drift: float
+
+
+@dataclass(frozen=True, eq=False)
+class Light:
+    """The pixels of needles: ``panel``, ``row``, ``channel`` and ``value`` (N,), in the files' units, by channel."""
+
+    panel: np.ndarray
+    row: np.ndarray
+    channel: np.ndarray
+    value: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Injected:
+    """A cadence with ``light`` in it, to be read like one."""
+
+    cadence: Cadence
+    light: Light
+
+    @property
+    def channels(self) -> int:
+        return self.cadence.channels
+
+    @property
+    def width(self) -> float:
+        return self.cadence.width
+
+    @property
+    def rows(self) -> tuple[int, ...]:
+        return self.cadence.rows
+
+    def read(self, start: int, stop: int, average: int = 1) -> list[np.ndarray]:
+        """Each panel's channels with the needles in them, float32 (rows // average, stop - start)."""
+        panels = [np.ascontiguousarray(panel) for panel in self.cadence.read(start, stop, average)]
+        first, last = np.searchsorted(self.light.channel, [start, stop])
+        some = slice(first, last)
+        for number, panel in enumerate(panels):
+            mine = (self.light.panel[some] == number) & (self.light.row[some] < len(panel) * average)
+            where = self.light.row[some][mine] // average, self.light.channel[some][mine] - start
+            np.add.at(panel, where, (self.light.value[some][mine] / average).astype(np.float32))
+        return panels
+
+    def segments(self, start: int, stop: int) -> list[tuple[int, int]]:
+        return self.cadence.segments(start, stop)
+
+    def windows(self, start: int, stop: int) -> list[int]:
+        return self.cadence.windows(start, stop)
+
+    def close(self) -> None:
+        self.cadence.close()
+
+
+def inject(cadence: Cadence, panels: Sequence[int], recipe: Recipe, seed: int) -> tuple[Injected, pd.DataFrame]:
+    """A needle in every second slot of the band, in ``panels``; and their table: one row per needle.
+
+    Columns: ``family`` ``snr`` ``fwhm`` (channels) ``drift`` (Hz/s) and ``channel_1`` to ``channel_6``, where it is at each
+    panel's middle. Needles that drift faster than the recipe's limit are left out. Raises ``InputError`` when none is left.
+    """
+    slots = np.arange(0, cadence.channels - SLOT + 1, 2 * SLOT)
+    generator = seeded(seed, "telescope sensitivity")
+    step = (cadence.starts[-1] - cadence.starts[0]) / (PANELS - 1) / cadence.tsamp
+    pitch = max(round(step), max(cadence.rows))  # rows from one panel's start to the next one's
+    carriers = torch.zeros(len(slots), PANELS, dtype=torch.bool)
+    carriers[:, list(panels)] = True
+    tracks = random_tracks(recipe.families, len(slots), generator=generator, carriers=carriers, time=pitch)
+    tracks = natural(tracks, ("width",), generator=generator, fwhm=recipe.fwhm)
+    path = at_real_times(tracks.freq, cadence) + torch.from_numpy(slots).float()[:, None, None] + (SLOT - FREQ) / 2
+    tracks = Tracks(path, tracks.gate[..., : path.shape[2]], tracks.family, tracks.drift, tracks.profile)
+    pick = (torch.rand(len(slots), generator=generator) * len(recipe.snrs)).long()
+    snr = torch.tensor(recipe.snrs)[pick]
+    hertz = (tracks.drift / (pitch * cadence.tsamp) * cadence.width * 1e6).numpy()
+    slow = np.abs(hertz) <= recipe.max_drift
+    table = pd.DataFrame({"family": [FAMILIES[number] for number in tracks.family.tolist()], "snr": snr.numpy()})
+    fwhm = tracks.profile.fwhm.numpy() if tracks.profile is not None else np.nan
+    table = table.assign(fwhm=fwhm, drift=hertz)
+    for number, rows in enumerate(cadence.rows):
+        table[f"channel_{number + 1}"] = tracks.freq[:, number, rows // 2].numpy()
+    if not slow.any():
+        raise InputError(
+            f"no needle fits {cadence.channels:,} channels and {recipe.max_drift:g} Hz/s", remedy="choose a larger -M"
+        )
+    light = [light_of(cadence, tracks.rows(torch.tensor([row])), panels, float(snr[row])) for row in np.flatnonzero(slow)]
+    every = Light(*(np.concatenate([getattr(one, name) for one in light]) for name in ("panel", "row", "channel", "value")))
+    order = np.argsort(every.channel, kind="stable")
+    every = Light(every.panel[order], every.row[order], every.channel[order], every.value[order])
+    return Injected(cadence, every), table[slow].reset_index(drop=True)
+
+
+def at_real_times(freq: torch.Tensor, cadence: Cadence) -> torch.Tensor:
+    """Paths (B, 6, pitch) without gaps, read off where each panel's rows really are: (B, 6, rows). Gaps are no whole rows."""
+    path = freq.flatten(1)
+    begin = torch.tensor(cadence.starts, dtype=torch.float64) / cadence.tsamp
+    at = (begin[:, None] + torch.arange(max(cadence.rows))).clamp(max=path.shape[1] - 1).flatten()
+    below = at.long().clamp(max=path.shape[1] - 2)
+    return path[:, below].lerp(path[:, below + 1], (at - below).float()).unflatten(1, (PANELS, -1))
+
+
+def light_of(cadence: Cadence, track: Tracks, panels: Sequence[int], snr: float) -> Light:
+    """The pixels of one needle of ``snr`` in every panel."""
+    pitch = track.freq.shape[2]
+    middle = float(track.freq[:, panels, pitch // 2].mean())
+    low = min(max(int(middle) - SLOT // 2, 0), max(cadence.channels - SLOT, 0))
+    read = cadence.read(low, min(low + SLOT, cadence.channels))
+    noise = torch.tensor([float(local_noise(torch.from_numpy(np.ascontiguousarray(panel))).median()) for panel in read])
+    peak = torch.zeros(1, PANELS)
+    for panel in panels:
+        peak[0, panel] = snr / cadence.rows[panel] ** 0.5
+    parts = []
+    for lit in pixels(track, peak, range(PANELS)):
+        row = lit.row[:, None].expand_as(lit.channel)
+        panel = row // pitch
+        rows = torch.tensor(cadence.rows)[panel]
+        inside = (row % pitch < rows) & (lit.channel >= 0) & (lit.channel < cadence.channels) & (lit.value != 0)
+        value = lit.value * noise[panel]
+        parts.append([one[inside].numpy() for one in (panel, row % pitch, lit.channel, value)])
+    return Light(*(np.concatenate(column) for column in zip(*parts, strict=True)))

@@ -1,0 +1,143 @@
+"""How much a search finds in a person's own files: needles in the OFF panels, searched with ON and OFF exchanged.
+
+The same search, the same calibration and the same merging as of the files themselves, three times: with what the network
+found, with what the sums found, and with both. What is found is told at a rate of false alarms, with Wilson's interval.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from seti_utils.errors import InputError
+from seti_utils.progress import progress
+from seti_utils.stats.recall import shares_above
+from seti_utils.telescope.blocks import Found, Search, joined
+from seti_utils.telescope.calibration import Calibration, calibrate, group
+from seti_utils.telescope.grid import Grid
+from seti_utils.telescope.injecting import Recipe, inject
+from seti_utils.telescope.jobs import Job
+from seti_utils.telescope.measuring import together
+from seti_utils.telescope.running import search_here
+from seti_utils.telescope.tracks import NETWORK
+
+BOTH, NETWORK_ALONE, CLASSICAL = "both", "network", "classical"
+NEAR = 12.0
+"""Channels within which an event has to pass a needle's place in the middle of a panel that carries it."""
+
+DRIFTS = (0.0, 0.5, 2.0, 5.0, 10.0, 20.0, 40.0, np.inf)
+"""Edges of the bins of drift, in channels per panel."""
+
+FWHMS = (0.0, 1.0, 2.0, 4.0, np.inf)
+"""Edges of the bins of width, in channels."""
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """``needles``: one row each, with a column per way: false events per MHz·h at which it is found (NaN: never).
+    ``table``: way, ``by`` (snr, drift, fwhm, family, and of needles of at least ``bright``), group, found, of, recall and its interval."""
+
+    needles: pd.DataFrame
+    table: pd.DataFrame
+    exposure: float
+
+
+def measure_sensitivity(
+    job: Job, recipe: Recipe, *, needles: int, rate: float, bright: float, seed: int = 0, processes: int | None = None
+) -> Sensitivity:
+    """Draw at least ``needles`` needles into the OFF panels of ``job``'s cadence and search for them.
+
+    ``rate``: false events per MHz·h that are accepted. ``bright``: SNR from which needles count in recall by drift, width
+    and family. Raises ``InputError`` for one file alone, and for a band too narrow for a needle.
+    """
+    search, cadence = job.search, job.cadence
+    if not job.calibrated:
+        raise InputError("one file has no OFF panels to draw needles into", remedy="give the six files of a cadence")
+    exchanged = replace(search, arrangements=search.arrangements[1:])
+    passes, drawn = [], 0
+    while drawn < needles:
+        injected, truth = inject(cadence, cadence.off, recipe, seed + len(passes))
+        passes.append((replace(exchanged, cadence=injected), truth))
+        drawn += len(truth)
+    searches = [exchanged, *(one for one, _ in passes)]
+    parts: list[dict[tuple[int, int], Found]] = [{} for _ in searches]
+    tasks = [(number, block) for number in range(len(searches)) for block in job.blocks]
+    for (number, block), found in progress(search_here(searches, tasks, processes), len(tasks), desc="search", unit="block"):
+        parts[number][block] = found
+    found = [joined([mine[block] for block in job.blocks]) for mine in parts]
+    exposure = float(found[0].counts[0]) * cadence.width * cadence.hours
+    ways = (BOTH, NETWORK_ALONE, CLASSICAL) if search.detector is not None else (CLASSICAL,)
+    truths = [truth for _, truth in passes]
+    for way in ways:
+        calibration = calibrated(only(found[0], way), search, cadence.off, exposure)
+        for truth, one in zip(truths, found[1:], strict=True):
+            truth[way] = rates_of(truth, only(one, way), calibration, search, cadence.off)
+    every = pd.concat(truths, ignore_index=True)
+    return Sensitivity(every, recall_table(every, ways, rate, bright, search.grid, cadence.width * 1e6), exposure)
+
+
+def only(found: Found, way: str) -> Found:
+    """What one way of searching found."""
+    if way == BOTH:
+        return found
+    network = found.tracks["kind"] == NETWORK
+    if way == NETWORK_ALONE:
+        return replace(found, tracks=found.tracks[network])
+    return replace(found, tracks=found.tracks[~network], windows=found.windows[:0])
+
+
+def calibrated(found: Found, search: Search, off: Sequence[int], exposure: float) -> Calibration:
+    """The calibration on what was found in the files without needles."""
+    tracks, windows = found.tracks.copy(), found.windows.copy()
+    tracks["arrangement"], windows["arrangement"] = 1, 1
+    found = replace(found, tracks=tracks, windows=windows)
+    return calibrate(found, search.grid, off, exposure, len(windows) > 0, search.snr)
+
+
+def rates_of(truth: pd.DataFrame, found: Found, calibration: Calibration, search: Search, off: Sequence[int]) -> np.ndarray:
+    """(N,): the lowest rate of false alarms at which an event passes each needle of ``truth``; NaN: none does."""
+    grid = search.grid
+    tracks = found.tracks[together(found.tracks["snr"][:, list(off)]) >= search.snr]
+    groups = [one for one in group(tracks, calibration, grid, off) if one.trust > 0 and np.isfinite(one.rarity)]
+    out = np.full(len(truth), np.nan)
+    if not groups:
+        return out
+    rates = calibration.false_alarms(np.array([one.rarity for one in groups]))
+    channel = np.array([one.tracks["channel"][0] for one in groups])
+    drift = np.array([one.tracks["drift"][0] for one in groups])
+    places = truth[[f"channel_{panel + 1}" for panel in off]].to_numpy()
+    times = np.array([grid.middles[panel] - grid.middle for panel in off])
+    for row, place in enumerate(places):
+        apart = np.abs(channel[:, None] + drift[:, None] * times - place).min(1)
+        near = apart <= NEAR
+        out[row] = rates[near].min() if near.any() else np.nan
+    return out
+
+
+def recall_table(
+    needles: pd.DataFrame, ways: Sequence[str], rate: float, bright: float, grid: Grid, hertz: float
+) -> pd.DataFrame:
+    """Recall of every way by SNR and, of needles of at least ``bright``, by drift (channels per panel), width and family."""
+    speed = needles["drift"].abs() / hertz * grid.panel
+    high = needles["snr"] >= bright
+    groups = {
+        "snr": (needles["snr"], needles["snr"] > 0),
+        "drift": (binned_from(speed, DRIFTS), high),
+        "fwhm": (binned_from(needles["fwhm"], FWHMS), high),
+        "family": (needles["family"], high),
+    }
+    parts = []
+    for way in ways:
+        score = -needles[way].fillna(np.inf)
+        for by, (label, chosen) in groups.items():
+            if chosen.any():
+                shares = shares_above(score[chosen], -rate * (1 + 1e-9), label[chosen])
+                parts.append(shares.assign(way=way, by=by))
+    table = pd.concat(parts, ignore_index=True).rename(columns={"share": "recall"})
+    return table[["way", "by", "group", "found", "of", "recall", "low", "high"]]
+
+
+def binned_from(values: pd.Series, edges: Sequence[float]) -> pd.Series:
+    """The lower edge of the bin of every value."""
+    return pd.Series(np.asarray(edges)[np.digitize(values, edges[1:-1])], index=values.index)
