@@ -116,20 +116,8 @@ def test_masks_and_known_bands(one_needle, tmp_path, capsys):
     _, paths = one_needle
     known = tmp_path / "known.csv"
     known.write_text("low,high,name\n1479,1481,a satellite\n1480.001,1480.1,its neighbour\n", encoding="utf-8")
-    words = [
-        "search",
-        *map(str, paths),
-        "--pictures",
-        "0",
-        "-M",
-        "200",
-        "--false-alarms",
-        "1",
-        "--processes",
-        "1",
-        "--known",
-        str(known),
-    ]
+    words = ["search", *map(str, paths), "--pictures", "0", "-M", "200", "--false-alarms", "1", "--processes", "1"]
+    words += ["--known", str(known)]
     assert main([*words, "-o", str(tmp_path / "a")]) == 0
     assert pd.read_csv(tmp_path / "a" / "events.csv")["interference"].tolist() == ["a satellite; its neighbour"]
     assert main([*words, "-o", str(tmp_path / "b"), "--mask", "1479-1481"]) == 0
@@ -277,6 +265,15 @@ def test_the_network_looks_at_half_overlapped_windows_and_its_events_are_merged(
     stages = json.loads((tmp_path / "search.json").read_text(encoding="utf-8"))["stages"]
     assert {"stage": "scored by the network", "count": 5, "of": "windows"} in stages
     assert "merged: tracks that meet in an ON panel are one" in [stage["stage"] for stage in stages]
+
+
+def test_every_window_is_whole_however_small_the_blocks_and_the_largest_drift(like_the_competitions, tmp_path, monkeypatch):
+    monkeypatch.setattr("seti_utils.telescope.blocks.BLOCK_BYTES", 1 << 20)
+    job = prepare(open_cadence(like_the_competitions), Limits(2.0, false_alarms=None), detector=Eye())
+    assert len(job.blocks) > 1
+    search_cadences([job], tmp_path, options={}, processes=1, pictures=0)
+    stages = json.loads((tmp_path / "search.json").read_text(encoding="utf-8"))["stages"]
+    assert {"stage": "scored by the network", "count": 5, "of": "windows"} in stages
 
 
 def test_a_network_alone_finds_what_the_classical_search_is_not_sure_of(like_the_competitions, tmp_path, monkeypatch):

@@ -2,7 +2,7 @@
 
 Takes filterbank files, HDF5 in Breakthrough Listen's layout or SIGPROC, of any resolution: the six of a cadence in any order
 (they are sorted in time, and their sources held against A B A C A D), a folder with six, a list of many cadences (one line of
-six paths each), or one file alone, whose hits are listed.
+six paths each), or one file alone, whose hits are listed; and a competition's folder, or one of .npy cadences.
 
 Two searches: sums along every drifting track, with the OFF panels taken off place by place; and, where the files are like the
 competition's (2.86 kHz, 1.07 s), the shipped detector on half-overlapped windows. Both are calibrated on the same files
@@ -26,6 +26,7 @@ EXAMPLES = (
     "seti search CADENCE -o slow -s 10 -M 4",
     "seti search cadences.txt -o many --dask tcp://scheduler:8786",
     "seti search one.fil -o hits -s 25",
+    "seti search DATA -o candidates",
 )
 
 
@@ -42,7 +43,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def add_search(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     """What every search of telescope files takes; returns the group "how"."""
     parser.add_argument(
-        "paths", type=Path, nargs="+", metavar="PATH", help="six files, a folder with six, a list of cadences, or one"
+        "paths",
+        type=Path,
+        nargs="+",
+        metavar="PATH",
+        help="six files, a folder with six, a list of cadences, or one; or a competition's folder",
     )
     parser.add_argument("-o", "--out", type=Path, required=True, help="folder of the results")
     add_limits(parser)
@@ -187,7 +192,11 @@ def prepared(args: argparse.Namespace) -> list:
         notches=parse_bands(args.mask),
         known=read_bands(args.known) if args.known else (),
     )
-    cadences = open_cadences(args.paths, header=args.header, planes=parse_planes(args.planes), order=args.order)
+    folder = args.paths[0]
+    if len(args.paths) == 1 and folder.is_dir() and holds_arrays(folder):
+        cadences = [arrays_of(folder)]
+    else:
+        cadences = open_cadences(args.paths, header=args.header, planes=parse_planes(args.planes), order=args.order)
     detector, without = find_detector(args.network)
     device = str(choose_device(args.device))
     jobs = []
@@ -198,6 +207,24 @@ def prepared(args: argparse.Namespace) -> list:
         mine = replace(limits, max_drift=most)
         jobs.append(prepare(cadence, mine, detector=detector, without=without, coarse=args.coarse, device=device))
     return jobs
+
+
+def holds_arrays(folder: Path) -> bool:
+    """Whether a folder is a competition's, or has ``.npy`` cadences and no telescope file."""
+    from seti_utils.run.scoring import is_competition
+    from seti_utils.telescope.inputs import ENDINGS
+
+    there = {path.suffix.lower() for path in folder.iterdir()}
+    return is_competition(folder) or (".npy" in there and not there & set(ENDINGS))
+
+
+def arrays_of(folder: Path):
+    """A folder's cadences as one band, opened as the command score opens them."""
+    from seti_utils.run.scoring import is_competition, open_files, open_split
+    from seti_utils.telescope.arrays import array_cadences
+
+    source = open_split(folder, "all", None) if is_competition(folder) else open_files([folder])
+    return array_cadences(source, folder)
 
 
 def tell(job, folder: Path, events, funnel) -> None:

@@ -64,6 +64,10 @@ def handle(args: argparse.Namespace) -> None:
     if len(jobs) > 1:
         raise InputError(f"{len(jobs)} cadences", remedy="give one at a time")
     (job,) = jobs
+    if not job.cadence.files:
+        raise InputError(
+            "holds cadences of a competition", where=args.paths[0], remedy="give the six files of a telescope's cadence"
+        )
     recipe = Recipe(snrs, families, (widths[0], widths[-1]), job.limits.max_drift)
     bright = min((snr for snr in snrs if snr >= 15), default=snrs[-1])
     result = measure_sensitivity(

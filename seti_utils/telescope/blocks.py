@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from seti_utils.data.cadence import FREQ
 from seti_utils.errors import InputError
 from seti_utils.telescope.bandpass import Bandpass
 from seti_utils.telescope.classical import CELL, STANDING_REACH, Arrangement, doubt_of, search_alone, search_scale
@@ -125,7 +126,8 @@ def search_block(search: Search, start: int, stop: int) -> Found:
 
 def _search_block(search: Search, start: int, stop: int) -> Found:
     cadence, grid = search.cadence, search.grid
-    first, last = max(start - grid.reach, 0), min(stop + grid.reach, cadence.channels)
+    ahead = grid.reach if search.detector is None else max(grid.reach, FREQ)  # the last window begins just before the block's end
+    first, last = max(start - grid.reach, 0), min(stop + ahead, cadence.channels)
     found = Found()
     if search.detector is not None:
         raw, bad = usable(cadence.read(first, last), search.bandpass, first, last)

@@ -99,6 +99,13 @@ class Cadence:
         pairs = zip(self.files, self.skip, strict=True)
         return [file.read(skip + start, skip + stop, average) for file, skip in pairs]
 
+    def marks(self) -> list[str]:
+        """What tells these files from others: a line each, for a search's description of itself."""
+        return [
+            f"{Path(header.path).name} {Path(header.path).stat().st_size} {header.tstart} {header.source}"
+            for header in self.headers
+        ]
+
     def name_at(self, channel: float) -> str:
         """The cadence that holds a channel: this one."""
         return self.name

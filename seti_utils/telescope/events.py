@@ -71,7 +71,7 @@ def find_events(
 ) -> pd.DataFrame:
     """The ranked events of a cadence, rarest first: columns :data:`COLUMNS`, then channel (at the middle) and width."""
     tracks = found.tracks[found.tracks["arrangement"] == 0]
-    on, off = list(search.on), [panel for panel in range(len(cadence.files)) if panel not in search.on]
+    on, off = list(search.on), list(cadence.off)
     funnel.add("measured", len(tracks), "tracks")
     tracks = tracks[together(tracks["snr"][:, on]) >= limits.snr]
     funnel.add(f"SNR of the ON panels together at least {limits.snr:g}", len(tracks), "tracks")

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from seti_utils.files import replacing
-from seti_utils.telescope.bandpass import survey
+from seti_utils.telescope.bandpass import Bandpass, survey
 from seti_utils.telescope.blocks import Found, Search, joined, plan_blocks
 from seti_utils.telescope.cadences import Cadence
 from seti_utils.telescope.calibration import arrangements
@@ -63,7 +63,7 @@ def prepare(
 
     Looks at a few rows of the band (:func:`bandpass.survey`). Raises ``InputError`` when there is nothing to search.
     """
-    bandpass = survey(cadence, coarse)
+    bandpass = survey(cadence, coarse) if cadence.files else Bandpass(0, (), 0, cadence.channels, ())
     grid = make_grid(cadence.rows, cadence.starts, cadence.tsamp, cadence.width * 1e6, limits.max_drift)
     if detector is not None and (why := misfit(cadence, detector.card)):
         detector, without = None, why
@@ -82,7 +82,11 @@ def said_of(search: Search, cadence: Cadence, limits: Limits, without: str) -> t
     panel = cadence.width * 1e6 / grid.panel
     widths = ", ".join(str(scale.width) for scale in grid.scales)
     lines = [
-        f"band: {low:.6f} to {high:.6f} MHz, {cadence.channels:,} channels of {cadence.width * 1e6:.6g} Hz",
+        *(
+            [f"band: {low:.6f} to {high:.6f} MHz, {cadence.channels:,} channels of {cadence.width * 1e6:.6g} Hz"]
+            if cadence.files
+            else []
+        ),
         f"drifts up to {limits.max_drift:g} Hz/s; a channel per panel is {panel:.3g} Hz/s; widths of {widths} channels",
         *bandpass.notes,
     ]
@@ -130,13 +134,9 @@ def gathered(folder: Path, job: Job) -> Found:
 
 def identity(cadence: Cadence, limits: Limits, more: Mapping[str, object]) -> dict[str, object]:
     """What a search's result depends on, for its folder: files, limits and options."""
-    files = [
-        f"{Path(header.path).name} {Path(header.path).stat().st_size} {header.tstart} {header.source}"
-        for header in cadence.headers
-    ]
     bands = {name: [[band.low, band.high, band.name] for band in getattr(limits, name)] for name in ("notches", "known")}
     plain = {name: getattr(limits, name) for name in ("max_drift", "min_drift", "snr", "false_alarms", "zero_drift")}
-    return {"files": files, "order": cadence.letters, **plain, **bands, **more}
+    return {"files": cadence.marks(), "order": cadence.letters, **plain, **bands, **more}
 
 
 def names_of(jobs: Sequence[Job]) -> list[str]:

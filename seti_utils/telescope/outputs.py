@@ -32,7 +32,7 @@ def rank(job: Job, found: Found) -> tuple[pd.DataFrame, Funnel]:
     cadence, limits, search = job.cadence, job.limits, job.search
     counts = dict(zip(COUNTS, found.counts.tolist(), strict=True))
     funnel = Funnel()
-    funnel.add("in all files", cadence.channels, "channels")
+    funnel.add("in all files", sum(end - begin for begin, end in cadence.segments(0, cadence.channels)), "channels")
     funnel.add("in which anything varies", counts["channels"], "channels", "check the files: every channel is constant")
     if bad := counts["unusable pixels"]:
         funnel.add("are not finite and were replaced by the level around them", bad, "pixels")
@@ -70,7 +70,7 @@ def write_all(job: Job, found: Found, folder: Path, *, pictures: int, about: Map
     write_table(folder / EVENTS, events[list(COLUMNS)])
     for panel, path in enumerate(dat_paths(folder, cadence)):
         write_dat(path, search, cadence, found.files, panel, job.limits.max_drift)
-    if job.calibrated:
+    if job.calibrated and cadence.files:
         write_find_event(folder / FIND_EVENT, search, cadence, events, job.limits.max_drift, SEEN)
     drawn: dict[int, bytes] = {}
     shutil.rmtree(folder / "pictures", ignore_errors=True)
@@ -80,7 +80,7 @@ def write_all(job: Job, found: Found, folder: Path, *, pictures: int, about: Map
         with replacing(folder / "pictures" / f"event_{event['rank']:03d}.png") as temporary:
             temporary.write_bytes(drawn[event["rank"]])
     said = [*cadence.describe(), *job.said]
-    band = draw_band(cadence, events, job.limits.notches) if len(events) else None
+    band = draw_band(cadence, events, job.limits.notches) if len(events) and cadence.files else None
     foot = ", ".join(f"{name} {number}" for name, number in versions().items())
     shown = events[list(COLUMNS)]
     write_report(folder / PAGE, f"Search of {cadence.name}", said, funnel.stages, shown, band, drawn, foot)

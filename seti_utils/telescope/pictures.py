@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from seti_utils.pictures.style import FAINT, INK, OFF_COLOUR, ON_COLOUR, WATERFALL, new_picture, open_axes, styled
 from seti_utils.telescope.bands import Band
-from seti_utils.telescope.blocks import Search, averaged, usable, without_shared
+from seti_utils.telescope.blocks import Search, averaged, by_segment, usable, without_shared
 from seti_utils.telescope.cadences import Cadence
 from seti_utils.telescope.normalising import flattened, in_sigma
 
@@ -42,10 +42,11 @@ def draw_event(search: Search, event: Event, title: str = "") -> Figure:
     first, last = room_for_noise(first, last, search.cadence.channels)
     panels, _ = usable(search.cadence.read(first, last, grid.average), search.bandpass, first, last)
     with torch.inference_mode():
-        sigma = [in_sigma(panel) for panel in panels]
+        segments = search.cadence.segments(first, last)
+        sigma = [by_segment(in_sigma, panel, segments) for panel in panels]
         left = sigma
         if search.arrangements:
-            left = without_shared(sigma, search.arrangements[0], search.cadence.segments(first, last), first)
+            left = without_shared(sigma, search.arrangements[0], segments, first)
         flat = [flattened(panel, int(event["width"])).numpy() for panel in left]
     low, high = max(int(middle) - reach - first, 0), min(int(middle) + reach + 1 - first, last - first)
     count = len(panels)
