@@ -54,11 +54,33 @@ def timed(words: list[str], log: Path) -> dict[str, float]:
     began = time.perf_counter()
     with open(log, "w", encoding="utf-8") as file:
         child = subprocess.Popen(words, stdout=file, stderr=subprocess.STDOUT, env={**os.environ, "OMP_NUM_THREADS": "1"})
-    _, status, usage = os.wait4(child.pid, 0)
+    done, peak = 0, 0
+    while not done:
+        peak = max([peak, *(resident(process) for process in family(child.pid))])
+        time.sleep(0.2)
+        done, status, usage = os.wait4(child.pid, os.WNOHANG)
     if status:
         raise SystemExit(f"{' '.join(words)} failed: see {log}")
     processor = usage.ru_utime + usage.ru_stime
-    return {"seconds": time.perf_counter() - began, "processor": processor, "MiB": usage.ru_maxrss / 1024}
+    return {"seconds": time.perf_counter() - began, "processor": processor, "MiB": peak / 1024}
+
+
+def family(process: int) -> list[int]:
+    """A process and all that it started."""
+    try:
+        children = Path(f"/proc/{process}/task/{process}/children").read_text(encoding="utf-8").split()
+    except OSError:
+        return []
+    return [process, *(one for child in children for one in family(int(child)))]
+
+
+def resident(process: int) -> int:
+    """A process's peak so far, KiB: its own, where ``ru_maxrss`` would count what its parent held when it began."""
+    try:
+        said = Path(f"/proc/{process}/status").read_text(encoding="utf-8").partition("VmHWM:")[2].split()
+    except OSError:
+        return 0
+    return int(said[0]) if said else 0
 
 
 def ours(folder: Path, out: Path, way: str, max_drift: float) -> Searched:
@@ -89,6 +111,7 @@ def theirs(folder: Path, out: Path, python: str, product: Product, max_drift: fl
     events = pd.DataFrame(columns=["mhz", "drift", "time", "score"], dtype=float)
     if path.exists():
         table = pd.read_csv(path)
+        table["Hit_ID"] = table["Hit_ID"].fillna(pd.Series(table.index.astype(str)))  # filter 2 does not group its hits
         score = table.groupby("Hit_ID")["SNR"].transform("mean")
         first = table.assign(score=score).sort_values("MJD").drop_duplicates("Hit_ID")
         start = (first["MJD"] - MJD) * 86400 - (product.starts[-1] + product.panel) / 2

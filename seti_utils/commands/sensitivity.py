@@ -40,7 +40,7 @@ def numbers(text: str, option: str, least: int) -> tuple[float, ...]:
         values = tuple(float(word) for word in text.split(","))
     except ValueError:
         values = ()
-    if len(values) < least or not all(0 < low <= high < 1e6 for low, high in zip(values, (*values[1:], values[-1]), strict=True)):
+    if len(values) < least or list(values) != sorted(values) or not all(0 < value < 1e6 for value in values):
         raise InputError(f"{option} {text}", remedy=f"write at least {least} rising numbers above 0, separated by commas")
     return values
 

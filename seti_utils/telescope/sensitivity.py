@@ -132,7 +132,7 @@ def recall_table(
         score = -needles[way].fillna(np.inf)
         for by, (label, chosen) in groups.items():
             if chosen.any():
-                shares = shares_above(score[chosen], -rate * (1 + 1e-9), label[chosen])
+                shares = shares_above(score[chosen], -rate * (1 + 1e-9), label[chosen].to_numpy())
                 parts.append(shares.assign(way=way, by=by))
     table = pd.concat(parts, ignore_index=True).rename(columns={"share": "recall"})
     return table[["way", "by", "group", "found", "of", "recall", "low", "high"]]
