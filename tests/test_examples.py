@@ -119,7 +119,7 @@ def test_a_line_runs_as_it_stands(line, folder, capsys):
             shutil.copy("runs/exp0023/test.csv", f"{name}.csv")
             shutil.copy("runs/exp0023/test.csv", f"{name}_test.csv")
             shutil.copy("runs/exp0023/oof.csv", f"{name}_oof.csv")
-    if words[0] == "score" and not Path("folder").exists():
+    if words[0] in ("score", "search") and Path("DATA/train").exists() and not Path("folder").exists():
         some = sorted(Path("DATA/train").rglob("*.npy"))
         Path("folder").mkdir()
         shutil.copy(some[0], "cadence.npy")

@@ -26,7 +26,7 @@ EXAMPLES = (
     "seti search CADENCE -o slow -s 10 -M 4",
     "seti search cadences.txt -o many --dask tcp://scheduler:8786",
     "seti search one.fil -o hits -s 25",
-    "seti search DATA -o candidates",
+    "seti search folder -o candidates",
 )
 
 
