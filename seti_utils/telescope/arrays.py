@@ -89,7 +89,10 @@ def array_cadences(source: Source, folder: Path) -> ArrayCadences:
     """The cadences of ``source`` (``folder`` is what they are called) as one band of :data:`STRIDE` channels each."""
     starts = tuple(number * TIME * DT_S for number in range(PANELS))
     channels = (len(source) - 1) * STRIDE + FREQ
-    note = f"assumed: {DF_HZ / 1e3:.3f} kHz a channel, {DT_S:.3f} s a row and no gaps, as the competition's; frequencies count from each array's first channel"
+    note = (
+        f"assumed: {DF_HZ / 1e3:.3f} kHz a channel, {DT_S:.3f} s a row and no gaps, as the competition's; frequencies count from "
+        "each array's first channel"
+    )
     return ArrayCadences(
         folder.name,
         (),

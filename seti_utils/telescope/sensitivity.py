@@ -36,7 +36,8 @@ FWHMS = (0.0, 1.0, 2.0, 4.0, np.inf)
 @dataclass(frozen=True)
 class Sensitivity:
     """``needles``: one row each, with a column per way: false events per MHz·h at which it is found (NaN: never).
-    ``table``: way, ``by`` (snr, drift, fwhm, family, and of needles of at least ``bright``), group, found, of, recall and its interval."""
+    ``table``: way, ``by`` (snr, drift, fwhm, family, and of needles of at least ``bright``), group, found, of, recall and its
+    interval."""
 
     needles: pd.DataFrame
     table: pd.DataFrame
