@@ -163,7 +163,7 @@ def source_of(cell: dict) -> str:
     """A cell's source; the generated cell without its long literal, which may look like anything."""
     source = "".join(cell.get("source", ""))
     tagged = TAG in cell.get("metadata", {}).get("tags", [])
-    return re.sub(r'b64decode\("[^"]*"\)', "", source) if tagged else source
+    return re.sub(r'b85decode\("[^"]*"\)', "", source) if tagged else source
 
 
 def has_secret(text: str) -> bool:

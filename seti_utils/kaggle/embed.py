@@ -39,7 +39,7 @@ print(f"seti_utils {{SHA256}}, run {{RUN_ID}} of {{KERNEL}}")
 del archive
 from seti_utils.session.device import require_devices
 print(require_devices(os.environ["SETI_MACHINE"]))"""
-EMBEDDED = 'archive = lzma.decompress(base64.b64decode("{package}"))'
+EMBEDDED = 'archive = lzma.decompress(base64.b85decode("{package}"))'
 MOUNTED = """mounts = os.environ.get("SETI_INPUT", "/kaggle/input")
 packs = [p for depth in ("*", "*/*", "*/*/*") for p in glob.glob(os.path.join(mounts, depth, "{pack}"))]
 if not packs:
@@ -95,7 +95,7 @@ def first_cell(archive: bytes, *, kernel: str, machine: str = "", dataset: str |
     if dataset:
         how, load = f"from the dataset {dataset}", MOUNTED.format(pack=PACK, dataset=dataset)
     else:
-        how, load = "embedded", EMBEDDED.format(package=base64.b64encode(compress(archive)).decode())
+        how, load = "embedded", EMBEDDED.format(package=base64.b85encode(compress(archive)).decode())
     return CELL.format(
         how=how, load=load, run_id=UNSTAMPED, kernel=kernel, machine=machine, sha256=hashlib.sha256(archive).hexdigest()
     )
