@@ -154,7 +154,7 @@ def test_the_notebook_runs_in_this_python_whatever_jupyter_knows(tmp_path, monke
 def test_what_is_missing_or_in_the_way_is_named(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="is a folder; give the notebook to write, .*look.ipynb"):
         run_notebook("look", tmp_path, [])
-    with pytest.raises(InputError, match="there is no such notebook; give a path, or one of: .*look, train"):
+    with pytest.raises(InputError, match="there is no such notebook; give a path, or one of: .*look, search, train"):
         run_notebook("lok", tmp_path / "x.ipynb", [])
     with pytest.raises(InputError, match="no_such_package is not installed in .* -m pip install no_such_package"):
         execute.require("json", "no_such_package")
