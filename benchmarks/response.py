@@ -36,11 +36,12 @@ from judging import (
     respond,
     score_rows,
 )
+from pages import write_section
 
 from seti_utils.data.cadence import SIX
 from seti_utils.data.competition import Competition, read_competition
 from seti_utils.data.packed import open_cadences
-from seti_utils.files import replacing, write_table
+from seti_utils.files import write_table
 from seti_utils.overlap.panels import clean, cleaned_stores
 from seti_utils.overlap.search import search
 from seti_utils.pictures.style import FOLDS, INK, new_picture, save_picture, styled
@@ -81,7 +82,7 @@ def main() -> None:
     picture = args.doc.with_name(f"{args.doc.stem}_{judge.name}.png") if args.doc else args.out / f"{judge.name}.png"
     save_picture(draw(judge, table, rows), picture)
     if args.doc:
-        write_section(args.doc, judge.name, f"![Response and recall of {judge.name}]({picture.name})\n\n{text}")
+        write_section(args.doc, judge.name, f"![Response and recall of {judge.name}]({picture.name})\n\n{text}", title="Response")
 
 
 def response_table(judge: Judged, out: Path, count: int) -> pd.DataFrame:
@@ -265,17 +266,6 @@ def draw(judge: Judged, table: pd.DataFrame, rows: pd.DataFrame) -> Figure:
         )
         right.legend(fontsize=7, loc="lower right")
     return figure
-
-
-def write_section(page: Path, name: str, text: str) -> None:
-    """Put ``text`` between the marks of ``name`` in ``page``; at its end where there are none yet."""
-    begin, end = f"<!-- {name} begins -->", f"<!-- {name} ends -->"
-    whole = page.read_text(encoding="utf-8") if page.exists() else "# Response\n"
-    if begin not in whole:
-        whole = f"{whole.rstrip()}\n\n## {name}\n\n{begin}\n{end}\n"
-    before, rest = whole.split(begin)
-    with replacing(page) as temporary:
-        temporary.write_text(f"{before}{begin}\n{text}\n{end}{rest.split(end)[1]}", encoding="utf-8")
 
 
 if __name__ == "__main__":

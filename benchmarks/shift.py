@@ -21,6 +21,7 @@ import pandas as pd
 import torch
 
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
+from pages import write_section
 from shift_table import (  # noqa: E402
     FOLDS,
     LIGHT,
@@ -39,7 +40,7 @@ from shift_table import (  # noqa: E402
 
 from seti_utils.data.batches import batches  # noqa: E402
 from seti_utils.data.competition import read_competition  # noqa: E402
-from seti_utils.files import replacing, write_table  # noqa: E402
+from seti_utils.files import write_table  # noqa: E402
 from seti_utils.log.pages import LOG
 from seti_utils.overlap.folder import read_groups
 from seti_utils.overlap.panels import clean, read_covered
@@ -61,7 +62,6 @@ from seti_utils.stats.auc import auc
 from seti_utils.stats.intervals import auc_interval
 
 RESULTS = Path(__file__).parent / "results" / "shift.csv"
-MARKS = "<!-- ladder begins -->", "<!-- ladder ends -->"
 COLUMNS = [
     "version",
     "overlap",
@@ -116,9 +116,7 @@ def main() -> None:
     text = markdown(rungs, args.results)
     if args.doc:
         save_picture(draw_ladder(rungs), args.doc.with_suffix(".png"))
-        before, rest = args.doc.read_text(encoding="utf-8").split(MARKS[0])
-        with replacing(args.doc) as temporary:
-            temporary.write_text(f"{before}{MARKS[0]}\n{text}\n\n{MARKS[1]}{rest.split(MARKS[1])[1]}", encoding="utf-8")
+        write_section(args.doc, "ladder", f"{text}\n")
     print(text)
 
 

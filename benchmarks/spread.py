@@ -7,8 +7,7 @@
 The same sky, blend and fold as `make run` (``--experiment sky_demo``: as `make quick`); what changes is the seed of training, which a user's other processor changes in
 effect too: it rounds otherwise, and 400 steps later that is another network. One process at a time; every run is a row of
 ``benchmarks/results/spread.csv`` as soon as it is known, and the same command resumes where it was stopped. Rows of another
-recipe
-or sky version are measured anew. The machines are those of ``benchmarks/numerics.py``.
+recipe or sky version are measured anew. The machines are those of ``benchmarks/numerics.py``.
 """
 
 import argparse

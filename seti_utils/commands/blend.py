@@ -72,9 +72,8 @@ def handle(args: argparse.Namespace) -> None:
 
 def stacked(args: argparse.Namespace, tables: list) -> None:
     """The stack by coverage, or the mean of logits where it does not earn its place."""
-    from seti_utils.overlap.folder import content_marks, read_groups
-    from seti_utils.overlap.panels import read_covered
-    from seti_utils.scores.stacking import stack_or_mean
+    from seti_utils.overlap.folder import content_marks
+    from seti_utils.overlap.stacking import stack_by_coverage
     from seti_utils.scores.submission import write_submission
     from seti_utils.scores.tables import read_scores, same_data
 
@@ -92,8 +91,7 @@ def stacked(args: argparse.Namespace, tables: list) -> None:
                 where=args.stack,
                 remedy="give the overlap folder of the data that was scored",
             )
-    groups = read_groups(args.stack).set_index("id")["group"]
-    made = stack_or_mean(oofs, tables, read_covered(args.stack), groups=groups)
+    made = stack_by_coverage(oofs, tables, args.stack)
     print(made.said())
     write_submission(made.test, args.sample or args.tables[0], args.out)
     print(f"{'stack' if made.used else 'logit mean'} of {len(tables)} tables, {len(made.test)} rows, written to {args.out}")

@@ -1,10 +1,9 @@
 """Play a plan on this machine: shared sky, training, prediction, and one submission.
 
 A plan is a YAML file of stages (see plans/), the same that `kaggle chain` plays on the site. Where its experiments look at
-shared sky,
-the overlap search and the cleaned panels are made first, with old files as neighbours where the plan says so and the data have
-them; then every stage; and after each one that predicts, OUT/submission.csv is written anew from all members so far. After an
-interruption, or a spent budget (--stop-after, of the whole), the same command resumes.
+shared sky, the overlap search and the cleaned panels are made first, with old files as neighbours where the plan says so and
+the data have them; then every stage; and after each one that predicts, OUT/submission.csv is written anew from all members so
+far. After an interruption, or a spent budget (--stop-after, of the whole), the same command resumes.
 
 --dry-run prints what every step will cost on a card, from rates that were measured and published ones, and does nothing.
 """

@@ -90,7 +90,7 @@ def resplit(
     ``symbolic``, or ``hard`` on one file system. With ``incomplete`` the split is drawn from all rows of the table and then
     left with those whose files are there; otherwise missing files are refused.
 
-    The same call goes on where a killed one was. Raises ``InputError`` for bad arguments, other tables than the published
+    The same call resumes where a killed one was. Raises ``InputError`` for bad arguments, other tables than the published
     ones, a link that the system refuses, and as ``read_competition`` does.
     """
     if like is not None:

@@ -53,9 +53,15 @@ def without_components(x_BPTF: Tensor, sample: Tensor) -> Tensor:
     noise."""
     matrix, values = sample.flatten(1, 2), x_BPTF.flatten(1, 2)
     spectra, strength = strongest(matrix)
-    floor = (MARGIN * (math.sqrt(matrix.shape[1]) + math.sqrt(matrix.shape[2]))) ** 2
-    share = (1 - floor / strength.square().clamp(min=floor)).unsqueeze(1)
+    share = not_noise(strength.square(), matrix.shape[1], matrix.shape[2]).unsqueeze(1)
     return (values - ((values @ spectra) * share) @ spectra.mT).view_as(x_BPTF)
+
+
+def not_noise(power: Tensor, rows: int, channels: int) -> Tensor:
+    """The share of squared singular values of a matrix (``rows``, ``channels``) that is not noise of unit deviation: 0 up to the
+    edge of noise (Marchenko & Pastur 1967) and its margin."""
+    edge = (MARGIN * (math.sqrt(rows) + math.sqrt(channels))) ** 2
+    return 1 - edge / power.clamp(min=edge)
 
 
 def strongest(matrix: Tensor) -> tuple[Tensor, Tensor]:

@@ -15,15 +15,14 @@ from seti_utils.files import write_json
 from seti_utils.log.pages import LOG
 from seti_utils.log.registry import STACK
 from seti_utils.nets.shipped import load_detector
-from seti_utils.overlap.folder import read_groups
-from seti_utils.overlap.panels import cleaned_stores, read_covered
+from seti_utils.overlap.panels import cleaned_stores
+from seti_utils.overlap.stacking import stack_by_coverage
 from seti_utils.run.artifacts import META, OOF, TEST
 from seti_utils.run.identity import runs_of
 from seti_utils.run.infer import experiment_scores, sample_of
 from seti_utils.run.runtime import Runtime
 from seti_utils.run.scoring import score_source
 from seti_utils.scores.ensemble import blend
-from seti_utils.scores.stacking import stack_or_mean
 from seti_utils.scores.submission import write_submission
 from seti_utils.scores.tables import MANY, make_scores, read_scores, write_scores
 from seti_utils.stats.logistic import sigmoid
@@ -49,9 +48,7 @@ def run_blend(name: str, folds: Sequence[int], seeds: Sequence[int], runtime: Ru
     tables += [detector_scores(detector, tables[0][1], runtime) for detector in recipe.detectors]
     tests, oofs = zip(*tables, strict=True)
     if recipe.how == STACK:
-        overlap = needed_overlap(name, runtime)
-        groups = read_groups(overlap).set_index("id")["group"]
-        made = stack_or_mean(oofs, tests, read_covered(overlap), groups=groups, name=name, shown=False)
+        made = stack_by_coverage(oofs, tests, needed_overlap(name, runtime), name=name, shown=False)
         say(made.said())
         test, oof = made.test, made.oof
     else:

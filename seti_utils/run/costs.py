@@ -28,7 +28,7 @@ PUBLISHED = {
 }
 """Images a second in training with AMP, and the side of the image: timm's own files, RTX 3090."""
 ONE_CORE = {"track_net": 20.0, "needle_net": 50.0}
-"""Cadences a second in training, measured on one core (x86_64, shared, torch 2.15.0, benchmarks/mle_bench.py)."""
+"""Cadences a second in training on one core, rounded from trainings on an x86-64 (torch 2.15.0); no benchmark measures them."""
 CAUTIOUS = 5
 """How many cores a card counts for where nobody measured: a tenth of what its bandwidth says."""
 

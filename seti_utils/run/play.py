@@ -15,10 +15,10 @@ from seti_utils.log.pages import LOG
 from seti_utils.log.registry import STACK
 from seti_utils.nets.shipped import load_detector
 from seti_utils.notes import note
-from seti_utils.overlap.folder import read_groups
 from seti_utils.overlap.neighbours import old_data
-from seti_utils.overlap.panels import clean, read_covered
+from seti_utils.overlap.panels import clean
 from seti_utils.overlap.search import search
+from seti_utils.overlap.stacking import stack_by_coverage
 from seti_utils.run.blends import detector_scores
 from seti_utils.run.compose import panels_of
 from seti_utils.run.infer import experiment_scores, sample_of
@@ -26,7 +26,6 @@ from seti_utils.run.launch import launch, visible_gpus
 from seti_utils.run.runtime import Runtime
 from seti_utils.run.train import train
 from seti_utils.scores.ensemble import blend
-from seti_utils.scores.stacking import stack_or_mean
 from seti_utils.scores.submission import write_submission
 
 Say = Callable[[str], None]
@@ -38,7 +37,7 @@ def play(plan: Plan, runtime: Runtime, say: Say = print) -> Path:
     First the overlap search (with the old files where the plan asks for them and they are there) and the cleaned panels, where
     an experiment looks at any: in ``runtime.overlap``, or ``overlap`` below ``out``. ``runtime.stop_after`` is the budget of the
     whole. After every stage that predicts, ``submission.csv`` is written anew from all members so far, so that a spent budget
-    leaves one. The same call goes on where it stopped. Errors as in ``search``, ``clean`` and ``train``.
+    leaves one. The same call resumes where it stopped. Errors as in ``search``, ``clean`` and ``train``.
     """
     began = time.monotonic()
     check_stages(plan)
@@ -140,8 +139,7 @@ def put_together(plan: Plan, members: list[tuple[Stage, str]], runtime: Runtime,
     if len(tests) == 1:
         mean = tests[0]
     elif plan.blend == STACK and runtime.overlap is not None:
-        groups = read_groups(runtime.overlap).set_index("id")["group"]
-        made = stack_or_mean(oofs, tests, read_covered(runtime.overlap), groups=groups, name=plan.name, shown=False)
+        made = stack_by_coverage(oofs, tests, runtime.overlap, name=plan.name, shown=False)
         say(made.said())
         mean = made.test
     else:

@@ -97,11 +97,11 @@ def draw_why(name: str, runtime: Runtime) -> Path | None:
     None where the blend has no cleaned panels or no detector for raw ones, or no test cadence is covered.
     """
     recipe = LOG.blends[name]
-    detectors = [one for one in recipe.detectors if load_detector(one).card["panels"] == "raw"]
-    row = needle_to_show(name, detectors[0], runtime) if detectors else None
-    if row is None:
+    detector = next((one for one in map(load_detector, recipe.detectors) if one.card["panels"] == "raw"), None)
+    row = needle_to_show(name, detector.name, runtime) if detector else None
+    if detector is None or row is None:
         return None
-    competition, detector = runtime.competition, load_detector(detectors[0])
+    competition = runtime.competition
     raw = read_one(open_cadences(competition, "test", runtime.packed, SIX), row)
     cleaned = read_one(open_cadences(competition, "test", cleaned_stores(runtime.overlap, competition), SIX), row)
     scores = detector.score(raw)

@@ -26,8 +26,8 @@ KINDS = ("standing in all ON", "standing in some ON", "moving in all ON", "movin
 IN_SOME = (1, 3)
 
 ON_ALONE = len(KINDS)
-"""A further kind: the cell's best track whatever the OFF panels show. It is no candidate, but of a bright terrestrial track
-pieces remain that happen to miss the OFF panels, and whoever sees the whole track knows what they are."""
+"""A further kind: the cell's best track whatever the OFF panels show. It is not a candidate. But of a bright terrestrial
+track pieces remain that happen to miss the OFF panels, and whoever sees the whole track knows what they are."""
 
 AHEAD = 4.0
 """By how much a panel may stand out over the faintest ON panel before "in all ON" counts no more of it."""

@@ -1,19 +1,17 @@
 """What a cadence's OFF panels show at a standstill, taken off all of its panels before tracks are summed.
 
 Emission that stands still is a spectrum times a course in time; :mod:`seti_utils.nets.shared_sky` finds such spectra. Those of
-the
-OFF panels are no signal of the target, however its course differs from panel to panel, so ON panels lose them all. OFF
-panels lose only what two of them show: a line that drifts is elsewhere in every panel, and has to stay where it can
+the OFF panels are not a signal of the target, however its course differs from panel to panel, so ON panels lose them all.
+OFF panels lose only what two of them show: a line that drifts is elsewhere in every panel, and has to stay where it can
 speak against the ON panels' track.
 """
 
-import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from seti_utils.nets.shared_sky import MARGIN, strongest
+from seti_utils.nets.shared_sky import not_noise, strongest
 
 WINDOW = 256
 """Channels whose spectra are looked for together; windows overlap by half and fade into each other."""
@@ -55,14 +53,9 @@ def cleaned(panels: Sequence[Tensor], on: Sequence[int], off: Sequence[int]) -> 
     size = sample.shape[2]
     alone = torch.stack([parts[number].square().sum(1) for number in off])
     shared = alone.topk(min(2, len(off)), dim=0).values[-1]
-    share_on = 1 - edge(sample.shape[1], size) / strength.square().clamp(min=edge(sample.shape[1], size))
+    share_on = not_noise(strength.square(), sample.shape[1], size)
     rows = max(panels[number].shape[1] for number in off)
-    share_off = 1 - edge(rows, size) / shared.clamp(min=edge(rows, size))
+    share_off = not_noise(shared, rows, size)
     shares = [(share_on if number in on else torch.minimum(share_on, share_off)).unsqueeze(1) for number in range(len(panels))]
     lit = torch.where(spectra.abs() * strength.unsqueeze(1) > SURE, spectra, 0)
     return [panel - (part * share) @ lit.mT for panel, part, share in zip(panels, parts, shares, strict=True)]
-
-
-def edge(rows: int, channels: int) -> float:
-    """The square of the largest singular value of pure noise, and a margin (Marchenko & Pastur 1967)."""
-    return (MARGIN * (math.sqrt(rows) + math.sqrt(channels))) ** 2
