@@ -34,9 +34,8 @@ class Sighting(NamedTuple):
     """What a detector says of B cadences and of K tracks in each.
 
     ``logit`` (B,): its best track's. ``track`` (B, K): logit of a needle that only ON panels show. ``panel`` (B, K, 6): in ON
-    panels of a
-    candidate there, in OFF panels of any needle there. ``channel`` (B, K, 6, time): where the track is, in channels of the
-    image. ``features`` (B, K, D): what the track's logit is read from.
+    panels of a candidate there, in OFF panels of any needle there. ``channel`` (B, K, 6, time): where the track is, in channels
+    of the image. ``features`` (B, K, D): what the track's logit is read from.
     """
 
     logit: Tensor
@@ -52,11 +51,9 @@ class Detector(nn.Module):
     The sky that the panels share is taken off (:mod:`seti_utils.nets.shared_sky`), the brightest tracks of each ON panel are
     followed through all six (:mod:`seti_utils.nets.track_search`), and what lies along each is straightened
     (:mod:`seti_utils.nets.track_views`): strips in which a needle stands upright in the middle of every panel that has it, and
-    numbers.
-    ``body``, a backbone for two channels (the two residuals), sees each panel's strip; then every ON panel learns what the
-    others show at the same place of the same track. ``per_column`` as in
-    :func:`seti_utils.nets.shared_sky.residuals`. Raises ``InputError`` for another number of channels, and for a backbone
-    without a map.
+    numbers. ``body``, a backbone for two channels (the two residuals), sees each panel's strip; then every ON panel learns what
+    the others show at the same place of the same track. ``per_column`` as in :func:`seti_utils.nets.shared_sky.residuals`.
+    Raises ``InputError`` for another number of channels, and for a backbone without a map.
     """
 
     def __init__(self, body: Body, channels: int = PANELS, per_column: bool = False):

@@ -22,12 +22,11 @@ LEAST_NOISE = 1e-3
 
 
 class Residuals(NamedTuple):
-    """Panels (B, 6, T, F) in units of their noise, twice less a sky, and ``whole``, as they were.
+    """Panels (B, 6, T, F) in units of their noise: minus a sky, in two ways, and ``whole``, as they were.
 
-    ``plain``: less the components of all six panels; what is left of a background is nearly white. ``cross``: less the
-    components of
-    the OFF panels alone: what only ON panels have stays whole, however bright it is, and even where it stands still, and so does
-    an echo of it in OFF panels that is too faint to be a component there.
+    ``plain``: minus the components of all six panels; what is left of a background is nearly white. ``cross``: minus the
+    components of the OFF panels alone: what only ON panels have stays whole, however bright it is, even where it stands still,
+    and so does an echo of it in OFF panels that is too faint to be a component there.
     """
 
     plain: Tensor
@@ -49,7 +48,7 @@ def residuals(x_BPTF: Tensor, per_column: bool = False) -> Residuals:
 
 
 def without_components(x_BPTF: Tensor, sample: Tensor) -> Tensor:
-    """``x_BPTF`` less its part in the strongest spectra of ``sample``, panels of the same cadences, each in units of the
+    """``x_BPTF`` minus its part in the strongest spectra of ``sample``, panels of the same cadences, each in units of the
     noise."""
     matrix, values = sample.flatten(1, 2), x_BPTF.flatten(1, 2)
     spectra, strength = strongest(matrix)

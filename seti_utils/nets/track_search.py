@@ -36,7 +36,7 @@ SLOW = 2
 """Drifts up to this many channels a span are slow: a needle's spectrum can then pass for a background's."""
 
 DOUBT = 4.0
-"""What a sum along a slow track is lowered by, in sigma, for its background is not known to be white."""
+"""What a sum along a slow track is lowered by, in sigma, because its background is not known to be white."""
 
 GAIN, WORTH, LEAST, MOST = 2.0, 1.0, -1.0, 60.0
 """The evidence of a span whose sum is S sigma: GAIN (S - WORTH), within LEAST (a gap) and MOST."""
@@ -55,7 +55,7 @@ APART = 4
 
 
 ASIDE, LOWEST = 8, 2.0
-"""Another track is more than this many channels away; evidence below the second is noise, and as high as nothing."""
+"""Another track is more than this many channels away; evidence below the second is noise, and counts as nothing."""
 
 
 class Found(NamedTuple):

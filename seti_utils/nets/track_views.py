@@ -29,7 +29,7 @@ FULL = 40.0
 less noise and all else in proportion, an echo included."""
 
 BEYOND = 100.0
-"""Numbers beyond this are not told apart."""
+"""Numbers beyond this count as this."""
 
 WIDTHS = 0, 1, 3
 """Channels on either side over which the light along a track is summed: needles are one to six channels wide."""
@@ -42,8 +42,8 @@ class TrackViews(NamedTuple):
     """What is shown of K tracks of B cadences.
 
     ``strips`` (B, K, 6, ``STRIPS``, time / ``BINS``, 2 ``REACH`` + 1): both residuals along the track, in sigma, dimmed to
-    ``FULL`` and
-    compressed. ``numbers`` (B, K, 6, ``NUMBERS``): see :func:`numbers_of`. ``channel`` (B, K, 6, time): where the track is.
+    ``FULL`` and compressed. ``numbers`` (B, K, 6, ``NUMBERS``): see :func:`numbers_of`. ``channel`` (B, K, 6, time): where the
+    track is.
     """
 
     strips: Tensor
@@ -69,12 +69,10 @@ def numbers_of(strips: Tensor, light: Tensor, dim: Tensor, found: Found, power: 
     """(B, K, 6, ``NUMBERS``) of ``strips`` (B, K, 6, 3, T, width) in sigma: residuals, and the panels as they were.
 
     The light of both residuals in three widths as it is and dimmed; in quarters of the panel; the light of the panel as it was
-    above what
-    is smooth around the track: an echo that stands still below a blinding line is lost in either residual; what was taken off
-    the track more than beside it; the noise beside it; how alike its course in time is to the panel's ``power`` (B, 6, T): what
-    flickers with the sky is sky;
-    evidence nearby, and how many other tracks have half as much; slope, bend and span in channels; and how much of
-    it is inside the window.
+    above what is smooth around the track (an echo that stands still below a blinding line is lost in either residual); what was
+    taken off the track more than beside it; the noise beside it; how alike its course in time is to the panel's ``power``
+    (B, 6, T), for what flickers with the sky is sky; evidence nearby, and how many other tracks have half as much; slope, bend
+    and span in channels; and how much of it is inside the window.
     """
     left, whole = strips[:, :, :, :STRIPS], strips[:, :, :, STRIPS:]
     middle, rows = strips.shape[-1] // 2, strips.shape[-2]

@@ -103,7 +103,7 @@ def unwrapped(state: dict[str, Tensor], first: str | None) -> dict[str, Tensor]:
 
 
 def cached_weights(name: str) -> Path | None:
-    """The file in this machine's Hugging Face cache for timm's ``name``, without a look at the network."""
+    """The file in this machine's Hugging Face cache for timm's ``name``, without asking the network."""
     from huggingface_hub import try_to_load_from_cache
 
     config = timm.get_pretrained_cfg(name)
@@ -132,7 +132,7 @@ def hub_answers(seconds: float = 3.0) -> bool:
         else:
             answers.append(True)
 
-    # The time limit of urlopen leaves out the name's resolution, so the question is asked on the side.
+    # The time limit of urlopen leaves out the name's resolution, so the question is asked in a thread of its own.
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
     thread.join(seconds)

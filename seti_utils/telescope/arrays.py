@@ -1,4 +1,4 @@
-"""Cadences of a competition's folder, or ``.npy`` files, laid side by side: one more thing that a search reads.
+"""Cadences of a competition's folder, or ``.npy`` files, laid side by side: another thing that a search can read.
 
 Between two cadences lie as many empty channels as a track can cross, so that nothing of one is seen in another.
 """
@@ -90,8 +90,8 @@ def array_cadences(source: Source, folder: Path) -> ArrayCadences:
     starts = tuple(number * TIME * DT_S for number in range(PANELS))
     channels = (len(source) - 1) * STRIDE + FREQ
     note = (
-        f"assumed: {DF_HZ / 1e3:.3f} kHz a channel, {DT_S:.3f} s a row and no gaps, as the competition's; frequencies count from "
-        "each array's first channel"
+        f"assumed: {DF_HZ / 1e3:.3f} kHz per channel, {DT_S:.3f} s per row and no gaps, as in the competition; "
+        "frequencies count from each array's first channel"
     )
     return ArrayCadences(
         folder.name,

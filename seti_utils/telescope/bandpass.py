@@ -20,10 +20,10 @@ ROWS = 4
 """Rows that are looked at in each of two panels."""
 
 SIGMA = 10.0
-"""A spike stands out by so many sigma over the channels beside it, in both panels."""
+"""A spike stands out by this many sigma over the channels beside it, in both panels."""
 
 SHARE = 0.6
-"""In so many coarse channels the spike has to be seen at the same place."""
+"""The spike has to be seen at the same place of this many coarse channels."""
 
 HALF = 0.5
 """An edge is where the mean coarse channel's power is below this share of its middle's."""
@@ -59,10 +59,12 @@ class Bandpass:
 
 
 def coarse_of(cadence: Cadence, said: int | None) -> tuple[int, str]:
-    """Fine channels in a coarse one, and where that is known from. ``said`` by the user; 0 says there are none."""
+    """Fine channels in a coarse one, and how that is known. ``said``: the user's number; 0 says there are none."""
     if said is not None:
         if not 0 <= said <= cadence.channels or 0 < said < 8:
-            raise InputError(f"--coarse {said}", remedy=f"fine channels in a coarse one, 8 to {cadence.channels}; 0 for none")
+            raise InputError(
+                f"--coarse {said}", remedy=f"give the fine channels of a coarse one, 8 to {cadence.channels}; 0 for none"
+            )
         return said, "as given"
     count = round(COARSE_MHZ / cadence.width)
     if count >= 8 and abs(count * cadence.width / COARSE_MHZ - 1) < CLOSE and count <= cadence.channels:
@@ -96,7 +98,7 @@ def survey(cadence: Cadence, said: int | None = None, piece: int = 1 << 20) -> B
             "every channel is constant: there is nothing to search", where=cadence.headers[0].path, remedy="check the files"
         )
     if not coarse:
-        return Bandpass(0, (), 0, live, ("coarse channels unknown: neither spikes nor edges are looked for (--coarse says)",))
+        return Bandpass(0, (), 0, live, ("coarse channels unknown: neither spikes nor edges are looked for (give --coarse)",))
     spikes = spikes_seen(counted, whole, coarse)
     edge = edge_seen(power / whole) if cadence.channels % coarse == 0 else 0
     seen = ", ".join(f"{channel} (in {counted[channel]} of {whole})" for channel in spikes) or "none seen"

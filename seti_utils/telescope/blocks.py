@@ -44,7 +44,7 @@ class Readable(Protocol):
 
     @property
     def width(self) -> float:
-        """Of a channel, MHz."""
+        """MHz of a channel."""
         ...
 
     @property
@@ -55,7 +55,7 @@ class Readable(Protocol):
         ...
 
     def segments(self, start: int, stop: int) -> list[tuple[int, int]]:
-        """Runs of neighbouring channels in ``start`` to ``stop``, counted from ``start``; what lies between them is nothing."""
+        """Runs of neighbouring channels in ``start`` to ``stop``, counted from ``start``; there are no data between them."""
         ...
 
     def windows(self, start: int, stop: int) -> list[int]:

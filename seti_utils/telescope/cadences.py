@@ -1,4 +1,4 @@
-"""Six files as one cadence: sorted in time, sources held against the order of pointings, frequency axes aligned."""
+"""Six files as one cadence: sorted in time, sources checked against the order of pointings, frequency axes aligned."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ GIVEN = "given"
 """An order that trusts the command line: no sorting, names not checked."""
 
 HALF = FREQ // 2
-"""The network's windows begin so many channels apart: every track of up to half a window lies whole in one."""
+"""The network's windows begin this many channels apart: every track of up to half a window lies whole in one."""
 
 SECONDS_PER_DAY = 86400.0
 SLACK_S = 1.5
@@ -147,7 +147,7 @@ def open_cadence(
 ) -> Cadence:
     """Open six files as a cadence, or one file alone.
 
-    Six are sorted by ``tstart`` and their sources held against A B A C A D: the target's name three times, no neighbour of
+    Six are sorted by ``tstart`` and their sources checked against A B A C A D: the target's name three times, no neighbour of
     that name. ``order``: other letters, names unchecked; or :data:`GIVEN`, which keeps the paths' own order. Raises
     ``InputError`` naming what contradicts what, with the remedy.
     """
@@ -207,7 +207,7 @@ def in_time(files: Sequence[TelescopeFile], as_given: bool) -> tuple[list[Telesc
             raise InputError(
                 f"starts {late:.0f} s before {Path(before.header.path).name} ends",
                 where=after.header.path,
-                remedy="give the six files of one cadence, each once; or their right starts with --header tstart=…",
+                remedy="give the six files of one cadence, each once; or correct their start times with --header tstart=…",
             )
     return files, starts
 

@@ -1,11 +1,10 @@
-"""How often nothing at all scores as high: false alarms per MHz and hour, counted on the same files with OFF panels as ON.
+"""How often no signal at all scores as high: false alarms per MHz and hour, counted on the same files with OFF panels as ON.
 
 The cadence is searched once more with ON and OFF exchanged: what shows in OFF panels only is not from the target, and has the
 same band, the same interference and the same noise. Every panel stays at its own time, so that interference that drifts through
-all six is on one line here as there (panels that change places make a candidate of it). Each kind of track has its own tail, and
-so has the network; a track's
-rarity is how often its kind scores as high. What is rare in any kind is an event, and events are counted once more, so that
-the rate is that of the whole search.
+all six is on one line here as there (panels that change places would make a candidate of it). Each kind of track has its own
+tail, and so has the network; a track's rarity is how often its kind scores as high. What is rare in any kind is an event, and
+events are counted once more, so that the rate is that of the whole search.
 """
 
 from collections.abc import Sequence
@@ -21,17 +20,17 @@ from seti_utils.telescope.merging import merge
 from seti_utils.telescope.tracks import MEASURED, NETWORK
 
 UNLIKELY = 10.0
-"""A track in some ON panels only has to be so many times rarer than one in all of them: a signal of the target is expected in
+"""A track in only some ON panels has to be this many times rarer than one in all of them: a signal of the target is expected in
 all, and whatever is on for a minute is in some."""
 
 FITTED, FEWEST = 0.05, 10
-"""Share of a kind's false tracks, the highest, that say how its tail goes on, and how many at least."""
+"""Share of a kind's false tracks, the highest, from which its tail is extrapolated, and how many at least."""
 
 USUAL = 0.1
 """How fast a tail falls before anything is known of it: logarithm of the score, or the network's logit over 10, per factor e."""
 
 TRUSTED = 5
-"""So many tracks weigh as much as that."""
+"""The usual fall weighs as much as this many tracks."""
 
 FARTHEST = 100.0
 """By how much a rate is extrapolated below one false event in all that was looked at."""
@@ -52,7 +51,7 @@ class Tail:
     logarithmic: bool
 
     def rate(self, score: np.ndarray) -> np.ndarray:
-        """False tracks per MHz·h with at least ``score``: counted, and beyond the highest one carried on as the tail falls."""
+        """False tracks per MHz·h with at least ``score``: counted, and extrapolated beyond the highest one as the tail falls."""
         score = np.asarray(score, np.float64)
         counted = np.searchsorted(-self.scores, -score, side="right")
         top = self.scores[0] if len(self.scores) else self.floor

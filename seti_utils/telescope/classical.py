@@ -30,7 +30,7 @@ ON_ALONE = len(KINDS)
 track pieces remain that happen to miss the OFF panels, and whoever sees the whole track knows what they are."""
 
 AHEAD = 4.0
-"""By how much a panel may stand out over the faintest ON panel before "in all ON" counts no more of it."""
+"""By how much a panel may stand out over the faintest ON panel before "in all ON" stops counting the excess."""
 
 QUIET, LOUD = 3.5, 7.5
 """An OFF panel's sum along the track, in sigma: up to the first it counts as nothing, from the second on as a detection."""
@@ -84,9 +84,9 @@ def search_scale(
 ) -> np.ndarray:
     """Best tracks of one width, of every cell and kind, under the arrangement with this ``number``.
 
-    ``calm``: (T, F) per panel, see :func:`normalising.calmed`; ``doubt`` (F,): see :func:`doubt_of`. ``core``: first and last +
-    1 of the channels whose tracks are
-    wanted. Channels that a panel does not have count as 0. :data:`HIT` rows with scores above 0.
+    ``calm``: (T, F) per panel, see :func:`normalising.calmed`; ``doubt`` (F,): see :func:`doubt_of`. ``core``: first and
+    last + 1 of the channels whose tracks are wanted. Channels that a panel does not have count as 0. :data:`HIT` rows with
+    scores above 0.
     """
     clipped = [panel.clamp(-PIXEL_CLIP, PIXEL_CLIP) for panel in calm]
     return best_tracks(all_sums(clipped, doubt, grid, scale, arrangement), grid, scale, arrangement, number, core)

@@ -55,7 +55,7 @@ class Funnel:
     stages: list[tuple[str, int, str]] = field(default_factory=list)
 
     def add(self, name: str, count: int, what: str, empty: str | None = None) -> None:
-        """Note a stage. Nothing left where something has to be is an error with the remedy ``empty``."""
+        """Note a stage. Where something has to be left and nothing is, that is an error with the remedy ``empty``."""
         self.stages.append((name, int(count), what))
         if not count and empty:
             raise InputError(f"the stage {name!r} saw nothing", remedy=empty)
@@ -172,7 +172,7 @@ def selected(table: pd.DataFrame, limits: Limits, funnel: Funnel, cadence: Caden
 
 
 def hits_as_events(search: Search, cadence: Cadence, hits: np.ndarray, limits: Limits, funnel: Funnel) -> pd.DataFrame:
-    """The hits of one file alone (``blocks.FILE_HIT``, merged) in the form of events: nothing is known of OFF panels."""
+    """The hits of one file alone (``blocks.FILE_HIT``, merged) in the form of events: there are no OFF panels to know of."""
     hertz = cadence.width * 1e6
     table = pd.DataFrame({"channel": hits["channel"], "rate": hits["drift"], "error": hits["error"], "width": hits["width"]})
     table = table.assign(**{f"snr_{number}": np.nan for number in range(2, 7)}, snr=hits["snr"], snr_1=hits["snr"])

@@ -1,4 +1,4 @@
-"""Open a telescope file by what is in it, not by its name; what is not one is told by name."""
+"""Open a telescope file by what is in it, not by its name; a file of another kind is refused and told what it is."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -8,7 +8,7 @@ import numpy as np
 from seti_utils.telescope.tree import rounded
 
 ROWS = 91
-"""A panel of more rows is averaged down to at least so many (273 to 91), drift permitting."""
+"""A panel of more rows is averaged down to at least this many (273 to 91), drift permitting."""
 
 SMEAR = 1.0
 """Channels that a track may cross within one averaged row, over the width that is summed."""

@@ -64,7 +64,7 @@ class Hdf5File(TelescopeFile):
         given: Mapping[str, object],
         planes: Sequence[int] | None,
     ) -> tuple[Header, tuple[int, ...]]:
-        """The header, after content and attributes were held against each other, and the planes to sum."""
+        """The header, after its attributes were checked against the content, and the planes to sum."""
         if len(shape) not in (2, 3) or 0 in shape:
             raise InputError(f"data has shape {shape}", where=self.path, remedy="expected (time, polarisation, frequency)")
         if kind.kind not in "iuf":

@@ -20,12 +20,12 @@ from seti_utils.telescope.cadences import Cadence
 from seti_utils.telescope.normalising import local_noise
 
 SLOT = 512
-"""Channels that a needle has for itself: every other one stays as it is."""
+"""Channels of a slot, which holds one needle; every other slot stays as it is."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What needles are drawn: ``snrs`` per panel (setigen's convention), ``families``, full widths at half maximum in
+    """Which needles are drawn: ``snrs`` per panel (setigen's convention), ``families``, full widths at half maximum in
     channels (log-uniform between the two), and the largest drift in Hz/s."""
 
     snrs: tuple[float, ...]
@@ -121,7 +121,10 @@ def inject(cadence: Cadence, panels: Sequence[int], recipe: Recipe, seed: int) -
 
 
 def at_real_times(freq: torch.Tensor, cadence: Cadence) -> torch.Tensor:
-    """Paths (B, 6, pitch) without gaps, read off where each panel's rows really are: (B, 6, rows). Gaps are no whole rows."""
+    """Paths (B, 6, pitch) without gaps, read off where each panel's rows really are: (B, 6, rows).
+
+    A gap need not be a whole number of rows.
+    """
     path = freq.flatten(1)
     begin = torch.tensor(cadence.starts, dtype=torch.float64) / cadence.tsamp
     at = (begin[:, None] + torch.arange(max(cadence.rows))).clamp(max=path.shape[1] - 1).flatten()

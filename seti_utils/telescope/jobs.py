@@ -1,4 +1,4 @@
-"""A search as a list of blocks whose results are kept as they come: ended at any time, it resumes where it was."""
+"""A search as a list of blocks whose results are kept as they come: stopped at any time, it resumes from there."""
 
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence

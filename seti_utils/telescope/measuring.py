@@ -11,7 +11,7 @@ from seti_utils.telescope.grid import Grid
 from seti_utils.views.medians import QUARTILES_TO_SIGMA
 
 SHOWING = 3.0
-"""SNR of a panel from which it has a say in where the track is."""
+"""A panel has a say in where the track is from this SNR on."""
 
 ROUNDS = ((1.5, 1.5, 13, 13), (0.25, 0.4, 9, 9), (0.5, 0.25, 9, 7))
 """Rounds of the search for the best track: half ranges and numbers of drifts and channels, in widths. A drift of one width
@@ -178,7 +178,7 @@ def sums_beside(y_TF: Tensor, time: Tensor, channel: Tensor, drift: Tensor, step
 
 
 def significance(calm: Sequence[Tensor], grid: Grid, width: int, channel: Tensor, drift: Tensor, on: Sequence[int]) -> Tensor:
-    """(N, P): each panel's sum along the tracks less the median of tracks beside them, in units of their scatter, at least 1.
+    """(N, P): each panel's sum along the tracks minus the median of tracks beside them, in units of their scatter, at least 1.
 
     An OFF panel's is the largest within ``BESIDE`` widths of the track.
     """

@@ -1,4 +1,4 @@
-"""The detector on windows of a telescope's band: does it fit, and what it says of each window."""
+"""The detector on windows of a telescope's band: whether it fits, and what it says of each window."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol

@@ -1,4 +1,4 @@
-"""Panels in units of their local noise, less what is broad, and sums of them in units of their own scatter.
+"""Panels in units of their local noise, minus what is broad, and sums of them in units of their own scatter.
 
 Everything here looks at a neighbourhood only: what a pixel becomes does not depend on where a block of channels ends,
 but for the outermost few.
@@ -17,7 +17,7 @@ AROUND = 8
 """The level of a channel is the mean of this many times its width around it."""
 
 LEVEL_CLIP = 4.0
-"""Pixels count in that mean up to so many sigma: a bright line leaves no trough beside it."""
+"""Pixels count in that mean up to this many sigma: a bright line leaves no trough beside it."""
 
 LEVEL_ROUNDS = 2
 """How often that is done. Levels of what is left after a first level would ring: a faint copy of the line on either side."""
@@ -35,7 +35,7 @@ ROW_FREQ = 64
 """Channels of one row over which its unrest is measured: bursts are shorter than a patch."""
 
 PATCH_CLIP = 8.0
-"""Pixels count in a patch up to so many sigma, so that a needle in it does not dim itself by more than a third."""
+"""Pixels count in a patch up to this many sigma, so that a needle in it does not dim itself by more than a third."""
 
 ABS_TO_SIGMA = 1.2533
 """Mean absolute value of a Gaussian to its standard deviation."""

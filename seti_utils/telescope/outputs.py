@@ -48,7 +48,7 @@ def rank(job: Job, found: Found) -> tuple[pd.DataFrame, Funnel]:
         funnel.add(f"of SNR {limits.snr:g} or more, merged", len(hits), "hits")
         return hits_as_events(search, cadence, hits, limits, funnel), funnel
     funnel.add(
-        "best of their cell of 64 channels and kind, as it is and with ON and OFF exchanged",
+        "the best of their cell of 64 channels and kind, as it is and with ON and OFF exchanged",
         counts["cells"],
         "tracks",
         "the data hold no noise at all",

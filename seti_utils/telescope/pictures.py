@@ -28,8 +28,8 @@ Event = Mapping[Any, Any]
 
 
 def draw_event(search: Search, event: Event, title: str = "") -> Figure:
-    """The six panels of an event: left power in units of the noise, right the mean spectrum along the track, less what OFF
-    panels show at a standstill.
+    """The six panels of an event: left power in units of the noise, right the mean spectrum along the track, minus what OFF
+    panels show standing still.
 
     ``event`` has channel (at the cadence's middle), width, f_mid (MHz), drift (Hz/s) and snr_1 to snr_6. Arrows mark where the
     track enters and leaves each panel.

@@ -1,4 +1,4 @@
-"""Blocks searched by processes of this machine, or by a Dask cluster: whoever does it, the results are the same bytes."""
+"""Blocks searched by processes of this machine, or by a Dask cluster: the results are the same bytes either way."""
 
 import multiprocessing
 import signal
@@ -44,7 +44,7 @@ def search_here(searches: Sequence[Search], tasks: Sequence[Task], processes: in
             yield futures[future], future.result()
     except BrokenProcessPool:
         raise UserError(
-            "a worker process was ended from outside (memory?): give the same command again, with fewer --processes"
+            "a worker process was killed from outside (out of memory?): give the same command again, with fewer --processes"
         ) from None
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
@@ -90,4 +90,4 @@ def search_on_cluster(address: str, searches: Sequence[Search], tasks: Sequence[
             try:
                 yield futures[future], future.result()
             except KilledWorker as error:
-                raise UserError(f"a block ended the workers that searched it ({error.task}): memory?") from None
+                raise UserError(f"a block killed the workers that searched it ({error.task}): out of memory?") from None

@@ -1,7 +1,7 @@
 """How much a search finds in a person's own files: needles in the OFF panels, searched with ON and OFF exchanged.
 
 The same search, the same calibration and the same merging as of the files themselves, three times: with what the network
-found, with what the sums found, and with both. What is found is told at a rate of false alarms, with Wilson's interval.
+found, with what the sums found, and with both. Recall is given at a rate of false alarms, with Wilson's interval.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What a cadence's OFF panels show at a standstill, taken off all of its panels before tracks are summed.
+"""What stands still in a cadence's OFF panels, taken off all of its panels before tracks are summed.
 
 Emission that stands still is a spectrum times a course in time; :mod:`seti_utils.nets.shared_sky` finds such spectra. Those of
 the OFF panels are not a signal of the target, however its course differs from panel to panel, so ON panels lose them all.
@@ -17,7 +17,7 @@ WINDOW = 256
 """Channels whose spectra are looked for together; windows overlap by half and fade into each other."""
 
 SURE = 2.5
-"""A spectrum counts where it stands out of its own noise by so many sigma: else a bright line that is in it somewhere would be
+"""A spectrum counts where it stands out of its own noise by this many sigma: else a bright line that is in it somewhere would be
 taken off as its ghost everywhere."""
 
 BATCH = 32
@@ -25,7 +25,7 @@ BATCH = 32
 
 
 def less_shared(panels: Sequence[Tensor], on: Sequence[int], off: Sequence[int], first: int = 0) -> list[Tensor]:
-    """``panels`` (T, F), in sigma, less the spectra that the ``off`` panels show. ``first``: number of the first channel."""
+    """``panels`` (T, F), in sigma, minus the spectra that the ``off`` panels show. ``first``: number of the first channel."""
     size = panels[0].shape[1]
     width = min(WINDOW, size)
     half = max(width // 2, 1)
@@ -46,7 +46,7 @@ def less_shared(panels: Sequence[Tensor], on: Sequence[int], off: Sequence[int],
 
 
 def cleaned(panels: Sequence[Tensor], on: Sequence[int], off: Sequence[int]) -> list[Tensor]:
-    """Windows of panels (B, T, F) less the spectra of the ``off`` panels, each in units of the noise."""
+    """Windows of panels (B, T, F) minus the spectra of the ``off`` panels, each in units of the noise."""
     sample = torch.cat([panels[number] for number in off], 1)
     spectra, strength = strongest(sample)
     parts = [panel @ spectra for panel in panels]

@@ -44,7 +44,7 @@ NEARBY = 4
 """Cells around a candidate in which the ON panels' best tracks are measured too, whatever the OFF panels show."""
 
 WINDOWS_MEASURED = 8
-"""Of every block so many windows at least are measured, those with the highest logits, and all above 0."""
+"""Of every block at least this many windows are measured, those with the highest logits, and all above 0."""
 
 LOOSE = 4.0
 """How much farther than a classical track the network's may be off."""
@@ -89,7 +89,7 @@ def believed(tracks: np.ndarray, doubt: Tensor, grid: Grid, scale: Scale, on: Se
 
 
 def worth_measuring(hits: np.ndarray, least: float) -> np.ndarray:
-    """Which hits are: candidates of at least this score, and the ON panels' best tracks in the cells around them."""
+    """Which hits are worth it: candidates of at least this score, and the ON panels' best tracks in the cells around them."""
     candidate = (hits["kind"] != ON_ALONE) & (hits["score"] >= least)
     cell = hits["channel"] // CELL
     taken = np.unique(cell[candidate])
