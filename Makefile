@@ -60,7 +60,7 @@ test-numerics: venv  ## what hangs on rounding or training, as every processor t
 	$(PY) benchmarks/numerics.py
 margins: venv  ## what every learning test reaches over twelve seeds, beside its bar
 	OMP_NUM_THREADS=1 $(PY) benchmarks/margins.py
-spread: venv  ## how far the figures of `make run` spread over seeds and machines: hours, goes on where it was stopped
+spread: venv  ## how far the figures of `make run` spread over seeds and machines: hours; resumes where it was stopped
 	$(PY) benchmarks/spread.py
 coverage: venv  ## every test, and the lines and branches that none of them runs (in out/coverage/)
 	OMP_NUM_THREADS=1 $(PY) -m pytest -q -n 2 --dist loadfile --cov --cov-report=term --cov-report=html:$(OUT)/coverage

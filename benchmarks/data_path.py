@@ -8,7 +8,7 @@ variant hands over its first batch, so starting processes is nobody's loss; slow
 ones all of them ``PASSES`` times when hot, as in training. *Hot*: the files are in the page cache. *Cold*: dropped
 from it before each variant. The floor is ``preadv`` from one open file into one reused buffer, which stays in the
 processor's cache; the two lines after it write to as much memory as batches read ahead take, still in one thread.
-Files are random arrays written for the occasion, or those of ``--data``. Needs 2.1 MB a row of disk.
+Files are random arrays written for the occasion, or those of ``--data``. Needs 2.1 MB of disk per row.
 """
 
 import argparse

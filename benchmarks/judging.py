@@ -97,7 +97,7 @@ def of_detector(detector: ShippedDetector) -> Judged:
 
 @dataclass(frozen=True)
 class Cell:
-    """Needles of one kind: ``family``, ``width`` (full width at half maximum, channels), ``drift`` (channels a panel; None: drawn), ``panels``."""
+    """Needles of one kind: ``family``, ``width`` (full width at half maximum, channels), ``drift`` (channels per panel; None: drawn), ``panels``."""
 
     family: str
     width: float

@@ -7,7 +7,7 @@ apart. Recipes, each a plan that ``seti play`` plays: a network on panels as the
 nothing from so few rows, and is stopped as dead); the same on cleaned panels, with current files as neighbours; with old files too;
 and the whole, with the shipped detector, stacked by coverage. One fold of three, one seed, eight epochs, small networks: figures
 rank the recipes. ``core-h`` is processor time of one core, search and cleaning included where they are first needed.
-Intervals: 95 %, bootstrap over test rows; differences are paired. Again: it goes on where it stopped.
+Intervals: 95 %, bootstrap over test rows; differences are paired. Again: it resumes where it stopped.
 """
 
 import argparse

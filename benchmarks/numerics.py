@@ -2,7 +2,7 @@
 
     python benchmarks/numerics.py                              # make test-numerics: every machine, one thread and two
     python benchmarks/numerics.py tests/test_learns.py --machines "default, AVX2" --threads 2
-    python benchmarks/numerics.py --resume                     # goes on where a run was stopped
+    python benchmarks/numerics.py --resume                     # resumes where a run was stopped
 
 A processor without an instruction set adds numbers in another order than one with it, and training amplifies that. torch's own
 kernels, oneDNN, MKL, OpenBLAS and NumPy can each be told to leave newer instructions alone, so one machine shows what another

@@ -5,7 +5,7 @@
 The scale (:mod:`replicate_log_scale`): the same rows, folds and seeds for all, the same number of cadences seen, images and
 networks smaller than the log's in proportion. Fold 0 is trained; its best epoch is judged on the hidden labels of a
 test whose sky and needles are shifted, as the competition's are. ``benchmarks/results/replicate_log.csv`` gets one
-row an experiment, written as soon as it is known: a killed call goes on where it was, and a later one adds seeds
+row per experiment, written as soon as it is known: a killed call resumes where it was, and a later one adds seeds
 or pages. The ``.md`` beside it states the budget. ``make experiments`` puts both into EXPERIMENTS.md.
 
 ``change`` is against the parent, on the same test rows and seeds: a paired bootstrap over rows. It does not hold what

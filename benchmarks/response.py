@@ -7,7 +7,7 @@
 **Response**: the median logit of ten cadences of all kinds of background, empty but for one needle, against its amplitude (0.1 to 300 sigma), for widths, drifts,
 families and panels; on cleaned panels a neighbour shows 93 % of the sky. **Recall** on the shifted test of a sky that nothing is chosen on, at three shares of
 false alarms, with Wilson's intervals, beside the sum along the true track (which nobody can beat who is not told) and a search over drifts (which users have).
-**False alarms** by what the cadence holds. Minutes on one core; every part is kept in OUT, and the same command goes on.
+**False alarms** by what the cadence holds. Minutes on one core; every part is kept in OUT, and the same command resumes.
 """
 
 import argparse
@@ -53,7 +53,7 @@ from seti_utils.stats.recall import RATES, SNR_EDGES, binned, shares_above, thre
 TRAIN, TEST, SEED = 30, 1200, 101
 """The sky whose test is judged on."""
 MOST = 0.3
-"""A logit may fall by so much as a needle gets brighter."""
+"""A logit may fall by this much as a needle gets brighter."""
 KINDS = {
     "line": "straight", "drift": "straight", "sine": "S-shape", "one_panel": "one panel",
     "bursts": "on and off", "intermittent": "on and off", "partial": "on and off",
@@ -118,7 +118,7 @@ def judged_rows(judge: Judged, out: Path, test: int) -> pd.DataFrame:
 
 
 def seen_by(judge: Judged, competition: Competition, overlap: Path):
-    """The test cadences as the network sees them: raw, or less the sky that other files show."""
+    """The test cadences as the network sees them: raw, or minus the sky that other files show."""
     if not judge.cleaned:
         return open_cadences(competition, "test", None, SIX)
     search(competition, overlap, workers=1)

@@ -4,7 +4,7 @@
 
 Rungs are experiments of the log's page "The ladder", trained by the same code as every other; the last rungs are their blends.
 Seed number i trains fold i of three, so the three runs of a rung validate on all training rows once. Each (rung, seed) is a
-row of ``benchmarks/results/shift.csv``, written as soon as it is known; the same call goes on where a killed one was. The
+row of ``benchmarks/results/shift.csv``, written as soon as it is known; the same call resumes where a killed one was. The
 whole is one stack of all three runs, as one would hand it in.
 Budget: TRAIN + TEST cadences, about 1,600 training rows a run; ``seconds`` is processor time of one core, training and
 prediction of that run (a student's teacher is a rung of its own). ``--overlap`` makes another sky with more shared rows,

@@ -96,7 +96,7 @@ def described(seed: int) -> dict[str, object]:
         "taught_on": "an endless synthetic sky of both kinds and drawn needles; no real array, no needle of another simulator",
         "sky_version": SKY_VERSION,
         "blind_spots": [
-            "needles below an integrated SNR of about 10 a panel, and of about 15 when they bend much or show in one panel",
+            "needles below an integrated SNR of about 10 per panel, and of about 15 when they bend much or show in one panel",
             "drifts beyond 70 channels per panel, and S-shapes that turn within a minute",
             "an echo fainter than an integrated SNR of about 10 in its OFF panels, or that only a panel far from the needle's own shows: such a needle passes",
             "signals broader than about 6 channels, and any that OFF panels show too",

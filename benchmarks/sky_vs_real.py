@@ -167,7 +167,7 @@ def main() -> None:
         tracks.gate[0, 0, : REAL_NEEDLE["row"]] = 0
         truth |= needle_statistics(x_BPTF, tracks)
     print(f"{platform.machine()} torch {torch.__version__} seed {arguments.seed}: {len(files)} real cadences, ", end="")
-    print(f"{len(shown) * sky.batch_size} synthetic; {TIME} x {FREQ} pixels a panel\n")
+    print(f"{len(shown) * sky.batch_size} synthetic; {TIME} x {FREQ} pixels per panel\n")
     heads = ("real: min  median     max", "synthetic: min  median   max")
     print(f"{'statistic':42s} {heads[0]:>28s}   {heads[1]:>30s}  covers  outside")
     for name, values in truth.items():

@@ -130,7 +130,7 @@ def main() -> None:
             statistics.median(other / own for other, own in zip(part[name], part["fit"], strict=True)) for part in (step, cpu)
         ]
         print(f"fit / {name}: {ratios[0]:.2f} by the clock, {ratios[1]:.2f} of the processor")
-    print("\nwhere the rest goes: ms a batch, each part alone, by the clock and of the processor; share of the ceiling's")
+    print("\nwhere the rest goes: ms per batch, each part alone, by the clock and of the processor; share of the ceiling's")
     for name in list(VARIANTS)[-3:]:
         wall, work = statistics.median(step[name]), statistics.median(cpu[name])
         print(f"{name:<18}{1e3 * wall:>10.2f}{1e3 * work:>10.2f}{work / statistics.median(cpu['ceiling']):>12.3f}")

@@ -10,7 +10,7 @@
 # # Search a telescope cadence
 #
 # Six files in, ranked events out: the same as `seti search`, on a laptop or on Kaggle. The files are HDF5 in Breakthrough
-# Listen's layout or SIGPROC, in any order; they are sorted in time, and their sources held against A B A C A D.
+# Listen's layout or SIGPROC, in any order; they are sorted in time, and their sources checked against A B A C A D.
 
 # %% tags=["parameters"]
 files = ""  # a folder with six files, or six paths with blanks between; empty: find them among the mounted inputs

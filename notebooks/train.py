@@ -24,7 +24,7 @@ overlap = ""  # folder of an overlap search, for folds and cleaned panels; empty
 adversarial = ""  # table of row weights
 runs = ""  # trained runs that this one builds on; empty: find them (here, or among the kernel's inputs)
 overrides = ""  # knobs to replace, as after --set, with blanks between
-stop_after = ""  # "11h30m": finish the step, save, and say how to go on
+stop_after = ""  # "11h30m": finish the step, save, and say how to resume
 
 # %%
 import os

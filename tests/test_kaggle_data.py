@@ -80,7 +80,7 @@ def test_a_full_disk_is_told_before_the_first_byte(kaggle, tmp_path, monkeypatch
 
 def test_an_archive_that_is_an_error_page(kaggle, tmp_path):
     kaggle.competitions.archive = b"<html>sorry</html>"
-    with pytest.raises(Unverified, match="something else than a whole zip.*deleted"):
+    with pytest.raises(Unverified, match="something other than a whole zip.*deleted"):
         get(tmp_path / "data")
 
 

@@ -24,7 +24,7 @@ PLAN = {
         "infer": {"experiments": ["sky_demo"], "folds": [0, 1], "after": ["train0", "train1"]},
     },
 }
-"""Fold 1 has no time at all: a session makes its one step, and the next goes on from that session's output."""
+"""Fold 1 has no time at all: a session makes its one step, and the next resumes from that session's output."""
 PLAN["stages"]["train1"]["parameters"] = PLAN["parameters"] | {"stop_after": "0.001s"}
 
 

@@ -204,7 +204,7 @@ def test_train_then_infer_gives_a_submission_and_pictures(sky, tmp_path):
 
 @pytest.mark.slow
 def test_a_spent_budget_still_ends_in_a_card_that_says_so(sky, tmp_path):
-    """The second fold never began: curves are those there are, and run.json says that it goes on."""
+    """The second fold never began: curves are those there are, and run.json says that it will resume."""
     run_notebook("train", tmp_path / "train.ipynb", [f"data={sky}", f"out={tmp_path}", TINY, "folds=0,1", "stop_after=0.001s"])
     run = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))
     assert run["stage"] == "train" and not run["finished"] and "budget" in run["reason"]

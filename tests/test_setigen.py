@@ -104,7 +104,7 @@ def test_our_tools_measure_setigens_needle_at_its_snr(exchange):
     found = measure(theirs, tracks)
     on = found.snr_integrated[:, list(ON)]
     assert float(on.mean()) == pytest.approx(SNR, rel=0.05), on
-    # Beyond the fit's own noise (about 1.4 a panel) no panel stands out.
+    # Beyond the fit's own noise (about 1.4 per panel) no panel stands out.
     assert float((on - SNR).abs().max()) < 6
     off = straight_tracks(tracks.freq[:, 0, 0] - tracks.drift * 0.5 / TIME, tracks.drift, panels=OFF)
     assert abs(float(measure(theirs, off).snr_integrated[:, list(OFF)].mean())) < 1.5

@@ -13,7 +13,7 @@ from seti_utils.telescope.arrays import STRIDE, array_cadences
 
 
 def cadence(seed, needle=None, on=(0, 2, 4)):
-    """Noise, and a needle (channel at the start, channels per panel) of SNR 40 a panel; every panel at mean 0, std 1."""
+    """Noise, and a needle (channel at the start, channels per panel) of SNR 40 per panel; every panel at mean 0, std 1."""
     x = np.random.default_rng(seed).standard_normal((PANELS, TIME, FREQ)).astype(np.float32)
     if needle:
         for panel in on:

@@ -1,6 +1,6 @@
 """A tiny training run for tests: a small convolutional net, panels of 4 x 4, an easy question. Also a program.
 
-``python tests/tiny_training.py FOLDER`` trains to the end, going on from a saved state, and writes ``FOLDER/end.pt``;
+``python tests/tiny_training.py FOLDER`` trains to the end, resuming from a saved state, and writes ``FOLDER/end.pt``;
 ``python tests/tiny_training.py WHOLE BROKEN KILL...`` does so twice, BROKEN after as many runs that were killed.
 """
 
@@ -97,7 +97,7 @@ def train(
     seed=7,
     **choices,
 ):
-    """Train all stages, going on from ``folder/resume.pt`` where there is one; returns the parts and the position."""
+    """Train all stages, resuming from ``folder/resume.pt`` where there is one; returns the parts and the position."""
     path, randomness = Path(folder) / "resume.pt", Randomness(seed, rank=team.rank)
     position, states, _ = checkpoint.load_resume(path, **META) if checkpoint.exists(path) else (Position(), None, META)
     made = parts(team, **choices)

@@ -1,7 +1,7 @@
 """Search six telescope files for signals that are in the ON panels only, and rank what is found.
 
 Takes filterbank files, HDF5 in Breakthrough Listen's layout or SIGPROC, of any resolution: the six of a cadence in any order
-(they are sorted in time, and their sources held against A B A C A D), a folder with six, a list of many cadences (one line of
+(they are sorted in time, and their sources checked against A B A C A D), a folder with six, a list of many cadences (one line of
 six paths each), or one file alone, whose hits are listed; and a competition's folder, or one of .npy cadences.
 
 Two searches: sums along every drifting track, with the OFF panels taken off place by place; and, where the files are like the

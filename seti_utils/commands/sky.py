@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=0,
         metavar="N",
-        help="so many further cadences of the same bands, as the old era has them, in old_leaky_data/ (default: none)",
+        help="this many further cadences of the same bands, as the old era has them, in old_leaky_data/ (default: none)",
     )
     parser.add_argument(
         "--workers", type=count, metavar="N", help="processes (default: one per core); the bytes do not depend on it"

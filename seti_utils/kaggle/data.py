@@ -52,7 +52,7 @@ def download(
 
 
 def fetch_archive(archive: Path, competition: str) -> None:
-    """Download the archive, going on where a marker shows a partial one; a file without its end is fetched from its start.
+    """Download the archive, resuming where a marker shows a partial one; a file without its end is fetched from its start.
 
     Raises ``Unverified`` where what came is not a whole zip either; it is deleted then, so that the next call starts afresh.
     """
@@ -73,7 +73,7 @@ def fetch_archive(archive: Path, competition: str) -> None:
     if not complete(archive):
         archive.unlink(missing_ok=True)
         raise Unverified(
-            "the site served something else than a whole zip file, which was deleted",
+            "the site served something other than a whole zip file, which was deleted",
             where=archive,
             remedy="run the same command again later",
         )
@@ -119,7 +119,7 @@ def unpack(archive: Path, out: Path, old: bool) -> None:
 
 
 def place(packed: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) -> None:
-    """Unpack one member under a temporary name, then rename. Without fsync, which 100,000 times takes an hour."""
+    """Unpack one member under a temporary name, then rename. Without fsync, which takes an hour for 100,000 files."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.part")
     try:

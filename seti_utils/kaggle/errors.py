@@ -50,7 +50,7 @@ class Throttled(Passing):
 
     @classmethod
     def until(cls, wait: float | None, *, where: object = None) -> "Throttled":
-        """The error of a 429 that asks to wait so many seconds."""
+        """The error of a 429 that asks to wait ``wait`` seconds."""
         later = None if wait is None else f"run the same command again in {max(1, round(wait / 60))} min"
         asked = "" if wait is None else f", and asks to wait {spelled(wait)}"
         error = cls(f"the site said: too many requests{asked}", where=where, remedy=later)

@@ -12,7 +12,7 @@ HEADER = """# {name}: {title}.
 # 2. python -m seti_utils kaggle chain {name}.yaml     with --dry-run first; again after any interruption: it resumes
 # 3. python -m seti_utils {last}
 at_once: 2                # runs at a time; the site allows two GPU sessions
-sessions: 6               # a training that meets its time budget is pushed again, up to so many sessions in all
+sessions: 6               # a training that meets its time budget is pushed again, up to this many sessions in all
 folds: {folds}
 seeds: [2021]
 datasets: ["{weights}"]

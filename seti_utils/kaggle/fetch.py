@@ -26,8 +26,7 @@ def fetch(kernel: str, out: str | Path, *, partial: bool = False, **expected: An
 
     ``out`` must not exist or be empty. The output comes into a folder beside it, is unpacked and verified
     (``expected``: see :func:`seti_utils.session.runfile.verify_run`) and then takes its name, so ``out`` is whole or
-    not there.
-    ``partial`` also takes a failed run's output, verified as far as there is a run.json ({} without one).
+    not there. ``partial`` also takes a failed run's output, verified as far as there is a run.json ({} without one).
     Raises ``StillRunning``, ``RunFailed``, ``Unverified``, ``HostileName`` or another ``KaggleError``.
     """
     out = Path(out)

@@ -37,14 +37,14 @@ SOURCES = {
 }
 """How the site names each kind of input, and what matches that."""
 PLACES = ("datasets", "code", "kernels", "notebooks", "competitions", "models")
-"""First words of the site's addresses, which are no part of a name: the site would drop such an input without an error."""
+"""First words of the site's addresses, which do not belong to a name: the site would drop such an input without an error."""
 PLACEHOLDER = "your-username"
 LONGEST_TITLE = 50
 METADATA_FILE = "kernel-metadata.json"
 
 
 def read_metadata(folder: str | Path) -> dict:
-    """The metadata in ``folder`` as they are written. Raises ``InputError`` where missing or no JSON object."""
+    """The metadata in ``folder`` as they are written. Raises ``InputError`` where they are missing or not a JSON object."""
     path = Path(folder) / METADATA_FILE
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

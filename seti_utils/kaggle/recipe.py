@@ -72,8 +72,7 @@ def resolve(
 
     Raises ``InputError`` for an unknown notebook, experiment, fold, knob, parameter or machine, a value of the wrong type,
     a time budget that is not a duration or not shorter than a session, an input that the site would drop, a title beyond 50
-    characters,
-    or pretrained weights that nothing mounts: without internet the run would end at its start.
+    characters, or pretrained weights that nothing mounts: without internet the run would end at its start.
     """
     notebook = (root or repository()) / "notebooks" / f"{stage}.ipynb"
     if owner == PLACEHOLDER:
@@ -108,7 +107,7 @@ def check_budget(budget: str) -> None:
         raise InputError(
             f"a time budget of {budget} is not below the {spelled(SESSION)} of a session",
             where="budget",
-            remedy=f"give for example {BUDGET}: what is saved at its end is what the next session goes on from",
+            remedy=f"give for example {BUDGET}: the next session resumes from what is saved at its end",
         )
 
 

@@ -83,7 +83,7 @@ class Average(NoAverage):
         return self.averaged.state_dict()
 
     def load_state_dict(self, state: dict[str, object]) -> None:
-        """Go on from ``state``."""
+        """Resume from ``state``."""
         self.averaged.load_state_dict(state)
 
 

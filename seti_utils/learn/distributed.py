@@ -3,7 +3,7 @@
 One process is the same code with a team of one. Gradients are averaged over ranks, so two ranks with half a batch
 each make the step of one rank with the whole batch - up to the order of additions, and with BatchNorm only when it is
 synchronised. Pairwise losses (WMW, AUC margin) see only the pairs within a rank, and a loss with parameters of its own
-(AUC margin) keeps one set a rank, rank 0's being the one that is saved: train those on one GPU.
+(AUC margin) keeps one set per rank, rank 0's being the one that is saved: train those on one GPU.
 """
 
 import itertools
@@ -27,7 +27,7 @@ JOINED = itertools.count()
 
 
 class RankLost(UserError, RuntimeError):
-    """Another process of the job ended or hangs, so this one cannot go on."""
+    """Another process of the job ended or hangs, so this one cannot continue."""
 
     exit_code = 4
 

@@ -1,8 +1,7 @@
 """What a training step minimises: from a batch of panels on the CPU to one loss, every augmentation on the device.
 
-An augmentation here is ``(x, y, done, generator) -> (x, y)``, one of panels takes ``panels=``, their numbers, too; ``during``
-makes
-one from the functions of ``views``. To render is ``(x, panels=) -> image``.
+An augmentation here is ``(x, y, done, generator) -> (x, y)``, one of panels takes ``panels=``, their numbers, too;
+``during`` makes one from the functions of ``views``. To render is ``(x, panels=) -> image``.
 """
 
 from collections.abc import Callable, Iterable, Sequence

@@ -35,7 +35,7 @@ class Precision:
     bad forward pass has spoilt, are put back to those of the last good step. After ``patience`` skipped steps in a
     row the precision falls back to float32 for good, with a warning; in float32 it raises ``Diverged``. (fp16 skips
     up to about 16 steps at the start while it finds its loss scale, hence the default.)
-    One number a step is read from the device: whether the gradient is finite.
+    One number per step is read from the device: whether the gradient is finite.
     """
 
     def __init__(self, kind: str | None = None, device: torch.device | str = "cpu", *, patience: int = 20):
@@ -93,7 +93,7 @@ class Precision:
         return good
 
     def fall_back(self) -> None:
-        """Go on in float32; from float32 there is nowhere to fall, so raise ``Diverged``."""
+        """Continue in float32; from float32 there is nowhere to fall, so raise ``Diverged``."""
         if self.kind is None:
             raise Diverged(self.in_a_row)
         news = f"{self.in_a_row} steps in a row were not finite in {self.kind}: continuing in float32"
@@ -106,7 +106,7 @@ class Precision:
         return {"kind": self.kind, "scaler": self.scaler.state_dict(), "skipped": self.skipped, "in_a_row": self.in_a_row}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on as ``state`` says, including in float32 after a fallback."""
+        """Resume as ``state`` says, including in float32 after a fallback."""
         self.use(state["kind"])
         self.scaler.load_state_dict(state["scaler"])
         self.skipped, self.in_a_row = state["skipped"], state["in_a_row"]

@@ -27,9 +27,9 @@ def predict(
 
     ``batches``: those of :func:`seti_utils.data.batches.batches`; the last one may be smaller. ``render(x, panels=)`` makes
     the image ``(B, C, freq, time)`` of a batch on ``device`` and is called once per batch, whatever the number of views.
-    ``autocast`` is the network's precision, "fp16", "bf16" or None
-    for float32, as far as the device has it (see ``learn.precision.choose_precision``). ``mosaic`` is the layout's
-    number of panel rows (``views.layout.rows_of``), each mirrored in its own place.
+    ``autocast`` is the network's precision, "fp16", "bf16" or None for float32, as far as the device has it (see
+    ``learn.precision.choose_precision``). ``mosaic`` is the layout's number of panel rows (``views.layout.rows_of``), each
+    mirrored in its own place.
     ``finite=False`` returns NaN and infinity instead of refusing them: for whoever judges a run that may be dead.
     Returns float64 ``(N,)`` and int64 ``(N,)``. The views are added up in float64; two calls on one machine are equal
     bit for bit. The model is left in the mode it came in.

@@ -44,7 +44,7 @@ class Place(Protocol):
 
 
 class Stopped(Paused):
-    """Training ended early and in good order: the state is saved and another run goes on from ``position``."""
+    """Training ended early and in good order: the state is saved, and another run resumes from ``position``."""
 
     def __init__(self, reason: str, position: Place):
         self.reason, self.position = reason, position
@@ -102,7 +102,7 @@ def entropy(target: np.ndarray) -> float:
 def symptom_of(history: Sequence[dict[str, float]], done: float, *, after: float = 0.25, epochs: int = 3) -> str | None:
     """How the run shows that it is dead, or None while it may live.
 
-    ``history`` holds one row of ``vital_signs`` an epoch, ``done`` the share of training behind us. Nothing is said
+    ``history`` holds one row of ``vital_signs`` per epoch, ``done`` the share of training behind us. Nothing is said
     before ``after``. Three symptoms: a constant prediction; an AUC interval that contains 0.5 (or lies below) and is
     narrow enough to tell; a loss within 1 % of the base rate's entropy for ``epochs`` epochs while the AUC interval
     stays below 0.6 (a miscalibrated network that ranks well is alive).
@@ -188,7 +188,7 @@ def explain_one_row(batch: int) -> Iterator[None]:
         raise InputError(
             f"BatchNorm cannot learn from {batch} row at a time: this network's last maps are one pixel",
             where="batch",
-            remedy="take two rows or more a process (--set batch=2), or larger images",
+            remedy="take two rows or more per process (--set batch=2), or larger images",
         ) from error
 
 

@@ -2,7 +2,7 @@
 
 Every panel is cut into ``SEGMENTS`` spans. In each span the pixels are summed along straight tracks, one for every channel
 and drift, as Taylor's tree (1974) does, here exactly, by turning phases in the Fourier domain. A path takes one straight
-track a span, each beginning where the one before ended; a change of drift costs. So lines, chirps and S-shapes are all
+track per span, each beginning where the one before ended; a change of drift costs. So lines, chirps and S-shapes are all
 integrated over six panels, gaps cost little, and OFF panels are looked at along the track that the ON panels show.
 """
 
@@ -27,13 +27,13 @@ MARGIN = 1 / 16
 """How far beyond either edge of the window tracks are followed, in bandwidths."""
 
 TURN = 0.35
-"""What a change of drift by one channel a span costs, in log-likelihood."""
+"""What a change of drift by one channel per span costs, in log-likelihood."""
 
 TURNS = (1, 2, 4, 8)
 """Changes of drift by up to their sum are possible from one span to the next."""
 
 SLOW = 2
-"""Drifts up to this many channels a span are slow: a needle's spectrum can then pass for a background's."""
+"""Drifts up to this many channels per span are slow: a needle's spectrum can then pass for a background's."""
 
 DOUBT = 4.0
 """What a sum along a slow track is lowered by, in sigma, because its background is not known to be white."""
@@ -59,7 +59,7 @@ ASIDE, LOWEST = 8, 2.0
 
 
 class Found(NamedTuple):
-    """K = 3 ``EACH`` tracks a cadence.
+    """K = 3 ``EACH`` tracks per cadence.
 
     ``channel`` (B, K, 6, T): where each is in every time bin; it may leave the window. ``nearby`` (B, K, 6, 4): the highest
     evidence that a panel alone holds for any track within 2, 8 and 32 channels of this one, in its middle, and
@@ -170,7 +170,7 @@ def shifted(x: Tensor, sign: int) -> Tensor:
 
 
 def turned(x: Tensor) -> Tensor:
-    """The best value over the drifts that a path may turn from, each less its cost; in place."""
+    """The best value over the drifts that a path may turn from, each minus its cost; in place."""
     for by in TURNS:
         if by < x.shape[1]:
             dearer = x - TURN * by

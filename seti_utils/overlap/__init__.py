@@ -1,1 +1,1 @@
-"""Which files show the same sky, and panels less that sky."""
+"""Which files show the same sky, and panels minus that sky."""

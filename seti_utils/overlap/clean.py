@@ -1,4 +1,4 @@
-"""Overlap cleaning: a cadence less the same sky as its neighbours show it, so that needles stand alone.
+"""Overlap cleaning: a cadence minus the same sky as its neighbours show it, so that needles stand alone.
 
 Every panel was scaled to mean 0 and deviation 1 after its needles were drawn, so windows of one sky differ by scale and
 offset. Both are fitted panel by panel, the aligned neighbours are combined, and their sky is subtracted. What is left

@@ -80,7 +80,7 @@ def search(
         if free:
             keyed = joined(competition, old, packed, KEY_PANELS)
             found = _candidates(keyed, out / WORK, place, exact, least, workers, show)
-            found = found[found["a"] < rows]  # two old files are no business of ours
+            found = found[found["a"] < rows]  # pairs of two old files are of no use to us
             pairs = _compared(joined(competition, old, packed), found, out / WORK, place, show)
             _finish(out, pairs, table, rows, len(found))
     return out

@@ -111,7 +111,7 @@ class FoldRun:
         position, states, meta = found
         say(f"resuming at phase {position.phase + 1} of {len(self.phases)}, epoch {position.epoch + 1}, step {position.step}")
         if meta.get("ranks", self.team.world) != self.team.world:
-            say(f"begun by {meta['ranks']} processes, resumed by {self.team.world}: each row still comes once an epoch")
+            say(f"begun by {meta['ranks']} processes, resumed by {self.team.world}: each row still comes once per epoch")
         return position, states
 
     def train_phase(self, phase: Phase, position: Position, states: dict | None, stop: Callable, say: Say) -> Position:

@@ -86,7 +86,7 @@ def left_of(runtime: Runtime, began: float) -> Runtime:
         return runtime
     left = runtime.stop_after - (time.monotonic() - began)
     if left <= 0:
-        raise Paused("the time budget of the plan is spent; the same command goes on from there")
+        raise Paused("the time budget of the plan is spent; the same command resumes from there")
     return replace(runtime, stop_after=left)
 
 
@@ -117,7 +117,7 @@ def prepared(plan: Plan, runtime: Runtime, say: Say) -> Runtime:
     say("overlap search: which files show the same sky" + (f", {len(old.train) + len(old.test):,} old ones too" if old else ""))
     search(competition, folder, old=old, **how)
     if cleaned or plan.blend == STACK:
-        say("overlap clean: panels less that sky")
+        say("overlap clean: panels minus that sky")
         clean(competition, folder, incomplete=runtime.incomplete, **how)
     return replace(runtime, overlap=folder)
 

@@ -27,7 +27,7 @@ from seti_utils.stats.intervals import auc_interval
 
 STANDINGS, WHY = "standings.csv", "why.png"
 ALMOST_ALL, SURE = 0.9, 0.9
-"""A needle to show: neighbours cover so much of its cadence, and the blend scores so many of all test cadences lower."""
+"""A needle to show: neighbours cover this much of its cadence, and the blend scores this share of all test cadences lower."""
 
 
 def standings(name: str, folds: Sequence[int], seeds: Sequence[int], runtime: Runtime) -> pd.DataFrame:
@@ -92,7 +92,7 @@ def worded(row: object, what: str) -> str:
 
 
 def draw_why(name: str, runtime: Runtime) -> Path | None:
-    """One needle of the test as it is, less the sky that its neighbours show, and where the shipped detector sees it.
+    """One needle of the test as it is, minus the sky that its neighbours show, and where the shipped detector sees it.
 
     None where the blend has no cleaned panels or no detector for raw ones, or no test cadence is covered.
     """

@@ -102,7 +102,7 @@ def models_section(
     """How equal the models are out of fold, how alike on both splits, and the test rows they dispute most.
 
     ``oofs`` and ``tests``: one table per model. ``members``: the test tables that disagree, those models or, of one
-    model, its folds. ``hidden``: targets by id where a sky tells them. ``less_sky``: panels less what
+    model, its folds. ``hidden``: targets by id where a sky tells them. ``less_sky``: panels minus what
     neighbours show of the same sky, in which the rows are then drawn. Returns the section and the ranked rows.
     """
     section = Section("Agreement between models")

@@ -39,7 +39,7 @@ class Explorer:
     ``source`` holds all six panels of every id. ``table``: id, split, and any of target, score, spread, adversarial, covered
     (numbers, NaN where unknown). ``embedding`` float (N, D), a vector per row of the table, by which rows are alike.
     ``heat``, where there is a trained network: an id -> where it looks, (6, time, freq) in [0, 1]. ``less_sky``, where
-    overlaps were cleaned: the panels of every id less what its neighbours show of the same sky.
+    overlaps were cleaned: the panels of every id minus what its neighbours show of the same sky.
     """
 
     def __init__(

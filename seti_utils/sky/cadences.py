@@ -27,7 +27,7 @@ from seti_utils.sky.ranges import (
 class Needle:
     """A needle per cadence: ``tracks``, its ``snr`` (B,) integrated over a whole panel, and ``factor`` (B, 6) by panel.
 
-    ``snr`` 0 is no needle.
+    ``snr`` 0 means no needle.
     """
 
     tracks: Tracks

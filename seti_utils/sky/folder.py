@@ -50,8 +50,8 @@ def make_sky(
     another background mix and 25 % positives. ``overlap``: share of rows that share columns of sky with another row.
     ``workers``: processes (default: one per core, one for small skies). ``era``: panels normalised after (``current``)
     or before (``old``) the needles are drawn. ``receiver``: the test was taken with another receiver, whose passband
-    tells it from train at sight, as the real test is. ``old``: so many further cadences of the same bands, normalised as the
-    old era was, in ``old_leaky_data/`` as the competition has it, labels and all.
+    makes it easily separable from train, as the real test is. ``old``: this many further cadences of the same bands,
+    normalised as the old era was, in ``old_leaky_data/`` as the competition has it, labels and all.
 
     Raises :class:`InputError` for bad arguments, a folder that holds anything else, and a disk without the room.
     """
@@ -86,7 +86,7 @@ def needles_of(sky: str | Path, split: str) -> Iterator[tuple[list[str], Content
     """The needles of a finished sky's ``split``, chunk by chunk: ids, and what their cadences carry, in the same order.
 
     They are drawn anew from the sky's seed, tracks and profiles included, which ``truth.csv`` only sums up. Raises
-    ``InputError`` for a folder that is no finished sky, or one of another version.
+    ``InputError`` for a folder that is not a finished sky, or one of another version.
     """
     sky = Path(sky)
     if not (sky / CLAIM.done).is_file():

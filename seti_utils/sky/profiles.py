@@ -42,7 +42,7 @@ FAINT = 0.05
 
 
 NEVER = 1e6
-"""A ceiling above every needle. Not infinite: no light times infinity is no number."""
+"""A ceiling above every needle. Not infinite: zero light times infinity is not a number."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Profiles:
 
     ``shape`` int64: index into :data:`SHAPES`. ``fwhm`` float32: full width of each line at half its height, in channels.
     ``offset`` and ``height`` float32 (B, LINES): where the lines stand beside the track, in channels, and how high; the
-    first is the track itself, 0 and 1; height 0 is no line. ``ceiling`` float32: the receiver saturates at this share of
+    first is the track itself, 0 and 1; height 0 means no line. ``ceiling`` float32: the receiver saturates at this share of
     the needle's peak (``NEVER``: it does not). ``smear`` bool: a row shows the needle wherever it has been meanwhile.
     """
 

@@ -24,7 +24,7 @@ NEAR_ROWS = 7
 MOST = 60.0
 """No pixel counts for more than this, in sigma."""
 STEADY = 0.06
-"""How well OFF panels tell a standing line's level in ON panels: lines change by so much."""
+"""How well OFF panels tell a standing line's level in ON panels: lines change by this much."""
 AROUND = (18, 50)
 """A track's sum is judged by those of the same track so many channels beside it, where nothing of the needle is left."""
 HALF = 14

@@ -159,7 +159,7 @@ def _search_block(search: Search, start: int, stop: int) -> Found:
 def without_shared(
     panels: Sequence[Tensor], arrangement: Arrangement, segments: Sequence[tuple[int, int]], first: int
 ) -> list[Tensor]:
-    """``panels`` less what the OFF panels of an arrangement show, segment by segment."""
+    """``panels`` minus what the OFF panels of an arrangement show, segment by segment."""
     out = [torch.zeros_like(panel) for panel in panels]
     for begin, end in segments:
         parts = less_shared([panel[:, begin:end] for panel in panels], arrangement.on, arrangement.off, first + begin)
@@ -230,7 +230,7 @@ def search_tile(
 ) -> Found:
     """Search the channels ``core`` of the panels, which begin at channel ``low``; measure what is worth it.
 
-    ``panels``: as they are, for the hits of single files; then, for each arrangement, less what its OFF panels show.
+    ``panels``: as they are, for the hits of single files; then, for each arrangement, minus what its OFF panels show.
     """
     grid, parts = search.grid, [Found()]
     nearer = windows.copy()
@@ -259,6 +259,6 @@ def search_tile(
 
 
 def levelled(panels: Sequence[Tensor], width: int, segments: Sequence[tuple[int, int]]) -> tuple[list[Tensor], list[Tensor]]:
-    """Panels less their level, summed over ``width`` channels; and the same with bursts calmed."""
+    """Panels minus their level, summed over ``width`` channels; and the same with bursts calmed."""
     flat = [by_segment(partial(flattened, width=width), panel, segments) for panel in panels]
     return flat, [by_segment(partial(calmed, width=width), panel, segments) for panel in flat]

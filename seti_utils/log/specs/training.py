@@ -40,7 +40,7 @@ class WMW(Spec, does="seti_utils.learn.auc_losses:wmw"):
 
 
 class Cosine(Schedule, does="seti_utils.learn.schedules:cosine", caller=("stepped",)):
-    """From the full rate to zero along half a cosine; ``stepped`` changes it once an epoch, as the log did."""
+    """From the full rate to zero along half a cosine; ``stepped`` changes it once per epoch, as the log did."""
 
     stepped: bool = True
 
