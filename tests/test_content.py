@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import time
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from seti_utils.data.content import content_of, keep_content, marks_of
 from seti_utils.data.store import pack
 from seti_utils.errors import InputError
 from seti_utils.overlap.search import search
+from seti_utils.run import inputs
 
 
 def marks(folder):
@@ -123,3 +125,17 @@ def test_a_file_that_cannot_be_read_is_named(tiny_competition):
     os.unlink(competition.train["path"][4])
     with pytest.raises(InputError, match=f"{competition.train['id'][4]}.npy: there is no such file"):
         content_of(competition, "train")
+
+
+def test_a_file_written_anew_within_one_second_shows_where_times_are_whole_seconds(tmp_path, monkeypatch):
+    """Some file systems know no smaller time: equal sizes and equal times do not make equal files."""
+    path, second, marks = tmp_path / "adversarial.csv", int(time.time()), []
+    for text in ("id,weight\na,1\n", "id,weight\na,2\n"):
+        path.write_text(text, encoding="utf-8")
+        os.utime(path, (second, second))
+        marks.append(inputs.file_mark(path))
+    assert marks[0] != marks[1]
+    monkeypatch.setattr(inputs.time, "time", lambda: second + 60.0)
+    read, sha256 = [], inputs.sha256
+    monkeypatch.setattr(inputs, "sha256", lambda path: read.append(path) or sha256(path))
+    assert [inputs.file_mark(path) for _ in range(3)] == [marks[1]] * 3 and read == [path], "one that has settled is read once"

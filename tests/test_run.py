@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -84,29 +83,48 @@ def test_stopped_at_any_step_and_resumed_it_ends_the_same(name, sky, tmp_path):
     pd.testing.assert_frame_equal(pd.read_csv(whole / "oof.csv"), pd.read_csv(parts / "oof.csv"))
 
 
+KILLED = """
+import os, signal, sys, time
+from pathlib import Path
+
+import torch._dynamo  # optimisers import it at their first step: once here, not in every fork
+
+from seti_utils.__main__ import main
+from seti_utils.run import train
+
+def saved():
+    return state.stat().st_ino if state.exists() else 0  # each save is a new file; times may be whole seconds
+
+state, words = Path(sys.argv[1]), sys.argv[2:]
+for _ in range(3):
+    before, ended = saved(), (0, 0)
+    child = os.fork()
+    if child == 0:
+        os._exit(main(words))
+    while ended == (0, 0) and saved() == before:
+        time.sleep(0.01)
+        ended = os.waitpid(child, os.WNOHANG)
+    if ended == (0, 0):
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    elif ended[1]:
+        sys.exit("the command failed before it was killed")
+sys.exit(main(words))
+"""
+"""Runs a command three times until it has saved and is killed, each time in a fork of a process that has computed nothing."""
+
+
 @pytest.mark.slow
 def test_killed_in_cold_blood_it_goes_on_and_ends_the_same(sky, tmp_path):
     """SIGKILL to the real command, at whatever moment, until it has finished."""
     (whole,) = train("exp0022", [0], [7], runtime(sky, tmp_path / "whole"), say=quiet)
-    out = tmp_path / "killed"
-    words = command(sky, out, "--seeds", "7")
-    environment = os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())}
-    folder = out / "exp0022" / "fold0_seed7"
-    for _ in range(3):
-        process = subprocess.Popen(words, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        before = modified(folder / "resume.pt")
-        deadline = time.monotonic() + 600
-        while process.poll() is None and modified(folder / "resume.pt") == before and time.monotonic() < deadline:
-            time.sleep(0.01)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-    done = run(words, OMP_NUM_THREADS=environment["OMP_NUM_THREADS"])
+    folder = tmp_path / "killed" / "exp0022" / "fold0_seed7"
+    words = command(sky, tmp_path / "killed", "--seeds", "7")
+    words = [sys.executable, "-c", KILLED, str(folder / "resume.pt"), *words[words.index("train") :]]
+    done = run(words, OMP_NUM_THREADS=str(torch.get_num_threads()))
     assert done.returncode == 0, done.stderr
+    assert "resuming at phase" in done.stdout
     assert_same(weights(whole), weights(folder))
-
-
-def modified(path):
-    return path.stat().st_mtime_ns if path.exists() else 0
 
 
 @pytest.mark.slow

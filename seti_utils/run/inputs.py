@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import time
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from seti_utils.data.competition import Competition
-from seti_utils.data.content import marks_of
+from seti_utils.data.content import SETTLED_S, marks_of
 from seti_utils.data.packed import read_about
 from seti_utils.errors import InputError
 from seti_utils.files import sha256
@@ -91,9 +92,14 @@ def mark_of(value: object) -> str:
 
 
 def file_mark(path: Path) -> str:
-    """A hash of a file's bytes, read once as long as it stays as it is."""
+    """A hash of a file's bytes, read once as long as it stays as it is.
+
+    A file so young that its time need not tell it from the next one is read each time: some file systems know whole seconds.
+    """
     about = path.stat()
-    return _file_mark(path, about.st_mtime_ns, about.st_size)
+    if max(about.st_mtime, about.st_ctime) > time.time() - SETTLED_S:
+        return sha256(path)[:DIGITS]
+    return _file_mark(path, about.st_mtime_ns, about.st_ctime_ns, about.st_ino, about.st_size)
 
 
 @lru_cache(maxsize=64)
