@@ -13,7 +13,7 @@ from seti_utils.sky.background import random_glare
 from seti_utils.sky.carriers import any_subset, terrestrial_carriers
 from seti_utils.sky.dedrift import measure, straight_tracks
 from seti_utils.sky.nature import ASPECTS, CEILING, FWHM, brightness, natural, random_profiles, scintillation
-from seti_utils.sky.needles import draw, drawn_snr, random_tracks
+from seti_utils.sky.needles import draw, light_snr, pixels, random_tracks
 from seti_utils.sky.profiles import FAINT, REACH, REAL_FWHM, SHAPES, plain_profiles
 from seti_utils.sky.ranges import ECHO_SNR, TERRESTRIAL_KINDS
 from seti_utils.views import masked_injection
@@ -30,6 +30,12 @@ def seeded(seed=0):
 def straight(batch=1, drift=7.5, start=100.0, **profile):
     tracks = straight_tracks(torch.full((batch,), start), torch.full((batch,), drift))
     return replace(tracks, profile=plain_profiles(batch, **profile))
+
+
+def drawn_snr(tracks, amplitude):
+    """SNR of needles of this amplitude (B,) or (B, 6) in all six panels."""
+    peak = amplitude[:, None].expand(-1, PANELS) if amplitude.ndim == 1 else amplitude
+    return light_snr(pixels(tracks, peak, range(PANELS)), tracks.freq, FREQ)
 
 
 def empty(batch=1):

@@ -15,10 +15,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from test_nature import drawn_snr
 
 from seti_utils.data.cadence import DF_HZ, DT_S, FREQ, HZ_PER_S_PER_CHANNEL_PER_PANEL, OFF, ON, PANELS, TIME
 from seti_utils.sky.dedrift import find_drift, measure, straight_tracks
-from seti_utils.sky.needles import draw, drawn_snr
+from seti_utils.sky.needles import draw
 from seti_utils.sky.profiles import ENERGY, PROFILE_SIGMA, plain_profiles
 
 CADENCES, SNR, START = 3, 30.0, 100.0

@@ -48,7 +48,7 @@ def add_era(parser: argparse.ArgumentParser) -> None:
 class SeedsAction(argparse.Action):
     """``--seeds 2021 5656`` or ``--seeds 2021,5656``."""
 
-    def __call__(self, parser, namespace, values: Any, option_string=None):
+    def __call__(self, parser, namespace, values: Any, _option=None):
         try:
             namespace.seeds = parse_seeds(" ".join(values))
         except InputError as error:
@@ -58,7 +58,7 @@ class SeedsAction(argparse.Action):
 class WeightsAction(argparse.Action):
     """``--weights FOLDER``; ``--weights none`` is ``--set pretrained=False``, so that it enters the fingerprint."""
 
-    def __call__(self, parser, namespace, values: Any, option_string=None):
+    def __call__(self, parser, namespace, values: Any, _option=None):
         if values == NO_WEIGHTS:
             namespace.set = [*namespace.set, *RANDOM_START]
         namespace.weights = None if values == NO_WEIGHTS else Path(values)

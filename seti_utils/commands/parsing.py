@@ -34,7 +34,7 @@ def as_called(text: str) -> str:
 class Words(argparse.HelpFormatter):
     """Paragraphs are wrapped; lines that begin with a blank stay as they are."""
 
-    def _fill_text(self, text: str, width: int, indent: str) -> str:
+    def _fill_text(self, text: str, width: int, _indent: str) -> str:
         filled = []
         for paragraph in re.split(r"\n\s*\n", text.strip()):
             kept = any(line.startswith(" ") for line in paragraph.splitlines())

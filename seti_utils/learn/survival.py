@@ -147,7 +147,7 @@ def stop_on_signal(number: int = signal.SIGTERM) -> Iterator[Callable[[], str | 
     """A ``stop`` that asks for an orderly end once the signal has arrived; the old handler comes back afterwards."""
     received: list[int] = []
 
-    def note(signum: int, frame: FrameType | None) -> None:
+    def note(signum: int, _frame: FrameType | None) -> None:
         received.append(signum)
 
     previous = signal.signal(number, note)

@@ -33,7 +33,7 @@ class NeedleNet(nn.Module):
         levels: tuple[tuple[int, int, int, int], ...] = ((16, 7, 1, 3), (16, 5, 1, 2), (32, 5, 2, 2)),
         dilations: tuple[int, ...] = (1, 2),
         look: int = 5,
-        **unused: object,
+        **_: object,
     ):
         super().__init__()
         self.spans = tuple(span for *_, span in levels)

@@ -264,9 +264,3 @@ def light_snr(light: Iterable[Pixels], like: torch.Tensor, freq: int = FREQ) -> 
         inside = (lit.channel >= 0) & (lit.channel < freq)
         energy.view(-1).index_add_(0, lit.row // like.shape[2], (lit.value * inside).square().sum(1))
     return (energy / ENERGY).sqrt()
-
-
-def drawn_snr(tracks: Tracks, amplitude: torch.Tensor, freq: int = FREQ) -> torch.Tensor:
-    """:func:`light_snr` of needles of this ``amplitude``, (B,) or (B, 6), in all six panels."""
-    peak = amplitude[:, None].expand(-1, PANELS) if amplitude.ndim == 1 else amplitude
-    return light_snr(pixels(tracks, peak, range(PANELS)), tracks.freq, freq)
