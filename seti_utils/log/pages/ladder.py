@@ -1,5 +1,7 @@
 """From 0.80 to 0.97: the steps that close the shift, in a size for one processor core. ``benchmarks/shift.py`` climbs it."""
 
+from seti_utils.log.pages.ours import MINUS_SKY
+from seti_utils.log.pages.solution import NOISE
 from seti_utils.log.registry import STACK, Log, edit
 from seti_utils.log.specs import (
     Compress,
@@ -18,10 +20,22 @@ TITLE = "The ladder"
 FAMILIES = ("line", "drift", "quadratic", "chirp", "sine", "walk", "bursts", "intermittent", "one_panel", "partial")
 SHAPES = ("line", "drift", "chirp", "sine")
 """What the winners drew: their drifts, and the S-shapes that only the test holds."""
+CLEANED = {"layout": "ABACAD", "clean": (Compress(0.1),)}
+COMPRESSED = "what is left of the noise is a thousandth of a needle: only logarithms show both"
 
 
 def write(log: Log) -> None:
     """Write down the ladder, each rung one change above another."""
+    classifiers(log)
+    students(log)
+    detectors_and_cleaned(log)
+    ensembles(log)
+    full_size(log)
+    yardstick(log)
+
+
+def classifiers(log: Log) -> None:
+    """Classifiers of raw panels, and the needles drawn into them."""
     exp = log.exp
     log.base(
         "rung_plain",
@@ -44,7 +58,7 @@ def write(log: Log) -> None:
         schedule=OneCycle(),
         folds=3,
         tta=("identity",),
-        because="native frequency, and seconds a pass: what three seeds of every rung can afford",
+        because="native frequency, and seconds per pass: what three seeds of every rung can afford",
     )
     exp(
         "rung_inject",
@@ -54,6 +68,11 @@ def write(log: Log) -> None:
         note="From a sigma on: fainter ones nobody could see, and what nobody sees teaches nothing.",
     )
     exp("rung_family", "rung_inject", "the whole family of needles", inject=edit(families=FAMILIES))
+
+
+def students(log: Log) -> None:
+    """What learns from the test rows' scores; and folds in which no sky lies on both sides."""
+    exp = log.exp
     exp(
         "rung_student",
         "rung_family",
@@ -62,7 +81,7 @@ def write(log: Log) -> None:
         pseudo=Pseudo("rung_family"),
         drop_rate=0.3,
         epochs=1,
-        because="it goes on from its teacher's weights, with noise the teacher did not have",
+        because="it continues from its teacher's weights, with noise that the teacher did not have",
     )
     exp("rung_apart", "rung_family", "cadences that share sky in one fold", fold_groups="overlap")
     exp(
@@ -74,6 +93,11 @@ def write(log: Log) -> None:
         pseudo=Pseudo("rung_apart"),
         because="a student has the folds of its teacher",
     )
+
+
+def detectors_and_cleaned(log: Log) -> None:
+    """Tracks instead of labels, and panels minus what other files show."""
+    exp = log.exp
     exp(
         "rung_detector",
         "rung_apart",
@@ -93,21 +117,26 @@ def write(log: Log) -> None:
     exp(
         "rung_cleaned",
         "rung_apart",
-        "panels less the sky that other files show too",
+        MINUS_SKY,
         layout="A,B,A,C,A,D",
         clean=(Compress(0.1),),
         inject=edit(p=0.5, amplitude=(0.1, 10.0)),
         epochs=8,
         batch=16,
-        because="what is left of the noise is a thousandth of a needle: only logarithms show both, and the faint can be learned",
+        because=f"{COMPRESSED}, and the faint can be learned",
     )
     exp(
         "rung_cleaned_detector",
         "rung_detector",
-        "panels less the sky that other files show too",
+        MINUS_SKY,
         layout="A,B,A,C,A,D",
         because="as for the classifier; the detector takes the noise of every column as it is",
     )
+
+
+def ensembles(log: Log) -> None:
+    """Members put together, and a brief one for ``make run``."""
+    exp = log.exp
     log.blend(
         "rung_top",
         "the student, the detector, and both on cleaned panels",
@@ -124,6 +153,10 @@ def write(log: Log) -> None:
         note="What `make run` shows: trainings of a minute or two, and a detector that needs none.",
     )
 
+
+def full_size(log: Log) -> None:
+    """The ladder at the competition's size: ``plans/closing_the_shift.yaml``."""
+    exp = log.exp
     exp(
         "full_needles",
         "exp011",
@@ -132,15 +165,7 @@ def write(log: Log) -> None:
         note="rung_family for the author's B5.",
     )
     exp("full_apart", "full_needles", "cadences that share sky in one fold", fold_groups="overlap")
-    exp(
-        "full_cleaned",
-        "full_apart",
-        "panels less the sky that other files show too",
-        layout="ABACAD",
-        clean=(Compress(0.1),),
-        because="what is left of the noise is a thousandth of a needle: only logarithms show both",
-        note="rung_cleaned for the B5.",
-    )
+    exp("full_cleaned", "full_apart", MINUS_SKY, **CLEANED, because=COMPRESSED, note="rung_cleaned for the B5.")
     exp(
         "full_student",
         "full_cleaned",
@@ -149,8 +174,7 @@ def write(log: Log) -> None:
         pseudo=Pseudo("full_cleaned"),
         stages=1,
         head_first=None,
-        drop_rate=0.5,
-        drop_path_rate=0.3,
+        **NOISE,
         because="as the 2nd place's students, on cleaned panels",
     )
     for name in ("detector", "cleaned_detector"):
@@ -161,8 +185,19 @@ def write(log: Log) -> None:
             folds=5,
             epochs=2,
             batch=64,
-            because="25 times the rows",
+            because="there are 25 times as many rows",
         )
+    log.blend(
+        "full_top",
+        "raw panels, cleaned panels, the student and both detectors",
+        ("full_apart", "full_cleaned", "full_student", "full_detector", "full_cleaned_detector"),
+        how="rank",
+    )
+
+
+def yardstick(log: Log) -> None:
+    """What a day of one card allows: ``plans/mle_bench.yaml``."""
+    exp = log.exp
     exp(
         "mle_apart",
         "full_apart",
@@ -173,17 +208,4 @@ def write(log: Log) -> None:
         stages=1,
         because="MLE-bench gives 24 hours: plans/mle_bench.yaml, and its dry run for what it costs",
     )
-    exp(
-        "mle_cleaned",
-        "mle_apart",
-        "panels less the sky that other files show too",
-        layout="ABACAD",
-        clean=(Compress(0.1),),
-        because="what is left of the noise is a thousandth of a needle: only logarithms show both",
-    )
-    log.blend(
-        "full_top",
-        "raw panels, cleaned panels, the student and both detectors",
-        ("full_apart", "full_cleaned", "full_student", "full_detector", "full_cleaned_detector"),
-        how="rank",
-    )
+    exp("mle_cleaned", "mle_apart", MINUS_SKY, **CLEANED, because=COMPRESSED)

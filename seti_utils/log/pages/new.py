@@ -4,6 +4,8 @@ from seti_utils.log.registry import Log
 from seti_utils.log.specs import Flip, HeadFirst, Mixup, PanelFlip, Resize, ReverseTime, ShuffleCons, ShuffleInv
 
 TITLE = "The new log"
+B5 = {"backbone": "tf_efficientnet_b5_ns", "batch": 36}
+FITTED = "36 is the batch that fitted"
 WARMUP = {"head_first": HeadFirst(), "optimiser": "radam"}
 WARMUP_IS_ONE = "the log's warm-up: one epoch for the classifier alone, then everything, both with RAdam"
 
@@ -49,10 +51,9 @@ def write(log: Log) -> None:
         "exp003",
         "exp000",
         "B5",
-        backbone="tf_efficientnet_b5_ns",
-        batch=36,
+        **B5,
+        because=FITTED,
         confidence="H",
-        because="36 is the batch that fitted",
         verdict="CV slightly up",
     )
     exp(
@@ -70,20 +71,18 @@ def write(log: Log) -> None:
         "exp005",
         "exp001",
         "B5",
-        backbone="tf_efficientnet_b5_ns",
-        batch=36,
+        **B5,
+        because=FITTED,
         confidence="H",
-        because="36 is the batch that fitted",
         verdict="a fold died",
     )
     exp(
         "exp006",
         "exp002",
         "B5",
-        backbone="tf_efficientnet_b5_ns",
-        batch=36,
+        **B5,
+        because=FITTED,
         confidence="H",
-        because="36 is the batch that fitted",
         verdict="a fold died",
     )
     exp("exp007", "exp000", "4 stages", stages=4, confidence="H", verdict="repeating cosine annealing does not help")
@@ -104,7 +103,7 @@ def write(log: Log) -> None:
         backbone="tf_efficientnetv2_m_in21ft1k",
         batch=36,
         confidence="H",
-        because="36 is the batch that fitted",
+        because=FITTED,
         verdict="B5 is better",
     )
     exp("exp010", "exp000", "EfficientNetV2-L", backbone="tf_efficientnetv2_l_in21ft1k", confidence="H")

@@ -39,6 +39,8 @@ from seti_utils.log.specs import (
 )
 
 TITLE = "Ours"
+LISTED = "From the idea list."
+MINUS_SKY = "panels minus the sky that other files show too"
 DEMO_NEEDLES = Injection(families=("line", "drift", "chirp", "partial", "one_panel"), p=0.4, amplitude=(1.0, 8.0), drop=0.0)
 """A tenth of 2,000 cadences is too few positives to learn from; needles drawn into the negatives make up for it."""
 
@@ -70,6 +72,9 @@ def write(log: Log) -> None:
 
     plans(log)
     ideas(log)
+    shown(log)
+    denoised(log)
+    more_ideas(log)
     remedies(log)
     shifts(log)
 
@@ -85,8 +90,7 @@ def plans(log: Log) -> None:
 
 def ideas(log: Log) -> None:
     """The idea list, each one change of the recipe that stood in the end."""
-    exp = log.exp
-    listed = "From the idea list."
+    exp, listed = log.exp, LISTED
     exp("idea_fixmatch", "exp011", "FixMatch", fixmatch=FixMatch(), verdict="failed", note=listed)
     exp("idea_focal", "exp011", "focal loss", loss=Focal(), note=listed)
     exp(
@@ -114,6 +118,11 @@ def ideas(log: Log) -> None:
         because="two logits need a loss for two logits",
         note="From the idea list: anomaly detection by metric learning.",
     )
+
+
+def shown(log: Log) -> None:
+    """What the network is shown, from the idea list: noise, needles, thin lines, panels one by one."""
+    exp, listed = log.exp, LISTED
     exp("idea_chi2", "exp011", "chi-squared noise", noise=Noise("chi2", 0.1, 3.1, p=0.75), note=listed)
     exp(
         "idea_aliens",
@@ -139,12 +148,22 @@ def ideas(log: Log) -> None:
         because="the encoder reads panels, so each has to be a channel",
     )
     exp("idea_shuffled_aaabcd", "plan_aaabcd", "panels shuffled in AAABCD order", shuffle_cons=ShuffleCons(), note=listed)
+
+
+def denoised(log: Log) -> None:
+    """Denoising and emphasis, from the idea list."""
+    exp, listed = log.exp, LISTED
     exp("idea_column_norm", "exp011", "denoising: channels normalised", clean=(ColumnNorm(),), note=listed)
     exp("idea_row_norm", "exp011", "denoising: rows normalised", clean=(RowNorm(),), note=listed)
     exp("idea_high_pass", "exp011", "denoising: running median off", clean=(HighPass(),), note=listed)
     exp("idea_svd", "exp011", "denoising: low-rank background off, by SVD", clean=(LowRank(),), note=listed)
     exp("idea_nmf", "exp011", "denoising: low-rank background off, by NMF", clean=(LowRank(method="nmf"),), note=listed)
     exp("idea_emphasis", "exp011", "emphasis of what is narrow: a top-hat", clean=(Emphasis(),), note=listed)
+
+
+def more_ideas(log: Log) -> None:
+    """What other losses, labels, parts and members come to."""
+    exp, listed = log.exp, LISTED
     exp(
         "idea_wmw", "exp011", "the AUC surrogate beside the cross-entropy", auc_loss=WMW(), note="From the idea list: ROCAUCLOSS."
     )
@@ -223,7 +242,7 @@ def shifts(log: Log) -> None:
         fold_groups="overlap",
         note="Files are overlapping windows of wider bands: plain folds validate on backgrounds they were trained on.",
     )
-    exp("idea_cleaned", "exp011", "panels less the sky that other files show too", layout="ABACAD", note="The winners' magic 2.")
+    exp("idea_cleaned", "exp011", MINUS_SKY, layout="ABACAD", note="The winners' magic 2.")
     exp("idea_cleaned_beside", "exp011", "cleaned panels beside the raw ones", layout="abacad,ABACAD")
-    exp("sky_cleaned", "sky_demo", "panels less the sky that other files show too", layout="A,B,A,C,A,D")
+    exp("sky_cleaned", "sky_demo", MINUS_SKY, layout="A,B,A,C,A,D")
     exp("sky_cleaned_beside", "sky_demo", "cleaned panels beside the raw ones", layout="a,b,a,c,a,d,A,B,A,C,A,D")
