@@ -74,6 +74,19 @@ def write_json(path: str | Path, content: object) -> None:
         temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
+def read_object(path: str | Path, remedy: str, missing: tuple[str, str] = ("there is no such file", "check the path")) -> dict:
+    """The JSON object in ``path``. Raises ``InputError``: with ``missing``, problem and remedy, where there is no file."""
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(missing[0], where=path, remedy=missing[1]) from error
+    except ValueError as error:
+        raise InputError(f"is not valid JSON ({error})", where=path, remedy=remedy) from error
+    if not isinstance(content, dict):
+        raise InputError("is not a JSON object", where=path, remedy=remedy)
+    return content
+
+
 def write_table(path: str | Path, table: pd.DataFrame) -> None:
     """Write ``table`` as CSV without its index, atomically; floats keep all their digits."""
     with replacing(path) as temporary:

@@ -245,7 +245,7 @@ def test_a_kernel_that_was_deleted_stops_only_what_needs_it(world, play):
 
 def test_a_chain_is_played_by_one_process(world, play):
     def second(_seconds):
-        with pytest.raises(errors.RunActive, match="another process plays this chain"):
+        with pytest.raises(errors.RunActive, match="has been at work here since"):
             play()
         raise KeyboardInterrupt
 

@@ -137,7 +137,7 @@ def test_faults_of_files_are_one_line_with_a_remedy(tmp_path):
     with pytest.raises(InputError, match="does not say dt_s"):
         load_detector(file)
     file.with_suffix(".json").write_text("{", encoding="utf-8")
-    with pytest.raises(InputError, match="not JSON"):
+    with pytest.raises(InputError, match="not valid JSON"):
         load_detector(file)
     file.with_suffix(".json").write_text(json.dumps(card | {"dt_s": DT_S}), encoding="utf-8")
     file.write_bytes(b"x" * 20)

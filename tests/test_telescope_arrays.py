@@ -62,7 +62,7 @@ def test_the_command_finds_the_needles_by_their_cadence(folder, tmp_path, capsys
     assert (tmp_path / "found" / "events.html").exists() and not list((tmp_path / "found").glob("*.dat"))
     stages = json.loads((tmp_path / "found" / "search.json").read_text(encoding="utf-8"))["stages"]
     assert stages[0] == {"stage": "in all files", "count": 4 * FREQ, "of": "channels"}
-    assert "no gaps, as the competition's" in capsys.readouterr().out
+    assert "as in the competition, and no gaps" in capsys.readouterr().out
 
 
 def test_sensitivity_needs_a_telescopes_files(folder, tmp_path, capsys):

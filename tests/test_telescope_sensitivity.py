@@ -109,7 +109,7 @@ def test_the_command_writes_tables_and_picture(files, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--false-alarms", "any"], "recall is told at a rate"),
+        (["--false-alarms", "any"], "recall is measured at a rate"),
         (["--snrs", "10,8"], "--snrs 10,8"),
         (["--widths", "3"], "at least 2 rising numbers"),
         (["--families", "drifting"], "unknown needle family 'drifting'"),

@@ -119,6 +119,6 @@ def found_weights(args: argparse.Namespace) -> list[float]:
     print(f"AUC out of fold: equal weights {found.plain_auc:.4f}, found weights {found.auc:.4f} (on the rows they were found on)")
     print(
         f"gain on folds that the search did not see: {found.gain:+.4f} [{found.gain_low:+.4f}, {found.gain_high:+.4f}]: "
-        + ("the found weights are used" if found.earned else "not beyond chance, equal weights are used")
+        + ("the found weights are used" if found.earned else "equal weights are used, for that is not beyond chance")
     )
     return found.weights.tolist()

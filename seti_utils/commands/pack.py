@@ -1,7 +1,7 @@
 """Pack a competition folder into one memory-mapped file per split.
 
 Copies the cadences into OUT/train and OUT/test, one float16 file each with ids and checksums, for reading at the speed of the
-disk. Interrupted, the same command resumes. A store that the disk will not hold is refused, with its size, before the first
+disk. Interrupted, the same command resumes. A store that the disk cannot hold is refused, with its size, before the first
 byte: the whole competition takes 84 GB, its ON panels 42 GB.
 """
 

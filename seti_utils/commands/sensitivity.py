@@ -1,4 +1,4 @@
-"""How sure a search of telescope files is on these very files: recall against SNR and drift at a rate of false alarms.
+"""Measure how much a search finds in these very files: recall against SNR and drift at a rate of false alarms.
 
 Needles of known SNR, width and drift are drawn into the OFF panels as they are read (the files stay as they are), and
 searched for with ON and OFF exchanged, by the same engine as the command search: its background, its interference, its
@@ -55,7 +55,7 @@ def handle(args: argparse.Namespace) -> None:
 
     rate = parse_rate(args.false_alarms)
     if rate is None:
-        raise InputError("--false-alarms any", remedy="recall is told at a rate: give a number above 0")
+        raise InputError("--false-alarms any", remedy="recall is measured at a rate: give a number above 0")
     snrs, widths = numbers(args.snrs, "--snrs", 1), numbers(args.widths, "--widths", 2)
     families = tuple(args.families.split(","))
     family_indices(families)

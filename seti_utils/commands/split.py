@@ -4,8 +4,7 @@ OUT/public is a competition folder, OUT/private/test.csv has the answers. Nothin
 old_leaky_data comes along where DATA has it.
 
 --like mle-bench makes the re-split on which MLE-bench grades this competition: 54,000 of the 60,000 labelled cadences to train
-on,
-6,000 to predict, in its order. On the competition's own data the MD5 of the tables are compared with the published ones.
+on, 6,000 to predict, in its order. On the competition's own data the MD5 of the tables are compared with the published ones.
 """
 
 import argparse

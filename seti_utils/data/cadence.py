@@ -12,6 +12,9 @@ PANELS, TIME, FREQ = 6, 273, 256
 SHAPE = (PANELS, TIME, FREQ)
 """A cadence in a file: (panels, time bins, frequency channels), float16."""
 
+POINTINGS = "ABACAD"
+"""Where the telescope points, panel by panel: A is the target (ON), the others are its neighbours (OFF)."""
+
 ON, OFF = (0, 2, 4), (1, 3, 5)
 """Panels with the telescope on the target A, and on its neighbours B, C, D."""
 
@@ -31,6 +34,8 @@ Rows = Sequence[int] | np.ndarray
 DF_HZ = 2861.022949
 DT_S = 1.073741824
 PANEL_S = TIME * DT_S
+RESOLUTION = f"{DF_HZ / 1e3:.3f} kHz per channel and {DT_S:.3f} s per row, as in the competition"
+"""What is assumed of an array, in words: a ``.npy`` file does not say."""
 HZ_PER_S_PER_CHANNEL_PER_PANEL = DF_HZ / PANEL_S
 """A drift of one channel per panel, in Hz/s (9.76)."""
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from seti_utils.data.sources import Source
 
 __all__ = ["Competition", "find_data", "read_competition"]
+
+SKY = "sky.json"
+"""What a synthetic sky says of itself."""
 
 FORMATS = {".npy": "seti_utils.data.sources:FileCadences"}
 """Ending of a cadence's file, and what reads such files: a class called with (ids, paths, renormalise, panels), a ``Source``.
@@ -87,7 +90,7 @@ def read_competition(root: str | Path, era: str = "current", incomplete: bool = 
     if era not in ("current", "old"):
         raise ValueError(f"era {era!r}: write current or old")
     root = Path(root)
-    real_old = era == "old" and not _old_sky(root)
+    real_old = era == "old" and sky_parameters(root).get("era") != "old"
     folder, ending = (root / "old_leaky_data", "_old") if real_old else (root, "")
     if not folder.is_dir():
         remedy = "the old data come with the competition's download" if era == "old" else "point to the data"
@@ -115,12 +118,12 @@ def _nothing(labelled: bool) -> pd.DataFrame:
     return table if labelled else table.drop(columns="target")
 
 
-def _old_sky(root: Path) -> bool:
-    """Whether ``root`` is a synthetic sky whose panels were normalised before its needles were drawn."""
+def sky_parameters(root: Path) -> dict[str, Any]:
+    """What a synthetic sky was made with (``shift``, ``era`` …); nothing for any other folder."""
     try:
-        return json.loads((root / "sky.json").read_text(encoding="utf-8"))["parameters"]["era"] == "old"
+        return dict(json.loads((root / SKY).read_text(encoding="utf-8"))["parameters"])
     except (OSError, ValueError, KeyError, TypeError):
-        return False
+        return {}
 
 
 def _located(table: pd.DataFrame, folder: Path, named_by: Path, incomplete: bool) -> pd.DataFrame:

@@ -4,6 +4,9 @@ import math
 
 import torch
 
+MAD_TO_SIGMA = 1.482602
+"""Median absolute deviation of a Gaussian to its standard deviation."""
+
 
 def local_sigma(x_BPTF: torch.Tensor) -> torch.Tensor:
     """Float32 (B, P): noise of each panel from the differences of neighbouring channels, in the panel's own units.
@@ -13,4 +16,4 @@ def local_sigma(x_BPTF: torch.Tensor) -> torch.Tensor:
     give 0.
     """
     rows = x_BPTF[:, :, ::8].float()
-    return (rows[..., 1:] - rows[..., :-1]).abs_().flatten(2).median(2).values * (1.482602 / math.sqrt(2))
+    return (rows[..., 1:] - rows[..., :-1]).abs_().flatten(2).median(2).values * (MAD_TO_SIGMA / math.sqrt(2))

@@ -56,7 +56,7 @@ def read_table(path: str | Path, missing: str = "check the path") -> pd.DataFram
                 remedy="write one value per column",
             )
     if not rows:
-        raise InputError("the table has no rows", where=path, remedy="write one row per cadence below the header")
+        raise InputError("the table has no rows", where=path, remedy="write its rows below the header")
     index = pd.Index([number for number, _ in rows], name=LINE)
     return pd.DataFrame(dict(zip(header, zip(*(row for _, row in rows), strict=True), strict=True)), index=index, dtype=object)
 
@@ -181,7 +181,7 @@ def _rows(path: Path, missing: str) -> tuple[list[tuple[int, list[str]]], list[s
     except csv.Error as error:
         raise InputError(f"is not a CSV table ({error})", where=path, line=reader.line_num, remedy=SAVE) from error
     if not rows:
-        raise InputError("the table is empty", where=path, remedy="write the header id,target and one row per cadence")
+        raise InputError("the table is empty", where=path, remedy="write a header, and its rows below it")
     header = [name.strip() for name in rows[0][1]]
     if len(header) == 1 and (found := [mark for mark in SEPARATORS if mark in header[0]]):
         raise InputError(f"its columns are separated by {SEPARATORS[found[0]]}", where=path, line=1, remedy=SAVE)

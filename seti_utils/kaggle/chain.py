@@ -54,7 +54,7 @@ def run_chain(
     say = say or (lambda text: print(text, file=sys.stderr, flush=True))
     owner, home = user(), out / plan.name
     tasks = resolved(plan, owner, root)
-    with held(home / "journal.lock"):
+    with held(home):
         journal = Journal(home / "journal.json")
         for task in tasks:
             if journal.of(task)["state"] == FAILED and retry_failed:

@@ -14,7 +14,7 @@ from seti_utils.kaggle.answers import error_of
 from seti_utils.kaggle.credentials import redact
 from seti_utils.kaggle.errors import ConnectionLost, NoClient, Unauthorized
 
-KEPT = (
+PASSED_ON = (
     "PATH",
     "HOME",
     "USERPROFILE",
@@ -65,7 +65,7 @@ def clean_environment() -> dict[str, str]:
     Everything else stays out: ``VERBOSE`` prints the Authorization header, and any other ``KAGGLE_…`` variable
     silently becomes a setting. ``KAGGLE_API_ENVIRONMENT`` passes only as LOCALHOST, the client's own test mode.
     """
-    environment = {name: os.environ[name] for name in KEPT if name in os.environ}
+    environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     if os.environ.get("KAGGLE_API_ENVIRONMENT") == "LOCALHOST":
         environment["KAGGLE_API_ENVIRONMENT"] = "LOCALHOST"
     return environment | {"PYTHONIOENCODING": "utf-8", "PYTHONUTF8": "1"}

@@ -12,6 +12,7 @@ from seti_utils.data.competition import read_competition
 from seti_utils.errors import InputError
 from seti_utils.kaggle.client import ask
 from seti_utils.kaggle.competition import COMPETITION, about
+from seti_utils.kaggle.datasets import DOWNLOAD_S
 from seti_utils.kaggle.errors import NoSpace
 from seti_utils.progress import progress
 from seti_utils.session.errors import HostileName, Unverified
@@ -64,7 +65,7 @@ def fetch_archive(archive: Path, competition: str) -> None:
         ask(
             "competition_download_files",
             where=competition,
-            timeout=7 * 24 * 3600,
+            timeout=DOWNLOAD_S,
             live=True,
             competition=competition,
             path=str(archive.parent),

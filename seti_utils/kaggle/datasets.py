@@ -19,6 +19,10 @@ from seti_utils.kaggle.poll import poll
 from seti_utils.session.errors import KaggleError
 
 DATASET_FILE = "dataset-metadata.json"
+
+UPLOAD_S, DOWNLOAD_S = 24 * 3600, 7 * 24 * 3600
+"""How long the client may take to send or to fetch 84 GB over a slow line."""
+
 TITLE_LENGTHS = range(6, 51)
 BROKEN = ("FAILED", "DELETED")
 
@@ -63,7 +67,7 @@ def upload_dataset(
         if there:
             arguments["version_notes"] = "renewed"
         call = "dataset_create_version" if there else "dataset_create_new"
-        answer = ask(call, where=dataset, timeout=24 * 3600, live=True, **arguments)
+        answer = ask(call, where=dataset, timeout=UPLOAD_S, live=True, **arguments)
     if answer.get("error") or str(answer.get("status") or "ok").lower() != "ok":
         raise refusal(answer.get("error") or str(answer), where=dataset)
     wait_until_ready(dataset, timeout, sleep)
@@ -166,7 +170,7 @@ def download_dataset(dataset: str, out: Path) -> Path:
 def download(call: str, name: str, out: Path, **arguments: object) -> Path:
     """What the client's ``call`` brings of ``name``, in ``out``, which appears whole or not at all."""
     with fresh(out) as place:
-        ask(call, where=name, timeout=7 * 24 * 3600, live=True, path=str(place), **arguments)
+        ask(call, where=name, timeout=DOWNLOAD_S, live=True, path=str(place), **arguments)
     return out
 
 

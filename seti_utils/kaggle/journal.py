@@ -1,12 +1,12 @@
 """The journal of a chain: what is known of every kernel, on disk after every step, for one process at a time."""
 
-import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from seti_utils.claims import at_work
 from seti_utils.errors import InputError
-from seti_utils.files import write_json
+from seti_utils.files import read_object, write_json
 from seti_utils.kaggle.errors import Passing, RunActive
 from seti_utils.kaggle.plan import Task
 from seti_utils.session.errors import KaggleError
@@ -22,12 +22,8 @@ class Journal:
     def __init__(self, path: Path):
         self.path, self.doubts, self.uploaded = path, {}, set()
         self.new_round()
-        try:
-            self.entries: dict[str, dict] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-        except ValueError as broken:
-            raise InputError(
-                f"not JSON ({broken})", where=path, remedy="look at the kernels' pages, then delete it to start afresh"
-            ) from broken
+        cure = "look at the kernels' pages, then delete it to start afresh"
+        self.entries: dict[str, dict] = read_object(path, cure) if path.is_file() else {}
 
     def of(self, task: Task) -> dict:
         return self.entries.get(task.kernel, {"state": WAITING, "run_id": "", "pushes": 0})
@@ -56,21 +52,14 @@ class Journal:
 
 
 @contextmanager
-def held(path: Path) -> Iterator[None]:
-    """Let no other process into the block, on systems that can lock files; the lock ends with the process.
+def held(folder: Path) -> Iterator[None]:
+    """Keep other processes out of ``folder`` while the block runs, see :func:`seti_utils.claims.at_work`.
 
-    Raises ``RunActive`` where another process is in it: two chains of one plan would push kernels twice.
+    Raises ``RunActive`` where another process is at work there: two chains of one plan would push kernels twice.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w", encoding="utf-8") as file:
+    with ExitStack() as stack:
         try:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except ImportError:
-            pass
-        except OSError as taken:
-            raise RunActive(
-                "another process plays this chain", where=path, remedy="wait until it has ended, or stop it"
-            ) from taken
+            stack.enter_context(at_work(folder))
+        except InputError as taken:
+            raise RunActive(taken.problem, where=folder, remedy=taken.remedy) from taken
         yield

@@ -1,12 +1,11 @@
 """kernel-metadata.json: its closed set of keys, and how a kernel's title, slug and sources are derived."""
 
 import hashlib
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from seti_utils.errors import InputError
+from seti_utils.files import read_object
 
 KEYS: dict[str, type] = {
     "id": str,
@@ -45,16 +44,8 @@ METADATA_FILE = "kernel-metadata.json"
 
 def read_metadata(folder: str | Path) -> dict:
     """The metadata in ``folder`` as they are written. Raises ``InputError`` where they are missing or not a JSON object."""
-    path = Path(folder) / METADATA_FILE
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as missing:
-        raise InputError("no kernel here", where=path, remedy="make one with `python -m seti_utils kaggle build`") from missing
-    except ValueError as broken:
-        raise InputError(f"not JSON ({broken})", where=path, remedy="correct it or build the kernel again") from broken
-    if not isinstance(content, dict):
-        raise InputError("not a JSON object", where=path, remedy="build the kernel again")
-    return content
+    none = ("no kernel here", "make one with `python -m seti_utils kaggle build`")
+    return read_object(Path(folder) / METADATA_FILE, "correct it or build the kernel again", none)
 
 
 def source_problem(key: str, source: object) -> str | None:

@@ -7,7 +7,7 @@ from typing import Any
 from seti_utils.errors import InputError
 from seti_utils.kaggle.answers import refusal
 from seti_utils.kaggle.client import ask
-from seti_utils.kaggle.datasets import download, staged
+from seti_utils.kaggle.datasets import UPLOAD_S, download, staged
 from seti_utils.kaggle.errors import Forbidden, NotFound
 from seti_utils.kaggle.metadata import slug_of, source_problem
 
@@ -47,7 +47,7 @@ def upload_model(folder: Path, owner: str, title: str, variation: str = "default
             call, more = "model_instance_version_create", {"model_instance": name, "version_notes": "renewed"}
         else:
             call, more = "model_instance_create", {}
-        made(ask(call, where=name, timeout=24 * 3600, live=True, folder=str(place), **how, **more), name)
+        made(ask(call, where=name, timeout=UPLOAD_S, live=True, folder=str(place), **how, **more), name)
     return f"{name}/{newest(name)}"
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seti_utils.kaggle.client import ask
+from seti_utils.kaggle.recipe import SESSION
 from seti_utils.session.machines import MACHINES, USUAL, machine_of
 
 
@@ -73,7 +74,7 @@ def projected_hours(kernel: str, runs: Path) -> dict[str, str]:
     return told
 
 
-def need(kernels: Mapping[str, str], runs: Path, longest: float = 12) -> str:
+def need(kernels: Mapping[str, str], runs: Path, longest: float = SESSION / 3600) -> str:
     """A sentence about what runs of ``kernels`` (name: machine_shape) will take of the week's GPU hours.
 
     By the measured hours of their like in ``runs``; kernels without any count as ``longest`` hours, a whole session. An

@@ -14,7 +14,7 @@ from seti_utils.learn.average import bare, recompute_batchnorm
 from seti_utils.learn.losses import as_logit
 from seti_utils.learn.objectives import Context, Views
 
-SMALL = 1e-6
+EPSILON = 1e-6
 
 
 class Network(Protocol):
@@ -62,7 +62,7 @@ def information_maximisation(
         logit = as_logit(output)
         score = torch.sigmoid(logit)
         entropy = nn.functional.binary_cross_entropy_with_logits(logit, score)
-        mean = score.mean().clamp(SMALL, 1 - SMALL)
+        mean = score.mean().clamp(EPSILON, 1 - EPSILON)
         apart = mean * (mean / positive).log() + (1 - mean) * ((1 - mean) / (1 - positive)).log()
         loss = entropy + diversity * apart
         return loss + pseudo * nn.functional.binary_cross_entropy_with_logits(logit, guess) if pseudo else loss
@@ -87,7 +87,7 @@ def centre_labels(features: Tensor, score: Tensor) -> Tensor:
 
 def centres_of(unit: Tensor, weight: Tensor) -> Tensor:
     """The normalised weighted means (K, D) of ``unit`` (N, D) under ``weight`` (N, K)."""
-    return nn.functional.normalize(weight.T @ unit / weight.sum(0).clamp(min=SMALL)[:, None], dim=1)
+    return nn.functional.normalize(weight.T @ unit / weight.sum(0).clamp(min=EPSILON)[:, None], dim=1)
 
 
 @torch.no_grad()

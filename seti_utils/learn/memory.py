@@ -6,7 +6,7 @@ import sys
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """Names of ``mallopt`` (glibc's malloc.h)."""
 
-KEPT = 1 << 30
+KEPT_BYTES = 1 << 30
 """Bytes: blocks below this come from the heap, and the heap keeps that much of what is freed."""
 
 
@@ -24,4 +24,4 @@ def keep_memory() -> bool:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError):
         return False
-    return bool(mallopt(M_MMAP_THRESHOLD, KEPT) and mallopt(M_TRIM_THRESHOLD, KEPT))
+    return bool(mallopt(M_MMAP_THRESHOLD, KEPT_BYTES) and mallopt(M_TRIM_THRESHOLD, KEPT_BYTES))

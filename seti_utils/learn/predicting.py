@@ -1,6 +1,7 @@
 """Scores of a trained network: the mean logit over a few views of the image, without randomness."""
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,33 +14,10 @@ from seti_utils.views.rendering import AXES, mirror
 
 
 def predict(
-    model: nn.Module,
-    batches: Iterable[Batch],
-    render: Callable[..., Tensor],
-    *,
-    tta: Sequence[str] = ("identity", "freq"),
-    device: str | torch.device = "cpu",
-    autocast: str | None = None,
-    mosaic: int = 1,
-    finite: bool = True,
+    model: nn.Module, batches: Iterable[Batch], render: Callable[..., Tensor], **how: Any
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Mean logits over the views of ``tta``, and the rows they belong to, in the order of ``batches``.
-
-    ``batches``: those of :func:`seti_utils.data.batches.batches`; the last one may be smaller. ``render(x, panels=)`` makes
-    the image ``(B, C, freq, time)`` of a batch on ``device`` and is called once per batch, whatever the number of views.
-    ``autocast`` is the network's precision, "fp16", "bf16" or None for float32, as far as the device has it (see
-    ``learn.precision.choose_precision``). ``mosaic`` is the layout's number of panel rows (``views.layout.rows_of``), each
-    mirrored in its own place.
-    ``finite=False`` returns NaN and infinity instead of refusing them: for whoever judges a run that may be dead.
-    Returns float64 ``(N,)`` and int64 ``(N,)``. The views are added up in float64; two calls on one machine are equal
-    bit for bit. The model is left in the mode it came in.
-
-    Raises ``InputError`` for an unknown view, for a model that does not return one logit per row, and for a logit
-    that is not finite, naming the row.
-    """
-    logits, rows = predict_together(
-        [model], batches, render, tta=tta, device=device, autocast=autocast, mosaic=mosaic, finite=finite
-    )
+    """:func:`predict_together` of one network: float64 ``(N,)`` and int64 ``(N,)``."""
+    logits, rows = predict_together([model], batches, render, **how)
     return logits[0], rows
 
 
@@ -54,9 +32,20 @@ def predict_together(
     mosaic: int = 1,
     finite: bool = True,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """:func:`predict` for several networks in one pass: every cadence is read, rendered and mirrored once for all.
+    """Mean logits of each network over the views of ``tta``, and the rows they belong to, in the order of ``batches``.
 
-    Float64 ``(len(models), N)``, each row bit for bit what ``predict`` gives for that model; and int64 ``(N,)``.
+    ``batches``: those of :func:`seti_utils.data.batches.batches`; the last one may be smaller. ``render(x, panels=)`` makes
+    the image ``(B, C, freq, time)`` of a batch on ``device``. Every cadence is read, rendered and mirrored once, whatever the
+    number of networks and views. ``autocast`` is the networks' precision, "fp16", "bf16" or None for float32, as far as the
+    device has it (see ``learn.precision.choose_precision``). ``mosaic`` is the layout's number of panel rows
+    (``views.layout.rows_of``), each mirrored in its own place. ``finite=False`` returns NaN and infinity instead of refusing
+    them, for judging a run that may be dead.
+
+    Returns float64 ``(len(models), N)`` and int64 ``(N,)``. The views are added up in float64; two calls on one machine are
+    equal bit for bit, and a network's logits do not depend on the others. Models are left in the mode they came in.
+
+    Raises ``InputError`` for an unknown view, for a model that does not return one logit per row, and for a logit
+    that is not finite, naming the row.
     """
     check_views(tta)
     device = torch.device(device)

@@ -21,7 +21,7 @@ from seti_utils.nets.detector import Detector
 from seti_utils.nets.heads import OneLogit, TwoClass
 from seti_utils.nets.models import Classifier
 
-CONFIG, MODEL, PARTS, CARD = "config.json", "model.safetensors", "parts.safetensors", "README.md"
+CONFIG, MODEL, PARTS_FILE, CARD = "config.json", "model.safetensors", "parts.safetensors", "README.md"
 
 
 def write_published(
@@ -37,14 +37,14 @@ def write_published(
     whole = whole_network(model, architecture, channels, size)
     if whole is not None:
         write_tensors(folder / MODEL, whole.state_dict())
-        (folder / PARTS).unlink(missing_ok=True)
+        (folder / PARTS_FILE).unlink(missing_ok=True)
     else:
         known = timm_network(architecture, in_chans=channels, num_classes=0).state_dict()
         body = {name: value for name, value in model.body.state_dict().items() if name in known}
         write_tensors(folder / MODEL, body)
         kept = {f"body.{name}" for name in body}
         rest = {name: value for name, value in model.state_dict().items() if name not in kept}
-        write_tensors(folder / PARTS, rest)
+        write_tensors(folder / PARTS_FILE, rest)
     with replacing(folder / CARD) as temporary:
         temporary.write_text(f"---\nlibrary_name: timm\nlicense: mit\ntags: [astronomy, seti]\n---\n\n{card}\n", encoding="utf-8")
     outputs = 0 if whole is None else whole.num_classes

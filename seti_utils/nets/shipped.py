@@ -1,6 +1,5 @@
 """Detectors that come with the package, or that anyone has made a card for: weights that need no training."""
 
-import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +11,7 @@ from torch import Tensor
 
 from seti_utils.data.cadence import ON, PANELS
 from seti_utils.errors import InputError
-from seti_utils.files import replacing, sha256, write_json
+from seti_utils.files import read_object, replacing, sha256, write_json
 from seti_utils.log.layouts import panels_shown, parse_layout
 from seti_utils.nets.backbones import make_body
 from seti_utils.nets.detector import Detector, Sighting, paint
@@ -82,7 +81,7 @@ class ShippedDetector:
     def refuse_other(self, df_hz: float, dt_s: float, where: object) -> None:
         """Raise ``InputError`` naming what differs when data have another resolution than the detector was taught on."""
         for name, given, unit in (("df_hz", abs(df_hz), "Hz per channel"), ("dt_s", dt_s, "s per row")):
-            if abs(given - self.card[name]) > SAME * self.card[name]:
+            if abs(given - self.card[name]) > SAME_RESOLUTION * self.card[name]:
                 raise InputError(
                     f"{given:g} {unit}, but the detector {self.name} was taught on {self.card[name]:g}",
                     where=where,
@@ -115,7 +114,7 @@ class ShippedDetector:
 TOGETHER = 8
 """Cadences that are scored at once: what they need stays in a processor's cache."""
 
-SAME = 1e-3
+SAME_RESOLUTION = 1e-3
 """Relative difference up to which two resolutions are the same."""
 
 
@@ -178,14 +177,9 @@ def load_detector(name_or_path: str | Path = "raw") -> ShippedDetector:
 
 def read_card(path: Path) -> dict[str, Any]:
     """A detector's card, with everything that using it needs."""
-    try:
-        card = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise InputError("a detector's weights need their card beside them", where=path, remedy="fetch both files") from error
-    except ValueError as error:
-        raise InputError(f"is not JSON ({error})", where=path, remedy="fetch the card again") from error
+    card = read_object(path, "fetch the card again", ("a detector's weights need their card beside them", "fetch both files"))
     for name, kind in NEEDED.items():
-        value = card.get(name) if isinstance(card, dict) else None
+        value = card.get(name)
         if not isinstance(value, (int, float) if kind is float else kind):
             raise InputError(f"the card does not say {name}", where=path, remedy="fetch the card again")
     return card

@@ -12,9 +12,9 @@ from torch.nn.functional import normalize
 from seti_utils.data.cadence import FREQ, TIME
 from seti_utils.data.sources import Source
 from seti_utils.overlap.keys import whitened_columns
-from seti_utils.overlap.match import SAME
+from seti_utils.overlap.match import SAME_SKY
 
-KEPT = 24
+KEPT_ROWS = 24
 """Cadences whose columns are kept for the next pairs; 3.4 MB each in float32."""
 
 
@@ -58,7 +58,7 @@ def columns_of(x_PTF: Tensor) -> Columns:
 def likeness(a: Columns, b: Columns, shift: int) -> Likeness:
     """Compare two cadences at ``shift``.
 
-    A panel agrees when the median cosine of its whitened common columns is at least ``SAME``: needles disturb a few
+    A panel agrees when the median cosine of its whitened common columns is at least ``SAME_SKY``: needles disturb a few
     columns and move no median, and bursts, which make columns of any sky alike, are gone. A panel with more empty
     columns than others cannot be judged. (6 panels of the same numbers in both.)
     """
@@ -67,7 +67,7 @@ def likeness(a: Columns, b: Columns, shift: int) -> Likeness:
     alive = a.alive[..., here] & b.alive[..., there]
     enough = 2 * alive.sum(1) >= alive.shape[1] - 4  # the windows' edge columns are never whitened
     middle = white.masked_fill(~alive, torch.nan).nanmedian(1).values
-    agree = enough & alive.any(1) & (middle >= SAME)
+    agree = enough & alive.any(1) & (middle >= SAME_SKY)
     cosine = (a.plain[..., here] * b.plain[..., there]).sum(1)[enough]
     similarity = float(cosine.median()) if cosine.numel() else 0.0
     return Likeness(similarity, tuple(agree.nonzero()[:, 0].tolist()), int(enough.sum()))
@@ -85,7 +85,7 @@ class Reader:
         if row not in self.kept:
             self.source.read_into([row], self.room)
             self.kept[row] = columns_of(self.room[0].to(self.device))
-            if len(self.kept) > KEPT:
+            if len(self.kept) > KEPT_ROWS:
                 self.kept.popitem(last=False)
         self.kept.move_to_end(row)
         return self.kept[row]

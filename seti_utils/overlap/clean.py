@@ -23,7 +23,7 @@ from seti_utils.views.whitening import LEAST, whiten
 MOST = 5
 """Neighbours combined in one channel; a sixth would lower unshared noise by 2 % more."""
 
-ROUNDS, KEPT = 3, 3.0
+ROUNDS, KEPT_SIGMA = 3, 3.0
 """Rounds of the fit, and the deviations beyond which a pixel (a needle) does not take part."""
 
 FIT_ROWS = 2
@@ -90,7 +90,7 @@ def fit_scale(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """Scale and offset (P,) with x = scale y + offset of panels (P, T, F) that show the same sky.
 
     The ratio of the deviations of both (the reduced major axis), because unshared noise is in both alike; a least-squares
-    slope would come out too small. Begun from medians, and repeated without pixels that are off by more than ``KEPT``
+    slope would come out too small. Begun from medians, and repeated without pixels that are off by more than ``KEPT_SIGMA``
     robust deviations: needles of either.
     """
     scale = local_sigma(x[None])[0] / local_sigma(y[None])[0].clamp(min=1e-12)
@@ -98,7 +98,7 @@ def fit_scale(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     for _ in range(ROUNDS):
         off = x - scale[:, None, None] * y - offset[:, None, None]
         spread = 1.4826 * off[:, ::4].abs().flatten(1).median(1).values + 1e-6
-        kept = (off.abs() <= KEPT * spread[:, None, None]).float()
+        kept = (off.abs() <= KEPT_SIGMA * spread[:, None, None]).float()
         count = kept.sum((1, 2)).clamp(min=1)
         mean_x, mean_y = ((value * kept).sum((1, 2)) / count for value in (x, y))
         var_x, var_y = ((((value - mean[:, None, None]) ** 2) * kept).sum((1, 2)) for value, mean in ((x, mean_x), (y, mean_y)))

@@ -23,7 +23,7 @@ CROWD = 200
 SHIFTS_TRIED = 2
 """Shifts of a pair that are looked at, those with the most votes first."""
 
-SAME = 0.9
+SAME_SKY = 0.9
 """Cosine from which two whitened columns are the same sky; those of different sky stay below 0.5."""
 
 EXACT_FILES = 16
@@ -64,7 +64,7 @@ def runs_of(key: np.ndarray) -> Iterator[tuple[np.ndarray, int]]:
 def match_products(
     source: Source, *, device: str | torch.device = "cpu", least: int = LEAST, votes: int = VOTES, blocks: range | None = None
 ) -> pd.DataFrame:
-    """The same from all columns x all columns of ``source``: exact, and quadratic. A vote is a cosine above ``SAME``.
+    """The same from all columns x all columns of ``source``: exact, and quadratic. A vote is a cosine above ``SAME_SKY``.
 
     Matrix products of whitened unit columns, in half precision on a GPU and in float32 on a CPU; blocks of
     ``EXACT_FILES`` files are read as they are needed. ``blocks`` limits the first files of pairs to some blocks (a
@@ -78,7 +78,7 @@ def match_products(
         for other in starts[block:]:
             theirs = mine if other == starts[block] else unit_block(source, other, device)
             for panel in range(len(source.panels)):
-                same = (mine[panel] @ theirs[panel].T > SAME).nonzero().cpu().numpy()
+                same = (mine[panel] @ theirs[panel].T > SAME_SKY).nonzero().cpu().numpy()
                 i, j = same[:, 0] + starts[block] * FREQ, same[:, 1] + other * FREQ
                 found.append(counted(code_of(i[i < j], j[i < j], count)))
     return best_shifts(np.concatenate(found), count, least, votes)

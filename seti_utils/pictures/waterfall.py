@@ -7,12 +7,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-from seti_utils.data.cadence import DF_HZ, FREQ, HZ_PER_S_PER_CHANNEL_PER_PANEL, ON, PANEL_S, PANELS, TIME
+from seti_utils.data.cadence import DF_HZ, FREQ, HZ_PER_S_PER_CHANNEL_PER_PANEL, ON, PANEL_S, PANELS, POINTINGS, TIME
 from seti_utils.errors import InputError
 from seti_utils.pictures.emphasis import BINNED, Emphasised, emphasise
 from seti_utils.pictures.style import ARROW, FAINT, INK, OFF_COLOUR, ON_COLOUR, WATERFALL, new_picture, styled
 
-STARS = "ABACAD"
 CLEANED_RANGE = (0.0, 9.0)
 """Colour range of the cleaned view, in standard deviations of its noise."""
 
@@ -126,7 +125,7 @@ def tag_panel(axes: Axes, number: int) -> None:
     axes.text(
         -0.165,
         0.5,
-        f"{STARS[number]} {'ON' if on else 'OFF'}",
+        f"{POINTINGS[number]} {'ON' if on else 'OFF'}",
         transform=axes.transAxes,
         rotation=90,
         ha="center",

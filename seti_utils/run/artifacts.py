@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from seti_utils.errors import InputError
+from seti_utils.files import read_object
 from seti_utils.learn.checkpoint import exists, load, mark_of_weights
 from seti_utils.learn.distributed import Team, shared
 from seti_utils.log import specs
@@ -23,12 +24,7 @@ META, DEAD, HISTORY, OOF, TEST = "meta.json", "dead.json", "history.csv", "oof.c
 
 def read_meta(folder: Path) -> dict[str, Any] | None:
     """``meta.json`` of a finished run; None where there is none yet."""
-    try:
-        return json.loads((folder / META).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except ValueError:
-        raise InputError("is not valid JSON", where=folder / META, remedy="delete the folder to train again") from None
+    return read_object(folder / META, "delete the folder to train again") if (folder / META).exists() else None
 
 
 def dead_attempts(folder: Path) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from seti_utils.data.packed import open_cadences
 from seti_utils.errors import InputError
 from seti_utils.files import write_json
 from seti_utils.log.pages import LOG
-from seti_utils.log.registry import STACK
+from seti_utils.log.registry import STACK, Blend
 from seti_utils.nets.shipped import load_detector
 from seti_utils.overlap.panels import cleaned_stores
 from seti_utils.overlap.stacking import stack_by_coverage
@@ -45,19 +45,23 @@ def run_blend(name: str, folds: Sequence[int], seeds: Sequence[int], runtime: Ru
         for run in runs_of(member, folds, seeds, runtime):
             run.found()
     tables = [experiment_scores(member, folds, seeds, runtime) for member in recipe.members]
-    tables += [detector_scores(detector, tables[0][1], runtime) for detector in recipe.detectors]
-    tests, oofs = zip(*tables, strict=True)
-    if recipe.how == STACK:
-        made = stack_by_coverage(oofs, tests, needed_overlap(name, runtime), name=name, shown=False)
-        say(made.said())
-        test, oof = made.test, made.oof
-    else:
-        test, oof = blend(tests, how=recipe.how, name=name), blend(oofs, how=recipe.how, name=name)
+    test, oof = blended(recipe, tables, runtime, say)
     write_scores(folder / OOF, oof)
     write_scores(folder / TEST, test)
     path = write_submission(test, sample_of(runtime.competition), runtime.out / "submission.csv")
     say(f"{name}: {recipe.said} {', '.join(recipe.parts)}, written to {path}")
     return path
+
+
+def blended(recipe: Blend, members: list[Tables], runtime: Runtime, say: Say = print) -> Tables:
+    """The tables of ``members``, and of the shipped detectors of ``recipe``, as one; a stack says what it comes to."""
+    tables = [*members, *(detector_scores(detector, members[0][1], runtime) for detector in recipe.detectors)]
+    tests, oofs = zip(*tables, strict=True)
+    if recipe.how == STACK:
+        made = stack_by_coverage(oofs, tests, needed_overlap(recipe.name, runtime), name=recipe.name, shown=False)
+        say(made.said())
+        return made.test, made.oof
+    return blend(tests, recipe.how, name=recipe.name), blend(oofs, recipe.how, name=recipe.name)
 
 
 def needed_overlap(name: str, runtime: Runtime) -> Path:

@@ -37,9 +37,9 @@ LOOP = 0.9
 FORWARD = 3
 """Forward passes in the time of a training step."""
 KEY_S, PAIR_S, CLEAN_S, FILE_S = 0.0016, 0.0044, 0.03, 0.001
-"""Seconds of one core a file, a pair, a cleaned file (docs/overlap.md), and of a disk a file that is not cached."""
+"""Seconds of one core per file, per pair and per cleaned file (docs/overlap.md), and of a disk per file that is not cached."""
 PAIRS = 1.0
-"""Pairs a file: as on the synthetic sky; the competition's own number is not known."""
+"""Pairs per file: as on the synthetic sky; the competition's own number is not known."""
 CORES = 4
 
 
@@ -115,7 +115,7 @@ def cadences_per_second(config: Config, card: str) -> tuple[float, str]:
         return ONE_CORE[config.backbone] * CAUTIOUS, f"measured on one core; a card counts for {CAUTIOUS}, nobody measured it"
     if family not in PUBLISHED:
         known = ", ".join((*PUBLISHED, *ONE_CORE))
-        raise InputError(f"nothing is known of the rate of {config.backbone}", where="card", remedy=f"known are {known}")
+        raise InputError(f"the rate of {config.backbone} is not known", where="card", remedy=f"known are {known}")
     rate, side = PUBLISHED[family]
     freq, time = (config.resize.freq, config.resize.time) if config.resize else (256, 1638)
     images = len(parse_layout(config.layout)) if config.panels else 1

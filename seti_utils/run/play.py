@@ -12,20 +12,18 @@ from seti_utils.log.config import Config
 from seti_utils.log.layouts import RAW
 from seti_utils.log.overrides import parse_overrides, split_overrides
 from seti_utils.log.pages import LOG
-from seti_utils.log.registry import STACK
+from seti_utils.log.registry import STACK, Blend
 from seti_utils.nets.shipped import load_detector
 from seti_utils.notes import note
 from seti_utils.overlap.neighbours import old_data
 from seti_utils.overlap.panels import clean
 from seti_utils.overlap.search import search
-from seti_utils.overlap.stacking import stack_by_coverage
-from seti_utils.run.blends import detector_scores
+from seti_utils.run.blends import blended
 from seti_utils.run.compose import panels_of
 from seti_utils.run.infer import experiment_scores, sample_of
 from seti_utils.run.launch import launch, visible_gpus
 from seti_utils.run.runtime import Runtime
 from seti_utils.run.train import train
-from seti_utils.scores.ensemble import blend
 from seti_utils.scores.submission import write_submission
 
 Say = Callable[[str], None]
@@ -134,17 +132,8 @@ def train_stage(stage: Stage, experiment: str, runtime: Runtime, say: Say) -> No
 def put_together(plan: Plan, members: list[tuple[Stage, str]], runtime: Runtime, say: Say) -> Path:
     """The submission of the members so far, and of the shipped detectors that the plan names."""
     tables = [experiment_scores(name, stage.folds, stage.seeds, stage_runtime(stage, runtime)) for stage, name in members]
-    tables += [detector_scores(detector, tables[0][1], runtime) for detector in plan.detectors]
-    tests, oofs = zip(*tables, strict=True)
-    if len(tests) == 1:
-        mean = tests[0]
-    elif plan.blend == STACK and runtime.overlap is not None:
-        made = stack_by_coverage(oofs, tests, runtime.overlap, name=plan.name, shown=False)
-        say(made.said())
-        mean = made.test
-    else:
-        mean = blend(tests, plan.blend, name=plan.name)
+    recipe = Blend(plan.name, plan.name, tuple(name for _, name in members), plan.blend, detectors=tuple(plan.detectors))
+    mean, _ = blended(recipe, tables, runtime, say) if len(recipe.parts) > 1 else tables[0]
     path = write_submission(mean, sample_of(runtime.competition), runtime.out / "submission.csv")
-    parts = [*(name for _, name in members), *(f"detector {name}" for name in plan.detectors)]
-    say(f"{len(mean)} test cadences by {', '.join(parts)}, written to {path}")
+    say(f"{len(mean)} test cadences by {', '.join(recipe.parts)}, written to {path}")
     return path

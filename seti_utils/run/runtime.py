@@ -65,9 +65,8 @@ class Runtime:
     ``out`` is written to; ``runs`` are further folders in which trained weights are looked for. ``overrides`` replaces
     knobs of the experiment; they enter the fingerprint, so what was trained under them is never mistaken for the experiment
     itself. ``incomplete`` leaves out cadences whose file is not there. ``stop_after`` is in seconds of wall-clock time.
-    ``partial`` takes
-    weights whose training is not finished, and whatever is made with them says so. Folders may be given as text. Raises
-    ``InputError`` for a device that there cannot be and numbers out of range.
+    ``partial`` takes weights whose training is not finished, and whatever is made with them says so. Folders may be given as
+    text. Raises ``InputError`` for a device that cannot exist and for numbers out of range.
     """
 
     data: Path | None = option(None, "the competition folder (default: $SETI_DATA, Kaggle's mounts, or ./data)")

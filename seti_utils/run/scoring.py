@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from seti_utils.data.cadence import DF_HZ, DT_S, FREQ, HZ_PER_S_PER_CHANNEL_PER_PANEL, ON, PANELS, TIME
+from seti_utils.data.cadence import DF_HZ, DT_S, FREQ, HZ_PER_S_PER_CHANNEL_PER_PANEL, ON, PANELS, RESOLUTION, TIME
 from seti_utils.data.competition import read_competition
 from seti_utils.data.finding import MARKER, SAMPLE
 from seti_utils.data.packed import open_cadences
@@ -125,7 +125,7 @@ def score_table(ids: Collection[str], scores: Scores, detector: ShippedDetector,
 def assumed(detector: ShippedDetector) -> str:
     """What nobody can tell from a ``.npy`` file, and is taken for granted."""
     detector.refuse_other(DF_HZ, DT_S, "cadences of the competition")
-    return f"assumed: {DF_HZ / 1e3:.3f} kHz per channel and {DT_S:.3f} s per row, as the competition's; a .npy file does not say"
+    return f"assumed: {RESOLUTION}; a .npy file does not say"
 
 
 def draw_best(

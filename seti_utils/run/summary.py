@@ -1,6 +1,5 @@
 """What a trained experiment is worth, in a few lines that a person can read out."""
 
-import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ import torch
 from numpy.typing import ArrayLike
 
 from seti_utils.data.batches import batches
+from seti_utils.data.competition import sky_parameters
 from seti_utils.data.tables import read_targets
 from seti_utils.learn.distributed import choose_device
 from seti_utils.learn.predicting import predict
@@ -39,9 +39,8 @@ def gap(first: tuple[ArrayLike, ArrayLike], second: tuple[ArrayLike, ArrayLike])
 
 def shift_of(root: Path) -> str:
     """What is known of the difference between a synthetic sky's train and test."""
-    try:
-        parameters = json.loads((root / "sky.json").read_text(encoding="utf-8"))["parameters"]
-    except (OSError, ValueError, KeyError):
+    parameters = sky_parameters(root)
+    if "shift" not in parameters:
         return "train and test as they are"
     if parameters["shift"]:
         return "the test is shifted on purpose; sky --no-shift draws one like train"

@@ -90,8 +90,8 @@ class Stacked:
             f"AUC out of fold: mean of logits {self.auc - gain:.4f}, stacked by coverage {self.auc:.4f} "
             "(each row by parts that did not see it)\n"
             f"gain: {gain:+.4f} [{low:+.4f}, {high:+.4f}]: "
-            + ("" if low > 0 else "not beyond chance, ")
             + ("the stack is used" if self.used else "the mean of logits is used")
+            + ("" if low > 0 else ", though that is not beyond chance" if self.used else ", for that is not beyond chance")
         )
 
 

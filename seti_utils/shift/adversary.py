@@ -15,7 +15,7 @@ from seti_utils.scores.ensemble import logits
 from seti_utils.stats.intervals import auc_interval
 from seti_utils.stats.logistic import sigmoid
 
-FEWEST = 50
+ROWS_TO_TELL = 50
 """Rows of each split below which nobody can tell a shift from chance."""
 
 LIMITS = (0.1, 10.0)
@@ -47,15 +47,15 @@ def adversarial_folds(is_test: ArrayLike, groups: ArrayLike | None = None, *, fo
     """The fold (N,) of every row, stratified by split; rows of a group (the same sky) share one.
 
     Without groups a model may recognise a *band* that it has seen in one split only, and the AUC says more about
-    overlapping windows than about a shift. Raises ``InputError`` for fewer than ``FEWEST`` rows of a split.
+    overlapping windows than about a shift. Raises ``InputError`` for fewer than ``ROWS_TO_TELL`` rows of a split.
     """
     is_test = np.asarray(is_test, np.int64)
     fewer = min(int(is_test.sum()), int((1 - is_test).sum()))
-    if fewer < FEWEST:
+    if fewer < ROWS_TO_TELL:
         raise InputError(
             f"{fewer} rows of one split are too few to tell a shift from chance",
             where="adversarial validation",
-            remedy=f"give at least {FEWEST} of each",
+            remedy=f"give at least {ROWS_TO_TELL} of each",
         )
     labels = is_test.tolist()
     return (

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy.stats import binomtest
 
 from seti_utils.stats.bootstrap import bootstrap, repeated
+from seti_utils.stats.recall import wilson
 
-FEWEST = 50
+ROWS_TO_CALIBRATE = 50
 """Rows below which a calibration error is all noise."""
 
 
@@ -32,8 +32,7 @@ def reliability(target: ArrayLike, score: ArrayLike, bins: int = 10) -> pd.DataF
     table = []
     for rows in np.array_split(np.argsort(score, kind="stable"), min(bins, len(score))):
         positives = int(target[rows].sum())
-        interval = binomtest(positives, len(rows)).proportion_ci(0.95, method="wilson")
-        table.append((len(rows), score[rows].mean(), positives / len(rows), interval.low, interval.high))
+        table.append((len(rows), score[rows].mean(), positives / len(rows), *wilson(positives, len(rows))))
     return pd.DataFrame(table, columns=["rows", "score", "share", "low", "high"])
 
 

@@ -9,7 +9,7 @@ from seti_utils.errors import InputError
 from seti_utils.scores.ensemble import check_comparable, correlations, member_names, ranks
 from seti_utils.stats.auc import Ranking
 from seti_utils.stats.bootstrap import bootstrap
-from seti_utils.stats.intervals import auc_error
+from seti_utils.stats.intervals import auc_error, normal_interval
 
 
 def disagreement(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
@@ -55,7 +55,7 @@ def compare_models(oofs: Sequence[pd.DataFrame], *, draws: int = 300, seed: int 
     ends, rows = bootstrap(behind, kinds, draws=draws, seed=seed), []
     for name, score, gap, low, high in zip(names, scores, behind(), *ends, strict=True):
         value, error = auc_error(target, score)
-        rows.append((name, value, value - 1.96 * error, value + 1.96 * error, gap, low, high, bool(low <= 0)))
+        rows.append((name, value, *normal_interval(value, error), gap, low, high, bool(low <= 0)))
     return pd.DataFrame(rows, columns=["model", "auc", "low", "high", "behind", "behind_low", "behind_high", "equal"])
 
 

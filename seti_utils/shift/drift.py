@@ -13,7 +13,7 @@ from seti_utils.pictures.curves import draw_scores
 from seti_utils.pictures.gallery import draw_gallery
 from seti_utils.scores.ensemble import correlations, member_names
 from seti_utils.shift import pictures
-from seti_utils.shift.calibration import FEWEST, calibration
+from seti_utils.shift.calibration import ROWS_TO_CALIBRATE, calibration
 from seti_utils.shift.disagreement import compare_models, correlation_drift, disagreement
 from seti_utils.shift.prior import estimate_priors
 from seti_utils.shift.report import Section
@@ -67,8 +67,8 @@ def calibration_section(oofs: Sequence[pd.DataFrame], test: tuple[pd.DataFrame, 
     """Reliability of every model out of fold; and on the test of a sky, (scores, hidden targets)."""
     section, results = Section("Calibration"), {}
     for name, oof in zip(member_names(oofs), oofs, strict=True):
-        if len(oof) < FEWEST or oof["target"].nunique() < 2:
-            section.verdict = f"Calibration: too few rows to tell ({len(oof)}, {FEWEST} of both classes needed)."
+        if len(oof) < ROWS_TO_CALIBRATE or oof["target"].nunique() < 2:
+            section.verdict = f"Calibration: too few rows to tell ({len(oof)}, {ROWS_TO_CALIBRATE} of both classes needed)."
             return section
         results[name] = calibration(oof["target"], oof["score"])
     if test is not None:

@@ -6,7 +6,7 @@ from numpy.typing import ArrayLike
 from scipy.stats import norm
 
 from seti_utils.errors import InputError
-from seti_utils.stats.intervals import auc_error
+from seti_utils.stats.intervals import auc_error, normal_interval
 
 
 def effect_sizes(features: pd.DataFrame, target: ArrayLike, groups: ArrayLike | None = None) -> pd.DataFrame:
@@ -24,12 +24,13 @@ def effect_sizes(features: pd.DataFrame, target: ArrayLike, groups: ArrayLike | 
         value = features[name].to_numpy(np.float64)
         area, error = auc_error(target, value, groups)
         delta, error = 2 * area - 1, 2 * error
+        low, high = normal_interval(delta, error, -1.0)
         rows.append(
             {
                 "feature": name,
                 "delta": delta,
-                "low": max(delta - 1.96 * error, -1.0),
-                "high": min(delta + 1.96 * error, 1.0),
+                "low": low,
+                "high": high,
                 "median_0": float(np.median(value[target == 0])),
                 "median_1": float(np.median(value[target == 1])),
                 "sure": bool(abs(delta) > every * error),

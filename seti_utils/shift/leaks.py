@@ -8,9 +8,9 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.stats import norm
 
-from seti_utils.stats.intervals import auc_error
+from seti_utils.stats.intervals import auc_error, normal_interval
 
-FEWEST = 10
+ROWS_PER_CLASS = 10
 """Rows of each class below which nobody can tell a leak from chance."""
 
 SURE = 0.999
@@ -29,7 +29,7 @@ def check_leaks(target: ArrayLike, signs: Mapping[str, ArrayLike]) -> pd.DataFra
     """For each sign (a number per training row), whether it gives the label away.
 
     Columns: sign, auc (of the label by the sign; 0.5 says nothing, 0 as much as 1), low, high (95 %), leak, verdict in
-    words. ``leak`` is None where there are fewer than ``FEWEST`` rows of a class, and True only where the interval
+    words. ``leak`` is None where there are fewer than ``ROWS_PER_CLASS`` rows of a class, and True only where the interval
     excludes 0.5 at ``SURE`` over all signs together (Bonferroni): a false alarm once in a thousand clean folders.
     """
     target, rows = np.asarray(target, np.float64), []
@@ -37,14 +37,16 @@ def check_leaks(target: ArrayLike, signs: Mapping[str, ArrayLike]) -> pd.DataFra
     every = norm.ppf(1 - (1 - SURE) / 2 / max(len(signs), 1))
     for sign, value in signs.items():
         value = np.asarray(value, np.float64)
-        if few < FEWEST:
-            rows.append((sign, np.nan, np.nan, np.nan, None, f"too few rows to tell: {few} of one class, {FEWEST} needed"))
+        if few < ROWS_PER_CLASS:
+            rows.append(
+                (sign, np.nan, np.nan, np.nan, None, f"too few rows to tell: {few} of one class, {ROWS_PER_CLASS} needed")
+            )
             continue
         if np.ptp(value) == 0:
             rows.append((sign, 0.5, 0.5, 0.5, False, "constant, so it carries no information"))
             continue
         area, error = auc_error(target, value)
-        low, high = max(area - 1.96 * error, 0.0), min(area + 1.96 * error, 1.0)
+        low, high = normal_interval(area, error)
         leak = abs(area - 0.5) > every * error
         if leak and sign in LEVELS and np.abs(value - LEVELS[sign]).max() < NORMALISED:
             leak, words = False, "every panel is normalised; what differs is float16's rounding"

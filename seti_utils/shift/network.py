@@ -39,7 +39,7 @@ def as_image(x_BPTF: Tensor, panels: Panels = SIX) -> Tensor:
 def small_network(seed: int) -> Classifier:
     """timm's smallest EfficientNet (0.1 million weights) on six channels; random weights."""
     torch.manual_seed(seed_of(seed, "adversary"))
-    return build_model(BACKBONE, 6, drop_rate=0.2).to(memory_format=torch.channels_last)
+    return build_model(BACKBONE, PANELS, drop_rate=0.2).to(memory_format=torch.channels_last)
 
 
 def resident(panels: Tensor, target: ArrayLike, order: ArrayLike, batch: int) -> list[Batch]:

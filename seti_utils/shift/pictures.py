@@ -7,6 +7,7 @@ import pandas as pd
 import torch
 from matplotlib.figure import Figure
 
+from seti_utils.data.cadence import FREQ, PANELS, POINTINGS
 from seti_utils.pictures.style import FAINT, FOLDS, INK, NEGATIVE, TEST, WATERFALL, new_picture, open_axes, styled
 from seti_utils.shift.adversary import Adversary
 from seti_utils.shift.calibration import Calibration
@@ -106,18 +107,18 @@ def draw_heat(panels: torch.Tensor, heat: torch.Tensor, titles: Sequence[str]) -
     """
     with styled():
         columns = len(panels)
-        figure = new_picture(1.75 * columns + 0.2, 5.2)
+        figure, extent = new_picture(1.75 * columns + 0.2, 5.2), (0, FREQ, PANELS, 0)
         for column, (place, x, hot, title) in enumerate(
             zip(figure.subplots(1, columns, squeeze=False)[0], panels, heat, titles, strict=True)
         ):
             stacked = x.float().flatten(0, 1).numpy()
-            place.imshow(stacked, aspect="auto", cmap="gray", extent=(0, 256, 6, 0), vmax=float(np.quantile(stacked, 0.998)))
-            spread = hot.expand(6, -1, -1).transpose(1, 2).flatten(0, 1).numpy()
-            place.imshow(spread, aspect="auto", cmap=WATERFALL, extent=(0, 256, 6, 0), alpha=0.75 * spread.clip(0, 1) ** 0.8)
-            for line in range(1, 6):
+            place.imshow(stacked, aspect="auto", cmap="gray", extent=extent, vmax=float(np.quantile(stacked, 0.998)))
+            spread = hot.expand(PANELS, -1, -1).transpose(1, 2).flatten(0, 1).numpy()
+            place.imshow(spread, aspect="auto", cmap=WATERFALL, extent=extent, alpha=0.75 * spread.clip(0, 1) ** 0.8)
+            for line in range(1, PANELS):
                 place.axhline(line, color=FAINT, linewidth=0.6)
             place.set_title(title, fontsize=7.5)
-            place.set(xticks=[], yticks=np.arange(6) + 0.5, yticklabels=list("ABACAD") if column == 0 else [])
+            place.set(xticks=[], yticks=np.arange(PANELS) + 0.5, yticklabels=list(POINTINGS) if column == 0 else [])
             place.tick_params(length=0)
             place.spines[:].set_visible(False)
     return figure

@@ -12,7 +12,7 @@ from seti_utils.scores.ensemble import logits
 from seti_utils.stats.bootstrap import bootstrap, repeated
 from seti_utils.stats.logistic import sigmoid
 
-FEWEST = 20
+ROWS_FOR_PRIOR = 20
 """Rows of each class, and of the test, below which no prior is estimated."""
 
 
@@ -66,16 +66,16 @@ def estimate_priors(target: ArrayLike, score: ArrayLike, test: ArrayLike, *, dra
 
     The bootstrap draws positives, negatives and test rows apart; scores are calibrated anew in every draw. The
     threshold of the black-box estimate is the one with the greatest true- minus false-positive rate. Raises
-    ``InputError`` for fewer than ``FEWEST`` rows of a kind.
+    ``InputError`` for fewer than ``ROWS_FOR_PRIOR`` rows of a kind.
     """
     target, score, test = (np.asarray(values, np.float64) for values in (target, score, test))
     known = len(target)
     kinds = [np.flatnonzero(target == 1), np.flatnonzero(target == 0), known + np.arange(len(test))]
-    if (few := min(map(len, kinds))) < FEWEST:
+    if (few := min(map(len, kinds))) < ROWS_FOR_PRIOR:
         raise InputError(
             f"{few} rows of a kind are too few for a prior",
             where="test prior",
-            remedy=f"give at least {FEWEST} positives, negatives and test rows",
+            remedy=f"give at least {ROWS_FOR_PRIOR} positives, negatives and test rows",
         )
 
     def em(target: np.ndarray, score: np.ndarray, test: np.ndarray) -> float:

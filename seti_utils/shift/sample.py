@@ -16,7 +16,7 @@ from seti_utils.progress import progress
 from seti_utils.shift.statistics import cadence_features
 from seti_utils.views.whitening import LEAST
 
-SMALL = (39, 64)
+THUMBNAIL = (39, 64)
 """Time bins and channels of the small panels: seven rows, four channels averaged into one."""
 
 RANGE = (-4.0, 12.0)
@@ -83,7 +83,7 @@ def read_sample(
             small.append(small_panels(x).cpu())
     columns = {name: torch.cat([part[name] for part in features]).numpy() for name in features[0]} if features else {}
     table = pd.concat([table for _, table in parts], ignore_index=True)
-    return Sample(table, pd.DataFrame(columns), torch.cat(small) if small else torch.empty(0, PANELS, *SMALL))
+    return Sample(table, pd.DataFrame(columns), torch.cat(small) if small else torch.empty(0, PANELS, *THUMBNAIL))
 
 
 def small_panels(x_BPTF: torch.Tensor) -> torch.Tensor:
@@ -94,6 +94,6 @@ def small_panels(x_BPTF: torch.Tensor) -> torch.Tensor:
     x = x_BPTF.float()
     level = x[:, :, ::8].flatten(2).median(2).values[..., None, None]
     x = (x - level) / local_sigma(x).clamp(min=LEAST)[..., None, None]
-    time, freq = SMALL
+    time, freq = THUMBNAIL
     x = x.view(*x.shape[:2], time, TIME // time, freq, FREQ // freq).mean((3, 5))
     return x.clamp_(*RANGE).asinh_().half()

@@ -17,7 +17,7 @@ BANDS = {"long waves": (90, 300), "waves": (45, 90), "ripple": (15, 45), "fine r
 NARROW = 13
 """A spike is narrower than half of this many channels."""
 
-PARTS = ("", ", ON − OFF", ", spread")
+SUMMARIES = ("", ", ON − OFF", ", spread")
 """What is kept of the six panels of a cadence: their mean, ON minus OFF, and their standard deviation."""
 
 
@@ -137,11 +137,11 @@ def cadence_features(x_BPTF: Tensor) -> dict[str, Tensor]:
     """Statistics of whole cadences, each float32 (B,), of six panels (B, 6, T, F): three of every panel statistic.
 
     The mean over the panels, the mean over ON minus that over OFF, and the standard deviation over the panels
-    (:data:`PARTS`). Neither changes when panels of one kind change places.
+    (:data:`SUMMARIES`). Neither changes when panels of one kind change places.
     """
     features = {}
     for name, value in panel_statistics(x_BPTF).items():
-        features[name + PARTS[0]] = value.mean(1)
-        features[name + PARTS[1]] = value[:, ON].mean(1) - value[:, OFF].mean(1)
-        features[name + PARTS[2]] = value.std(1, correction=0)
+        features[name + SUMMARIES[0]] = value.mean(1)
+        features[name + SUMMARIES[1]] = value[:, ON].mean(1) - value[:, OFF].mean(1)
+        features[name + SUMMARIES[2]] = value.std(1, correction=0)
     return features

@@ -14,7 +14,7 @@ from seti_utils.nets.models import Classifier
 from seti_utils.pictures.gallery import draw_gallery
 from seti_utils.shift import pictures
 from seti_utils.shift.adversary import (
-    FEWEST,
+    ROWS_TO_TELL,
     Adversary,
     adversarial_folds,
     adversarial_table,
@@ -34,8 +34,8 @@ def statistics_section(sample: Sample, groups: np.ndarray | None) -> tuple[Secti
     """Which statistics of the panels differ between the splits, and the table of effect sizes."""
     section = Section("Statistics of the panels")
     fewer = min(len(sample.rows(split)) for split in ("train", "test"))
-    if fewer < FEWEST:
-        section.verdict = f"Statistics: too few rows to tell ({fewer} of one split, {FEWEST} needed)."
+    if fewer < ROWS_TO_TELL:
+        section.verdict = f"Statistics: too few rows to tell ({fewer} of one split, {ROWS_TO_TELL} needed)."
         return section, None
     effects = effect_sizes(sample.features, sample.is_test, groups).rename(
         columns={"median_0": "median_train", "median_1": "median_test"}

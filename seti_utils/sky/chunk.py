@@ -9,6 +9,7 @@ import pandas as pd
 import torch
 
 from seti_utils.data.cadence import SHAPE
+from seti_utils.data.reading import EXPECTED_HEADER
 from seti_utils.sky.background import random_bands
 from seti_utils.sky.cadences import Content, cut, finish, random_content, truth_columns
 from seti_utils.sky.plan import seeded
@@ -90,21 +91,12 @@ def write_chunk(task: Task) -> pd.DataFrame:
     return named.join(pd.concat(truths))
 
 
-def npy_header() -> bytes:
-    """The 128 bytes that ``np.save`` writes before a cadence."""
-    text = f"{{'descr': '<f2', 'fortran_order': False, 'shape': {SHAPE}, }}"
-    return b"\x93NUMPY\x01\x00" + (118).to_bytes(2, "little") + text.ljust(117).encode() + b"\n"
-
-
-HEADER = npy_header()
-
-
 def write_array(path: Path, x_PTF: np.ndarray) -> None:
     """Write one float16 cadence as ``np.save`` would, in one call, without waiting for the disk."""
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
     try:
-        done = os.writev(handle, [HEADER, x_PTF.data])
-        if done != len(HEADER) + x_PTF.nbytes:
+        done = os.writev(handle, [EXPECTED_HEADER, x_PTF.data])
+        if done != len(EXPECTED_HEADER) + x_PTF.nbytes:
             raise OSError(f"{path}: only {done} bytes written")
     finally:
         os.close(handle)

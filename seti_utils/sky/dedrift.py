@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import torch
 
-from seti_utils.data.cadence import ON, TIME
+from seti_utils.data.cadence import ON, PANELS, TIME
 from seti_utils.data.noise import local_sigma
 from seti_utils.sky.needles import Tracks
 from seti_utils.sky.profiles import REACH, plain_profiles, row_values
@@ -83,7 +83,7 @@ def side_mean(values: torch.Tensor, side: torch.Tensor) -> torch.Tensor:
 
 
 def straight_tracks(
-    start: torch.Tensor, drift: torch.Tensor, panels: Sequence[int] = ON, count: int = 6, time: int = TIME
+    start: torch.Tensor, drift: torch.Tensor, panels: Sequence[int] = ON, count: int = PANELS, time: int = TIME
 ) -> Tracks:
     """Straight tracks on in ``panels``: ``start`` (B,) channel as the first row begins, ``drift`` (B,) per panel."""
     t = (torch.arange(count * time, device=start.device) + 0.5) / time

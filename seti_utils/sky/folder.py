@@ -13,6 +13,7 @@ import torch
 
 from seti_utils.claims import Claim
 from seti_utils.data.cadence import FILE_BYTES
+from seti_utils.data.competition import SKY
 from seti_utils.errors import InputError
 from seti_utils.files import write_table
 from seti_utils.machine import cores
@@ -22,9 +23,9 @@ from seti_utils.sky.chunk import CHUNK_BANDS, SPLITS, Task, split_content, split
 from seti_utils.sky.plan import plan_rows
 from seti_utils.sky.ranges import OVERLAP, SKY_VERSION
 
-CLAIM, PARTS = Claim("synthetic sky", "sky.json", "sky.unfinished.json"), ".truth"
+CLAIM, TRUTH_PARTS = Claim("synthetic sky", SKY, "sky.unfinished.json"), ".truth"
 ERAS = ("current", "old")
-SMALL = 400
+FEW_ROWS = 400
 """Rows below which a second process costs more than it brings."""
 
 
@@ -104,7 +105,7 @@ def needles_of(sky: str | Path, split: str) -> Iterator[tuple[list[str], Content
 def draw_folder(out: Path, wanted: dict, workers: int | None) -> None:
     """Draw what is not there yet of the sky that ``wanted`` describes, and finish its folder."""
     tasks = planned(out, wanted)
-    (out / PARTS).mkdir(exist_ok=True)
+    (out / TRUTH_PARTS).mkdir(exist_ok=True)
     splits = [split for split in SPLITS if wanted.get("old") or not split.endswith("_old")]
     for folder in (out / SPLITS[split] / digit for split in splits for digit in "0123456789abcdef"):
         folder.mkdir(parents=True, exist_ok=True)
@@ -151,7 +152,7 @@ def need_disk(out: Path, rows: int) -> None:
 
 def part_path(out: Path, number: int) -> Path:
     """Truth of one finished chunk; it is written after the chunk's arrays."""
-    return out / PARTS / f"{number:06d}.csv"
+    return out / TRUTH_PARTS / f"{number:06d}.csv"
 
 
 def written(out: Path, tasks: list[Task], workers: int | None) -> Iterator[str]:
@@ -164,7 +165,7 @@ def written(out: Path, tasks: list[Task], workers: int | None) -> Iterator[str]:
 def run_tasks(tasks: list[Task], workers: int | None) -> Iterator[tuple[Task, pd.DataFrame]]:
     """Write the chunks in ``workers`` processes (here, for one) and yield each as it is done, in order."""
     if workers is None:
-        workers = 1 if sum(len(task.rows) for task in tasks) < SMALL else cores()
+        workers = 1 if sum(len(task.rows) for task in tasks) < FEW_ROWS else cores()
     workers = max(1, min(workers, len(tasks)))
     if workers == 1:
         threads = torch.get_num_threads()
@@ -209,4 +210,4 @@ def finish_folder(out: Path, wanted: dict, parts: int) -> None:
     snr = {split: list(split_needles(split, wanted["shift"])["snr"]) for split in counts}
     manifest = {"parameters": wanted, "snr": snr, "positives": counts, "versions": versions}
     CLAIM.finish(out, manifest)
-    shutil.rmtree(out / PARTS, ignore_errors=True)
+    shutil.rmtree(out / TRUTH_PARTS, ignore_errors=True)

@@ -12,21 +12,20 @@ import torch
 import torch.nn.functional as F
 
 from seti_utils.data.cadence import OFF, ON
-from seti_utils.data.noise import local_sigma
-from seti_utils.sky.dedrift import dedrift
+from seti_utils.data.noise import MAD_TO_SIGMA, local_sigma
+from seti_utils.sky.dedrift import SIDE, dedrift
 from seti_utils.sky.needles import Tracks
 from seti_utils.sky.profiles import plain_profiles, row_values
 
-SIDE = (3, 8)
-"""The local level of a pixel is the mean of its row's channels at these distances on both sides."""
 NEAR_ROWS = 7
 """Rows whose neighbouring channels tell a pixel's noise."""
 MOST = 60.0
 """No pixel counts for more than this, in sigma."""
 STEADY = 0.06
-"""How well OFF panels tell a standing line's level in ON panels: lines change by this much."""
+"""Share of a standing line that may be left in ON panels when what the OFF panels show is taken off: lines change from panel
+to panel."""
 AROUND = (18, 50)
-"""A track's sum is judged by those of the same track so many channels beside it, where nothing of the needle is left."""
+"""A track's sum is judged by those of the same track this many channels beside it, where nothing of the needle is left."""
 HALF = 14
 """Channels of a profile on either side of the track that are summed."""
 QUIET, LOUD = 3.5, 7.5
@@ -98,7 +97,7 @@ def along_track(panels: Contrast, tracks: Tracks) -> tuple[torch.Tensor, torch.T
     z = torch.where(energy > 1, signal / energy.clamp(min=1).sqrt(), torch.nan)
     beside = (torch.arange(-reach, reach + 1, device=gate.device)).abs() >= AROUND[0]
     level = z[..., beside].nanmedian(-1, keepdim=True).values.nan_to_num()
-    scatter = 1.482602 * (z[..., beside] - level).abs().nanmedian(-1).values.nan_to_num().clamp(min=1 / 1.482602)
+    scatter = MAD_TO_SIGMA * (z[..., beside] - level).abs().nanmedian(-1).values.nan_to_num().clamp(min=1 / MAD_TO_SIGMA)
     here = (z[..., reach] - level[..., 0]) / scatter
     return here.nan_to_num(), energy[..., reach] / scatter.square()
 

@@ -33,6 +33,11 @@ def auc_error(target: ArrayLike, score: ArrayLike, groups: ArrayLike | None = No
     return value, float((np.square(sums).sum() * len(sums) / max(len(sums) - 1, 1)) ** 0.5)
 
 
+def normal_interval(value: float, error: float, least: float = 0.0, most: float = 1.0) -> tuple[float, float]:
+    """The 95 % interval of a value with a standard error, within what is possible: an AUC lies in [0, 1]."""
+    return max(value - 1.96 * error, least), min(value + 1.96 * error, most)
+
+
 def auc_interval(
     target: ArrayLike,
     score: ArrayLike,

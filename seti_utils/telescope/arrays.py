@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from seti_utils.data.cadence import DF_HZ, DT_S, FREQ, PANELS, TIME
+from seti_utils.data.cadence import DF_HZ, DT_S, FREQ, PANELS, POINTINGS, RESOLUTION, TIME
 from seti_utils.data.sources import Source
-from seti_utils.telescope.cadences import ORDER, Cadence
+from seti_utils.telescope.cadences import Cadence
 
 STRIDE = 2 * FREQ
 """Channels from one cadence's first to the next one's."""
@@ -89,14 +89,11 @@ def array_cadences(source: Source, folder: Path) -> ArrayCadences:
     """The cadences of ``source`` (``folder`` is what they are called) as one band of :data:`STRIDE` channels each."""
     starts = tuple(number * TIME * DT_S for number in range(PANELS))
     channels = (len(source) - 1) * STRIDE + FREQ
-    note = (
-        f"assumed: {DF_HZ / 1e3:.3f} kHz per channel, {DT_S:.3f} s per row and no gaps, as in the competition; "
-        "frequencies count from each array's first channel"
-    )
+    note = f"assumed: {RESOLUTION}, and no gaps; frequencies count from each array's first channel"
     return ArrayCadences(
         folder.name,
         (),
-        ORDER,
+        POINTINGS,
         starts,
         (0,) * PANELS,
         channels,

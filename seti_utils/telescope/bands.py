@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
+from seti_utils.data.tables import ignore_columns, read_table, require_columns
 from seti_utils.errors import InputError
+
+COLUMNS = ("low", "high", "name")
 
 GREEN_BANK = "gbt"
 NOTCHES = {"L-band notch": (1200.0, 1340.0), "S-band notch": (2300.0, 2360.0)}
@@ -43,24 +45,18 @@ def parse_bands(text: str) -> tuple[Band, ...]:
 
 def read_bands(path: str | Path) -> tuple[Band, ...]:
     """The bands of a table with columns low, high (MHz) and name. Raises ``InputError`` naming the line."""
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, comment="#")
-    except FileNotFoundError:
-        raise InputError("there is no such file", where=path, remedy="give a table with the columns low, high, name") from None
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise InputError(f"is not a table ({error})", where=path, remedy="save it as CSV: low,high,name") from None
-    if missing := [name for name in ("low", "high", "name") if name not in table]:
-        raise InputError(f"no column {', '.join(missing)}", where=path, remedy="its columns are low, high (MHz) and name")
+    table = read_table(path, f"give a table with the columns {', '.join(COLUMNS)}")
+    require_columns(table, COLUMNS, path)
+    ignore_columns(table, COLUMNS, path)
     bands = []
-    for line, row in enumerate(table.to_dict("records"), 2):
+    for line, row in zip(table.index, table.to_dict("records"), strict=True):
         try:
-            band = Band(float(row["low"]), float(row["high"]), str(row["name"]).strip())
+            band = Band(float(row["low"]), float(row["high"]), row["name"].strip())
         except ValueError:
             band = Band(1, 0, "")
         if not 0 <= band.low < band.high:
-            raise InputError(
-                f"from {row['low']!r} to {row['high']!r}", where=path, line=line, remedy="low and high in MHz, low first"
-            )
+            problem = f"{row['low']!r} to {row['high']!r} is not a band"
+            raise InputError(problem, where=path, line=int(line), remedy="write low and high in MHz, low first")
         bands.append(band)
     return tuple(bands)
 

@@ -8,14 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from seti_utils.data.cadence import FREQ
+from seti_utils.data.cadence import FREQ, PANELS, POINTINGS
 from seti_utils.errors import InputError
 from seti_utils.telescope.files import open_file
 from seti_utils.telescope.header import FIELDS, Header
 from seti_utils.telescope.source import TelescopeFile
-
-ORDER = "ABACAD"
-"""Pointings of a cadence in order of time: A is the target (ON), the others are its neighbours (OFF)."""
 
 GIVEN = "given"
 """An order that trusts the command line: no sorting, names not checked."""
@@ -151,7 +148,7 @@ def open_cadence(
     that name. ``order``: other letters, names unchecked; or :data:`GIVEN`, which keeps the paths' own order. Raises
     ``InputError`` naming what contradicts what, with the remedy.
     """
-    if len(paths) not in (1, 6):
+    if len(paths) not in (1, PANELS):
         raise InputError(f"{len(paths)} files", remedy="a cadence is six files; one file alone is searched without ON and OFF")
     given = given or [{}] * len(paths)
     files = [open_file(path, one, planes) for path, one in zip(paths, given, strict=True)]
@@ -221,7 +218,7 @@ def checked_order(files: Sequence[TelescopeFile], order: str | None) -> str:
         return letters
     names = [file.header.source.casefold() for file in files]
     if order == GIVEN:
-        return ORDER
+        return POINTINGS
     if nameless := [file for file, name in zip(files, names, strict=True) if not name]:
         raise InputError(
             "the header has no source_name, so the order of pointings cannot be checked",
@@ -230,7 +227,7 @@ def checked_order(files: Sequence[TelescopeFile], order: str | None) -> str:
         )
     on = {names[place] for place in (0, 2, 4)}
     if len(on) == 1 and not on & {names[place] for place in (1, 3, 5)}:
-        return ORDER
+        return POINTINGS
     shown = ", ".join(file.header.source for file in files)
     thrice = [name for name in dict.fromkeys(names) if names.count(name) == 3]
     remedy = "give the six files of one cadence, or say the order: --order ABACAD"

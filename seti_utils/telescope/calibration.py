@@ -23,7 +23,7 @@ UNLIKELY = 10.0
 """A track in only some ON panels has to be this many times rarer than one in all of them: a signal of the target is expected in
 all, and whatever is on for a minute is in some."""
 
-FITTED, FEWEST = 0.05, 10
+FITTED, FEWEST_FITTED = 0.05, 10
 """Share of a kind's false tracks, the highest, from which its tail is extrapolated, and how many at least."""
 
 USUAL = 0.1
@@ -60,7 +60,7 @@ class Tail:
 
     @property
     def _fall(self) -> float:
-        high = self._scaled(self.scores[: max(int(FITTED * len(self.scores)), FEWEST)])
+        high = self._scaled(self.scores[: max(int(FITTED * len(self.scores)), FEWEST_FITTED)])
         excess = float((high - high[-1]).sum()) if len(high) else 0.0
         usual = USUAL if self.logarithmic else 10 * USUAL
         return max((excess + TRUSTED * usual) / (max(len(high) - 1, 0) + TRUSTED), 1e-3)

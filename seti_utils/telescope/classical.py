@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from seti_utils.sky.reference import LOUD, QUIET, STEADY
 from seti_utils.telescope.grid import Grid, Scale
 from seti_utils.telescope.normalising import PIXEL_CLIP, column_medians, in_own_scatter
 from seti_utils.telescope.tree import drift_sums, rounded
@@ -32,15 +33,8 @@ track pieces remain that happen to miss the OFF panels, and whoever sees the who
 AHEAD = 4.0
 """By how much a panel may stand out over the faintest ON panel before "in all ON" stops counting the excess."""
 
-QUIET, LOUD = 3.5, 7.5
-"""An OFF panel's sum along the track, in sigma: up to the first it counts as nothing, from the second on as a detection."""
-
 ASTRAY = 1
 """Widths by which an OFF panel's track may lie beside that of the ON panels."""
-
-STEADY = 0.06
-"""Share of a standing line that may be left in the ON panels when what the OFF panels show is taken off: lines change from
-panel to panel."""
 
 STANDING_REACH = 3
 """Displacements within a panel, in widths, for which sums of standing tracks are made."""

@@ -4,13 +4,13 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from seti_utils.data.cadence import PANELS
 from seti_utils.errors import InputError
 from seti_utils.telescope.cadences import Cadence, open_cadence
 from seti_utils.telescope.header import parse_replacements
 
 ENDINGS = (".h5", ".hdf5", ".fil")
 LISTS = (".txt", ".lst", ".csv", ".list")
-SIX = 6
 
 
 def cadence_paths(given: Sequence[Path]) -> list[list[Path]]:
@@ -25,7 +25,7 @@ def cadence_paths(given: Sequence[Path]) -> list[list[Path]]:
 def folder_files(folder: Path) -> list[Path]:
     """The six telescope files of a folder. Raises ``InputError`` listing what is there instead."""
     files = sorted(path for path in folder.iterdir() if path.suffix.lower() in ENDINGS)
-    if len(files) == SIX:
+    if len(files) == PANELS:
         return files
     names = ", ".join(path.name for path in files[:8]) + (", …" if len(files) > 8 else "")
     raise InputError(
@@ -53,13 +53,13 @@ def read_list(path: Path) -> list[list[Path]]:
         raise InputError("is empty", where=path, remedy="write one line of six paths per cadence")
     split = [(number, [word for word in re.split(r"[,;\t ]+", line) if word]) for number, line in lines]
     if all(len(words) == 1 for _, words in split):
-        if len(split) % SIX:
+        if len(split) % PANELS:
             raise InputError(f"lists {len(split)} files", where=path, remedy="six of each cadence, one after the other")
         words = [words[0] for _, words in split]
-        groups = [words[start : start + SIX] for start in range(0, len(words), SIX)]
+        groups = [words[start : start + PANELS] for start in range(0, len(words), PANELS)]
     else:
         for number, words in split:
-            if len(words) != SIX:
+            if len(words) != PANELS:
                 raise InputError(
                     f"{len(words)} paths", where=path, line=number, remedy="six per line, or one per line throughout"
                 )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from seti_utils.data.cadence import FREQ
 from seti_utils.files import replacing
 from seti_utils.telescope.bandpass import Bandpass, survey
 from seti_utils.telescope.blocks import Found, Search, joined, plan_blocks
@@ -93,7 +94,8 @@ def said_of(search: Search, cadence: Cadence, limits: Limits, without: str) -> t
     if grid.average > 1:
         lines.append(f"the classical search sums over {grid.average} rows averaged into one")
     if cadence.off:
-        lines.append(f"network: {'left out, ' + without if without else 'yes, in half-overlapped windows of 256 channels'}")
+        used = f"left out, {without}" if without else f"yes, in half-overlapped windows of {FREQ} channels"
+        lines.append(f"network: {used}")
         lines.append("calibration: the same search with ON and OFF exchanged")
     else:
         lines.append("one file: its hits, without ON and OFF, network or calibration")

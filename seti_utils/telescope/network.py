@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seti_utils.data.cadence import DF_HZ, DT_S, FREQ, ON, TIME
+from seti_utils.data.cadence import DF_HZ, DT_S, FREQ, ON, PANELS, TIME
 from seti_utils.telescope.cadences import Cadence
 from seti_utils.telescope.classical import Arrangement
 from seti_utils.telescope.grid import Grid
@@ -25,7 +25,7 @@ WINDOW = np.dtype(
         ("arrangement", np.int16),
         ("start", np.int32),  # first channel of the window
         ("score", np.float32),  # logit
-        ("panels", np.float32, 6),
+        ("panels", np.float32, PANELS),
         ("channel", np.float64),  # of the best track at the cadence's middle
         ("drift", np.float64),  # channels per second
     ]
@@ -73,7 +73,7 @@ def misfit(cadence: Cadence, card: Mapping[str, object]) -> str:
         return f"channels are {width:.6g} Hz wide, it was taught on {df:.6g} Hz"
     if abs(cadence.tsamp / dt - 1) > ALIKE:
         return f"rows are {cadence.tsamp:.6g} s long, it was taught on {dt:.6g} s"
-    if len(cadence.rows) != 6 or cadence.on != ON:
+    if len(cadence.rows) != PANELS or cadence.on != ON:
         return f"the order is {cadence.letters}, it was taught on A B A C A D"
     if not TIME <= min(cadence.rows) <= max(cadence.rows) <= MOST_ROWS:
         counts = ", ".join(str(rows) for rows in dict.fromkeys(cadence.rows))

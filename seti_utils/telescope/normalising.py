@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from seti_utils.data.noise import MAD_TO_SIGMA
 from seti_utils.views.medians import QUARTILES_TO_SIGMA, sort_along
 
 BLOCK = 256
@@ -40,7 +41,7 @@ PATCH_CLIP = 8.0
 ABS_TO_SIGMA = 1.2533
 """Mean absolute value of a Gaussian to its standard deviation."""
 
-MAD_TO_SIGMA = 1.482602 / 12**0.5
+BEND_TO_SIGMA = MAD_TO_SIGMA / 12**0.5
 """Median absolute value of a channel's bend, changed from row to row, to the standard deviation of a Gaussian."""
 
 SCATTER_FREQ = 128
@@ -60,7 +61,7 @@ def local_noise(x_TF: Tensor) -> Tensor:
     width = size // blocks
     bend = (rows[:, :-2] + rows[:, 2:]).sub_(rows[:, 1:-1], alpha=2).abs_()[:, : blocks * width]
     ordered = sort_along(bend.view(len(rows), blocks, width).transpose(0, 1).reshape(blocks, -1), 1)
-    noise = ordered[:, ordered.shape[1] // 2] * MAD_TO_SIGMA
+    noise = ordered[:, ordered.shape[1] // 2] * BEND_TO_SIGMA
     size += 2
     return F.interpolate(noise[None, None], size=size, mode="linear")[0, 0]
 

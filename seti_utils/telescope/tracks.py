@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from seti_utils.data.cadence import PANELS
 from seti_utils.telescope.classical import CELL, ON_ALONE, Arrangement, on_scores, quietness
 from seti_utils.telescope.grid import STANDING, Grid, Scale
 from seti_utils.telescope.measuring import Measured, measure, panel_times, significance, together
@@ -21,7 +22,7 @@ TRACK = np.dtype(
         ("channel", np.float64),  # at the cadence's middle
         ("drift", np.float64),  # channels per second
         ("error", np.float64),
-        ("snr", np.float32, 6),  # of each panel
+        ("snr", np.float32, PANELS),  # of each panel
     ]
 )
 NETWORK = -1

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-SAME = 1e-6
+CONSTANT = 1e-6
 """A standard deviation below this share of the mean is rounding: nothing varies."""
 
 
@@ -20,7 +20,7 @@ def normalised(x: Tensor, dims: tuple[int, ...]) -> Tensor:
     value -= mean
     size = math.prod(x.shape[dim] for dim in dims)
     std = torch.linalg.vector_norm(value, dim=dims, keepdim=True) / math.sqrt(size)
-    value *= torch.where(std > mean.abs() * SAME, 1 / std, 0)
+    value *= torch.where(std > mean.abs() * CONSTANT, 1 / std, 0)
     clean = std.isfinite()
     # On a GPU the question would wait for the device, and the answer costs less than that.
     if x.device.type == "cpu" and clean.all():
@@ -36,7 +36,7 @@ def normalised_finite(x: Tensor, dims: tuple[int, ...]) -> Tensor:
     mean = value.sum(dims, keepdim=True) / count
     value = torch.where(finite, value - mean, 0)
     std = (value.square().sum(dims, keepdim=True) / count).sqrt()
-    return value * torch.where(std > mean.abs() * SAME, 1 / std, 0)
+    return value * torch.where(std > mean.abs() * CONSTANT, 1 / std, 0)
 
 
 def normalise_panels(x_BPTF: Tensor) -> Tensor:
