@@ -1,12 +1,11 @@
 """What README and the help texts tell to type, typed: in order, in one folder, at smoke size.
 
 Placeholders are folders of that name (``DATA``, ``WEIGHTS``, ``OVERLAP`` …). What makes a line small is in ``small``; everything
-else is as it stands. Lines for Kaggle are parsed here and played in ``test_kaggle_submit`` and ``benchmarks/kaggle_demo.py``.
+else is as it stands. Lines of README that are not run here are read in ``test_readme``.
 """
 
 import ast
 import os
-import re
 import shlex
 import shutil
 import subprocess
@@ -18,6 +17,7 @@ import timm
 import torch
 from telescope_files import noise, write_cadence, write_fil
 from test_commands import ALL, lines_of
+from test_readme import IN_README, blocks
 
 from seti_utils.__main__ import main
 from seti_utils.commands.parsing import make_parser
@@ -25,22 +25,10 @@ from seti_utils.sky import make_sky
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
 TINY = ("backbone=test_efficientnet", "epochs=1", "resize.freq=32", "resize.time=32", "batch=4", "precision=None")
 OVERRIDDEN = ("train", "predict", "summary", "chain", "anomaly", "publish")
 
 
-def blocks(language):
-    """The code blocks of README in one language."""
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
-
-
-def typed(text):
-    """The lines of a block without their remarks."""
-    return [line for line in (re.split(r"\s+#|^#", line)[0].strip() for line in text.splitlines()) if line]
-
-
-IN_README = [line for block in blocks("bash") for line in typed(block)]
 COMMANDS = [line for line in IN_README if line.startswith("seti ") and " kaggle " not in line]
 EXAMPLES = [
     line.replace("python -m seti_utils", "seti")
@@ -154,24 +142,6 @@ def test_the_lines_of_the_log_in_the_readme_are_the_logs():
         name = line.value.args[0].value
         assert [ast.dump(one) for one in line.value.args] == [ast.dump(one) for one in log[name].args], name
         assert {ast.dump(one) for one in line.value.keywords} <= {ast.dump(one) for one in log[name].keywords}, name
-
-
-def test_every_line_of_the_readme_is_typed_somewhere():
-    """By the tests above; ``make`` and ``pip`` lines by those below and by ``test_package``; Kaggle's are parsed."""
-    for line in set(IN_README) - set(COMMANDS):
-        words = shlex.split(line)
-        if words[:2] == ["seti", "kaggle"]:
-            words = words[1 : words.index(">")] if ">" in words else words[1:]
-            assert callable(make_parser(words).parse_args(words).handle), line
-        elif words[0] == "make":
-            for call in line.split("&&"):
-                if call.strip().startswith("make "):
-                    plan = subprocess.run(
-                        ["make", "-n", *shlex.split(call)[1:]], cwd=ROOT, capture_output=True, text=True, encoding="utf-8"
-                    )
-                    assert plan.returncode == 0 and plan.stdout.strip(), (call, plan.stderr)
-        else:
-            assert words[:2] == ["pip", "install"], f"nobody runs this line: {line}"
 
 
 @pytest.mark.parametrize(
