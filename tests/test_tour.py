@@ -1,10 +1,14 @@
 """The tour, the contributors' page and the citation say what is so."""
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from conftest import write_competition
 
 import seti_utils
 
@@ -27,6 +31,18 @@ def test_every_name_of_a_stop_stands_in_its_file(name, words):
     source = (ROOT / name).read_text(encoding="utf-8")
     for code in re.findall(r"`([A-Za-z_]\w+)`", words):
         assert re.search(rf"\b{code}\b", source), f"{name} has no {code}"
+
+
+def test_the_walk_from_file_to_logit_runs_as_it_stands(tmp_path):
+    write_competition(tmp_path / "out/sky")
+    (walk,) = re.findall(r"```python\n(.*?)```", TOUR, re.DOTALL)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    words = [sys.executable, "-c", walk]
+    said = subprocess.run(
+        words, cwd=tmp_path, env=environment, capture_output=True, text=True, encoding="utf-8", check=True
+    ).stdout
+    shapes = [tuple(map(int, numbers.split(", "))) for numbers in re.findall(r"torch\.Size\(\[(.*?)\]\)", said)]
+    assert shapes == [(1, 6, 273, 256), (1, 6, 256, 39)] and re.search(r"^tensor\(\[-?\d", said, re.MULTILINE)
 
 
 @pytest.mark.parametrize("page", ["docs/tour.md", "CONTRIBUTING.md", "README.md"])

@@ -54,8 +54,8 @@ def batches(
     works on one; both are chosen from the machine when ``None`` (:func:`sizes`). ``pin`` puts the buffers into
     page-locked memory for asynchronous copies to a GPU.
 
-    **A batch's ``x`` is overwritten after two further batches were asked for**: copy it (:func:`on_device` does) or be
-    done with it. While reading is slow (a disk, not the page cache) files are announced to the operating system some
+    **A batch's ``x`` is overwritten after two further batches were asked for**: copy it (:func:`on_device` does) or finish
+    with it before. While reading is slow (a disk, not the page cache) files are announced to the operating system some
     batches before they are read. Order and bytes do not depend on ``workers`` and ``ahead``. A faulty file raises its
     :class:`InputError` when the batch that holds it is asked for, not before. Closing the iterator, or dropping it,
     ends the threads.
