@@ -8,7 +8,7 @@ TEST   ?= 800
 SEED   ?= 2021
 FOLDS  ?= 0
 
-# Two laptop cores: one thread a worker, no server to ask for weights.
+# Two laptop cores: one thread per worker, no server to ask for weights.
 export OMP_NUM_THREADS ?= 2
 export HF_HUB_OFFLINE  ?= 1
 

@@ -198,7 +198,7 @@ def words(table: pd.DataFrame, seed: int) -> str:
     cpu = pd.to_numeric(table["cpu_seconds"], errors="coerce").sum() / 60
     seeds = " ".join(sorted({seed for text in table["seeds"] for seed in str(text).split()}))
     return f"""`python benchmarks/replicate_log.py --seeds {seeds}`, sky version {SKY_VERSION}, sky seed {seed}.
-{platform.machine()} ({os.cpu_count()} cores; one thread a run), Python {platform.python_version()}, torch {torch.__version__}, timm
+{platform.machine()} ({os.cpu_count()} cores; one thread per run), Python {platform.python_version()}, torch {torch.__version__}, timm
 {timm.__version__}; {cpu:.0f} minutes of processor time for {len(table)} experiments.
 
 * **Cell**: AUC on {scale.TEST} test cadences with hidden labels [95 % bootstrap over rows]; change against the parent on the

@@ -5,7 +5,7 @@ White noise of sigma 1; a line one channel wide in the three ON panels, straight
 rows that lie in the line's channel, evenly, *best* also knows how the operation correlates the noise (what nothing can
 exceed). *sum* and *best* are of linear operations only. The native pixels keep 1 by all of them.
 Linear operations are computed exactly from their matrices; pooling is measured on noise, with lines of 0.5 and of 4
-sigma a pixel (they come out alike), against the same filter on the same native pixels.
+sigma per pixel (they come out alike), against the same filter on the same native pixels.
 
     python benchmarks/resize_snr.py [--draws 200] [--lines 8] [--seed 0]
 """

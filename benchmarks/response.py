@@ -68,7 +68,7 @@ def main() -> None:
         "network", nargs="?", default="raw", help="a shipped detector, a .safetensors file, or a run's folder (default: raw)"
     )
     parser.add_argument("--out", type=Path, default=Path("out/response"))
-    parser.add_argument("--count", type=int, default=10, help="cadences a cell (default: 10)")
+    parser.add_argument("--count", type=int, default=10, help="cadences per cell (default: 10)")
     parser.add_argument("--test", type=int, default=TEST, help=f"rows of the sky's test (default: {TEST})")
     parser.add_argument(
         "--doc", type=Path, help="write into this page, between the marks of the network's name, and a picture beside it"
@@ -136,9 +136,9 @@ def report(judge: Judged, args: argparse.Namespace, table: pd.DataFrame, rows: p
     return "\n".join(
         [
             f"`{judge.name}` (weights {judge.mark[:12]}), {'cleaned' if judge.cleaned else 'raw'} panels; sky version {SKY_VERSION}, `sky --train {TRAIN} --test {args.test} "
-            f"--seed {SEED}`, its shifted test; {args.count} cadences a cell; {platform.machine()}, torch {torch.__version__}, one thread.",
+            f"--seed {SEED}`, its shifted test; {args.count} cadences per cell; {platform.machine()}, torch {torch.__version__}, one thread.",
             "",
-            f"Median logit by amplitude in sigma a pixel (empty: {table.loc['empty', head[0]]:.1f}), and the largest fall. It falls by more than {MOST} in {len(over)} of "
+            f"Median logit by amplitude in sigma per pixel (empty: {table.loc['empty', head[0]]:.1f}), and the largest fall. It falls by more than {MOST} in {len(over)} of "
             f'{len(falls)} cells, most in "{falls.idxmax()}": {falls.max():.1f}.',
             "",
             *markdown(["cell", *head, "fall"], shown.to_numpy().tolist()),
@@ -241,7 +241,7 @@ def draw(judge: Judged, table: pd.DataFrame, rows: pd.DataFrame) -> Figure:
             axes.axhline(table.loc["empty", head[0]], color=INK, linewidth=0.7)
             axes.set(
                 xscale="log",
-                xlabel="amplitude, sigma a pixel",
+                xlabel="amplitude, sigma per pixel",
                 ylabel="median logit",
                 title="in all ON panels" if len(panels) > 1 else "in one ON panel",
             )

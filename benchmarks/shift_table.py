@@ -145,7 +145,7 @@ def markdown(rungs: pd.DataFrame, results: Path) -> str:
         lines += [
             f"\nSky of version {version} with overlap {overlap:g}: {TRAIN} training and {TEST_ROWS} test cadences, sky seed {SKY_SEED}\n",
             "| rung | experiment | seeds | CV | test AUC | gap | test AUC against the rung below "
-            "| mean of the seeds' scores | with a neighbour | without | S-shapes | core-s a run |",
+            "| mean of the seeds' scores | with a neighbour | without | S-shapes | core-s per run |",
             "|---|---|---|---|---|---|---|---|---|---|---|---|",
         ]
         for _, line in sky.iterrows():
@@ -176,7 +176,7 @@ def markdown(rungs: pd.DataFrame, results: Path) -> str:
                 f"(by seed: {', '.join(f'{value:+.3f}' for value in flattery)})."
             )
     lines.append(
-        f"\n{platform.machine()}, {os.cpu_count()} cores (shared; one thread a run), "
+        f"\n{platform.machine()}, {os.cpu_count()} cores (shared; one thread per run), "
         f"Python {platform.python_version()}, torch {torch.__version__}; command: python benchmarks/shift.py"
     )
     return "\n".join(lines)
