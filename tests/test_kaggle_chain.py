@@ -284,6 +284,7 @@ def test_a_journal_that_is_damaged(world, play):
     assert not pushed(world)
 
 
+@pytest.mark.slow
 def test_a_killed_chain_goes_on(world, repository, tmp_path):
     """`python -m seti_utils kaggle chain` as a process, killed between its pushes; the next one ends the story."""
     (tmp_path / "plan.yaml").write_text(

@@ -69,6 +69,7 @@ follow({name: ([sys.executable, "-c", words, name], {}) for name in ("folds 0", 
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", [0, 2])
 def test_in_a_notebook_lines_stream_into_the_cell_and_a_failure_fails_it(tmp_path, code):
     nbformat, papermill = pytest.importorskip("nbformat"), pytest.importorskip("papermill")
