@@ -2,13 +2,13 @@
 
     python benchmarks/shift.py [--out FOLDER] [--seeds 2021 2022 2023] [--overlap 0.6] [--rungs NAME ...] [--table] [--doc PAGE]
 
-Rungs are experiments of the log's page "The ladder", trained by the same code as every other; the last rungs are their blends.
-Seed number i trains fold i of three, so the three runs of a rung validate on all training rows once. Each (rung, seed) is a
-row of ``benchmarks/results/shift.csv``, written as soon as it is known; the same call resumes where a killed one was. The
-whole is one stack of all three runs, as one would hand it in.
-Budget: TRAIN + TEST cadences, about 1,600 training rows per run; ``seconds`` is processor time of one core, training and
-prediction of that run (a student's teacher is a rung of its own). ``--overlap`` makes another sky with more shared rows,
-whose rows in the table carry that number. Intervals: 95 %, bootstrap over rows, all seeds together.
+Rungs are experiments of the log's page "The ladder", trained by the same code as every other; the last rungs are their
+blends. Seed number i trains fold i of three, so the three runs of a rung validate on all training rows once. Each (rung,
+seed) is a row of ``benchmarks/results/shift.csv``, written as soon as it is known; the same call resumes where a killed one
+was. The whole is one stack of all three runs, as one would hand it in. Budget: TRAIN + TEST cadences, about 1,600 training
+rows per run; ``seconds`` is processor time of one core, training and prediction of that run (a student's teacher is a rung of
+its own). ``--overlap`` makes another sky with more shared rows, whose rows in the table carry that number. Intervals: 95 %,
+bootstrap over rows, all seeds together.
 """
 
 import argparse

@@ -25,7 +25,7 @@ ANNOUNCED = 32
 SLOW_S = 0.0005
 """Seconds per cadence in one thread from which reading counts as slow: the page cache takes 0.1-0.2 ms, a disk 1 ms."""
 PATIENCE = 32
-"""Batches for which announcing goes on after a slow one; it costs a cached ON-only read a quarter of its speed."""
+"""Batches for which announcing continues after a slow one; it costs a cached ON-only read a quarter of its speed."""
 
 
 class Batch(NamedTuple):

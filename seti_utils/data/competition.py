@@ -26,8 +26,8 @@ SKY = "sky.json"
 FORMATS = {".npy": "seti_utils.data.sources:FileCadences"}
 """Ending of a cadence's file, and what reads such files: a class called with (ids, paths, renormalise, panels), a ``Source``.
 
-Another format is one such class and one line here. The class is named as text, so that who only wants the tables waits for no
-torch.
+Another format is one such class and one line here. The class is named as text, so that the tables alone can be had without
+waiting for torch.
 """
 
 

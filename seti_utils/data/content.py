@@ -179,5 +179,5 @@ def _keep(path: Path, key: str, content: Content) -> None:
         known = {}
     try:
         write_json(path, {**known, key: asdict(content)})
-    except OSError:  # it is a convenience: whoever has to write here will say so
+    except OSError:  # only a convenience: what has to be written here will be refused by itself
         pass

@@ -42,7 +42,7 @@ def read_cadence(path: str | Path, renormalise: bool = False) -> np.ndarray:
     """The cadence at ``path``: float16, (6 panels, 273 time, 256 freq).
 
     ``renormalise`` brings every panel to mean 0, std 1 in float32 (the old data need it). Raises :class:`InputError`
-    naming the file and the remedy when it is missing, empty, truncated, too long, pickled, no ``.npy`` file, of
+    naming the file and the remedy when it is missing, empty, truncated, too long, pickled, not a ``.npy`` file, of
     another shape or dtype, or holds NaN or infinity.
     """
     x_PTF = np.empty(SHAPE, np.float16)

@@ -32,9 +32,8 @@ MLE_BENCH = "mle-bench"
 class Published:
     """A re-split that others use: its rule, and the MD5 of what it must come to.
 
-    ``labelled`` is that of the ids of the labelled rows it is made from, sorted, one per line: by it the competition's own data
-    are
-    known. The others are those of its tables.
+    ``labelled`` is that of the ids of the labelled rows it is made from, sorted, one per line: by it the competition's own
+    data are known. The others are those of its tables.
     """
 
     test_size: float

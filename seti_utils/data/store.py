@@ -48,7 +48,7 @@ def pack(
 
     ``panels="on"`` keeps the ON panels only, half the bytes. Old data are re-normalised on the way. Running it again
     continues a store that was not finished, and leaves a finished one as it is. Raises :class:`InputError` when a file
-    is faulty, when the disk will not hold the store (naming the bytes needed; nothing is written), when it fills up
+    is faulty, when the disk cannot hold the store (naming the bytes needed; nothing is written), when it fills up
     all the same, or when the folder holds another store.
     """
     table = competition.split(split)

@@ -43,13 +43,12 @@ def run_chain(
 ) -> dict[str, dict]:
     """Push, follow and fetch every kernel of ``plan``; returns the journal's entries.
 
-    A kernel starts when all it needs are done and fewer than ``plan.at_once`` runs are active. A training that the
-    time budget ended is pushed again with its own output mounted, up to ``plan.sessions`` times. A failure stops only
-    what needs it. ``out/<plan>/journal.json`` is written before and after each push, so that the same call resumes
-    where a stopped one was, and pushes nothing twice: a push whose answer was lost is settled by the source on the site;
-    ``retry_failed`` gives failures another try.
-    Raises ``RunFailed`` with every failure when nothing more can start, the last trouble when the site stays away, and
-    ``RunActive`` while another process plays this plan.
+    A kernel starts when all it needs are done and fewer than ``plan.at_once`` runs are active. A training that the time
+    budget ended is pushed again with its own output mounted, up to ``plan.sessions`` times. A failure stops only what needs
+    it. ``out/<plan>/journal.json`` is written before and after each push, so that the same call resumes where a stopped one
+    was, and pushes nothing twice: a push whose answer was lost is settled by the source on the site; ``retry_failed`` gives
+    failures another try. Raises ``RunFailed`` with every failure when nothing more can start, the last trouble when the site
+    stays away, and ``RunActive`` while another process plays this plan.
     """
     say = say or (lambda text: print(text, file=sys.stderr, flush=True))
     owner, home = user(), out / plan.name

@@ -31,11 +31,11 @@ def choose_precision(wanted: str | None, device: torch.device | str) -> str | No
 class Precision:
     """Autocast, loss scaling, clipping and the step itself, in float32 (``kind=None``), ``"bf16"`` or ``"fp16"``.
 
-    A step whose gradient norm is not finite is skipped and counted, and BatchNorm's running statistics, which the
-    bad forward pass has spoilt, are put back to those of the last good step. After ``patience`` skipped steps in a
-    row the precision falls back to float32 for good, with a warning; in float32 it raises ``Diverged``. (fp16 skips
-    up to about 16 steps at the start while it finds its loss scale, hence the default.)
-    One number per step is read from the device: whether the gradient is finite.
+    A step whose gradient norm is not finite is skipped and counted, and BatchNorm's running statistics, which the bad forward
+    pass has spoilt, are put back to those of the last good step. After ``patience`` skipped steps in a row the precision
+    falls back to float32 for good, with a warning; in float32 it raises ``Diverged``. (fp16 skips up to about 16 steps at the
+    start while it finds its loss scale, hence the default.) One number per step is read from the device: whether the gradient
+    is finite.
     """
 
     def __init__(self, kind: str | None = None, device: torch.device | str = "cpu", *, patience: int = 20):

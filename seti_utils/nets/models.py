@@ -31,11 +31,10 @@ def build_model(
     """A timm ``backbone`` (any name, old ones too) for images of ``channels`` channels, ending in one logit.
 
     ``drop_rate`` drops embedding features before the head; ``drop_path_rate`` is the backbone's stochastic depth.
-    ``stem_stride`` is (freq, time) or one number for both, and keeps pretrained stem weights. ``pool`` and
-    ``attention`` are modules; ``head`` and ``panels`` are called with the embedding's width:
-    ``partial(L2Head, scale=16.0)``.
-    With ``panels`` the backbone sees the six channels of an ``a,b,a,c,a,d`` image one by one, raw and cleaned together.
-    ``None`` leaves a part as the backbone has it. Initial weights come from torch's global generator: seed it first.
+    ``stem_stride`` is (freq, time) or one number for both, and keeps pretrained stem weights. ``pool`` and ``attention`` are
+    modules; ``head`` and ``panels`` are called with the embedding's width: ``partial(L2Head, scale=16.0)``. With ``panels``
+    the backbone sees the six channels of an ``a,b,a,c,a,d`` image one by one, raw and cleaned together. ``None`` leaves a
+    part as the backbone has it. Initial weights come from torch's global generator: seed it first.
 
     Raises ``InputError`` naming the knob where the backbone cannot do what is asked, and for weights that are missing
     or of another network (see :func:`seti_utils.nets.backbones.make_body`).

@@ -13,11 +13,11 @@ class PanelEncoder(nn.Module):
     """Splits an image of six panels for a shared backbone, and joins the six embeddings.
 
     ``split``: (B, 6 C, freq, time) -> (6 B, C, freq, time): C channels per panel, one for ``a,b,a,c,a,d``, two for
-    ``a,b,a,c,a,d,A,B,A,C,A,D`` (raw and cleaned). ``forward``: (6 B, D) -> (B, ``width_out``).
-    ``join="concat"`` sets the six side by side, in their order: 6 D wide.
-    ``join="attention"`` pools ON panels and OFF panels apart, each with a gated attention of its own (Ilse 2018) that
-    knows the panel's role, and sets the two pools and their difference side by side: 3 D wide. It does not know the
-    order of panels within a role, so permuting the ON panels, or the OFF panels, changes nothing.
+    ``a,b,a,c,a,d,A,B,A,C,A,D`` (raw and cleaned). ``forward``: (6 B, D) -> (B, ``width_out``). ``join="concat"`` sets the six
+    side by side, in their order: 6 D wide. ``join="attention"`` pools ON panels and OFF panels apart, each with a gated
+    attention of its own (Ilse 2018) that knows the panel's role, and sets the two pools and their difference side by side: 3
+    D wide. It does not know the order of panels within a role, so permuting the ON panels, or the OFF panels, changes
+    nothing.
     """
 
     roles: Tensor

@@ -52,12 +52,11 @@ def search(
     """Search all cadences of a competition, train and test together, and write the folder ``out``, which is returned.
 
     Files of the ``old`` era, where they are given, are neighbours and never rows: a pair has at least one current cadence,
-    ``groups.csv`` names the current ones (those that share an old file are of one group), and ``overlap.json`` says what share
-    of their columns is covered with the old ones and without. A pair counts from ``least`` common columns on. ``exact`` compares
-    all columns with all columns instead of their
-    keys: quadratic, for small data. ``device`` computes keys and comparisons. A killed search is continued by the same
-    call, a finished one is left as it is. Raises ``InputError`` when the folder holds anything else, or an id is there
-    twice, and as the sources do.
+    ``groups.csv`` names the current ones (those that share an old file are of one group), and ``overlap.json`` says what
+    share of their columns is covered with the old ones and without. A pair counts from ``least`` common columns on. ``exact``
+    compares all columns with all columns instead of their keys: quadratic, for small data. ``device`` computes keys and
+    comparisons. A killed search is continued by the same call, a finished one is left as it is. Raises ``InputError`` when
+    the folder holds anything else, or an id is there twice, and as the sources do.
     """
     if not 8 <= least <= FREQ:
         raise InputError(f"least={least} columns", remedy=f"give 8 to {FREQ}; fewer would not tell skies apart")

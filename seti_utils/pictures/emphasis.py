@@ -51,11 +51,10 @@ class Emphasised:
 def flatten_panels(cadence: np.ndarray) -> np.ndarray:
     """Each panel in units of its local noise: float32 ``(6, 273, 256)``, wide and steady structures removed.
 
-    Per panel: channels, then rows, to median 0 and robust deviation 1 (band slopes, ripples, spikes; bursts); then
-    the running median over ``NARROW`` channels is taken off (blobs, combs), and rows and channels are normalised
-    again. A line that stays in one channel through a panel goes with the steady rest, unless it is in ON panels only
-    or in OFF panels only: that one is put back (``lone_lines``). For the eye, not for a network.
-    Raises ``InputError`` for another shape.
+    Per panel: channels, then rows, to median 0 and robust deviation 1 (band slopes, ripples, spikes; bursts); then the
+    running median over ``NARROW`` channels is taken off (blobs, combs), and rows and channels are normalised again. A line
+    that stays in one channel through a panel goes with the steady rest, unless it is in ON panels only or in OFF panels only:
+    that one is put back (``lone_lines``). For the eye, not for a network. Raises ``InputError`` for another shape.
     """
     cadence = np.asarray(cadence, dtype=np.float32)
     if cadence.shape != SHAPE:

@@ -35,11 +35,10 @@ def draw_gallery(
 ) -> Figure:
     """The ``count`` highest-scoring cadences of a score table, best first; the lowest with ``lowest``.
 
-    ``source`` has ``ids``, ``panels`` (all six) and ``read_into(rows, out)``. Each cadence is drawn as its panels below
-    each other, seven rows averaged into one, with an orange bar at ON and a grey one at OFF panels. ``view`` is
-    "cleaned" or "raw" (see ``waterfall.draw_cadence``); ``label`` is what the column score is. ``less_sky``, a source
-    like ``source`` of panels minus what neighbours show of the same sky, is drawn instead where it is given. Equal scores keep
-    the order of the table.
+    ``source`` has ``ids``, ``panels`` (all six) and ``read_into(rows, out)``. Each cadence is drawn as its panels below each
+    other, seven rows averaged into one, with an orange bar at ON and a grey one at OFF panels. ``view`` is "cleaned" or "raw"
+    (see ``waterfall.draw_cadence``); ``label`` is what the column score is. ``less_sky``, a source like ``source`` of panels
+    minus what neighbours show of the same sky, is drawn instead where it is given. Equal scores keep the order of the table.
     Raises ``InputError`` when an id is not in the source, or the source lacks panels.
     """
     if view not in ("raw", "cleaned") or count < 1 or columns < 1:

@@ -214,8 +214,8 @@ class Run:
         """This run where it lies: below ``out`` or one of ``runs``, with the remedies that it took.
 
         Without ``data`` nobody asks which data it was made from: for whoever uses none. A finished one comes first. Raises
-        ``InputError`` where there is none, where only one lies that is not finished (unless
-        the runtime takes ``partial`` ones), and where it was made from another recipe or other data.
+        ``InputError`` where there is none, where only one lies that is not finished (unless the runtime takes ``partial``
+        ones), and where it was made from another recipe or other data.
         """
         places = self.places()
         metas = {place: meta for place in places if (meta := read_meta(place)) and meta.get("finished")}

@@ -46,9 +46,9 @@ def blend(
     ``weights``, one per table and not negative, are divided by their sum; None weighs all alike, and then ``plain``
     is NumPy's mean in float64.
 
-    ``experiment`` becomes ``name``; ``fold`` stays where the members agree, row by row, and is -1 otherwise;
-    ``seed`` is -1; ``fingerprint`` is a hash of the members' origins, their weights and ``how``.
-    Raises ``InputError`` when the members are not comparable (see ``check_comparable``).
+    ``experiment`` becomes ``name``; ``fold`` stays where the members agree, row by row, and is -1 otherwise; ``seed`` is -1;
+    ``fingerprint`` is a hash of the members' origins, their weights and ``how``. Raises ``InputError`` when the members are
+    not comparable (see ``check_comparable``).
     """
     tables = check_comparable(tables)
     into, back = transforms(how, power)

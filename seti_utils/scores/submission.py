@@ -17,10 +17,9 @@ FEW = 10
 def write_submission(scores: pd.DataFrame, sample: str | Path, out: str | Path) -> Path:
     """Write ``id,target`` with the scores of a table, in the order of the sample submission; returns ``out``.
 
-    Beside it, as ``<name>.origin.json``, stands what the two columns cannot say: experiment, fold, seed and fingerprint of the
-    scores, which data and weights they were made from, and whether these were trained to the end. Raises ``InputError``, with
-    nothing written, when an id of the sample has no score or a score's id is not in the
-    sample.
+    Beside it, as ``<name>.origin.json``, stands what the two columns cannot say: experiment, fold, seed and fingerprint of
+    the scores, which data and weights they were made from, and whether these were trained to the end. Raises ``InputError``,
+    with nothing written, when an id of the sample has no score or a score's id is not in the sample.
     """
     ids = sample_ids(sample)
     refuse(~ids.isin(scores["id"]), ids, "have no score", sample, "predict every test row, last batch included")

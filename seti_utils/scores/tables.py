@@ -94,7 +94,7 @@ def read_scores(path: str | Path, any_scale: bool = False) -> pd.DataFrame:
 
     A table with ``id`` and ``target`` and without ``score`` is a submission: its target is the score, its experiment the file's
     name and its fingerprint the first twelve digits of the file's SHA-256; other columns are not used, and a note says so.
-    ``any_scale``: scores that leave [0, 1] (logits, say) become ranks, for whoever looks at nothing but the order.
+    ``any_scale``: scores that leave [0, 1] (logits, say) become ranks, where nothing but the order counts.
     Raises ``InputError`` as ``check_scores`` does.
     """
     table = read_table(path)

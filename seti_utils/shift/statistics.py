@@ -24,14 +24,13 @@ SUMMARIES = ("", ", ON − OFF", ", spread")
 def panel_statistics(x_BPTF: Tensor) -> dict[str, Tensor]:
     """Statistics of every panel, each float32 (B, P), of panels (B, P, T, F) of any float dtype; arithmetic in float32.
 
-    ``mean`` ``σ`` ``skew`` ``kurtosis`` (excess, as ``log1p`` with its sign; 0 for a Gaussian): of the values as
-    they are. ``noise``: local noise
-    over the panel's σ. All others are in units of that local noise, levels and amplitudes as ``log1p``: ``slope`` and
-    ``bend`` of the band from edge to edge (signed), the amplitude of the band's waves by period (:data:`BANDS`), the
-    brightest ``spike`` and the number of ``spikes`` above 1; the brightest ``burst`` (row above the median row), the
-    share of ``burst rows`` above 0.5, and the scatter of all ``rows``. Of the residual without row and column means:
-    ``texture`` along time and frequency (correlation of neighbours), its scatter ``residual``, the share of ``bright``
-    pixels above 5. ``track``: the share of rows whose brightest whitened channel lies within two channels of the
+    ``mean`` ``σ`` ``skew`` ``kurtosis`` (excess, as ``log1p`` with its sign; 0 for a Gaussian): of the values as they are.
+    ``noise``: local noise over the panel's σ. All others are in units of that local noise, levels and amplitudes as
+    ``log1p``: ``slope`` and ``bend`` of the band from edge to edge (signed), the amplitude of the band's waves by period
+    (:data:`BANDS`), the brightest ``spike`` and the number of ``spikes`` above 1; the brightest ``burst`` (row above the
+    median row), the share of ``burst rows`` above 0.5, and the scatter of all ``rows``. Of the residual without row and
+    column means: ``texture`` along time and frequency (correlation of neighbours), its scatter ``residual``, the share of
+    ``bright`` pixels above 5. ``track``: the share of rows whose brightest whitened channel lies within two channels of the
     row before. Constant panels give finite numbers.
     """
     x = x_BPTF.float()

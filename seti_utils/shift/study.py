@@ -109,8 +109,8 @@ def leaks_section(sample: Sample, paths: Sequence[str], raw: pd.DataFrame | None
 
 @dataclass
 class Adversarial:
-    """What adversarial validation found: the adversaries ``table`` (adversarial.csv of the sample),
-    the last fold's network, and the best adversary."""
+    """What adversarial validation found: the adversaries ``table`` (adversarial.csv of the sample), the last fold's network,
+    and the best adversary."""
 
     section: Section
     table: pd.DataFrame

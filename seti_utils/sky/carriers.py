@@ -35,8 +35,8 @@ def terrestrial_carriers(
     """Carriers bool (B, 6) and brightness float32 (B, 6) of terrestrial needles of these kinds (B,), whole numbers.
 
     ``kind``: index into :data:`~seti_utils.sky.ranges.TERRESTRIAL_KINDS`. ``snr`` (B,): integrated over a panel, where it is
-    brightest. An echo's
-    OFF panels have each their own share of it within ``echo``, but never less than ``ECHO_SNR`` asks for.
+    brightest. An echo's OFF panels have each their own share of it within ``echo``, but never less than ``ECHO_SNR`` asks
+    for.
     """
     off = mostly_all(len(kind), generator=generator, panels=OFF)
     on = mostly_all(len(kind), generator=generator)

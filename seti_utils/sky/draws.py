@@ -22,6 +22,6 @@ def coin(share: float | torch.Tensor, shape: Sequence[int], *, generator: torch.
 
 
 def may_look(values: torch.Tensor) -> bool:
-    """May the program ask what ``values`` are, to leave out work that they make needless? On a GPU it would wait for the
+    """May the program ask what ``values`` are, to leave out work that they make unnecessary? On a GPU it would wait for the
     answer."""
     return values.device.type == "cpu"

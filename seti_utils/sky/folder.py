@@ -139,7 +139,7 @@ def checked_parameters(train: int, test: int, seed: int, shift: bool, overlap: f
 
 
 def need_disk(out: Path, rows: int) -> None:
-    """Refuse when the disk will not hold ``rows`` more cadences and a tenth of a gigabyte."""
+    """Refuse when the disk cannot hold ``rows`` more cadences and a tenth of a gigabyte."""
     there = next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.exists())
     need, free = rows * (FILE_BYTES + 4096) + 10**8, shutil.disk_usage(there).free
     if need > free:

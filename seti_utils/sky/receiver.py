@@ -1,6 +1,6 @@
 """Another receiver: a passband that lies on every window of a split, and on no column's course in time.
 
-The competition's test is told from its training data at sight (adversarial AUC 0.999), whatever the signals. The sky's
+The competition's test can easily be told from its training data (adversarial AUC 0.999), whatever the signals. The sky's
 own shift is subtler; this optional mark makes it as plain as the real one, without touching signals or noise.
 """
 

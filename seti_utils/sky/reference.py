@@ -34,14 +34,14 @@ QUIET, LOUD = 3.5, 7.5
 
 @dataclass(frozen=True)
 class Contrast:
-    """Panels (B, 6, T, F) less their local level, in sigma of the panel's noise, and the ``weight`` of every pixel."""
+    """Panels (B, 6, T, F) minus their local level, in sigma of the panel's noise, and the ``weight`` of every pixel."""
 
     value: torch.Tensor
     weight: torch.Tensor
 
 
 def less_sides(x: torch.Tensor) -> torch.Tensor:
-    """``x`` (..., C) less the mean of the channels beside each: (..., C - 16), linear, so a profile can pass through it too."""
+    """``x`` (..., C) minus the mean of the channels beside each: (..., C - 16), linear, so a profile can pass through it too."""
     near, far = SIDE
     kernel = torch.zeros(2 * far + 1, device=x.device)
     kernel[: far - near + 1] = kernel[far + near :] = -0.5 / (far - near + 1)
@@ -50,7 +50,7 @@ def less_sides(x: torch.Tensor) -> torch.Tensor:
 
 
 def less_level(x_BPTF: torch.Tensor) -> torch.Tensor:
-    """Panels in sigma of their noise, float32, less the level of the channels beside each pixel."""
+    """Panels in sigma of their noise, float32, minus the level of the channels beside each pixel."""
     y = x_BPTF.float() / local_sigma(x_BPTF)[..., None, None].clamp(min=1e-9)
     return less_sides(F.pad(y.flatten(0, 1), (SIDE[1], SIDE[1]), mode="reflect")).view_as(y)
 
@@ -115,8 +115,8 @@ def drift_search(x_BPTF: torch.Tensor, steepest: float = 42.0, bins: int = 91, c
     """Score (B,) of the classical search: the best straight track over all channels and drifts, ON minus OFF, in sigma.
 
     Incoherent de-Doppler of panels minus their level and each its own columns' medians (what stands still is lost), clipped:
-    drifts up to ``steepest``
-    channels per panel either way, in steps of half a channel over the cadence's six panels, summed over ``bins`` time bins.
+    drifts up to ``steepest`` channels per panel either way, in steps of half a channel over the cadence's six panels, summed
+    over ``bins`` time bins.
     """
     y = less_level(x_BPTF)
     y = (y - y.median(2, keepdim=True).values).clamp_(-clip, clip)

@@ -28,8 +28,7 @@ def as_numbers(x_BPTF: Tensor) -> Tensor:
 def off_median(x_BPTF: Tensor) -> Tensor:
     """Subtract the pixelwise median of the three OFF panels from all six (exp0011).
 
-    What stands still over the cadence goes, at the price of the OFF panels' noise.
-    Needs all six panels, else ``InputError``.
+    What stands still over the cadence goes, at the price of the OFF panels' noise. Needs all six panels, else ``InputError``.
     """
     x = as_numbers(x_BPTF)
     check_panels(x, SIX)

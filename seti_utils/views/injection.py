@@ -48,8 +48,7 @@ def inject(
 
     (B, P, T, F) of any float dtype, holding ``panels`` -> a new tensor of the same. Cleaned panels get the same needle as
     their raw ones: their unit is sigma, they stay in it, and are clipped as a bright needle's cleaned panels are. Raises
-    ``InputError`` for an unknown family or aspect, a range
-    that is not rising, or a drop outside [0, 1).
+    ``InputError`` for an unknown family or aspect, a range that is not rising, or a drop outside [0, 1).
     """
     low, high = amplitude
     if not 0 < low <= high:

@@ -44,16 +44,15 @@ def inject_with_mask(
     """Draw up to ``needles`` needles, candidates and terrestrial ones, into every cadence, and say where candidates are.
 
     (B, 6, T, F) of any float dtype, holding ``panels`` -> the panels as float32, normalised again to mean 0, std 1 (cleaned
-    ones stay in their unit, sigma, and are clipped as they are without drawn needles); and float32 (B, 9, ``freq``, ``time``),
-    1 where a needle passes a place of that grid: any needle in
-    the six panels, then the three ON panels with needles that are in no OFF panel. ``amplitude`` in sigma of the local
-    noise, log-uniform. ``nature``: the aspects in which needles vary (:mod:`seti_utils.sky.nature`; none: all have the real
-    needle's profile, and are steady), ``fwhm`` their widths in channels. A needle passes the channel nearest to its track;
-    with ``nature``, all that are at least half as bright as the brightest of the row. ``glare``: share of the cadences that
-    get bright backgrounds too (:func:`seti_utils.sky.background.random_glare`), which are no needles and get no mark, so
-    that bright is not the same as a needle. Labels do not enter: give negatives,
-    whose own needles are all terrestrial. Raises ``InputError`` unless all six panels are there and the amplitudes rise,
-    and for an unknown family or aspect.
+    ones stay in their unit, sigma, and are clipped as they are without drawn needles); and float32 (B, 9, ``freq``,
+    ``time``), 1 where a needle passes a place of that grid: any needle in the six panels, then the three ON panels with
+    needles that are in no OFF panel. ``amplitude`` in sigma of the local noise, log-uniform. ``nature``: the aspects in which
+    needles vary (:mod:`seti_utils.sky.nature`; none: all have the real needle's profile, and are steady), ``fwhm`` their
+    widths in channels. A needle passes the channel nearest to its track; with ``nature``, all that are at least half as
+    bright as the brightest of the row. ``glare``: share of the cadences that get bright backgrounds too
+    (:func:`seti_utils.sky.background.random_glare`), which are not needles and get no mark, so that bright is not the same as
+    a needle. Labels do not enter: give negatives, whose own needles are all terrestrial. Raises ``InputError`` unless all six
+    panels are there and the amplitudes rise, and for an unknown family or aspect.
     """
     check_panels(x_BPTF, panels)
     kinds = kinds_of(panels)

@@ -1,8 +1,8 @@
 """Resampling matrices: what each kernel does to one axis, as PIL and OpenCV do it.
 
 A resize is linear and separable: ``out = M_freq @ image @ M_time.T``. A row of such a matrix is zero but for a few
-neighbouring weights, so on a CPU only those are multiplied (:func:`taps`).
-Sources: Pillow's ``Resample.c``, OpenCV's ``resize.cpp``.
+neighbouring weights, so on a CPU only those are multiplied (:func:`taps`). Sources: Pillow's ``Resample.c``, OpenCV's
+``resize.cpp``.
 """
 
 from typing import NamedTuple
@@ -43,7 +43,7 @@ def triangle(x: np.ndarray) -> np.ndarray:
 
 
 def windowed_sinc(x: np.ndarray, lobes: int) -> np.ndarray:
-    """Lanczos' kernel with ``lobes`` lobes a side."""
+    """Lanczos' kernel with ``lobes`` lobes on each side."""
     return np.where(np.abs(x) < lobes, np.sinc(x) * np.sinc(x / lobes), 0.0)
 
 

@@ -74,6 +74,6 @@ def cutmix(image_BCFT: Tensor, y: Tensor, *, generator: Generator, alpha: float 
 
 
 def check_alpha(alpha: float) -> None:
-    """Refuse what is no Beta distribution."""
+    """Refuse what is not a Beta distribution."""
     if not alpha > 0:
         raise InputError(f"Beta({alpha}, {alpha})", remedy="alpha must be positive")

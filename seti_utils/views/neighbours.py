@@ -19,7 +19,7 @@ def running_median(x: Tensor, size: int) -> Tensor:
 
 
 def top_hat(x: Tensor, size: int) -> Tensor:
-    """White top-hat along the last axis: ``x`` less its opening over ``size`` neighbours.
+    """White top-hat along the last axis: ``x`` minus its opening over ``size`` neighbours.
 
     Nothing beyond the edge counts. Float32 of any shape. Raises ``InputError`` unless ``size`` is odd and positive.
     """

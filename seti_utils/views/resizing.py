@@ -29,8 +29,8 @@ def resize(image_BCFT: Tensor, *, freq: int, time: int, kernel: str = "bicubic",
     is half the mean and half the maximum.
 
     A CPU computes in float32 whatever the dtype, a GPU in the image's dtype with float32 sums (float32 as
-    ``torch.backends.cuda.matmul`` says: TF32 costs 1e-3). Autocast has no effect.
-    An image's pixels do not depend on what else is in the batch. Raises ``InputError`` for an unknown kernel or size.
+    ``torch.backends.cuda.matmul`` says: TF32 costs 1e-3). Autocast has no effect. An image's pixels do not depend on what
+    else is in the batch. Raises ``InputError`` for an unknown kernel or size.
     """
     batch, channels = image_BCFT.shape[:2]
     if image_BCFT.requires_grad:

@@ -44,7 +44,7 @@ class Detector(Spec, does="seti_utils.views.masked_injection:inject_with_mask"):
     Training rows are the fold's negatives. ``needles`` needles of ``families``, ``amplitude`` sigma high (log-uniform), are
     drawn into each, candidates and terrestrial ones, and which tracks follow them is the target; best on the backbone
     ``track_net`` and at native frequency. ``nature`` and ``fwhm``: see ``Injection``; with ``nature``, echoes are as faint
-    as 2 %. ``glare``: share of the cadences that get bright spikes, bursts, combs, blobs or fringes too, which are no target.
+    as 2 %. ``glare``: share of the cadences that get bright spikes, bursts, combs, blobs or fringes too, which are not targets.
     """
 
     families: Annotated[tuple[Name, ...], Filled()] = (
