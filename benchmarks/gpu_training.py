@@ -128,7 +128,12 @@ class Step:
         """Seconds a step of the loop, from panels that lie on the device."""
         randomness, precision = Randomness(SEED, self.card.device), Precision(self.kind, self.card.device)
         view = partial(render, layout="abacad", resize={"freq": self.size, "time": self.size})
-        views = Views(view, randomness.generator, image_augments=[during(mixup)], channels_last=self.last)
+        views = Views(
+            view,
+            randomness.generator,
+            image_augments=[during(mixup)],
+            layout=torch.channels_last if self.last else torch.contiguous_format,
+        )
         batch = Batch(torch.randn(self.batch, 6, 273, 256, device=self.card.device).half(), self.y, torch.arange(self.batch), SIX)
         ticks = []
 
@@ -190,7 +195,7 @@ def curves(card: Card, choices: argparse.Namespace) -> Iterator[str]:
         step = Step(card, choices.backbones[0], size, batch, kind, True, "")
         randomness, precision = Randomness(SEED, card.device), Precision(kind, card.device)
         views = Views(
-            partial(render, layout="aaa", resize={"freq": size, "time": size}), randomness.generator, channels_last=True
+            partial(render, layout="aaa", resize={"freq": size, "time": size}), randomness.generator, layout=torch.channels_last
         )
         objective, losses = supervised(bce, views, autocast=precision.autocast), []
 

@@ -79,7 +79,7 @@ class Bench:
         self.randomness = Randomness(SEED, self.device)
         size = choices.size
         view = partial(render, layout="aaa", resize={"freq": size, "time": size})
-        self.views = Views(view, self.randomness.generator, image_augments=[during(mixup)], channels_last=True)
+        self.views = Views(view, self.randomness.generator, image_augments=[during(mixup)], layout=torch.channels_last)
         image = torch.randn(choices.batch, 1, size, size, device=self.device)
         self.image = image.contiguous(memory_format=torch.channels_last)
         self.y = (torch.arange(choices.batch, device=self.device) % 2).float()
@@ -118,7 +118,7 @@ class Bench:
         """Our loop, from files or on a resident image."""
         model, optimiser = self.network()
         precision = Precision(self.choices.precision, self.device)
-        views = Views(lambda x, panels: x, self.randomness.generator, channels_last=True) if resident else self.views
+        views = Views(lambda x, panels: x, self.randomness.generator, layout=torch.channels_last) if resident else self.views
         batch = Batch(self.image, self.y, torch.arange(len(self.y)), SIX)
         stream = (lambda epoch, first: [batch] * (self.choices.steps + WARM)) if resident else self.stream
         fit(

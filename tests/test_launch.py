@@ -32,6 +32,7 @@ def test_every_option_of_a_run_reaches_the_processes(monkeypatch):
         workers=3,
         stop_after=5400.0,
         sync_bn=True,
+        computing="contiguous,bf16",
         incomplete=True,
         partial=True,
         overrides=parse_overrides(pairs),

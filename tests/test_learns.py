@@ -88,7 +88,7 @@ def trained(config, batches, steps, seed, panel_augments=(), second=None):
         randomness.generator,
         panel_augments=panel_augments,
         image_augments=augments(config, IMAGE_KNOBS),
-        channels_last=True,
+        layout=torch.channels_last,
     )
     objective = supervised(loss, views)
     if second is not None:

@@ -95,7 +95,7 @@ def test_the_loss_is_float32_outside_autocast():
 
 def test_channels_last_reaches_the_network():
     model = Spy()
-    supervised(bce, views(channels_last=True))(model, batch(), 0.0)
+    supervised(bce, views(layout=torch.channels_last))(model, batch(), 0.0)
     assert model.calls[0][0].is_contiguous(memory_format=torch.channels_last)
 
 

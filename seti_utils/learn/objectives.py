@@ -40,8 +40,8 @@ class Views:
     """Turns a batch into (image, label) on the device: the one place where training meets randomness.
 
     ``panel_augments`` act on panels (B, P, T, F), then ``render`` makes the image (B, C, freq, time), then
-    ``image_augments`` act on it. ``generator`` is re-seeded by ``fit`` at every step. Panels become float32 before
-    the first panel augmentation, because float16 cannot hold its intermediate sums.
+    ``image_augments`` act on it; the image lies in memory as ``layout`` says. ``generator`` is re-seeded by ``fit`` at every
+    step. Panels become float32 before the first panel augmentation, because float16 cannot hold its intermediate sums.
     """
 
     def __init__(
@@ -51,11 +51,11 @@ class Views:
         *,
         panel_augments: Sequence[Augment] = (),
         image_augments: Sequence[Augment] = (),
-        channels_last: bool = False,
+        layout: torch.memory_format = torch.contiguous_format,
     ):
         self.render, self.generator, self.device = render, generator, generator.device
         self.panel_augments, self.image_augments = tuple(panel_augments), tuple(image_augments)
-        self.layout = torch.channels_last if channels_last else torch.contiguous_format
+        self.layout = layout
         self.copied: torch.cuda.Event | None = None
 
     def receive(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:

@@ -14,7 +14,13 @@ from seti_utils.stats.seeds import seed_of
 
 
 def plain_images(
-    source: Source, rows: Rows, view: Callable, batch: int, device: torch.device, workers: int | None
+    source: Source,
+    rows: Rows,
+    view: Callable,
+    batch: int,
+    device: torch.device,
+    workers: int | None,
+    layout: torch.memory_format = torch.channels_last,
 ) -> Iterator[torch.Tensor]:
     """Images of the ``rows`` of ``source`` in that order, without augmentation.
 
@@ -24,7 +30,7 @@ def plain_images(
     cut = len(rows) - size - 1 if len(rows) % size == 1 and len(rows) > 1 else len(rows)
     for some, most in ((rows[:cut], size), (rows[cut:], size + 1)):
         for part in batches(source, None, some, most, workers=workers):
-            yield view(part.x.to(device), panels=part.panels).contiguous(memory_format=torch.channels_last)
+            yield view(part.x.to(device), panels=part.panels).contiguous(memory_format=layout)
 
 
 def test_batches(

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -17,9 +17,10 @@ from seti_utils.files import write_json, write_table
 from seti_utils.learn.adapting import adapt_batchnorm
 from seti_utils.learn.average import NoAverage
 from seti_utils.learn.checkpoint import exists, load_resume, restore, save_resume, save_weights
+from seti_utils.learn.computing import Computing
 from seti_utils.learn.distributed import Team, agreed, parallel, shared
 from seti_utils.learn.fit import Position, fit
-from seti_utils.learn.precision import Precision, choose_precision
+from seti_utils.learn.precision import Precision
 from seti_utils.learn.seeding import Randomness
 from seti_utils.learn.survival import explain_memory, explain_one_row, first_reason, stop_on_signal
 from seti_utils.log import specs
@@ -40,7 +41,8 @@ from seti_utils.run.artifacts import (
     marks_in,
     tidy,
 )
-from seti_utils.run.compose import average_of, bare_network, network_of, optimiser_of, schedule_of
+from seti_utils.run.compose import average_of, bare_network, network_of, optimiser_of, schedule_of, view_of
+from seti_utils.run.computing import computing_of
 from seti_utils.run.fold_data import FoldData
 from seti_utils.run.identity import Run
 from seti_utils.run.judging import Judge
@@ -60,21 +62,31 @@ Say = Callable[[str], None]
 class FoldRun:
     """A run under way: what its phases share."""
 
-    def __init__(self, run: Run, team: Team, rows: FoldData, meta: dict[str, Any]):
+    def __init__(self, run: Run, team: Team, rows: FoldData, meta: dict[str, Any], say: Say = print):
         self.run, self.config, self.team, self.rows = run, run.config, team, rows
         self.folder = run.folder
-        self.meta: dict[str, Any] = meta | {"ranks": team.world}
         self.marks = {key: meta[key] for key in ("fingerprint", "folds")}
         torch.manual_seed(seed_of(run.seed, run.fold, "weights"))
         model = bare_network(self.config) if self.config.init_from else network_of(self.config, run.runtime.weights)
-        self.model = model.to(team.device).to(memory_format=torch.channels_last)
+        self.model = model.to(team.device)
         if self.config.init_from:
             begin_with(self.model, run, run.source(self.config.init_from), team, meta["folds"])
-        self.precision = Precision(choose_precision(self.config.precision, team.device), team.device)
-        self.randomness = Randomness(seed_of(run.seed, run.fold), team.device, team.rank)
         self.phases = phases_of(self.config)
-        self.lessons = Lessons(run, rows, self.model, team, self.precision, self.randomness, meta["folds"])
+        self.computing = self.computed(say)
+        self.meta: dict[str, Any] = meta | {"ranks": team.world, "computing": self.computing.record()}
+        self.model.to(memory_format=self.computing.memory_format)
+        self.precision = Precision(self.computing.precision, team.device)
+        self.randomness = Randomness(seed_of(run.seed, run.fold), team.device, team.rank)
+        layout = self.computing.memory_format
+        self.lessons = Lessons(run, rows, self.model, team, self.precision, self.randomness, meta["folds"], layout)
         self.judge = Judge(self.config, rows, team, self.precision, self.phases[-1].before + self.phases[-1].epochs)
+
+    def computed(self, say: Say) -> Computing:
+        """The way in which steps are computed, see :func:`seti_utils.run.computing.computing_of`."""
+        panels = torch.zeros(1, len(self.rows.source.panels), TIME, FREQ)
+        image = view_of(self.config)(panels, panels=self.rows.source.panels).shape[1:]
+        images = len(self.rows.train) * sum(phase.epochs for phase in self.phases)
+        return computing_of(self.run, self.model, self.team, (self.config.batch // self.team.world, *image), images, say)
 
     def now_and_then(self, reason: Callable[[], str | None]) -> Callable[[], str | None]:
         """``reason`` as all ranks agree on it; several ranks ask each other every tenth step only."""
@@ -124,6 +136,7 @@ class FoldRun:
         for parameter in self.model.head.parameters():
             parameter.requires_grad_(phase.kind != "adapt")
         model = parallel(self.model, team, sync_bn=self.run.runtime.sync_bn)
+        model = cast(torch.nn.Module, torch.compile(model)) if self.computing.compiled else model
         gently = replace(config, lr=config.lr * phase.spec.rate) if isinstance(phase.spec, specs.Shot) else config
         optimiser = optimiser_of(gently, self.model, phase.kind == "head", self.lessons.loss_module)
         average = NoAverage() if phase.kind == "adapt" else average_of(config, self.model, self.lessons.train_images)

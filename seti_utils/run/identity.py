@@ -19,6 +19,7 @@ from seti_utils.data.competition import Competition
 from seti_utils.data.sources import Source
 from seti_utils.errors import InputError
 from seti_utils.learn.checkpoint import describe, exists, load, mark_of_weights
+from seti_utils.learn.computing import Computing
 from seti_utils.learn.distributed import Team
 from seti_utils.log.config import Config, plain
 from seti_utils.log.pages import LOG
@@ -253,6 +254,12 @@ class Run:
         model = bare_network(self.config)
         load_network(model, self.weights(file), team, fingerprint=self.fingerprint, **expected)
         return model
+
+    @cached_property
+    def computing(self) -> Computing:
+        """How it was trained: whoever predicts takes its memory layout, and so gives the bits of its own validation scores."""
+        meta = (None if self.paused else read_meta(self.lies)) or load(self.weights())[1]
+        return Computing.recorded(meta.get("computing"))
 
     def mark(self, file: str | None = None) -> str:
         """The mark of these weights; it ends in ``PARTIAL`` where the training is not finished."""

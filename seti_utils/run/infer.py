@@ -79,7 +79,7 @@ def predicted(runs: Sequence[Run], device: torch.device) -> list[pd.DataFrame]:
     content = content_of(first.competition, "test")
     for remark in content.remarks("test"):
         note(remark)
-    models = [run.network().to(device).to(memory_format=torch.channels_last) for run in runs]
+    models = [run.network().to(device).to(memory_format=run.computing.memory_format) for run in runs]
     source = first.cadences("test")
     stream = batches(source, None, range(len(source)), config.batch, workers=first.runtime.workers, pin=device.type == "cuda")
     said = ", ".join(f"fold {run.fold} seed {run.seed}" for run in runs)
@@ -175,7 +175,7 @@ def validation_scores(run: Run) -> pd.DataFrame:
     """Scores of the validation rows of a paused run by its best weights so far: a finished run has them in ``oof.csv``."""
     config, device = run.config, choose_device(run.runtime.device)
     source, rows = run.cadences("train"), np.flatnonzero(run.split[0] == run.fold)
-    model = run.network().to(device).to(memory_format=torch.channels_last)
+    model = run.network().to(device).to(memory_format=run.computing.memory_format)
     stream = batches(source, None, rows, config.batch, workers=run.runtime.workers, pin=device.type == "cuda")
     kind = choose_precision(config.precision, device)
     logit, rows = predict(

@@ -34,10 +34,11 @@ class Lessons:
         precision: Precision,
         randomness: Randomness,
         folds: str,
+        layout: torch.memory_format,
     ):
         self.run, self.config, self.rows, self.model, self.team, self.folds = run, run.config, rows, model, team, folds
         self.seed, self.generator, self.autocast = seed_of(run.seed, run.fold), randomness.generator, precision.autocast
-        self.view = view_of(self.config)
+        self.view, self.layout = view_of(self.config), layout
         self.loss, self.loss_module = loss_of(self.config)
         if self.loss_module is not None:
             self.loss_module.to(team.device)
@@ -46,7 +47,7 @@ class Lessons:
             self.generator,
             panel_augments=self.panel_augments(),
             image_augments=augments(self.config, IMAGE_KNOBS),
-            channels_last=True,
+            layout=layout,
         )
 
     def panel_augments(self) -> tuple[Augment, ...]:
@@ -86,7 +87,7 @@ class Lessons:
         """What a step minimises."""
         config, autocast = self.config, self.autocast
         if isinstance(phase.spec, specs.Shot):
-            flips = Views(self.view, self.generator, channels_last=True, image_augments=augments(config, ("flip",)))
+            flips = Views(self.view, self.generator, layout=self.layout, image_augments=augments(config, ("flip",)))
             return bound(phase.spec)(flips, autocast=autocast)
         if config.detect:
             return detecting(self.views, bound(config.detect), autocast=autocast)
@@ -110,4 +111,4 @@ class Lessons:
 
     def images(self, source: Source, rows: Rows) -> Iterator[torch.Tensor]:
         """Images of the ``rows`` of ``source``, without augmentation."""
-        return plain_images(source, rows, self.view, self.config.batch, self.team.device, self.rows.workers)
+        return plain_images(source, rows, self.view, self.config.batch, self.team.device, self.rows.workers, self.layout)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from seti_utils.durations import parse_duration, spelled
 from seti_utils.errors import InputError
+from seti_utils.learn.computing import read_computing
 from seti_utils.log.overrides import NO_WEIGHTS, RANDOM_START, parse_overrides, spelled_overrides, split_overrides
 
 if TYPE_CHECKING:
@@ -65,8 +66,9 @@ class Runtime:
     ``out`` is written to; ``runs`` are further folders in which trained weights are looked for. ``overrides`` replaces
     knobs of the experiment; they enter the fingerprint, so what was trained under them is never mistaken for the experiment
     itself. ``incomplete`` leaves out cadences whose file is not there. ``stop_after`` is in seconds of wall-clock time.
-    ``partial`` takes weights whose training is not finished, and whatever is made with them says so. Folders may be given as
-    text. Raises ``InputError`` for a device that cannot exist and for numbers out of range.
+    ``partial`` takes weights whose training is not finished, and whatever is made with them says so. ``computing`` fixes how a
+    step is computed (:mod:`seti_utils.run.computing`). Folders may be given as text. Raises ``InputError`` for a device or a
+    way of computing that cannot exist and for numbers out of range.
     """
 
     data: Path | None = option(None, "the competition folder (default: $SETI_DATA, Kaggle's mounts, or ./data)")
@@ -93,6 +95,15 @@ class Runtime:
     sync_bn: bool = option(
         False, "several GPUs on one batch: BatchNorm over the whole of it, not over each part", None, where="training"
     )
+    computing: str | None = option(
+        None,
+        "memory layout, precision and torch.compile: 'measured' takes the fastest of some twenty steps each; or some of "
+        "channels_last, contiguous, float32, fp16, bf16, compiled, eager, with commas between (default: a GPU is measured, a "
+        "CPU computes channels_last in the experiment's precision)",
+        read_computing,
+        metavar="WAY",
+        where="training",
+    )
     stop_after: float | None = option(
         None,
         "time budget: finish the step, save, and exit with code 75; the same command resumes",
@@ -116,6 +127,8 @@ class Runtime:
             if isinstance(each.metadata.get("option"), Option) and each.metadata["option"].read is Path and value is not None:
                 paths = tuple(map(Path, value)) if each.metadata["option"].several else Path(value)
                 object.__setattr__(self, each.name, paths)
+        if self.computing is not None:
+            object.__setattr__(self, "computing", read_computing(self.computing))
         if not DEVICES.fullmatch(self.device):
             raise InputError(f"{self.device!r} is not a device", where="device", remedy="write auto, cpu, cuda or cuda:1")
         if self.workers is not None and self.workers < 1:

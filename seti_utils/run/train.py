@@ -83,7 +83,7 @@ def train_fold(run: Run, team: Team = Team(), stop: Callable[[], str | None] = l
         for remark in content_of(run.competition, "train").remarks("train") if team.leads else ():
             note(remark)
         rows = fold_rows(run, split, team.device.type == "cuda", pseudo_rows(run, team, say))
-        fold_run = FoldRun(run, team, rows, meta)
+        fold_run = FoldRun(run, team, rows, meta, say)
         started = time.monotonic()
         position = fold_run.train(stop, say)
         fold_run.finish(position, time.monotonic() - started, say)

@@ -64,7 +64,7 @@ def trained_network(
     model = small_network(seed).to(device)
     device = torch.device(device)
     randomness = Randomness(seed, device)
-    views = Views(as_image, randomness.generator, channels_last=True)
+    views = Views(as_image, randomness.generator, layout=torch.channels_last)
     heavy = float((is_test[rows] == 0).sum() / max((is_test[rows] == 1).sum(), 1))
 
     def stream(epoch: int, first: int) -> list[Batch]:

@@ -43,15 +43,16 @@ def mixup(
     batch = len(image_BCFT)
     hit = chosen(batch, p, generator) & (batch > 1)
     other, share = partners(batch, generator), beta(alpha, batch, generator)
-    weight = per_cadence(share, image_BCFT).to(image_BCFT.dtype)
-    mixed = torch.lerp(image_BCFT[other], image_BCFT, weight)
+    # A weight of 1 gives the image itself; in place, because a second batch of pixels costs as much as the sum.
+    weight = per_cadence(torch.where(hit, share, 1.0), image_BCFT).to(image_BCFT.dtype)
+    mixed = image_BCFT.index_select(0, other).lerp_(image_BCFT, weight)
     if renormalise:
-        mixed = normalised(mixed, (-2, -1))
+        mixed = torch.where(per_cadence(hit, image_BCFT), normalised(mixed, (-2, -1)), image_BCFT)
     if label == "linear":
         target = share.to(y.dtype) * y + (1 - share).to(y.dtype) * y[other]
     else:
         target = either(y, y[other]) if label == "or" else torch.maximum(y, y[other])
-    return torch.where(per_cadence(hit, image_BCFT), mixed, image_BCFT), torch.where(hit, target, y)
+    return mixed, torch.where(hit, target, y)
 
 
 def cutmix(image_BCFT: Tensor, y: Tensor, *, generator: Generator, alpha: float = 1.0, p: float = 0.5) -> Pair:

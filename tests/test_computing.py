@@ -1,0 +1,193 @@
+"""How a step is computed: chosen once, kept by its run, no part of what an experiment is."""
+
+from functools import partial
+
+import pytest
+import torch
+
+from seti_utils.errors import InputError
+from seti_utils.learn import measuring
+from seti_utils.learn.checkpoint import load
+from seti_utils.learn.computing import Computing, asked_for, read_computing
+from seti_utils.learn.distributed import Team
+from seti_utils.learn.measuring import fastest, measured, pays, rates, ways
+from seti_utils.learn.survival import Stopped
+from seti_utils.log.registry import edit
+from seti_utils.log.specs import EMA
+from seti_utils.nets.models import build_model
+from seti_utils.run import computing
+from seti_utils.run.artifacts import read_meta
+from seti_utils.run.identity import Run
+from seti_utils.run.infer import validation_scores
+from seti_utils.run.runtime import Runtime
+from seti_utils.run.train import train, train_fold
+from seti_utils.scores.tables import read_scores
+from seti_utils.sky import make_sky
+
+CPU = torch.device("cpu")
+LAST, PLAIN = Computing(), Computing("contiguous")
+SMALL = {"pretrained": False, "epochs": 2, "batch": 8, "folds": 4, "resize": edit(freq=32, time=32)}
+
+
+@pytest.fixture(scope="module")
+def sky(tmp_path_factory):
+    return make_sky(tmp_path_factory.mktemp("computing") / "sky", train=40, test=10, seed=8, workers=1)
+
+
+def runtime(sky, out, way=None, backbone="test_efficientnet", **more):
+    return Runtime(data=sky, out=out, workers=1, device="cpu", computing=way, overrides=SMALL | {"backbone": backbone} | more)
+
+
+def trained(sky, out, way=None, backbone="test_efficientnet", say=lambda line: None, **more):
+    """Weights and record of ``exp0022``, fold 0."""
+    (folder,) = train("exp0022", [0], [2021], runtime(sky, out, way, backbone, **more), say=say)
+    return load(folder / "last.safetensors")[0], read_meta(folder)
+
+
+def equal(one, other):
+    assert one.keys() == other.keys()
+    return all(torch.equal(one[name], other[name]) for name in one)
+
+
+# --- words and the choice itself
+
+
+def test_words_fix_what_they_name_and_leave_the_rest():
+    usual = Computing("channels_last", "fp16")
+    assert str(asked_for("contiguous", usual)) == "contiguous, fp16"
+    assert asked_for("float32, compiled", usual) == Computing("channels_last", None, True)
+    assert asked_for("eager", Computing(compiled=True)) == LAST
+    assert read_computing(" contiguous , bf16") == "contiguous,bf16" and read_computing("measured") == "measured"
+    assert Computing.recorded(Computing("contiguous", "bf16", True).record()) == Computing("contiguous", "bf16", True)
+    assert Computing.recorded(None) == LAST, "earlier versions said nothing and computed channels_last"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("fast", "'fast' is not a way to compute; write measured, or some of channels_last"),
+        ("measured,bf16", "'measured' is not a way"),
+        ("bf16,fp16", "both bf16 and fp16; write one of them"),
+        ("compiled,eager", "both compiled and eager"),
+    ],
+)
+def test_other_words_are_refused(text, message):
+    with pytest.raises(InputError, match=message):
+        Runtime(computing=text)
+
+
+def test_another_way_has_to_be_clearly_faster():
+    assert fastest({LAST: 100.0, PLAIN: 104.0}, LAST) == LAST
+    assert fastest({LAST: 100.0, PLAIN: 106.0}, LAST) == PLAIN
+    assert fastest({PLAIN: 1.0}, LAST) == PLAIN, "the usual one does not work here"
+    assert fastest({}, LAST) == LAST
+
+
+def test_float32_stays_float32_and_mixed_precision_may_become_it():
+    assert ways(None, CPU, LAST) == [LAST, PLAIN]
+    assert [str(way) for way in ways("fp16", CPU, LAST)] == [
+        "channels_last, float32",
+        "contiguous, float32",
+        "channels_last, bf16",
+        "contiguous, bf16",
+    ]
+
+
+def test_compiling_is_tried_where_a_fifth_of_the_training_is_more_than_it_costs():
+    assert not pays(100.0, 1000) and pays(100.0, 100_000)
+
+
+def test_measuring_leaves_no_trace(capsys, monkeypatch):
+    """Neither in the network nor in the random numbers of the training; what does not work is missing, and a note says so."""
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="no such backend"))
+    model = build_model("test_efficientnet", 1)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    torch.manual_seed(3)
+    state = torch.get_rng_state()
+    found = rates(model, (4, 1, 32, 32), [LAST, PLAIN, Computing(compiled=True)])
+    assert set(found) == {LAST, PLAIN} and min(found.values()) > 0
+    assert "channels_last, float32, compiled does not work here" in capsys.readouterr().err
+    assert torch.equal(torch.get_rng_state(), state) and equal(dict(model.state_dict()), before)
+    assert model.training and all(parameter.grad is None for parameter in model.parameters())
+
+
+def test_the_fastest_is_taken_and_all_are_told(monkeypatch):
+    """By a clock of the test's: this machine's own would say something else every time."""
+    slow = {LAST: 4.0, PLAIN: 2.0, Computing("channels_last", "bf16"): 3.0, Computing("contiguous", "bf16"): 1.0}
+    monkeypatch.setattr(measuring.Rehearsal, "seconds", lambda self, way, steps, patience: [slow[way]] * steps)
+    way, found = measured(build_model("test_efficientnet", 1), (4, 1, 32, 32), "bf16", LAST, 1e9)
+    assert way == Computing("contiguous", "bf16") and found == {each: 4 / seconds for each, seconds in slow.items()}
+
+
+# --- in a run
+
+
+@pytest.mark.parametrize("backbone", ["test_efficientnet", "test_nfnet"])
+def test_its_own_layout_gives_the_validation_scores_again_bit_for_bit(backbone, sky, tmp_path):
+    """Of either layout; the fingerprint is the same, and the scores are the same up to rounding."""
+    found = {}
+    for way in ("channels_last", "contiguous"):
+        _, meta = trained(sky, tmp_path / way, way, backbone)
+        assert meta["computing"] == {"layout": way, "precision": None, "compiled": False}
+        run = Run("exp0022", 0, 2021, runtime(sky, tmp_path / way, None, backbone)).found()
+        assert run.computing.layout == way
+        kept = read_scores(run.folder / "oof.csv").set_index("id")["score"]
+        assert validation_scores(run).set_index("id")["score"][kept.index].tolist() == kept.tolist()
+        found[way] = (meta["fingerprint"], kept)
+    (one, first), (other, second) = found.values()
+    assert one == other and abs(first - second).max() < 0.05
+
+
+def test_a_cpu_is_not_measured_unless_asked(sky, tmp_path, monkeypatch):
+    monkeypatch.setattr(computing, "measured", lambda *given: pytest.fail("measured"))
+    _, meta = trained(sky, tmp_path)
+    assert meta["computing"] == LAST.record() and not (tmp_path / "exp0022/computing.json").exists()
+
+
+def test_a_resumed_run_keeps_its_choice_whatever_the_clock_says_now(sky, tmp_path, monkeypatch):
+    """And ends bit for bit as one that did not stop; other folds of the experiment are computed alike."""
+    clock = {"best": PLAIN}
+    monkeypatch.setattr(computing, "measured", lambda *given: (clock["best"], {PLAIN: 20.0, LAST: 10.0}))
+    said = []
+    whole, _ = trained(sky, tmp_path / "whole", "contiguous")
+    broken = Run("exp0022", 0, 2021, runtime(sky, tmp_path / "broken", "measured"))
+    with pytest.raises(Stopped):
+        train_fold(broken, stop=lambda: "enough", say=said.append)
+    assert (
+        "exp0022 fold 0 seed 2021: computed as contiguous, float32 "
+        "(images/s of some twenty steps each: contiguous, float32 20, channels_last, float32 10)" in said
+    )
+    clock["best"] = LAST
+    (tmp_path / "broken/exp0022/computing.json").rename(tmp_path / "measured.json")
+    found, meta = trained(sky, tmp_path / "broken", "measured")
+    assert equal(found, whole) and meta["computing"] == PLAIN.record()
+    (tmp_path / "measured.json").rename(tmp_path / "broken/exp0022/computing.json")
+    (folder,) = train("exp0022", [1], [2021], runtime(sky, tmp_path / "broken", "measured"), say=lambda line: None)
+    assert read_meta(folder)["computing"] == PLAIN.record()
+
+
+def test_rank_0_decides_for_all(sky, tmp_path, monkeypatch):
+    monkeypatch.setattr(computing, "shared", lambda value, team: value if team.leads else PLAIN)
+    monkeypatch.setattr(computing, "chosen", lambda *given: LAST if given[2] == CPU else None)
+    run, model = Run("exp0022", 0, 2021, runtime(sky, tmp_path)), build_model("test_efficientnet", 1)
+    given = (model, Team(0, 2), (4, 1, 32, 32), 100, print)
+    assert computing.computing_of(run, *given) == LAST
+    monkeypatch.setattr(computing, "chosen", lambda *given: pytest.fail("rank 1 decides"))
+    assert computing.computing_of(run, given[0], Team(1, 2), *given[2:]) == PLAIN
+
+
+def test_a_compiled_run_is_the_same_run(sky, tmp_path, monkeypatch):
+    """By torch's ``eager`` backend, which traces as all do and computes as without: same weights under the same names."""
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
+    plain, _ = trained(sky, tmp_path / "plain", average=EMA(0.9))
+    found, meta = trained(sky, tmp_path / "compiled", "compiled", average=EMA(0.9))
+    assert equal(found, plain) and meta["computing"]["compiled"]
+    again = Run("exp0022", 0, 2021, runtime(sky, tmp_path / "compiled", average=EMA(0.9))).found()
+    assert validation_scores(again)["score"].tolist() == read_scores(again.folder / "oof.csv")["score"].tolist()
+
+
+def test_what_cannot_be_compiled_is_refused_before_the_first_step(sky, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="no such backend"))
+    with pytest.raises(InputError, match="torch.compile does not work here .* leave out compiled"):
+        trained(sky, tmp_path, "compiled")
+    assert not (tmp_path / "exp0022/fold0_seed2021/last.safetensors").exists()
