@@ -24,6 +24,7 @@ overlap = ""  # folder of an overlap search, for folds and cleaned panels; empty
 adversarial = ""  # table of row weights
 runs = ""  # trained runs that this one builds on; empty: find them (here, or among the kernel's inputs)
 overrides = ""  # knobs to replace, as after --set, with blanks between
+computing = ""  # "contiguous,fp16", "compiled", "measured" ...; empty: a GPU is measured
 stop_after = ""  # "11h30m": finish the step, save, and say how to resume
 
 # %%
@@ -44,7 +45,7 @@ if find_spec("seti_utils") is None:
 from seti_utils.run.notebooks.session import session
 
 now = session(experiment, folds=folds, seeds=seeds, data=data, out=out, weights=weights, runs=runs,
-              overlap=overlap, adversarial=adversarial, overrides=overrides, stop_after=stop_after)
+              overlap=overlap, adversarial=adversarial, overrides=overrides, computing=computing, stop_after=stop_after)
 now.describe()
 
 # %% [markdown]

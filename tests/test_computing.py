@@ -59,7 +59,7 @@ def test_words_fix_what_they_name_and_leave_the_rest():
     assert asked_for("eager", Computing(compiled=True)) == LAST
     assert read_computing(" contiguous , bf16") == "contiguous,bf16" and read_computing("measured") == "measured"
     assert Computing.recorded(Computing("contiguous", "bf16", True).record()) == Computing("contiguous", "bf16", True)
-    assert Computing.recorded(None) == LAST, "earlier versions said nothing and computed channels_last"
+    assert Computing.recorded(None, "fp16") == usual, "earlier versions said nothing and computed channels_last"
 
 
 @pytest.mark.parametrize(
@@ -123,19 +123,19 @@ def test_the_fastest_is_taken_and_all_are_told(monkeypatch):
 
 
 @pytest.mark.parametrize("backbone", ["test_efficientnet", "test_nfnet"])
-def test_its_own_layout_gives_the_validation_scores_again_bit_for_bit(backbone, sky, tmp_path):
-    """Of either layout; the fingerprint is the same, and the scores are the same up to rounding."""
+def test_its_own_way_gives_the_validation_scores_again_bit_for_bit(backbone, sky, tmp_path):
+    """Of either layout and in bf16; the fingerprint is the same, and the layouts' scores are the same up to rounding."""
     found = {}
-    for way in ("channels_last", "contiguous"):
+    for way in ("channels_last", "contiguous", "contiguous,bf16"):
         _, meta = trained(sky, tmp_path / way, way, backbone)
-        assert meta["computing"] == {"layout": way, "precision": None, "compiled": False}
+        layout, *precision = way.split(",")
+        assert meta["computing"] == {"layout": layout, "precision": "bf16" if precision else None, "compiled": False}
         run = Run("exp0022", 0, 2021, runtime(sky, tmp_path / way, None, backbone)).found()
-        assert run.computing.layout == way
         kept = read_scores(run.folder / "oof.csv").set_index("id")["score"]
         assert validation_scores(run).set_index("id")["score"][kept.index].tolist() == kept.tolist()
         found[way] = (meta["fingerprint"], kept)
-    (one, first), (other, second) = found.values()
-    assert one == other and abs(first - second).max() < 0.05
+    (one, first), (other, second), (third, _) = found.values()
+    assert one == other == third and abs(first - second).max() < 0.05
 
 
 def test_a_cpu_is_not_measured_unless_asked(sky, tmp_path, monkeypatch):
@@ -155,7 +155,7 @@ def test_a_resumed_run_keeps_its_choice_whatever_the_clock_says_now(sky, tmp_pat
         train_fold(broken, stop=lambda: "enough", say=said.append)
     assert (
         "exp0022 fold 0 seed 2021: computed as contiguous, float32 "
-        "(images/s of some twenty steps each: contiguous, float32 20, channels_last, float32 10)" in said
+        "(images/s of some twenty steps each: contiguous, float32 20; channels_last, float32 10)" in said
     )
     clock["best"] = LAST
     (tmp_path / "broken/exp0022/computing.json").rename(tmp_path / "measured.json")

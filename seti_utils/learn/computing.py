@@ -41,9 +41,9 @@ class Computing:
         return asdict(self)
 
     @classmethod
-    def recorded(cls, record: Mapping[str, Any] | None) -> "Computing":
-        """What :meth:`record` said; earlier versions said nothing, and computed channels_last."""
-        return cls(**record) if record else cls()
+    def recorded(cls, record: Mapping[str, Any] | None, precision: str | None = None) -> "Computing":
+        """What :meth:`record` said; earlier versions said nothing, and computed channels_last in the ``precision`` asked for."""
+        return cls(**record) if record else cls(precision=precision)
 
 
 def read_computing(text: str) -> str:
@@ -58,12 +58,11 @@ def read_computing(text: str) -> str:
     if unknown := [word for word in words if word not in known]:
         raise InputError(
             f"{unknown[0]!r} is not a way to compute",
-            where="computing",
             remedy=f"write {MEASURED}, or some of {', '.join(known)} with commas between",
         )
     for kind in (LAYOUTS, tuple(PRECISIONS), COMPILED):
         if len(given := [word for word in words if word in kind]) > 1:
-            raise InputError(f"both {given[0]} and {given[1]}", where="computing", remedy="write one of them")
+            raise InputError(f"both {given[0]} and {given[1]}", remedy="write one of them")
     return ",".join(words)
 
 

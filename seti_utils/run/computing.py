@@ -1,8 +1,9 @@
 """The way in which a run's steps are computed: as it was begun, as it was asked for, as was measured here, or as usual.
 
 A run keeps its way: it stands in its resume state, in its weights and in ``meta.json`` (``computing``), and whoever predicts
-with the weights takes its memory layout. It is not part of the fingerprint. What was measured for an experiment on a machine
-lies in ``out/<experiment>/computing.json``, so that all folds and seeds are computed alike and each is not measured anew.
+with the weights takes its memory layout and precision. It is not part of the fingerprint. What was measured for an experiment
+on a machine lies in ``out/<experiment>/computing.json``, so that all folds and seeds are computed alike and each is not
+measured anew.
 """
 
 import json
@@ -67,7 +68,7 @@ def chosen(
         way, found = measured(model, shape, wanted, usual, images)
         known = way.record() | {"images_per_second": {str(each): round(rate, 1) for each, rate in found.items()}}
         write_json(path, read_measured(path) | {name: known})
-    speeds = ", ".join(f"{each} {rate:g}" for each, rate in known["images_per_second"].items())
+    speeds = "; ".join(f"{each} {rate:g}" for each, rate in known["images_per_second"].items())
     way = Computing.recorded({key: value for key, value in known.items() if key != "images_per_second"})
     say(f"{run.title}: computed as {way} (images/s of some twenty steps each: {speeds})")
     return way
@@ -78,8 +79,7 @@ def begun_with(folder: Path, usual: Computing) -> Computing | None:
     path = next((folder / name for name in (RESUME, LAST) if exists(folder / name)), None)
     if path is None:
         return None
-    record = load(path)[1].get("computing")
-    return Computing.recorded(record) if record else usual
+    return Computing.recorded(load(path)[1].get("computing"), usual.precision)
 
 
 def refuse_broken(model: Classifier | Detector, way: Computing, shape: tuple[int, ...]) -> None:

@@ -136,7 +136,9 @@ class FoldRun:
         for parameter in self.model.head.parameters():
             parameter.requires_grad_(phase.kind != "adapt")
         model = parallel(self.model, team, sync_bn=self.run.runtime.sync_bn)
-        model = cast(torch.nn.Module, torch.compile(model)) if self.computing.compiled else model
+        if self.computing.compiled:
+            torch.compiler.reset()  # the graphs of other folds count against torch's limit, beyond which nothing is compiled
+            model = cast(torch.nn.Module, torch.compile(model))
         gently = replace(config, lr=config.lr * phase.spec.rate) if isinstance(phase.spec, specs.Shot) else config
         optimiser = optimiser_of(gently, self.model, phase.kind == "head", self.lessons.loss_module)
         average = NoAverage() if phase.kind == "adapt" else average_of(config, self.model, self.lessons.train_images)

@@ -257,9 +257,9 @@ class Run:
 
     @cached_property
     def computing(self) -> Computing:
-        """How it was trained: whoever predicts takes its memory layout, and so gives the bits of its own validation scores."""
+        """How it was trained: whoever predicts computes so, and gives its own validation scores again bit for bit."""
         meta = (None if self.paused else read_meta(self.lies)) or load(self.weights())[1]
-        return Computing.recorded(meta.get("computing"))
+        return Computing.recorded(meta.get("computing"), self.config.precision)
 
     def mark(self, file: str | None = None) -> str:
         """The mark of these weights; it ends in ``PARTIAL`` where the training is not finished."""

@@ -41,7 +41,7 @@ def scores_of(runs: Sequence[Run], device: torch.device | None = None) -> list[p
     """
     tables = {number: table for number, run in enumerate(runs) if (table := kept_scores(run)) is not None}
     missing = [number for number in range(len(runs)) if number not in tables]
-    for _, alike in groupby(missing, lambda number: runs[number].config.precision):  # a remedy may have changed it
+    for _, alike in groupby(missing, lambda number: runs[number].computing.precision):
         for chosen in batched(alike, TOGETHER):
             made = predicted([runs[number] for number in chosen], device or choose_device(runs[0].runtime.device))
             tables |= dict(zip(chosen, made, strict=True))
@@ -84,7 +84,7 @@ def predicted(runs: Sequence[Run], device: torch.device) -> list[pd.DataFrame]:
     stream = batches(source, None, range(len(source)), config.batch, workers=first.runtime.workers, pin=device.type == "cuda")
     said = ", ".join(f"fold {run.fold} seed {run.seed}" for run in runs)
     bar = progress(stream, -(-len(source) // config.batch), f"{first.name} {said}: test", "batch")
-    kind = choose_precision(config.precision, device)
+    kind = choose_precision(first.computing.precision, device)
     logits, rows = predict_together(
         models, bar, view_of(config), tta=config.tta, device=device, autocast=kind, mosaic=rows_of(config.layout)
     )
@@ -177,7 +177,7 @@ def validation_scores(run: Run) -> pd.DataFrame:
     source, rows = run.cadences("train"), np.flatnonzero(run.split[0] == run.fold)
     model = run.network().to(device).to(memory_format=run.computing.memory_format)
     stream = batches(source, None, rows, config.batch, workers=run.runtime.workers, pin=device.type == "cuda")
-    kind = choose_precision(config.precision, device)
+    kind = choose_precision(run.computing.precision, device)
     logit, rows = predict(
         model, stream, view_of(config), tta=config.tta, device=device, autocast=kind, mosaic=rows_of(config.layout)
     )

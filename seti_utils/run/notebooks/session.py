@@ -69,6 +69,7 @@ def session(
     runs: str = "",
     overlap: str = "",
     adversarial: str = "",
+    computing: str = "",
     stop_after: str = "",
     partial: str = "",
 ) -> "Session":
@@ -82,6 +83,7 @@ def session(
         runs=runs,
         overlap=overlap or str(find_overlap() or ""),
         adversarial=adversarial,
+        computing=computing,
         stop_after=stop_after,
         partial=partial,
     )
