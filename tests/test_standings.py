@@ -19,7 +19,7 @@ from seti_utils.scores.tables import make_scores, read_scores, write_scores
 from seti_utils.sky import make_sky
 from seti_utils.stats.intervals import auc_interval
 
-TINY = {"backbone": "test_efficientnet", "epochs": 1, "resize": edit(freq=32, time=32), "batch": 8, "precision": None}
+TINY = {"backbone": "test_efficientnet", "epochs": 1, "resize": edit(freq=32, time=32), "batch": 8, "precision": None, "folds": 2}
 PARTS = ["shipped detector raw, untrained here", "rung_apart", "rung_cleaned", "rung_cleaned_brief", "sky_stack"]
 FOLDERS = ("detector_raw", *PARTS[1:])
 
@@ -27,7 +27,7 @@ FOLDERS = ("detector_raw", *PARTS[1:])
 @pytest.fixture(scope="module")
 def runtime(tmp_path_factory):
     place = tmp_path_factory.mktemp("standings")
-    sky = make_sky(place / "sky", train=240, test=24, seed=1, overlap=0.8, workers=1)
+    sky = make_sky(place / "sky", train=120, test=24, seed=1, overlap=0.8, workers=1)
     competition = read_competition(sky)
     search(competition, place / "overlap", workers=1)
     clean(competition, place / "overlap", workers=1)
@@ -41,6 +41,7 @@ def said(runtime):
     return lines
 
 
+@pytest.mark.slow
 def test_the_blend_is_made_of_all_parts_on_the_same_rows(runtime, said):
     folders = [runtime.out / name for name in FOLDERS]
     for file, rows in (("oof.csv", None), ("test.csv", 24)):
@@ -55,6 +56,7 @@ def test_the_blend_is_made_of_all_parts_on_the_same_rows(runtime, said):
     np.testing.assert_allclose(submission.loc[test.index], test, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_detectors_scores_are_its_own_and_are_kept(runtime, said, monkeypatch):
     kept = read_scores(runtime.out / "detector_raw" / "test.csv")
     source, detector = runtime.competition.open("test"), load_detector("raw")
@@ -66,6 +68,7 @@ def test_a_detectors_scores_are_its_own_and_are_kept(runtime, said, monkeypatch)
     assert again[0].equals(kept) and again[1]["id"].equals(oof["id"])
 
 
+@pytest.mark.slow
 def test_scores_of_another_detector_are_made_anew(runtime, said, tmp_path):
     from dataclasses import replace
 
@@ -78,6 +81,7 @@ def test_scores_of_another_detector_are_made_anew(runtime, said, tmp_path):
     assert blends.detector_scores("raw", oof, here)[0].equals(first[0])
 
 
+@pytest.mark.slow
 def test_the_table_is_what_the_score_tables_say(runtime, said):
     table = standings.standings("sky_stack", [0], [7], runtime)
     assert [part.split(":")[0] for part in table["part"]] == PARTS
@@ -88,6 +92,7 @@ def test_the_table_is_what_the_score_tables_say(runtime, said):
     assert (table["seconds"] > 0).all() and table["seconds"].iloc[-1] == pytest.approx(table["seconds"].iloc[:-1].sum())
 
 
+@pytest.mark.slow
 def test_summary_prints_the_table_and_draws_the_picture(runtime, said, capsys):
     words = ["--folds", "0", "--seeds", "7", *runtime.words()]
     assert main(["summary", "sky_stack", *words]) == 0, capsys.readouterr()

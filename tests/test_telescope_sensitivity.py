@@ -59,13 +59,13 @@ def test_blocks_and_averaged_rows_hold_the_same_light(files):
 def test_bright_needles_are_found_and_faint_ones_are_not_and_processes_change_nothing(files):
     before = [path.read_bytes() for path in files]
     job = prepare(open_cadence(files), Limits(300.0))
-    one = measure_sensitivity(job, RECIPE, needles=24, rate=0.5, bright=40.0, processes=1)
-    two = measure_sensitivity(job, RECIPE, needles=24, rate=0.5, bright=40.0, processes=2)
+    one = measure_sensitivity(job, RECIPE, needles=12, rate=0.5, bright=40.0, processes=1)
+    two = measure_sensitivity(job, RECIPE, needles=12, rate=0.5, bright=40.0, processes=2)
     pd.testing.assert_frame_equal(one.table, two.table)
     by_snr = one.table[one.table["by"] == "snr"].set_index("group")
     assert by_snr.loc[40.0, "found"] >= by_snr.loc[40.0, "of"] - 1 and by_snr.loc[8.0, "found"] <= 1
     assert (
-        by_snr["of"].sum() == len(one.needles) >= 24
+        by_snr["of"].sum() == len(one.needles) >= 12
         and ((by_snr["low"] <= by_snr["recall"]) & (by_snr["recall"] <= by_snr["high"])).all()
     )
     assert set(one.table["by"]) == {"snr", "drift", "fwhm", "family"} and set(one.table["way"]) == {CLASSICAL}
