@@ -10,7 +10,7 @@ import sys
 import zipfile
 
 import pytest
-from local_kaggle.fixtures import ROOT, built, kernel, notebook, repository  # noqa: F401 - fixtures
+from local_kaggle.fixtures import DEMO, ROOT, built, kernel, notebook, repository  # noqa: F401 - fixtures
 
 from seti_utils.errors import InputError
 from seti_utils.kaggle.build import build
@@ -37,7 +37,7 @@ def test_a_built_kernel_is_good(built):
 
 
 def test_the_same_sources_make_the_same_bytes(built, repository, tmp_path):
-    again = build("train", owner="tester", experiment="sky_demo", folds=[0], seeds=[2021], root=repository, out=tmp_path)
+    again = build("train", **DEMO, root=repository, out=tmp_path)
     for name in ("notebook.ipynb", "kernel-metadata.json"):
         assert (again.folder / name).read_bytes() == (built.folder / name).read_bytes()
     assert again.package_sha256 == built.package_sha256
@@ -148,10 +148,7 @@ def test_a_session_without_its_gpu_ends_at_once(built, monkeypatch):
 def test_the_package_can_come_from_a_dataset(repository, tmp_path):
     made = build(
         "train",
-        owner="tester",
-        experiment="sky_demo",
-        folds=[0],
-        seeds=[2021],
+        **DEMO,
         root=repository,
         out=tmp_path / "b",
         transport="dataset",
@@ -201,10 +198,7 @@ def test_parameters_that_do_not_fit_are_refused(repository, tmp_path, given, mes
     with pytest.raises(InputError, match=message):
         build(
             "train",
-            owner="tester",
-            experiment="sky_demo",
-            folds=[0],
-            seeds=[2021],
+            **DEMO,
             root=repository,
             out=tmp_path,
             parameters=given,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from local_kaggle import LocalKaggle, execute
 from local_kaggle.execute import Execution
-from local_kaggle.fixtures import ROOT, kaggle, kaggle_process, notebook, repository  # noqa: F401 - fixtures
+from local_kaggle.fixtures import DEMO, ROOT, kaggle, kaggle_process, notebook, repository  # noqa: F401 - fixtures
 
 from seti_utils.errors import InputError
 from seti_utils.kaggle import errors
@@ -57,10 +57,7 @@ def test_train_infer_and_fetch(kaggle, repository, tmp_path):
 def test_a_failing_notebook_is_told_with_its_traceback(kaggle, repository, tmp_path):
     infer = build(
         "infer",
-        owner="tester",
-        experiment="sky_demo",
-        folds=[0],
-        seeds=[2021],
+        **DEMO,
         kernel_sources=[],
         root=repository,
         out=tmp_path,
@@ -72,7 +69,7 @@ def test_a_failing_notebook_is_told_with_its_traceback(kaggle, repository, tmp_p
 
 
 def test_a_session_that_is_stopped(kaggle, repository, tmp_path):
-    train = build("train", owner="tester", experiment="sky_demo", folds=[0], seeds=[2021], root=repository, out=tmp_path)
+    train = build("train", **DEMO, root=repository, out=tmp_path)
     text = json.loads((train.folder / "notebook.ipynb").read_text(encoding="utf-8"))
     text["cells"][-1]["source"] = "import time\ntime.sleep(3600)"
     (train.folder / "notebook.ipynb").write_text(json.dumps(text), encoding="utf-8")

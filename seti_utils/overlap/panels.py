@@ -103,7 +103,7 @@ def clean(
 
     That table has id, covered (share of columns) and neighbours (how many the row was cleaned by). ``folder`` holds the
     finished search of this data; old files that it has seen are neighbours here too (``incomplete``: as many as are there).
-    Goes on where it was interrupted. Raises ``InputError`` without such a search, and as ``data.store.pack`` does.
+    Resumes where it was interrupted. Raises ``InputError`` without such a search, and as ``data.store.pack`` does.
     """
     keep_content(competition, folder)
     folder = finished_search(folder, competition)

@@ -1,6 +1,6 @@
 """Overlap search: which cadences show the same sky, shifted by how many channels, and which hang together.
 
-Three steps, each out of core and each taken up again where it was interrupted: keys of all columns
+Three steps, each out of core, each resumed where it was interrupted: keys of all columns
 (``overlap_keys``), candidate shifts from equal keys (``overlap_match``), and the comparison of all common columns of
 every candidate (``overlap_check``), which alone decides.
 """

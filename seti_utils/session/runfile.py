@@ -94,7 +94,7 @@ def listed(name: Path) -> bool:
 
 
 def read_run(folder: str | Path) -> dict:
-    """The content of ``folder/run.json``. Raises ``Unverified`` where missing, no JSON, or of another shape."""
+    """The content of ``folder/run.json``. Raises ``Unverified`` where it is missing, not JSON, or of another shape."""
     path = Path(folder) / RUN_FILE
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

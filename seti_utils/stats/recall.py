@@ -10,7 +10,7 @@ from scipy.stats import binomtest
 from seti_utils.errors import InputError
 
 RATES = (0.001, 0.01, 0.1)
-"""Rates of false alarms at which recall is told."""
+"""Rates of false alarms at which recall is given."""
 
 SNR_EDGES = (0.0, 3.0, 6.0, 10.0, 15.0, 25.0, 50.0, 170.0, np.inf)
 """Edges of the bins of the SNR integrated over a panel."""
@@ -27,7 +27,7 @@ def wilson(found: int, of: int, level: float = 0.95) -> tuple[float, float]:
 def threshold(negative: ArrayLike, rate: float) -> float:
     """The score that at most a share ``rate`` of the scores ``negative`` (N,) exceeds.
 
-    Of fewer than 1 / ``rate`` negatives it is the highest: then false alarms are rarer than asked, and recall is told too low.
+    Of fewer than 1 / ``rate`` negatives it is the highest: then false alarms are rarer than asked, and recall comes out too low.
     Raises ``InputError`` without negatives, or for a rate outside [0, 1).
     """
     scores = np.sort(np.asarray(negative, np.float64))

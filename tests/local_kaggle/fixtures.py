@@ -16,6 +16,8 @@ from seti_utils.kaggle.build import build
 from .server import LocalKaggle
 
 ROOT = Path(__file__).parents[2]
+DEMO = {"owner": "tester", "experiment": "sky_demo", "folds": [0], "seeds": [2021]}
+"""A kernel of the local site's user, as the arguments of ``build``."""
 TRAIN = """from pathlib import Path
 from seti_utils.session.runfile import write_run
 out = Path(".")
@@ -122,10 +124,7 @@ def built(repository, tmp_path_factory):
     """A built train kernel of the local site's user; tests copy its folder."""
     return build(
         "train",
-        owner="tester",
-        experiment="sky_demo",
-        folds=[0],
-        seeds=[2021],
+        **DEMO,
         root=repository,
         out=tmp_path_factory.mktemp("build"),
     )
