@@ -42,10 +42,9 @@ def predict_together(
     them, for judging a run that may be dead.
 
     Returns float64 ``(len(models), N)`` and int64 ``(N,)``. The views are added up in float64; two calls on one machine are
-    equal bit for bit, and a network's logits do not depend on the others. Models are left in the mode they came in.
-
-    Raises ``InputError`` for an unknown view, for a model that does not return one logit per row, and for a logit
-    that is not finite, naming the row.
+    equal bit for bit, and a network's logits do not depend on the others. Models are left in the mode they came in. Raises
+    ``InputError`` for an unknown view, for a model that does not return one logit per row, and for a logit that is not
+    finite, naming the row.
     """
     check_views(tta)
     device = torch.device(device)

@@ -119,30 +119,17 @@ def models_section(
     kind = f"{len(members)} models" if len(oofs) > 1 else f"the networks of {len(members)} folds"
     section.verdict = (
         f"Look first at the {min(count, len(ranked))} test rows that {kind} dispute most (disagreement.csv ranks all "
-        f"{len(ranked):,}); "
-        f"the highest spread is {ranked['spread'].iloc[0]:.2f} of the ranking."
+        f"{len(ranked):,}); the highest spread is {ranked['spread'].iloc[0]:.2f} of the ranking."
     )
     if hidden is not None and (sentence := dispute_sentence(ranked)):
         section.sentences.append(sentence)
     section.tables.append(("The rows in dispute", ranked.head(count)))
-    section.pictures.append(
-        (
-            "Spread: standard deviation of a row's place in the ranking over the networks."
-            + (
-                ""
-                if less_sky is None
-                else " Drawn without the sky that neighbours show too; noise is where there is no neighbour."
-            ),
-            draw_gallery(
-                source,
-                ranked.assign(score=ranked["spread"]),
-                count=count,
-                title="Most disputed test rows",
-                label="spread",
-                less_sky=less_sky,
-            ),
-        )
-    )
+    words = "Spread: standard deviation of a row's place in the ranking over the networks."
+    if less_sky is not None:
+        words += " Drawn without the sky that neighbours show too; noise is where there is no neighbour."
+    disputed, title = ranked.assign(score=ranked["spread"]), "Most disputed test rows"
+    picture = draw_gallery(source, disputed, count=count, title=title, label="spread", less_sky=less_sky)
+    section.pictures.append((words, picture))
     return section, ranked
 
 

@@ -162,11 +162,7 @@ def adversarial_section(
     section.verdict = adversarial_sentence(found, best)
     section.sentences = [group_sentence(groups)]
     if groups is not None:
-        plain = boosted(sample.features, is_test, adversarial_folds(is_test, folds=3, seed=seed), repeats=0, seed=seed)
-        section.sentences.append(
-            f"With rows of one sky spread over the folds, boosting would have reached {plain.auc:.3f} [{plain.low:.3f}, "
-            f"{plain.high:.3f}] instead of {found[0].auc:.3f}: the difference is bands that were recognised, not a shift."
-        )
+        section.sentences.append(plain_sentence(sample, found[0], seed))
     section.sentences.append(weights_sentence(table, best))
     rows = [(one.name, one.auc, one.low, one.high, one.tells) for one in found]
     section.tables.append(("Adversaries", pd.DataFrame(rows, columns=["adversary", "AUC", "low", "high", "tells"])))
@@ -174,16 +170,22 @@ def adversarial_section(
         ("How well train and test rows are told apart, and the scores by split.", pictures.draw_adversaries(found, is_test))
     )
     if found[0].importance is not None:
-        section.pictures.append(
-            (
-                "Loss of AUC in rows that the model did not see; whiskers: scatter over the folds.",
-                pictures.draw_importance(found[0].importance),
-            )
-        )
+        words = "Loss of AUC in rows that the model did not see; whiskers: scatter over the folds."
+        section.pictures.append((words, pictures.draw_importance(found[0].importance)))
     if model is not None and held is not None:
         section.pictures.append(heat_picture(sample, best, model, held, device))
     section.pictures += look_alikes(source, table.assign(target=sample.table["target"]), best, gallery)
     return Adversarial(section, table, found, model, best)
+
+
+def plain_sentence(sample: Sample, grouped: Adversary, seed: int) -> str:
+    """What boosting would have reached with the rows of one sky spread over the folds."""
+    folds = adversarial_folds(sample.is_test, folds=3, seed=seed)
+    plain = boosted(sample.features, sample.is_test, folds, repeats=0, seed=seed)
+    return (
+        f"With rows of one sky spread over the folds, boosting would have reached {plain.auc:.3f} [{plain.low:.3f}, "
+        f"{plain.high:.3f}] instead of {grouped.auc:.3f}: the difference is bands that were recognised, not a shift."
+    )
 
 
 def look_alikes(source: Source, table: pd.DataFrame, best: Adversary, count: int) -> list[tuple[str, Figure]]:

@@ -88,3 +88,10 @@ def write_all(job: Job, found: Found, folder: Path, *, pictures: int, about: Map
     stages = [{"stage": name, "count": count, "of": what} for name, count, what in funnel.stages]
     SEARCH.finish(folder, {"parameters": about, "stages": stages, "said": said, "versions": versions()})
     return events, funnel
+
+
+def read_events(folder: Path) -> pd.DataFrame:
+    """The ``events.csv`` that :func:`write_all` left in ``folder``."""
+    words = {"cadence": str, "interference": str}
+    table = pd.read_csv(folder / EVENTS, dtype=words, keep_default_na=False, na_values=[""])
+    return table.assign(interference=table["interference"].fillna(""))

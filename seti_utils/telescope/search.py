@@ -12,7 +12,7 @@ from seti_utils.notes import note
 from seti_utils.progress import progress
 from seti_utils.telescope.events import COLUMNS, Funnel
 from seti_utils.telescope.jobs import Job, gathered, identity, keep, names_of, waiting
-from seti_utils.telescope.outputs import EVENTS, SEARCH, WORK, write_all
+from seti_utils.telescope.outputs import EVENTS, SEARCH, WORK, read_events, write_all
 from seti_utils.telescope.running import search_here, search_on_cluster
 
 Done = Callable[[Job, Path, pd.DataFrame | None, Funnel | None], None]
@@ -71,10 +71,7 @@ def search_cadences(
             raise
     for number, folder in enumerate(folders):
         if number not in tables:
-            tables[number] = pd.read_csv(
-                folder / EVENTS, dtype={"cadence": str, "interference": str}, keep_default_na=False, na_values=[""]
-            )
-            tables[number]["interference"] = tables[number]["interference"].fillna("")
+            tables[number] = read_events(folder)
             done(jobs[number], folder, None, None)
     every = [tables[number] for number in range(len(jobs))]
     if len(jobs) > 1:

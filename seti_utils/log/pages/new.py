@@ -12,8 +12,6 @@ WARMUP_IS_ONE = "the log's warm-up: one epoch for the classifier alone, then eve
 
 def write(log: Log) -> None:
     """Write down the new log; exp000 is its common recipe."""
-    exp = log.exp
-
     log.base(
         "exp000",
         "ABACAD in one channel, B4, 2 stages",
@@ -30,6 +28,15 @@ def write(log: Log) -> None:
         because="the recipe with which the new data were begun",
         confidence="H",
     )
+    channels(log)
+    larger_networks(log)
+    warm_up(log)
+    shuffles(log)
+
+
+def channels(log: Log) -> None:
+    """exp001 and exp002: which panels the channels of an image show."""
+    exp = log.exp
     exp(
         "exp001",
         "exp000",
@@ -47,6 +54,11 @@ def write(log: Log) -> None:
         verdict="a fold died",
         note="The code's third channel stacked an overwritten array, so this input was never truly tried.",
     )
+
+
+def larger_networks(log: Log) -> None:
+    """exp003 to exp007: B5, ResNeXt, and more stages."""
+    exp = log.exp
     exp(
         "exp003",
         "exp000",
@@ -86,6 +98,11 @@ def write(log: Log) -> None:
         verdict="a fold died",
     )
     exp("exp007", "exp000", "4 stages", stages=4, confidence="H", verdict="repeating cosine annealing does not help")
+
+
+def warm_up(log: Log) -> None:
+    """exp008 to exp011: what cures destroyed weights."""
+    exp = log.exp
     exp(
         "exp008",
         "exp000",
@@ -116,6 +133,11 @@ def write(log: Log) -> None:
         confidence="H",
         verdict="stable, no score lost: all upside",
     )
+
+
+def shuffles(log: Log) -> None:
+    """exp012 to exp017: panels that change places, with and without warm-up; and B6."""
+    exp = log.exp
     exp(
         "exp012",
         "exp003",

@@ -22,9 +22,17 @@ TITLE = "The old log"
 
 def write(log: Log) -> None:
     """Write down the old log; exp0001 is the defaults of ``Config``."""
-    exp = log.exp
-
     log.base("exp0001", "simple baseline", confidence="H")
+    augmentations(log)
+    images(log)
+    losses_and_heads(log)
+    needles_and_noise(log)
+    training(log)
+
+
+def augmentations(log: Log) -> None:
+    """exp0002 to exp0005: what is done to the image, and to the network against learning by heart."""
+    exp = log.exp
     exp(
         "exp0002",
         "exp0001",
@@ -36,6 +44,11 @@ def write(log: Log) -> None:
     exp("exp0003", "exp0002", "mixup, OR target", mixup=Mixup(), confidence="H")
     exp("exp0004", "exp0003", "distortion", distort=GridDistortion(), confidence="H")
     exp("exp0005", "exp0003", "regularise", drop_rate=0.2, drop_path_rate=0.2, because="one idea, two knobs", confidence="H")
+
+
+def images(log: Log) -> None:
+    """exp0006 to exp0012: panels laid out, sizes, cleaning, and a larger network."""
+    exp = log.exp
     exp(
         "exp0006",
         "exp0005",
@@ -79,6 +92,11 @@ def write(log: Log) -> None:
         verdict="mysteriously good",
         note="The code also swapped PIL's bicubic for OpenCV's, which does not antialias.",
     )
+
+
+def losses_and_heads(log: Log) -> None:
+    """exp0013 to exp0016: what aims at the AUC, channels, and heads."""
+    exp = log.exp
     exp(
         "exp0013",
         "exp0007",
@@ -120,6 +138,11 @@ def write(log: Log) -> None:
         verdict="validation falls, and so does the gap to the board",
         note="The code divided by the norm of the whole batch; here every row has its own.",
     )
+
+
+def needles_and_noise(log: Log) -> None:
+    """exp0017 to exp0019: drawn needles, noise, and labels from a teacher."""
+    exp = log.exp
     exp(
         "exp0017",
         "exp0012",
@@ -145,6 +168,11 @@ def write(log: Log) -> None:
         note="The code re-scaled training images only, so validation saw another contrast.",
     )
     exp("exp0019", "exp0012", "pseudo labels", pseudo=Pseudo("exp0012", above=0.95, below=0.02), confidence="H")
+
+
+def training(log: Log) -> None:
+    """exp0020 to exp0023: averages, strides, and the end of mixup."""
+    exp = log.exp
     exp(
         "exp0020",
         "exp0012",
