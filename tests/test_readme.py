@@ -19,7 +19,7 @@ PAGES = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "README
 README = PAGES["README.md"]
 SCRIPTS = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "benchmarks").glob("*.py"))
 OPTIONS = {option for parser in ALL.values() for action in parser._actions for option in action.option_strings}
-OPTIONS |= set(re.findall(r'"(--[a-z-]+)"', SCRIPTS))
+OPTIONS |= set(re.findall(r"--[a-z][a-z-]*", SCRIPTS))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
@@ -87,3 +87,11 @@ def test_what_a_page_names_in_passing_is_there(name):
             assert words[0].partition("=")[0] in OPTIONS, text
         elif re.fullmatch(r"(?:seti_utils|tests|benchmarks|docs|plans|notebooks)/[\w./-]+\.\w+", text):
             assert (ROOT / text).exists(), text
+
+
+def test_the_first_tables_figures_are_those_of_the_ladder():
+    """README's table and docs/ladder.md tell of one run."""
+    table = README[README.index("| `make run`") : README.index("## The log is code")]
+    rows = [line.split("|") for line in table.splitlines() if re.match(r"\| .*\d\.\d", line)]
+    shown = PAGES["ladder.md"].partition("## What `make run` shows")[2].replace("*", "")
+    assert len(rows) == 5 and all(row[3].replace("*", "").strip() in shown for row in rows)

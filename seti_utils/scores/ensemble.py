@@ -1,7 +1,5 @@
 """Blends of score tables: means of scores, ranks, logits and powers, and how alike the members are."""
 
-import hashlib
-import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 
@@ -12,7 +10,7 @@ from scipy.stats import rankdata
 
 from seti_utils.data.tables import refuse
 from seti_utils.errors import InputError
-from seti_utils.scores.tables import MANY, align, check_scores, made_by, same_data
+from seti_utils.scores.tables import MANY, align, check_scores, made_by, mixed, same_data
 from seti_utils.stats.logistic import sigmoid
 
 CLIP = 1e-7
@@ -56,15 +54,14 @@ def blend(
     weights = None if weights is None else check_weights(weights, len(tables))
     mean = members.mean(0) if weights is None else weights @ members
     folds = np.stack([table["fold"] for table in tables])
-    origins = [table[["experiment", "seed", "fingerprint"]].drop_duplicates().values.tolist() for table in tables]
-    recipe = [how, power if how == "power" else None, None if weights is None else weights.tolist(), origins]
+    recipe = [how, power if how == "power" else None, None if weights is None else weights.tolist()]
     return check_scores(
         tables[0].assign(
             score=np.clip(back(mean), 0, 1),
             experiment=name,
             seed=MANY,
             fold=np.where((folds == folds[0]).all(0), folds[0], MANY),
-            fingerprint=hashlib.sha256(json.dumps(recipe).encode()).hexdigest()[:12],
+            fingerprint=mixed(recipe, tables),
             data=same_data(tables, name),
             weights=made_by(tables),
         ),

@@ -1,7 +1,5 @@
 """A second look at out-of-fold scores: which member to believe, given what is known of a row."""
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,7 +10,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from seti_utils.errors import InputError
 from seti_utils.scores.ensemble import blend, check_comparable, logits
-from seti_utils.scores.tables import MANY, check_scores, made_by, same_data
+from seti_utils.scores.tables import MANY, check_scores, made_by, mixed, same_data
 from seti_utils.stats.auc import Ranking, auc
 from seti_utils.stats.bootstrap import bootstrap
 
@@ -50,8 +48,7 @@ def stack(
     score = np.empty(len(target))
     for rest, part in StratifiedGroupKFold(PARTS, shuffle=True, random_state=seed).split(own, target, group):
         score[part] = fitted(own[rest], target[rest]).predict_proba(own[part])[:, 1]
-    origins = [table[["experiment", "seed", "fingerprint"]].drop_duplicates().values.tolist() for table in oofs]
-    mark = hashlib.sha256(json.dumps(["stack", STRENGTH, origins]).encode()).hexdigest()[:12]
+    mark = mixed(["stack", STRENGTH], oofs)
     origin = {"experiment": name, "fingerprint": mark, "seed": oofs[0]["seed"].iloc[0] if same_seed(oofs) else MANY}
     return (
         check_scores(oofs[0].assign(score=score, data=same_data(oofs, name), weights=made_by(oofs), **origin), name),

@@ -1,6 +1,7 @@
 """Score tables: one row per cadence, and in every row where its score comes from."""
 
 import hashlib
+import json
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
@@ -189,6 +190,12 @@ def made_by(tables: Sequence[pd.DataFrame]) -> str:
         return marks[0]
     joined = "" if "" in marks else hashlib.sha256(" ".join(marks).encode()).hexdigest()[:16]
     return (joined or "unknown") + PARTIAL if any(map(is_partial, marks)) else joined
+
+
+def mixed(recipe: Sequence[object], tables: Sequence[pd.DataFrame]) -> str:
+    """The fingerprint of what ``recipe``, plain values, makes of ``tables``: twelve hexadecimal digits."""
+    origins = [table[["experiment", "seed", "fingerprint"]].drop_duplicates().values.tolist() for table in tables]
+    return hashlib.sha256(json.dumps([*recipe, origins]).encode()).hexdigest()[:12]
 
 
 def is_partial(mark: str) -> bool:
