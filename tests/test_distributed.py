@@ -95,6 +95,7 @@ def test_two_ranks_equal_one_of_the_double_batch(pair, alone):
     assert_near(checkpoint.load(pair / "end.pt")[0], alone)
 
 
+@pytest.mark.slow
 def test_gathered_predictions_have_one_row_per_id_on_every_rank(pair):
     found = [json.loads((pair / f"{rank}.json").read_text(encoding="utf-8")) for rank in range(2)]
     for one in found:
