@@ -111,12 +111,14 @@ def test_measuring_leaves_no_trace(capsys, monkeypatch):
     assert model.training and all(parameter.grad is None for parameter in model.parameters())
 
 
-def test_the_fastest_is_taken_and_all_are_told(monkeypatch):
+@pytest.mark.parametrize(("images", "compiled_s", "best"), [(0, 0.5, ""), (10**9, 0.5, ", compiled"), (10**9, 1.5, "")])
+def test_the_fastest_is_taken_and_compiled_where_that_pays(images, compiled_s, best, monkeypatch):
     """By a clock of the test's: this machine's own would say something else every time."""
     slow = {LAST: 4.0, PLAIN: 2.0, Computing("channels_last", "bf16"): 3.0, Computing("contiguous", "bf16"): 1.0}
+    slow |= {Computing("contiguous", "bf16", True): compiled_s} if images else {}
     monkeypatch.setattr(measuring.Rehearsal, "seconds", lambda self, way, steps, patience: [slow[way]] * steps)
-    way, found = measured(build_model("test_efficientnet", 1), (4, 1, 32, 32), "bf16", LAST, 1e9)
-    assert way == Computing("contiguous", "bf16") and found == {each: 4 / seconds for each, seconds in slow.items()}
+    way, found = measured(build_model("test_efficientnet", 1), (4, 1, 32, 32), "bf16", LAST, images)
+    assert str(way) == f"contiguous, bf16{best}" and found == {each: 4 / seconds for each, seconds in slow.items()}
 
 
 # --- in a run

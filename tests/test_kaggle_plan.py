@@ -85,6 +85,7 @@ def test_a_plan_is_yaml(tmp_path):
         ("train: {experiments: [sky_demo], folds: [7]}", "p, stage train, sky_demo: there is no fold 7"),
         ("train: {experiments: [sky_demo], folds: [0], parameters: {overrides: epoch=1}}", "p, stage train.*epoch"),
         ("train: {experiments: [sky_demo], folds: [0], parameters: {stop_after: soon}}", "soon.*11h30m"),
+        ("train: {experiments: [sky_demo], folds: [0], parameters: {computing: fast}}", "'fast' is not a way to compute"),
         ("train: {experiments: [sky_demo], folds: [0], parameters: {fold: '1'}}", "unknown parameter 'fold'; did you mean folds"),
         ("trian: {experiments: [sky_demo]}", "trian.ipynb: no such notebook"),
         ("train: {experiments: [sky_demo], folds: [0], machine: P100}", "the P100 is retired"),

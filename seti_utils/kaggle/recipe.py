@@ -15,6 +15,7 @@ from seti_utils.kaggle.metadata import (
     source_problem,
     title_of,
 )
+from seti_utils.learn.computing import read_computing
 from seti_utils.log.overrides import parse_overrides, split_overrides
 from seti_utils.log.pages import LOG
 from seti_utils.places import find_root
@@ -71,8 +72,9 @@ def resolve(
     """Everything that a kernel needs, without writing anything; see :func:`seti_utils.kaggle.build.build`.
 
     Raises ``InputError`` for an unknown notebook, experiment, fold, knob, parameter or machine, a value of the wrong type,
-    a time budget that is not a duration or not shorter than a session, an input that the site would drop, a title beyond 50
-    characters, or pretrained weights that nothing mounts: without internet the run would end at its start.
+    a time budget that is not a duration or not shorter than a session, an unknown way of computing, an input that the site
+    would drop, a title beyond 50 characters, or pretrained weights that nothing mounts: without internet the run would end
+    at its start.
     """
     notebook = (root or repository()) / "notebooks" / f"{stage}.ipynb"
     if owner == PLACEHOLDER:
@@ -84,6 +86,8 @@ def resolve(
         chosen = {"stop_after": budget, **chosen}
         check_budget(str(chosen["stop_after"]))
     check_parameters(notebook, chosen)
+    if computing := str(chosen.get("computing", "")):
+        read_computing(computing)
     mounted = [*(kernel_sources or ()), *dataset_sources, *model_sources]
     check_experiment(stage, experiment, folds, str(chosen.get("overrides", "")), mounted)
     title = title or title_of(stage, experiment, folds, seeds)

@@ -110,7 +110,7 @@ def fastest(found: Mapping[Computing, float], usual: Computing) -> Computing:
 
 def pays(rate: float, images: float) -> bool:
     """Whether a training of ``images`` at ``rate`` a second is long enough for compiling to be tried."""
-    return math.isfinite(images) and images / rate / 5 > COMPILING_S
+    return images / rate / 5 > COMPILING_S
 
 
 def measured(
@@ -118,12 +118,12 @@ def measured(
 ) -> tuple[Computing, dict[Computing, float]]:
     """The fastest way to train ``model`` on batches of ``shape`` (B, C, freq, time), and images a second of all that were tried.
 
-    ``images``: how many the training will see. The fastest of :func:`ways` is compiled too where the training is long enough.
+    ``images``: how many the training will see; 0 where nothing is to be compiled. The fastest of :func:`ways` is compiled too
+    where the training is long enough.
     """
-    device = next(model.parameters()).device
-    found = rates(model, shape, ways(wanted, device, usual))
+    found = rates(model, shape, ways(wanted, next(model.parameters()).device, usual))
     best = fastest(found, usual)
-    if best in found and device.type == "cuda" and pays(found[best], images):
+    if best in found and pays(found[best], images):
         compiled = replace(best, compiled=True)
         found |= rates(model, shape, [compiled])
         best = fastest({way: found[way] for way in (best, compiled) if way in found}, best)
