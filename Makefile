@@ -56,7 +56,7 @@ test: venv  ## every test
 	OMP_NUM_THREADS=1 $(PY) -m pytest -q -n 2 --dist loadfile
 test-quick: venv  ## every test but those marked slow
 	OMP_NUM_THREADS=1 $(PY) -m pytest -q -n 2 --dist loadfile -m "not slow"
-test-numerics: venv  ## what hangs on rounding or training, as every processor this one can pass for, one thread and two
+test-numerics: venv  ## what depends on rounding or training, as every processor this one can pass for, one thread and two
 	$(PY) benchmarks/numerics.py
 margins: venv  ## what every learning test reaches over twelve seeds, beside its bar
 	OMP_NUM_THREADS=1 $(PY) benchmarks/margins.py

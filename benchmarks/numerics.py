@@ -1,4 +1,4 @@
-"""The tests that hang on floating-point sums or on training, run on every machine that this one can pass for.
+"""The tests that depend on floating-point sums or on training, run on every machine that this one can pass for.
 
     python benchmarks/numerics.py                              # make test-numerics: every machine, one thread and two
     python benchmarks/numerics.py tests/test_learns.py --machines "default, AVX2" --threads 2

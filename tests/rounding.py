@@ -1,4 +1,4 @@
-"""What hangs on floating-point sums or on training: which tests do (the mark ``numerics``), and how those that train are judged.
+"""What depends on floating-point sums or on training: which tests do (the mark ``numerics``), and how those that train are judged.
 
 A plugin of ``conftest.py``. ``python benchmarks/numerics.py`` runs the marked tests on other machines than this one, as far
 as a processor can pass for another; ``python benchmarks/margins.py`` measures over seeds what ``learned`` judges.

@@ -1,4 +1,4 @@
-"""Nothing hangs on a locale: text files and pipes say their encoding, and every command speaks where only ASCII can be shown."""
+"""Nothing depends on a locale: text files and pipes say their encoding, and every command speaks where only ASCII can be shown."""
 
 import ast
 import os

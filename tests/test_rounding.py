@@ -1,4 +1,4 @@
-"""The tools of the tests themselves: which tests hang on rounding is found, and a bar without a margin is refused."""
+"""The tools of the tests themselves: which tests depend on rounding is found, and a bar without a margin is refused."""
 
 import pytest
 from rounding import judge, numeric_functions

@@ -147,7 +147,7 @@ def test_another_receiver_marks_the_test_and_leaves_columns_and_train_alone(tmp_
     plain, marked = (
         make_sky(tmp_path / name, train=8, test=8, seed=5, receiver=on, workers=1) for name, on in (("a", False), ("b", True))
     )
-    # ids hang on every option, the receiver too: rows are told by where in the band they lie
+    # ids depend on every option, the receiver too: rows are told by where in the band they lie
     where = ["split", "band", "offset"]
     rows = zip(
         *(pd.read_csv(sky / "truth.csv").sort_values(where)[["split", "id"]].itertuples(index=False) for sky in (plain, marked)),

@@ -161,7 +161,7 @@ def same_as_published(like: str | None, table: pd.DataFrame, tables: dict[str, p
 
 
 def md5(text: str) -> str:
-    """MD5 of UTF-8 text: what was published is compared by it, no secret hangs on it."""
+    """MD5 of UTF-8 text: what was published is compared by it, no secret depends on it."""
     return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 
 

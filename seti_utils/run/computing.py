@@ -35,7 +35,7 @@ def computing_of(
     """How the steps of ``run`` are to be computed on this team's devices; rank 0 decides for all.
 
     ``shape``: of a rank's part of a batch of images (B, C, freq, time). ``images``: how many the training will see. A GPU is
-    measured unless the runtime says otherwise; a CPU only where it says so, because its choices would hang on the clock and
+    measured unless the runtime says otherwise; a CPU only where it says so, because its choices would depend on the clock and
     with them the last bits of the weights. Raises ``InputError`` where ``compiled`` was asked for and does not work.
     """
     return shared(chosen(run, model, team.device, shape, images, say) if team.leads else None, team)
