@@ -2,6 +2,9 @@
 
 import json
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -14,6 +17,7 @@ from seti_utils.sky.profiles import plain_profiles
 from seti_utils.views.normalising import normalise_panels
 
 CARD = {*NEEDED, "what", "taught_on", "recipe", "seed", "measured", "response", "blind_spots", "versions", "sky_version"}
+ROOT = Path(__file__).parents[1]
 BOX = 1_500_000
 """Bytes of all detectors in the box."""
 
@@ -143,3 +147,11 @@ def test_faults_of_files_are_one_line_with_a_remedy(tmp_path):
     file.write_bytes(b"x" * 20)
     with pytest.raises(InputError, match="cannot be read"):
         load_detector(file)
+
+
+def test_a_shipped_detector_and_the_search_need_no_timm():
+    """Importing it takes seconds and 200 MB, of every process of a search."""
+    code = "import sys; from seti_utils.nets.shipped import load_detector; import seti_utils.telescope.search; load_detector()\n"
+    code += "print('timm' in sys.modules, 'torchvision' in sys.modules)"
+    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, encoding="utf-8", check=True)
+    assert ended.stdout.split() == ["False", "False"]

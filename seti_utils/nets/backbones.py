@@ -11,7 +11,8 @@ from timm.models import _registry
 from torch import Tensor, nn
 
 from seti_utils.errors import InputError
-from seti_utils.nets import needle_net, weights  # noqa: F401  (needle_net makes itself known to timm)
+from seti_utils.nets import needle_entries, weights  # noqa: F401  (needle_entries makes our networks known to timm)
+from seti_utils.nets.body import Body
 
 LOG_NAMES = {
     "efficientnet_b0": "efficientnet_b0.ra_in1k",
@@ -25,24 +26,6 @@ LOG_NAMES = {
     "eca_nfnet_l2": "eca_nfnet_l2.ra3_in1k",
 }
 """Names of 2021 to the same network and the same weights in timm 1.0.26 to 1.0.31."""
-
-
-class Body(nn.Module):
-    """What every timm network has. timm gives them no class in common, so this one is there for readers and checkers of types."""
-
-    num_classes: int
-    num_features: int
-    head_hidden_size: int
-    pretrained_cfg: dict[str, Any]
-    default_cfg: dict[str, Any]
-
-    def forward_features(self, x: Tensor) -> Tensor:
-        """The map (B, channels, freq, time), or the tokens, of images."""
-        raise NotImplementedError
-
-    def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
-        """From the map to the embedding (``pre_logits``), or to the classifier's output."""
-        raise NotImplementedError
 
 
 def timm_network(name: str, **options: Any) -> Body:

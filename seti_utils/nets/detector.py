@@ -11,7 +11,7 @@ from seti_utils.data.batches import Batch
 from seti_utils.data.cadence import OFF, ON, PANELS
 from seti_utils.errors import InputError
 from seti_utils.learn.objectives import Context, Views
-from seti_utils.nets.backbones import Body
+from seti_utils.nets.body import Body
 from seti_utils.nets.pooling import pooling_layer
 from seti_utils.nets.track_views import NUMBERS, TrackViews, along, views_of
 

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from seti_utils.errors import InputError
 from seti_utils.nets.attention import TripletAttention
-from seti_utils.nets.backbones import Body, make_body, set_stem_stride
+from seti_utils.nets.backbones import make_body, set_stem_stride
+from seti_utils.nets.body import Body
 from seti_utils.nets.heads import OneLogit
 from seti_utils.nets.panel_encoder import ROLES, PanelEncoder
 from seti_utils.nets.pooling import GeM, PanelPool, pooling_layer, replace_pooling

@@ -1,20 +1,25 @@
-"""``needle_net`` and ``track_net``: small backbones for needles. Any experiment can take them by name."""
+"""``needle_net`` and ``track_net``: small backbones for needles. Any experiment can take them by name.
+
+Nothing here needs timm, whose import costs seconds and 200 MB: who only uses a shipped detector goes without.
+"""
 
 from typing import Any
 
 import torch.nn.functional as F
-from timm.layers.adaptive_avgmax_pool import SelectAdaptivePool2d
-from timm.models import build_model_with_cfg, generate_default_cfgs, register_model
 from torch import Tensor, nn
 
-default_cfgs = generate_default_cfgs({
-    name: {"num_classes": 1, "input_size": (1, *size), "pool_size": None, "first_conv": "levels.0.0", "classifier": "head",
-           "mean": (0.0,), "std": (1.0,)}
-    for name, size in (("needle_net", (256, 48)), ("track_net", (21, 24)))
-})  # fmt: skip
+from seti_utils.nets.body import Body
+from seti_utils.nets.pooling import MeanPool
+
+SHAPES: dict[str, dict[str, Any]] = {
+    "needle_net": {},
+    "track_net": {"levels": ((16, 3, 1, 3), (24, 3, 2, 2)), "dilations": (1,), "look": 3},
+}
+"""The networks by name: arguments of :class:`NeedleNet`. The first is for panels of native frequency and 24 to 48 time bins, the
+second for a detector's strips: 21 channels around a track, straightened."""
 
 
-class NeedleNet(nn.Module):
+class NeedleNet(Body):
     """Levels that join neighbouring spans of time, then residual layers that look further.
 
     ``levels``: features, and kernel in frequency, stride in frequency and span of time of each; time is summed up level by
@@ -29,7 +34,6 @@ class NeedleNet(nn.Module):
         self,
         num_classes: int = 1,
         in_chans: int = 1,
-        global_pool: str = "avg",
         levels: tuple[tuple[int, int, int, int], ...] = ((16, 7, 1, 3), (16, 5, 1, 2), (32, 5, 2, 2)),
         dilations: tuple[int, ...] = (1, 2),
         look: int = 5,
@@ -59,7 +63,7 @@ class NeedleNet(nn.Module):
         self.last = nn.Identity()
         self.num_classes, self.num_features, self.head_hidden_size = num_classes, channels, channels
         self.feature_info = [{"num_chs": channels, "reduction": reduction, "module": "last"}]
-        self.global_pool = SelectAdaptivePool2d(pool_type=global_pool, flatten=True)
+        self.global_pool = MeanPool()
         self.head = nn.Linear(channels, num_classes) if num_classes else nn.Identity()
 
     def forward_features(self, image: Tensor) -> Tensor:
@@ -80,17 +84,6 @@ class NeedleNet(nn.Module):
         return self.forward_head(self.forward_features(image))
 
 
-@register_model
-def needle_net(pretrained: bool = False, **options: Any) -> NeedleNet:
-    """For panels: native frequency and 24 to 48 time bins."""
-    return build_model_with_cfg(NeedleNet, "needle_net", pretrained, **options)
-
-
-@register_model
-def track_net(pretrained: bool = False, **options: Any) -> NeedleNet:
-    """For a detector's strips: 21 channels around a track, straightened."""
-    shape = {"levels": ((16, 3, 1, 3), (24, 3, 2, 2)), "dilations": (1,), "look": 3}
-    return build_model_with_cfg(NeedleNet, "track_net", pretrained, **shape, **options)
-
-
-__all__ = ["NeedleNet", "needle_net", "track_net"]
+def needle_body(name: str, channels: int) -> NeedleNet:
+    """The network of this name in :data:`SHAPES` without classifier, for ``channels`` input channels."""
+    return NeedleNet(num_classes=0, in_chans=channels, **SHAPES[name])

@@ -2,7 +2,6 @@
 
 import torch
 import torch.nn.functional as F
-from timm.layers.adaptive_avgmax_pool import SelectAdaptivePool2d
 from torch import Tensor, nn
 
 from seti_utils.errors import InputError
@@ -51,8 +50,20 @@ class PanelPool(nn.Module):
         return pooled.flatten(1) if self.flatten else pooled
 
 
-def pooling_layer(body: nn.Module) -> tuple[str, SelectAdaptivePool2d] | None:
-    """Name and module of a timm net's pooling of an NCHW map; ``None`` for nets that end otherwise (ViT, Swin)."""
+class MeanPool(nn.Module):
+    """Mean over frequency and time, (B, C, freq, time) -> (B, C)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.adaptive_avg_pool2d(x, 1).flatten(1)
+
+
+def pooling_layer(body: nn.Module) -> tuple[str, nn.Module] | None:
+    """Name and module of a net's pooling of an NCHW map; ``None`` for nets that end otherwise (ViT, Swin)."""
+    ours = [(name, module) for name, module in body.named_modules() if isinstance(module, MeanPool)]
+    if ours:
+        return ours[0]
+    from timm.layers.adaptive_avgmax_pool import SelectAdaptivePool2d  # only here: importing timm takes seconds
+
     found = [
         (name, module)
         for name, module in body.named_modules()

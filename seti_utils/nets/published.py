@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from seti_utils.errors import InputError
 from seti_utils.files import replacing, write_json
-from seti_utils.nets.backbones import Body, first_layer, timm_name, timm_network
+from seti_utils.nets.backbones import first_layer, timm_name, timm_network
+from seti_utils.nets.body import Body
 from seti_utils.nets.detector import Detector
 from seti_utils.nets.heads import OneLogit, TwoClass
 from seti_utils.nets.models import Classifier

@@ -13,8 +13,9 @@ from seti_utils.data.cadence import ON, PANELS
 from seti_utils.errors import InputError
 from seti_utils.files import read_object, replacing, sha256, write_json
 from seti_utils.log.layouts import panels_shown, parse_layout
-from seti_utils.nets.backbones import make_body
+from seti_utils.nets.body import Body
 from seti_utils.nets.detector import Detector, Sighting, paint
+from seti_utils.nets.needle_net import SHAPES, needle_body
 from seti_utils.nets.track_views import STRIPS
 from seti_utils.views.rendering import render
 
@@ -164,7 +165,7 @@ def load_detector(name_or_path: str | Path = "raw") -> ShippedDetector:
         raise InputError("there is no such file", where=file, remedy="give the detector's .safetensors file") from error
     except (SafetensorError, OSError) as error:
         raise InputError(f"cannot be read as weights ({error})", where=file, remedy="fetch the file again") from error
-    network = Detector(make_body(card["backbone"], STRIPS), per_column=card["per_column"])
+    network = Detector(body_of(card["backbone"]), per_column=card["per_column"])
     try:
         network.load_state_dict(state)
     except RuntimeError as error:
@@ -173,6 +174,15 @@ def load_detector(name_or_path: str | Path = "raw") -> ShippedDetector:
             f"these weights do not fit their card ({problem})", where=file, remedy="keep both files together"
         ) from error
     return ShippedDetector(network, card, file.stem, sha256(file)[:16])
+
+
+def body_of(backbone: str) -> Body:
+    """The network that looks at strips; ours need no timm."""
+    if backbone in SHAPES:
+        return needle_body(backbone, STRIPS)
+    from seti_utils.nets.backbones import make_body
+
+    return make_body(backbone, STRIPS)
 
 
 def read_card(path: Path) -> dict[str, Any]:
