@@ -7,12 +7,10 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from telescope_files import DF_MHZ, DT_S, SOURCES, draw, noise, write_cadence, write_fil
 
 from seti_utils.__main__ import main
@@ -235,71 +233,6 @@ def test_the_usual_drift_limit(tmp_path, one_needle):
     assert 380 < usual_max_drift(open_cadence(one_needle[1])) < 400
     fine = write_cadence(tmp_path, [noise(16, 64, number) for number in range(6)], tsamp=18.25, foff=2.79e-6)
     assert usual_max_drift(open_cadence(fine)) == 10
-
-
-class Eye:
-    """A detector that looks at one channel: the brighter it is in ON panels than in OFF panels, the higher."""
-
-    card = {"df_hz": DF_MHZ * 1e6, "dt_s": DT_S}
-
-    def score(self, x):
-        light = x.mean(2).amax(2)
-        place = x[:, 0].mean(1).argmax(1)
-        logit = light[:, ::2].amin(1) * 20 - light[:, 1::2].amax(1) * 20
-        return SimpleNamespace(logit=logit, panel=light, freq=place.float(), drift=torch.zeros(len(x)))
-
-
-@pytest.fixture(scope="module")
-def like_the_competitions(tmp_path_factory):
-    """Files of the competition's product with a needle that stands still."""
-    folder = tmp_path_factory.mktemp("product")
-    needle = {"channel": 340.0, "drift_hz_s": 0.2, "snr": 60.0}
-    return write_cadence(folder, panels_with(needle, rows=279, tsamp=DT_S, channels=700))
-
-
-def test_the_network_looks_at_half_overlapped_windows_and_its_events_are_merged(like_the_competitions, tmp_path):
-    job = prepare(open_cadence(like_the_competitions), Limits(100.0, false_alarms=5.0), detector=Eye())
-    assert job.search.cadence.windows(0, 700) == [0, 128, 256, 384, 444]
-    found = search_cadences([job], tmp_path, options={}, processes=1, pictures=0)
-    assert len(found) == 1 and found.loc[0, "score_network"] > 1 and found.loc[0, "score_classical"] > 5
-    stages = json.loads((tmp_path / "search.json").read_text(encoding="utf-8"))["stages"]
-    assert {"stage": "scored by the network", "count": 5, "of": "windows"} in stages
-    assert "merged: tracks that meet in an ON panel are one" in [stage["stage"] for stage in stages]
-
-
-def test_every_window_is_whole_however_small_the_blocks_and_the_largest_drift(like_the_competitions, tmp_path, monkeypatch):
-    monkeypatch.setattr("seti_utils.telescope.blocks.BLOCK_BYTES", 1 << 20)
-    job = prepare(open_cadence(like_the_competitions), Limits(2.0, false_alarms=None), detector=Eye())
-    assert len(job.blocks) > 1
-    search_cadences([job], tmp_path, options={}, processes=1, pictures=0)
-    stages = json.loads((tmp_path / "search.json").read_text(encoding="utf-8"))["stages"]
-    assert {"stage": "scored by the network", "count": 5, "of": "windows"} in stages
-
-
-def test_a_network_alone_finds_what_the_classical_search_is_not_sure_of(like_the_competitions, tmp_path, monkeypatch):
-    monkeypatch.setattr("seti_utils.telescope.tracks.MEASURED", 1e9)
-    job = prepare(open_cadence(like_the_competitions), Limits(100.0, false_alarms=5.0), detector=Eye())
-    found = search_cadences([job], tmp_path, options={}, processes=1, pictures=0)
-    assert (
-        len(found) == 1 and np.isnan(found.loc[0, "score_classical"]) and abs(found.loc[0, "f_mid"] - 1478 - 340 * DF_MHZ) < 0.01
-    )
-
-
-@pytest.mark.parametrize(
-    ("change", "why"),
-    [
-        ({"foff": 2 * DF_MHZ}, "channels are"),
-        ({"tsamp": 2 * DT_S}, "rows are"),
-        ({"rows": 111}, "111 rows"),
-        ({"channels": 200}, "200 channels"),
-    ],
-)
-def test_a_product_that_the_detector_was_not_taught_leaves_it_out_and_says_why(tmp_path, change, why):
-    shape = {"rows": 279, "tsamp": DT_S, "channels": 512} | {key: change[key] for key in change if key != "foff"}
-    header = {key: change[key] for key in change if key == "foff"}
-    paths = write_cadence(tmp_path / "a", panels_with(**shape), tsamp=shape["tsamp"], **header)
-    job = prepare(open_cadence(paths), Limits(50.0), detector=Eye())
-    assert job.search.detector is None and any("network: left out" in line and why in line for line in job.said)
 
 
 def test_pixels_that_are_not_finite_are_counted_and_do_not_spread(one_needle, tmp_path):

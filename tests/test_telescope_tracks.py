@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from seti_utils.telescope.blocks import averaged
 from seti_utils.telescope.classical import on_scores, quietness
 from seti_utils.telescope.grid import make_grid
 from seti_utils.telescope.measuring import measure
 from seti_utils.telescope.merging import merge
 from seti_utils.telescope.normalising import boxcar, calmed, column_medians, flattened, in_own_scatter, in_sigma, local_noise
+from seti_utils.telescope.panels import averaged
 from seti_utils.telescope.tree import drift_sums, rounded
 
 DF, DT, ROWS = 2861.022949, 1.073741824, 273

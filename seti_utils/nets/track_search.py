@@ -88,13 +88,13 @@ def find_tracks(x_BPTF: Tensor, still: Tensor | None = None, each: int = EACH) -
             slow = slice(grid.steepest - SLOW, grid.steepest + SLOW + 1)
             sums[:, :, slow] = torch.maximum(sums[:, :, slow], track_sums(still, grid, slow).sub_(DOUBT))
         evidence = evidence_of(sums)
-        after, before = best_paths(evidence)
-        own = torch.add(*best_paths(evidence.view(batch * PANELS, SEGMENTS, grid.drifts, grid.size)))
-        own = own[:, SEGMENTS // 2].view(batch, PANELS, grid.drifts, grid.size)
-        whole = (after + before).view(batch, PANELS, SEGMENTS, grid.drifts, grid.size)[:, ON, SEGMENTS // 2]
-        alone = own[:, ON]
+        upto, after = best_paths(evidence)
+        own = best_through(evidence.view(batch * PANELS, SEGMENTS, grid.drifts, grid.size), SEGMENTS // 2)
+        own = own.view(batch, PANELS, grid.drifts, grid.size)
+        middle = [panel * SEGMENTS + SEGMENTS // 2 for panel in ON]
+        whole, alone = upto[:, middle] + after[:, middle], own[:, ON]
         start, drift = seeds(alone + (whole - alone).clamp(max=SUPPORT), each)
-        starts, drifts = follow(evidence, after, before, start, drift, grid)
+        starts, drifts = follow(evidence, upto, after, start, drift, grid)
         within = (torch.arange(time // SEGMENTS, device=x_BPTF.device) + 0.5) / (time // SEGMENTS)
         channel = (starts - grid.margin)[..., None] + (drifts - grid.steepest)[..., None] * within
         height, middle = own.amax(2), starts.unflatten(2, (PANELS, SEGMENTS))[..., SEGMENTS // 2]
@@ -159,6 +159,17 @@ def best_paths(evidence: Tensor) -> tuple[Tensor, Tensor]:
     return upto, after
 
 
+def best_through(evidence: Tensor, middle: int) -> Tensor:
+    """The best path through every drift and beginning of the span ``middle`` alone, (B, drifts, size): the sum of what
+    :func:`best_paths` gives there, at half the cost."""
+    upto, after = evidence[:, 0], torch.zeros_like(evidence[:, 0])
+    for span in range(1, middle + 1):
+        upto = turned(shifted(upto, 1)) + evidence[:, span]
+    for span in range(evidence.shape[1] - 1, middle, -1):
+        after = shifted(turned(evidence[:, span] + after), -1)
+    return upto + after
+
+
 def shifted(x: Tensor, sign: int) -> Tensor:
     """(B, drifts, size): every drift's row moved by ``sign`` times that drift, zeros coming in; a new tensor."""
     batch, drifts, size = x.shape
@@ -201,7 +212,6 @@ def follow(evidence: Tensor, upto: Tensor, after: Tensor, start: Tensor, drift: 
     turn = (every[:, None] - every).abs()
     cost = (turn * TURN).masked_fill(turn > sum(TURNS), torch.inf)
     starts, drifts = (torch.zeros(*start.shape, spans, dtype=torch.long, device=device) for _ in range(2))
-    beyond = evidence + after
     for forward in (True, False):
         at, slope = start, drift
         for step in range(spans):
@@ -210,7 +220,7 @@ def follow(evidence: Tensor, upto: Tensor, after: Tensor, start: Tensor, drift: 
             span = span.clamp(0, spans - 1)
             if step and forward:
                 at = (at + slope - grid.steepest).clamp(0, grid.size - 1)
-                slope = (beyond[row, span, :, at] - cost[slope]).argmax(-1)
+                slope = (evidence[row, span, :, at] + after[row, span, :, at] - cost[slope]).argmax(-1)
             elif step:
                 come = (at[..., None] - every + grid.steepest).clamp(0, grid.size - 1)
                 slope = (upto[row[..., None], span[:, None], every, come] - cost[slope]).argmax(-1)

@@ -60,9 +60,12 @@ class Picture(Figure):
         return png_bytes(self)
 
 
-def new_picture(width: float, height: float) -> Picture:
-    """An empty picture of ``width`` x ``height`` inches; call it, and draw, inside ``with styled()``."""
-    return Picture(figsize=(width, height), layout="constrained")
+def new_picture(width: float, height: float, layout: str | None = "constrained") -> Picture:
+    """An empty picture of ``width`` x ``height`` inches; call it, and draw, inside ``with styled()``.
+
+    ``layout``: matplotlib's engine that finds places for axes and texts, or None where they are known.
+    """
+    return Picture(figsize=(width, height), layout=layout)
 
 
 def styled() -> AbstractContextManager[None]:
@@ -86,8 +89,9 @@ def png_bytes(figure: Figure, colours: int | None = 256) -> bytes:
     """
     raw = io.BytesIO()
     with styled():
-        figure.draw_without_rendering()
-        figure.set_layout_engine("none")
+        if figure.get_layout_engine() is not None:
+            figure.draw_without_rendering()
+            figure.set_layout_engine("none")
         figure.savefig(raw, format="rgba", dpi=figure.dpi)
     width, height = figure.canvas.get_width_height()
     image = Image.frombytes("RGBA", (int(width), int(height)), raw.getvalue()).convert("RGB")

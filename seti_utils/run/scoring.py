@@ -22,6 +22,7 @@ from seti_utils.pictures.waterfall import draw_cadence
 from seti_utils.progress import progress
 from seti_utils.scores.tables import MANY
 from seti_utils.stats.logistic import sigmoid
+from seti_utils.threads import one_thread
 
 SCORED = tuple(f"{'on' if panel in ON else 'off'}_{panel // 2 + 1}" for panel in range(PANELS))
 """Columns of the panels' scores: on_1 off_1 on_2 off_2 on_3 off_3, in the order of observation."""
@@ -89,14 +90,12 @@ def score_source(
 
 def in_order(function, jobs: Sequence, workers: int) -> Iterator:
     """``function`` of every job, in their order, by threads that each use one core: many small steps gain nothing by more."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    pool = ThreadPoolExecutor(workers, "scoring", initializer=torch.set_num_threads, initargs=(1,))
-    try:
-        yield from pool.map(function, jobs)
-    finally:
-        pool.shutdown(cancel_futures=True)
-        torch.set_num_threads(threads)
+    with one_thread():
+        pool = ThreadPoolExecutor(workers, "scoring", initializer=torch.set_num_threads, initargs=(1,))
+        try:
+            yield from pool.map(function, jobs)
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def score_table(ids: Collection[str], scores: Scores, detector: ShippedDetector, data: str = "") -> pd.DataFrame:

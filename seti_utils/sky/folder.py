@@ -22,6 +22,7 @@ from seti_utils.sky.cadences import Content
 from seti_utils.sky.chunk import CHUNK_BANDS, SPLITS, Task, split_content, split_needles, write_chunk
 from seti_utils.sky.plan import plan_rows
 from seti_utils.sky.ranges import OVERLAP, SKY_VERSION
+from seti_utils.threads import one_thread
 
 CLAIM, TRUTH_PARTS = Claim("synthetic sky", SKY, "sky.unfinished.json"), ".truth"
 ERAS = ("current", "old")
@@ -168,13 +169,9 @@ def run_tasks(tasks: list[Task], workers: int | None) -> Iterator[tuple[Task, pd
         workers = 1 if sum(len(task.rows) for task in tasks) < FEW_ROWS else cores()
     workers = max(1, min(workers, len(tasks)))
     if workers == 1:
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)  # as in a worker: sums must not depend on the number of threads
-        try:
+        with one_thread():
             for task in tasks:
                 yield task, write_chunk(task)
-        finally:
-            torch.set_num_threads(threads)
         return
     # Forked workers start at once and need no importable main module (notebooks, scripts from standard input).
     method = "fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn"

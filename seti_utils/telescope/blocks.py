@@ -4,9 +4,8 @@ A block is the unit of work: it needs nothing of other blocks, the same block gi
 result is small.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -19,14 +18,15 @@ from seti_utils.telescope.bandpass import Bandpass
 from seti_utils.telescope.classical import CELL, STANDING_REACH, Arrangement, doubt_of, search_alone, search_scale
 from seti_utils.telescope.grid import WIDTHS, Grid
 from seti_utils.telescope.network import WINDOW, ShippedDetector, score_windows
-from seti_utils.telescope.normalising import calmed, flattened, in_sigma
-from seti_utils.telescope.shared import less_shared
-from seti_utils.telescope.tracks import FILE_HIT, TRACK, measured_files, measured_hits, measured_windows
+from seti_utils.telescope.normalising import in_sigma
+from seti_utils.telescope.panels import averaged, by_segment, levelled, usable, without_shared
+from seti_utils.telescope.tracks import FILE_HIT, TRACK, measured_files, measured_hits, measured_windows, told_apart
+from seti_utils.threads import one_thread
 
 BLOCK_BYTES = 32 << 20
 """Most bytes of a block's pixels as they are read; with everything made of them a process stays below 1 GiB."""
 
-TILE_BYTES = 96 << 20
+TILE_BYTES = 112 << 20
 """Most bytes of what is made of the channels that are searched at a time."""
 
 LARGEST_TILE = 16384
@@ -34,6 +34,10 @@ LARGEST_TILE = 16384
 
 COPIES = 8
 """Panels of a tile that are held at once: flattened, calmed, clipped, those of the arrangement before, and three on the way."""
+
+
+SEEN = 0.0
+"""The network's track is measured in windows with higher logits."""
 
 
 class Readable(Protocol):
@@ -115,27 +119,19 @@ def plan_blocks(cadence: Readable, grid: Grid, network: bool) -> list[tuple[int,
 
 def search_block(search: Search, start: int, stop: int) -> Found:
     """Search the channels ``start`` to ``stop``; one thread, so that every process gives the same bytes."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with torch.inference_mode():
-            return _search_block(search, start, stop)
-    finally:
-        torch.set_num_threads(threads)
+    with one_thread(), torch.inference_mode():
+        return _search_block(search, start, stop)
 
 
 def _search_block(search: Search, start: int, stop: int) -> Found:
-    cadence, grid = search.cadence, search.grid
-    ahead = grid.reach if search.detector is None else max(grid.reach, FREQ)  # the last window begins just before the block's end
+    cadence, grid, detector = search.cadence, search.grid, search.detector
+    ahead = grid.reach if detector is None else max(grid.reach, FREQ)  # the last window begins just before the block's end
     first, last = max(start - grid.reach, 0), min(stop + ahead, cadence.channels)
-    found = Found()
-    if search.detector is not None:
+    if detector is not None:
         raw, bad = usable(cadence.read(first, last), search.bandpass, first, last)
-        starts = cadence.windows(start, stop)
-        found.windows = score_windows(search.detector, raw, first, starts, search.arrangements, grid)
         panels = [averaged(panel, grid.average) for panel in raw]
-        del raw
     else:
+        raw = []
         panels, bad = usable(cadence.read(first, last, grid.average), search.bandpass, first, last)
     segments = cadence.segments(first, last)
     for number in range(len(panels)):  # one after the other, so that what a panel was read as can go
@@ -144,28 +140,55 @@ def _search_block(search: Search, start: int, stop: int) -> Found:
     alive = torch.stack([panel.abs().amax(0) > 0 for panel in panels]).any(0)[start - first : stop - first]
     pixels = sum(grid.rows) * (stop - start)
     live = int(alive.sum())
-    found.counts = np.array([live, pixels, bad, live * grid.tracks, 0, len(found.windows)], np.int64)
-    parts = [found]
-    size = tile_size(grid)
+    parts = [Found(counts=np.array([live, pixels, bad, live * grid.tracks, 0, 0], np.int64))]
+    tiles = -(-(stop - start) // tile_size(grid))
+    size = -(-(stop - start) // (tiles * CELL)) * CELL
     for begin in range(start, stop, size):
         end = min(begin + size, stop)
         low, high = max(begin - grid.reach, first), min(end + grid.reach, last)
         tile = [[panel[:, low - first : high - first] for panel in one] for one in (panels, *less)]
-        inside = found.windows[in_core(found.windows["start"], begin, end)]
-        parts.append(search_tile(search, tile, cadence.segments(low, high), low, (begin - low, end - low), inside))
+        parts.append(search_tile(search, tile, cadence.segments(low, high), low, (begin - low, end - low)))
+    if detector is not None:
+        starts, known = cadence.windows(start, stop), np.concatenate([part.tracks for part in parts])
+        parts.append(look(search, detector, raw, less, first, starts, known))
     return joined(parts)
 
 
-def without_shared(
-    panels: Sequence[Tensor], arrangement: Arrangement, segments: Sequence[tuple[int, int]], first: int
-) -> list[Tensor]:
-    """``panels`` minus what the OFF panels of an arrangement show, segment by segment."""
-    out = [torch.zeros_like(panel) for panel in panels]
-    for begin, end in segments:
-        parts = less_shared([panel[:, begin:end] for panel in panels], arrangement.on, arrangement.off, first + begin)
-        for panel, part in zip(out, parts, strict=True):
-            panel[:, begin:end] = part
-    return out
+def look(
+    search: Search,
+    detector: ShippedDetector,
+    raw: Sequence[Tensor],
+    less: Sequence[Sequence[Tensor]],
+    first: int,
+    starts: Sequence[int],
+    known: np.ndarray,
+) -> Found:
+    """What the network says of the windows that begin at ``starts``, under every arrangement, and the tracks it sees there.
+
+    ``raw`` and ``less``: panels as they were read, and those of each arrangement minus what its OFF panels show, from
+    channel ``first`` on. ``known``: tracks that were measured; of the network's only others are.
+    """
+    cadence, grid = search.cadence, search.grid
+    windows = score_windows(detector, raw, first, starts, search.arrangements, grid)
+    seen = windows[windows["score"] > SEEN]
+    tracks, new = told_apart(seen, known, grid, search.arrangements)
+    parts = [tracks]
+    for window in new:
+        number, begin = int(window["arrangement"]), int(window["start"])
+        low, high = max(begin - grid.reach, first), min(begin + FREQ + grid.reach, first + less[0][0].shape[1])
+        near = [panel[:, low - first : high - first] for panel in less[number]]
+        mine = window[None].copy()
+        mine["channel"] -= low
+        for scale in grid.scales:
+            if scale.width in WIDTHS:
+                flat, calm = levelled(near, scale.width, cadence.segments(low, high))
+                flat, calm = [panel.cpu() for panel in flat], [panel.cpu() for panel in calm]
+                found = measured_windows(mine, flat, calm, grid, scale, search.arrangements[number])
+                found["arrangement"], found["channel"] = number, found["channel"] + low
+                parts.append(found)
+    counts = np.zeros(len(COUNTS), np.int64)
+    counts[COUNTS.index("windows")] = len(windows)
+    return Found(np.concatenate(parts), windows, counts=counts)
 
 
 def tile_size(grid: Grid) -> int:
@@ -180,61 +203,13 @@ def tile_size(grid: Grid) -> int:
     return min(room, LARGEST_TILE) // CELL * CELL
 
 
-def in_core(channels: np.ndarray, begin: int, end: int) -> np.ndarray:
-    return (channels >= begin) & (channels < end)
-
-
-def usable(panels: Sequence[np.ndarray], bandpass: Bandpass, first: int, last: int) -> tuple[list[Tensor], int]:
-    """Panels as tensors: pixels that are not finite and the coarse channels' spikes become their neighbours' level.
-
-    Also returns how many pixels were not finite.
-    """
-    spikes, bad, out = bandpass.spikes_between(first, last), 0, []
-    for panel in panels:
-        values = np.ascontiguousarray(panel)
-        wrong = ~np.isfinite(values)
-        if count := int(wrong.sum()):
-            bad += count
-            rest = values[~wrong]
-            values[wrong] = np.median(rest) if rest.size else 0
-        if len(spikes):
-            left, right = np.maximum(spikes - 1, 0), np.minimum(spikes + 1, values.shape[1] - 1)
-            values[:, spikes] = (values[:, left] + values[:, right]) / 2
-        out.append(torch.from_numpy(values))
-    return out, bad
-
-
-def averaged(panel: Tensor, rows: int) -> Tensor:
-    """Means of ``rows`` rows each; a rest at the end is left out."""
-    count = len(panel) // rows
-    return panel[: count * rows].unflatten(0, (count, rows)).mean(1) if rows > 1 else panel
-
-
-def by_segment(function: Callable[[Tensor], Tensor], panel: Tensor, segments: Sequence[tuple[int, int]]) -> Tensor:
-    """``function`` of every segment of ``panel`` (T, F) by itself; 0 between them."""
-    if segments == [(0, panel.shape[1])]:
-        return function(panel)
-    out = torch.zeros_like(panel)
-    for first, last in segments:
-        out[:, first:last] = function(panel[:, first:last])
-    return out
-
-
 def search_tile(
-    search: Search,
-    panels: Sequence[Sequence[Tensor]],
-    segments: Sequence[tuple[int, int]],
-    low: int,
-    core: tuple[int, int],
-    windows: np.ndarray,
+    search: Search, panels: Sequence[Sequence[Tensor]], segments: Sequence[tuple[int, int]], low: int, core: tuple[int, int]
 ) -> Found:
     """Search the channels ``core`` of the panels, which begin at channel ``low``; measure what is worth it.
 
-    ``panels``: as they are, for the hits of single files; then, for each arrangement, minus what its OFF panels show.
-    """
+    ``panels``: as they are, for the hits of single files; then, for each arrangement, minus what its OFF panels show."""
     grid, parts = search.grid, [Found()]
-    nearer = windows.copy()
-    nearer["channel"] -= low
     for scale in grid.scales:
         flat, calm = levelled(panels[0], scale.width, segments)
         alone = search_alone(calm, grid, scale, core)
@@ -244,11 +219,7 @@ def search_tile(
             flat, calm = levelled(panels[number + 1], scale.width, segments)
             hits = search_scale(calm, doubts[number], grid, scale, arrangement, number, core)
             flat, calm = [panel.cpu() for panel in flat], [panel.cpu() for panel in calm]
-            tracks = [measured_hits(hits, flat, calm, doubts[number].cpu(), grid, scale, arrangement, search.snr)]
-            mine = nearer[nearer["arrangement"] == number]
-            if scale.width in WIDTHS and len(mine):
-                tracks.append(measured_windows(mine, flat, calm, grid, scale, arrangement))
-            part = Found(np.concatenate(tracks))
+            part = Found(measured_hits(hits, flat, calm, doubts[number].cpu(), grid, scale, arrangement, search.snr))
             part.tracks["arrangement"] = number
             part.counts[COUNTS.index("cells")] = len(hits)
             parts.append(part)
@@ -256,9 +227,3 @@ def search_tile(
     whole.tracks["channel"] += low
     whole.files["channel"] += low
     return whole
-
-
-def levelled(panels: Sequence[Tensor], width: int, segments: Sequence[tuple[int, int]]) -> tuple[list[Tensor], list[Tensor]]:
-    """Panels minus their level, summed over ``width`` channels; and the same with bursts calmed."""
-    flat = [by_segment(partial(flattened, width=width), panel, segments) for panel in panels]
-    return flat, [by_segment(partial(calmed, width=width), panel, segments) for panel in flat]

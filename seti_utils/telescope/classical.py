@@ -6,7 +6,7 @@ panels minus what the OFF panels show there, in units that grow with it. So neit
 maximum for everything that crosses it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -95,8 +95,24 @@ def doubt_of(calm: Sequence[Tensor], arrangement: Arrangement) -> Tensor:
 def search_alone(calm: Sequence[Tensor], grid: Grid, scale: Scale, core: tuple[int, int]) -> np.ndarray:
     """Best tracks of one width, of every cell of each file alone, as :data:`HIT` rows: they have the panel's number as
     ``arrangement``, and ``channel`` at the panel's own middle."""
-    clipped = (panel.clamp(-PIXEL_CLIP, PIXEL_CLIP) for panel in calm)
-    return np.concatenate([best_alone(panel, grid, scale, number, core) for number, panel in enumerate(clipped)])
+    out = [np.empty(0, HIT)]
+    for panels in alike(calm):
+        clipped = torch.stack([calm[panel] for panel in panels], 1).clamp_(-PIXEL_CLIP, PIXEL_CLIP)
+        wanted = sorted({grid.displacement(panels[0], scale.width, drift) for drift in scale.drifts})
+        held = _sums_of(clipped, wanted)
+        seconds = max(len(clipped) - 1, 1) * grid.row
+        for place, panel in enumerate(panels):
+            mine = {displacement: row[place] for displacement, row in held.items()}
+            out.append(best_alone(mine, seconds, scale, panel, core))
+    return np.concatenate(out)
+
+
+def alike(panels: Sequence[Tensor]) -> list[list[int]]:
+    """Numbers of panels that have the same number of rows: their sums are made together."""
+    groups: dict[int, list[int]] = {}
+    for number, panel in enumerate(panels):
+        groups.setdefault(len(panel), []).append(number)
+    return list(groups.values())
 
 
 def all_sums(flat: Sequence[Tensor], doubt: Tensor, grid: Grid, scale: Scale, arrangement: Arrangement) -> list[PanelSums]:
@@ -106,19 +122,41 @@ def all_sums(flat: Sequence[Tensor], doubt: Tensor, grid: Grid, scale: Scale, ar
     stands = any(grid.standing(scale, drift) for drift in scale.drifts)
     moves = [drift for drift in scale.drifts if not grid.standing(scale, drift)]
     level = torch.stack([flat[panel].mean(0) for panel in arrangement.off]).median(0).values
-    out = []
-    for number, panel in enumerate(flat):
-        rows = len(panel)
-        wanted = sorted({grid.displacement(number, width, drift) for drift in moves})
-        moving = _sums_of(panel - column_medians(panel), wanted, rows) if wanted else {}
-        weight = (1 + rows * doubt.square()).rsqrt_()
-        standing = _sums_of((panel - level) * weight, near, rows) if stands else {}
-        out.append(PanelSums(moving, standing))
-    return out
+    out: dict[int, PanelSums] = {}
+    for panels in alike(flat):
+        some = torch.stack([flat[panel] for panel in panels], 1)
+        weight = (1 + len(some) * doubt.square()).rsqrt_()
+        standing = _sums_of((some - level).mul_(weight), near) if stands else {}
+        wanted = sorted({grid.displacement(panels[0], width, drift) for drift in moves})
+        moving = _sums_of(some.sub_(column_medians(some)), wanted) if wanted else {}
+        for place, panel in enumerate(panels):
+            moved, stood = ({where: row[place] for where, row in held.items()} for held in (moving, standing))
+            out[panel] = PanelSums(moved, stood)
+    return [out[number] for number in range(len(flat))]
 
 
-def _sums_of(panel: Tensor, displacements: list[int], rows: int) -> dict[int, Tensor]:
-    return dict(zip(displacements, in_own_scatter(drift_sums(panel, displacements), rows), strict=True))
+def _sums_of(panels_TPF: Tensor, displacements: list[int]) -> dict[int, Tensor]:
+    """Sums (P, F) of panels along every displacement, in units of their own scatter."""
+    sums = in_own_scatter(drift_sums(panels_TPF, displacements), len(panels_TPF))
+    return dict(zip(displacements, sums, strict=True))
+
+
+class Best:
+    """The best track of every cell so far, of several kinds at once."""
+
+    def __init__(self, kinds: int, cells: int, device: torch.device):
+        self.score = torch.zeros(kinds, cells, device=device)
+        self.drift, self.channel = torch.zeros_like(self.score), torch.zeros_like(self.score, dtype=torch.long)
+        self.padded = torch.zeros(kinds, cells * CELL, device=device)
+        """Room for the scores (kinds, channels) of the tracks of one drift."""
+
+    def take(self, drift: float) -> None:
+        """What is in ``padded`` is of tracks of this drift."""
+        value, where = self.padded.unflatten(1, (-1, CELL)).max(2)
+        better = value > self.score
+        self.score = torch.maximum(self.score, value)
+        self.drift.masked_fill_(better, drift)
+        self.channel = torch.where(better, where, self.channel)
 
 
 def best_tracks(
@@ -128,10 +166,8 @@ def best_tracks(
     size = core[1] - core[0]
     cells = -(-size // CELL)
     device = next(iter((sums[0].moving or sums[0].standing).values())).device
-    best = torch.zeros(len(KINDS) + 1, cells, device=device)
-    drifts, channels = torch.zeros_like(best), torch.zeros_like(best, dtype=torch.long)
+    stood, moved = Best(3, cells, device), Best(3, cells, device)  # in all ON, in some ON, whatever the OFF panels show
     margin = ASTRAY * scale.width
-    padded = torch.zeros(cells * CELL, device=device)
     for drift in scale.drifts:
         standing = grid.standing(scale, drift)
         tracks = []
@@ -144,36 +180,35 @@ def best_tracks(
         inner = slice(margin, margin + size)
         every, some = on_scores([tracks[panel][inner] for panel in arrangement.on])
         trust = quietness([tracks[panel] for panel in arrangement.off], margin)
-        alone = torch.maximum(every, some)
-        kinds = (0, 1) if standing else (2, 3)
-        for kind, score in ((ON_ALONE, alone), (kinds[0], every.mul_(trust)), (kinds[1], some.mul_(trust))):
-            padded[:size] = score
-            value, where = padded.view(cells, CELL).max(1)
-            better = value > best[kind]
-            best[kind] = torch.where(better, value, best[kind])
-            drifts[kind].masked_fill_(better, drift)
-            channels[kind] = torch.where(better, where, channels[kind])
-    return as_hits(best, drifts, channels, scale.width, number, core[0])
+        best = stood if standing else moved
+        in_all, in_some, alone = best.padded[:, :size].unbind()
+        torch.mul(every, trust, out=in_all)
+        torch.mul(some, trust, out=in_some)
+        torch.maximum(every, some, out=alone)
+        best.take(drift)
+    faster = moved.score[2] > stood.score[2]
+    score, drift, channel = (
+        torch.cat([still[:2], moving[:2], torch.where(faster, moving[2], still[2])[None]])
+        for still, moving in (
+            (stood.score, moved.score),
+            (stood.drift, moved.drift),
+            (stood.channel, moved.channel),
+        )
+    )
+    return as_hits(score, drift, channel, scale.width, number, core[0])
 
 
-def best_alone(panel: Tensor, grid: Grid, scale: Scale, number: int, core: tuple[int, int]) -> np.ndarray:
-    """The best track of every cell of one file: standing lines are lines here, as no OFF panel speaks."""
-    size, rows = core[1] - core[0], len(panel)
-    cells = -(-size // CELL)
-    wanted = sorted({grid.displacement(number, scale.width, drift) for drift in scale.drifts})
-    held = _sums_of(panel, wanted, rows)
-    padded = panel.new_zeros(cells * CELL)
-    best = panel.new_zeros(1, cells)
-    drifts, channels = torch.zeros_like(best), torch.zeros_like(best, dtype=torch.long)
-    seconds = max(rows - 1, 1) * grid.row
-    for displacement in wanted:
-        padded[:size] = cut(held[displacement], core[0] - rounded(displacement, 2), size)
-        value, where = padded.view(cells, CELL).max(1)
-        better = value > best[0]
-        best[0] = torch.where(better, value, best[0])
-        drifts[0].masked_fill_(better, displacement / seconds)
-        channels[0] = torch.where(better, where, channels[0])
-    return as_hits(best, drifts, channels, scale.width, number, core[0])
+def best_alone(sums: Mapping[int, Tensor], seconds: float, scale: Scale, number: int, core: tuple[int, int]) -> np.ndarray:
+    """The best track of every cell of one file: standing lines are lines here, as no OFF panel speaks.
+
+    ``sums`` (F,) by displacement, which takes ``seconds``.
+    """
+    size = core[1] - core[0]
+    best = Best(1, -(-size // CELL), next(iter(sums.values())).device)
+    for displacement, row in sums.items():
+        best.padded[0, :size] = cut(row, core[0] - rounded(displacement, 2), size)
+        best.take(displacement / seconds)
+    return as_hits(best.score, best.drift, best.channel, scale.width, number, core[0])
 
 
 def cut(row: Tensor, begin: int, size: int) -> Tensor:

@@ -168,13 +168,14 @@ def sums_beside(y_TF: Tensor, time: Tensor, channel: Tensor, drift: Tensor, step
     rows."""
     rows, size = y_TF.shape
     nearest = (channel[:, None] + drift[:, None] * time).round().long()
+    pixels, row, beside = y_TF.reshape(-1), torch.arange(rows) * size, torch.tensor(steps)[:, None]
     sums = []
-    for step in steps:
-        where = nearest + step
+    for some in nearest.split(max(MOST // (rows * len(steps)), 1)):
+        where = some[:, None] + beside
         inside = (where >= 0) & (where < size)
-        picked = y_TF.reshape(-1)[where.clamp(0, size - 1) + torch.arange(rows) * size]
-        sums.append(torch.where(inside, picked, 0).sum(1).double() / rows**0.5)
-    return torch.stack(sums, 1)
+        picked = pixels[where.clamp_(0, size - 1).add_(row)].mul_(inside)
+        sums.append(picked.sum(2).double() / rows**0.5)
+    return torch.cat(sums) if sums else torch.zeros(0, len(steps), dtype=torch.float64)
 
 
 def significance(calm: Sequence[Tensor], grid: Grid, width: int, channel: Tensor, drift: Tensor, on: Sequence[int]) -> Tensor:

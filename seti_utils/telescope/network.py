@@ -94,33 +94,38 @@ def score_windows(
     """:data:`WINDOW` rows of the windows ``starts`` under every arrangement.
 
     ``panels``: float32 (rows, F) each, from channel ``first`` on. Every window's panels are cut to 273 rows around their
-    middle and brought to mean 0, standard deviation 1, as the competition's are.
+    middle and brought to mean 0, standard deviation 1, as the competition's are. Where ON and OFF are exchanged the cadence is
+    looked at backwards in time, so that OFF panels stand where the detector knows ON panels.
     """
-    out = np.zeros(len(starts) * len(arrangements), WINDOW)
+    out = np.zeros(len(arrangements) * len(starts), WINDOW)
+    out["arrangement"], out["start"] = np.repeat(range(len(arrangements)), len(starts)), np.tile(starts, len(arrangements))
+    backwards = np.repeat([arrangement.on != ON for arrangement in arrangements], len(starts))
     cut = [panel[(len(panel) - TIME) // 2 :][:TIME] for panel in panels]
-    place = 0
-    for number, arrangement in enumerate(arrangements):
-        backwards = arrangement.on != ON  # time reversed, OFF panels stand where the detector knows ON panels
-        taken = [panel.flip(0) for panel in reversed(cut)] if backwards else cut
-        middles = [2 * grid.middle - middle for middle in reversed(grid.middles)] if backwards else grid.middles
-        spacing = (middles[4] - middles[0]) / 4
-        for begin in range(0, len(starts), BATCH):
-            some = starts[begin : begin + BATCH]
-            x = torch.stack([torch.stack([panel[:, at - first : at - first + FREQ] for panel in taken]) for at in some])
-            x = x - x.mean((2, 3), keepdim=True)
-            x = x / x.square().mean((2, 3), keepdim=True).sqrt_().clamp_(min=1e-12)
-            with torch.inference_mode():
-                scored = detector.score(x)
-            rows = out[place : place + len(some)]
-            rows["arrangement"], rows["start"] = number, some
-            rows["score"] = scored.logit.float().cpu().numpy()
-            rows["panels"] = scored.panel.float().cpu().numpy()[:, :: -1 if backwards else 1]
-            drift = scored.drift.double().cpu().numpy()
-            # the third panel's middle anchors the track: gaps between panels, unknown to the detector, matter least there
-            anchor = scored.freq.double().cpu().numpy() + 2.5 * drift
-            rows["drift"] = drift / spacing
-            rows["channel"] = np.asarray(some) + anchor + rows["drift"] * (grid.middle - middles[2])
-            if backwards:
-                rows["drift"] *= -1
-            place += len(some)
+    for begin in range(0, len(out), BATCH):
+        some = slice(begin, min(begin + BATCH, len(out)))
+        x = torch.empty(len(out[some]), len(cut), TIME, FREQ)
+        for window, row, back in zip(x, out[some], backwards[some], strict=True):
+            at = int(row["start"]) - first
+            for number, panel in enumerate(reversed(cut) if back else cut):
+                window[number] = panel[:, at : at + FREQ].flip(0) if back else panel[:, at : at + FREQ]
+        x -= x.mean((2, 3), keepdim=True)
+        x /= x.square().mean((2, 3), keepdim=True).sqrt_().clamp_(min=1e-12)
+        with torch.inference_mode():
+            scored = detector.score(x)
+        fill(out[some], scored, backwards[some], grid)
     return out
+
+
+def fill(rows: np.ndarray, scored: Scored, backwards: np.ndarray, grid: Grid) -> None:
+    """What was said of windows, some of which were looked at backwards in time, into their :data:`WINDOW` rows."""
+    rows["score"] = scored.logit.float().cpu().numpy()
+    panels = scored.panel.float().cpu().numpy()
+    rows["panels"] = np.where(backwards[:, None], panels[:, ::-1], panels)
+    drift = scored.drift.double().cpu().numpy()
+    # the third panel's middle anchors the track: gaps between panels, unknown to the detector, matter least there
+    anchor = scored.freq.double().cpu().numpy() + 2.5 * drift
+    spacing = np.where(backwards, grid.middles[5] - grid.middles[1], grid.middles[4] - grid.middles[0]) / 4
+    rate = drift / spacing
+    third = np.where(backwards, 2 * grid.middle - grid.middles[3], grid.middles[2])
+    rows["channel"] = rows["start"] + anchor + rate * (grid.middle - third)
+    rows["drift"] = np.where(backwards, -rate, rate)

@@ -20,6 +20,9 @@ AROUND = 8
 LEVEL_CLIP = 4.0
 """Pixels count in that mean up to this many sigma: a bright line leaves no trough beside it."""
 
+ROWS_AT_ONCE = 16
+"""Rows whose level is taken at a time: what that needs stays in a processor's cache."""
+
 LEVEL_ROUNDS = 2
 """How often that is done. Levels of what is left after a first level would ring: a faint copy of the line on either side."""
 
@@ -76,7 +79,8 @@ def boxcar(x_TF: Tensor, width: int) -> Tensor:
     """Sums over ``width`` channels (a power of two) around each, ``width // 2`` of them below; edges repeated."""
     if width == 1:
         return x_TF
-    summed, reach = F.pad(x_TF[None], (width // 2, width - 1 - width // 2), mode="replicate")[0], 1
+    below, above = width // 2, width - 1 - width // 2
+    summed, reach = torch.cat([x_TF[:, :1].expand(-1, below), x_TF, x_TF[:, -1:].expand(-1, above)], 1), 1
     while reach < width:
         summed = summed[:, :-reach] + summed[:, reach:]
         reach *= 2
@@ -88,12 +92,16 @@ def flattened(x_TF: Tensor, width: int) -> Tensor:
 
     The level is a mean over ``AROUND * width`` channels in which bright pixels count up to ``LEVEL_CLIP`` above it.
     """
-    around = AROUND * width
-    level = boxcar(x_TF, around).div_(around)
-    for _ in range(LEVEL_ROUNDS):
-        level = boxcar(torch.clamp(x_TF, level - LEVEL_CLIP, level + LEVEL_CLIP), around).div_(around)
-    rest = x_TF - level
-    return boxcar(rest, width) * width**-0.5 if width > 1 else rest
+    out = torch.empty_like(x_TF, memory_format=torch.contiguous_format)
+    for rows, rest in zip(x_TF.split(ROWS_AT_ONCE), out.split(ROWS_AT_ONCE), strict=True):
+        around = AROUND * width
+        level = boxcar(rows, around).div_(around)
+        for _ in range(LEVEL_ROUNDS):
+            level = boxcar(torch.clamp(rows, level - LEVEL_CLIP, level + LEVEL_CLIP), around).div_(around)
+        torch.sub(rows, level, out=rest)
+        if width > 1:
+            torch.mul(boxcar(rest, width), width**-0.5, out=rest)
+    return out
 
 
 def calmed(y_TF: Tensor, width: int) -> Tensor:
@@ -124,18 +132,21 @@ def column_medians(y_TF: Tensor) -> Tensor:
 
 
 def in_own_scatter(sums_DF: Tensor, rows: int) -> Tensor:
-    """Sums over ``rows`` unit-noise pixels in units of their scatter around their median, block by block of channels.
+    """Sums (…, F) over ``rows`` unit-noise pixels in units of their scatter around their median, block by block of channels.
 
     The scatter counts at least as that of Gaussian noise, the square root of ``rows``.
     """
-    size = sums_DF.shape[1]
+    size = sums_DF.shape[-1]
     blocks = max(size // SCATTER_FREQ, 1)
     width = size // blocks
-    ordered = sort_along(sums_DF[:, : blocks * width].reshape(len(sums_DF), blocks, width), 2)
-    middle = ordered[..., width // 2]
-    scatter = (ordered[..., 3 * width // 4] - ordered[..., width // 4]).div_(QUARTILES_TO_SIGMA).clamp_(min=rows**0.5)
-    rest = size - blocks * width
-    shift, scale = (
-        torch.cat([one.repeat_interleave(width, 1), one[:, -1:].expand(-1, rest)], 1) for one in (middle, 1 / scatter)
-    )
-    return (sums_DF - shift).mul_(scale)
+    whole = blocks * width
+    ordered = sort_along(sums_DF[..., :whole].unflatten(-1, (blocks, width)), -1)
+    middle = ordered[..., width // 2, None]
+    scatter = (ordered[..., 3 * width // 4, None] - ordered[..., width // 4, None]).div_(QUARTILES_TO_SIGMA)
+    scale = scatter.clamp_(min=rows**0.5).reciprocal_()
+    out = torch.empty_like(sums_DF, memory_format=torch.contiguous_format)
+    for first, last, at in ((0, whole, slice(None)), (whole, size, slice(-1, None))):  # the rest counts to the last block
+        part = out[..., first:last].unflatten(-1, (blocks if first == 0 else 1, -1))
+        torch.sub(sums_DF[..., first:last].unflatten(-1, part.shape[-2:]), middle[..., at, :], out=part)
+        part.mul_(scale[..., at, :])
+    return out

@@ -9,14 +9,14 @@ import pandas as pd
 from seti_utils.claims import Claim
 from seti_utils.files import replacing, write_table
 from seti_utils.machine import versions
-from seti_utils.pictures.style import png_bytes
 from seti_utils.telescope.bands import masked_share
 from seti_utils.telescope.blocks import COUNTS, Found
 from seti_utils.telescope.calibration import calibrate
 from seti_utils.telescope.events import COLUMNS, SEEN, Funnel, find_events, hits_as_events
 from seti_utils.telescope.jobs import Job
-from seti_utils.telescope.pictures import draw_band, draw_event
+from seti_utils.telescope.pictures import draw_band
 from seti_utils.telescope.report import write_report
+from seti_utils.telescope.running import drawn_here
 from seti_utils.telescope.turboseti import dat_paths, file_hits, write_dat, write_find_event
 
 SEARCH = Claim("telescope search", "search.json", "search.unfinished.json")
@@ -63,8 +63,13 @@ def rank(job: Job, found: Found) -> tuple[pd.DataFrame, Funnel]:
     return find_events(search, cadence, found, calibration, limits, funnel), funnel
 
 
-def write_all(job: Job, found: Found, folder: Path, *, pictures: int, about: Mapping[str, object]) -> tuple[pd.DataFrame, Funnel]:
-    """Write everything that a finished search leaves in ``folder``; ``about`` is what ``search.json`` describes."""
+def write_all(
+    job: Job, found: Found, folder: Path, *, pictures: int, about: Mapping[str, object], processes: int | None = None
+) -> tuple[pd.DataFrame, Funnel]:
+    """Write everything that a finished search leaves in ``folder``; ``about`` is what ``search.json`` describes.
+
+    ``processes`` draw the best ``pictures`` events.
+    """
     events, funnel = rank(job, found)
     search, cadence = job.search, job.cadence
     write_table(folder / EVENTS, events[list(COLUMNS)])
@@ -72,13 +77,13 @@ def write_all(job: Job, found: Found, folder: Path, *, pictures: int, about: Map
         write_dat(path, search, cadence, found.files, panel, job.limits.max_drift)
     if job.calibrated and cadence.files:
         write_find_event(folder / FIND_EVENT, search, cadence, events, job.limits.max_drift, SEEN)
-    drawn: dict[int, bytes] = {}
+    best = events.head(pictures).to_dict("records")
+    titles = [f"{cadence.name}, {one['rank']}: {one['f_mid']:.6f} MHz, {one['drift']:+.2f} Hz/s" for one in best]
+    drawn = dict(zip((one["rank"] for one in best), drawn_here(search, best, titles, processes), strict=True))
     shutil.rmtree(folder / "pictures", ignore_errors=True)
-    for event in events.head(pictures).to_dict("records"):
-        title = f"{cadence.name}, {event['rank']}: {event['f_mid']:.6f} MHz, {event['drift']:+.2f} Hz/s"
-        drawn[event["rank"]] = png_bytes(draw_event(search, event, title))
-        with replacing(folder / "pictures" / f"event_{event['rank']:03d}.png") as temporary:
-            temporary.write_bytes(drawn[event["rank"]])
+    for rank_of, png in drawn.items():
+        with replacing(folder / "pictures" / f"event_{rank_of:03d}.png") as temporary:
+            temporary.write_bytes(png)
     said = [*cadence.describe(), *job.said]
     band = draw_band(cadence, events, job.limits.notches) if len(events) and cadence.files else None
     foot = ", ".join(f"{name} {number}" for name, number in versions().items())

@@ -9,11 +9,13 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from seti_utils.pictures.style import FAINT, INK, OFF_COLOUR, ON_COLOUR, WATERFALL, new_picture, open_axes, styled
+from seti_utils.pictures.style import FAINT, INK, OFF_COLOUR, ON_COLOUR, WATERFALL, new_picture, open_axes, png_bytes, styled
 from seti_utils.telescope.bands import Band
-from seti_utils.telescope.blocks import Search, averaged, by_segment, usable, without_shared
+from seti_utils.telescope.blocks import Search
 from seti_utils.telescope.cadences import Cadence
 from seti_utils.telescope.normalising import flattened, in_sigma
+from seti_utils.telescope.panels import averaged, by_segment, usable, without_shared
+from seti_utils.threads import one_thread
 
 SHOWN_ROWS = 34
 """Rows of a panel in a picture, about: faint tracks need some averaging for the eye."""
@@ -23,6 +25,9 @@ ROOM = 48
 
 PROFILE = 16
 """Channels on each side of a track in the spectra along it."""
+
+HEAD, LANE, FOOT = 0.55, 1.15, 0.45
+"""Inches of a picture above the panels, of each panel, and below them."""
 
 Event = Mapping[Any, Any]
 
@@ -51,9 +56,17 @@ def draw_event(search: Search, event: Event, title: str = "") -> Figure:
     low, high = max(int(middle) - reach - first, 0), min(int(middle) + reach + 1 - first, last - first)
     count = len(panels)
     with styled():
-        figure = new_picture(8.6, 1.0 + 1.15 * count)
-        figure.set_layout_engine("constrained", hspace=0, wspace=0.02, h_pad=0.02)
-        grid_axes = figure.subplots(count, 2, width_ratios=(3, 1), squeeze=False)
+        height = HEAD + FOOT + LANE * count
+        figure = new_picture(8.6, height, layout=None)  # to look for places takes as long as all the drawing
+        places = {
+            "left": 0.055,
+            "right": 0.965,
+            "bottom": FOOT / height,
+            "top": 1 - HEAD / height,
+            "wspace": 0.03,
+            "hspace": 0.09,
+        }
+        grid_axes = figure.subplots(count, 2, width_ratios=(3, 1), squeeze=False, gridspec_kw=places)
         for number in range(count):
             track = track_of(search, number, middle, rate) - first
             left, right = grid_axes[number]
@@ -67,8 +80,14 @@ def draw_event(search: Search, event: Event, title: str = "") -> Figure:
         grid_axes[0, 0].set_title("power, in units of the noise", fontsize=9)
         grid_axes[0, 1].set_title("along the track", fontsize=9)
         if title:
-            figure.suptitle(title, x=0.01, ha="left", fontsize=10.5, fontweight="bold")
+            figure.suptitle(title, x=0.01, y=1 - 0.07 / height, ha="left", va="top", fontsize=10.5, fontweight="bold")
     return figure
+
+
+def event_png(search: Search, event: Event, title: str) -> bytes:
+    """:func:`draw_event` as PNG; one thread, so that every process gives the same bytes."""
+    with one_thread():
+        return png_bytes(draw_event(search, event, title))
 
 
 def room_for_noise(first: int, last: int, channels: int, least: int = 512) -> tuple[int, int]:

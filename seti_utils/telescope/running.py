@@ -1,10 +1,12 @@
-"""Blocks searched by processes of this machine, or by a Dask cluster: the results are the same bytes either way."""
+"""Blocks searched, and events drawn, by processes of this machine or a Dask cluster: the same bytes either way."""
 
 import multiprocessing
 import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -12,6 +14,7 @@ import torch
 from seti_utils.errors import InputError, UserError
 from seti_utils.machine import cores
 from seti_utils.telescope.blocks import Found, Search, search_block
+from seti_utils.telescope.pictures import Event, event_png
 
 Task = tuple[int, tuple[int, int]]
 """A block of one of several searches: the search's number, first and last + 1 channel."""
@@ -33,15 +36,33 @@ def search_here(searches: Sequence[Search], tasks: Sequence[Task], processes: in
         for number, block in tasks:
             yield (number, block), search_block(searches[number], *block)
         return
+    with workers(count, searches) as pool:
+        futures = {pool.submit(search_task, task): task for task in tasks}
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+
+
+def drawn_here(search: Search, events: Sequence[Event], titles: Sequence[str], processes: int | None = None) -> list[bytes]:
+    """Pictures of ``events``, PNG, in their order; ``processes`` as in :func:`search_here`."""
+    plain = replace(search, detector=None, device="cpu")
+    count = min(processes or cores(), len(events))
+    if count <= 1:
+        return [event_png(plain, event, title) for event, title in zip(events, titles, strict=True)]
+    with workers(count, [plain]) as pool:
+        return list(pool.map(draw_task, events, titles))
+
+
+@contextmanager
+def workers(count: int, searches: Sequence[Search]) -> Iterator[ProcessPoolExecutor]:
+    """``count`` processes that hold ``searches``. Raises ``UserError`` when one is killed from outside."""
     for search in searches:
         search.cadence.close()  # a file that is open is not shared between processes
     method = "fork" if "fork" in multiprocessing.get_all_start_methods() and not torch.cuda.is_initialized() else "spawn"
     context = multiprocessing.get_context(method)
     pool = ProcessPoolExecutor(count, mp_context=context, initializer=begin_worker, initargs=(dict(enumerate(searches)),))
     try:
-        futures = {pool.submit(search_task, task): task for task in tasks}
-        for future in as_completed(futures):
-            yield futures[future], future.result()
+        yield pool
+        pool.shutdown()
     except BrokenProcessPool:
         raise UserError(
             "a worker process was killed from outside (out of memory?): give the same command again, with fewer --processes"
@@ -61,6 +82,11 @@ def search_task(task: Task) -> Found:
     """One block, in a worker process."""
     number, block = task
     return search_block(SEARCHES[number], *block)
+
+
+def draw_task(event: Event, title: str) -> bytes:
+    """One picture, in a worker process."""
+    return event_png(SEARCHES[0], event, title)
 
 
 def search_on_cluster(address: str, searches: Sequence[Search], tasks: Sequence[Task]) -> Iterator[tuple[Task, Found]]:

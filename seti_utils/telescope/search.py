@@ -46,29 +46,33 @@ def search_cadences(
         if (before := sum(len(jobs[number].blocks) for number in open_jobs) - total) > 0:
             note(f"{before} blocks were searched before; {total} are left")
 
-        def finish(number: int) -> None:
+        def finish(number: int, processes: int | None) -> None:
             job, folder = jobs[number], folders[number]
             found = gathered(folder / WORK, job)
-            events, funnel = write_all(job, found, folder, pictures=pictures, about=about[number])
+            events, funnel = write_all(job, found, folder, pictures=pictures, about=about[number], processes=processes)
             tables[number] = events[list(COLUMNS)]
             done(job, folder, events, funnel)
 
         for number in [number for number, count in left.items() if not count]:
-            finish(number)
+            finish(number, processes)
         flat = [(number, block) for number, blocks in tasks.items() for block in blocks]
         searches = [job.search for job in jobs]
         results = search_on_cluster(cluster, searches, flat) if cluster else search_here(searches, flat, processes)
-        kept = 0
+        kept, last = 0, None
         try:
             for (number, block), found in progress(results, total, desc="search", unit="block"):
                 keep(folders[number] / WORK, block, found)
                 kept += 1
                 left[number] -= 1
-                if not left[number]:
-                    finish(number)
+                if kept == total:
+                    last = number  # drawn when the search's processes have ended, by as many
+                elif not left[number]:
+                    finish(number, 1)
         except (KeyboardInterrupt, UserError):
             note(f"{kept} of {total} blocks were searched and are kept: the same command resumes")
             raise
+        if last is not None:
+            finish(last, processes)
     for number, folder in enumerate(folders):
         if number not in tables:
             tables[number] = read_events(folder)

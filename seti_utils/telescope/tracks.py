@@ -44,8 +44,8 @@ MEASURED = 0.5
 NEARBY = 4
 """Cells around a candidate in which the ON panels' best tracks are measured too, whatever the OFF panels show."""
 
-WINDOWS_MEASURED = 8
-"""Of every block at least this many windows are measured, those with the highest logits, and all above 0."""
+SAME = 6.0
+"""Channels, on average over the middles of the ON panels, by which the network's track may miss one that was measured."""
 
 LOOSE = 4.0
 """How much farther than a classical track the network's may be off."""
@@ -135,6 +135,30 @@ def filled(found: Measured, width: int) -> np.ndarray:
     return out
 
 
+def told_apart(
+    windows: np.ndarray, tracks: np.ndarray, grid: Grid, arrangements: Sequence[Arrangement]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The network's windows (``network.WINDOW``) whose track is one of ``tracks``, as that one with the network's score; and the
+    other windows.
+
+    Of several tracks it is the brightest. What only the ON panels show (``ON_ALONE``) is no candidate.
+    """
+    same, new = [np.empty(0, TRACK)], []
+    for window in windows:
+        number = window["arrangement"]
+        mine = tracks[(tracks["arrangement"] == number) & (tracks["kind"] != ON_ALONE)]
+        times = np.array([grid.middles[panel] - grid.middle for panel in arrangements[number].on])
+        apart = mine["channel"] - window["channel"] + np.multiply.outer(times, mine["drift"] - window["drift"])
+        mine = mine[np.abs(apart).mean(0) <= SAME]
+        if len(mine):
+            best = mine[mine["bright"].argmax()][None].copy()
+            best["kind"], best["score"] = NETWORK, window["score"]
+            same.append(best)
+        else:
+            new.append(window)
+    return np.concatenate(same), np.array(new, windows.dtype)
+
+
 def measured_windows(
     windows: np.ndarray,
     flat: Sequence[Tensor],
@@ -143,11 +167,9 @@ def measured_windows(
     scale: Scale,
     arrangement: Arrangement,
 ) -> np.ndarray:
-    """:data:`TRACK` rows of the network's windows (``network.WINDOW``) that are worth it, its track taken as a rough guess."""
-    order = np.argsort(-windows["score"], kind="stable")
-    best = windows[np.sort(order[: max(WINDOWS_MEASURED, int((windows["score"] > 0).sum()))])]
-    found, _ = measured(best["channel"], best["drift"], flat, calm, grid, scale, arrangement, LOOSE)
-    found["kind"], found["score"] = NETWORK, best["score"]
+    """:data:`TRACK` rows of the network's windows (``network.WINDOW``), its track taken as a rough guess."""
+    found, _ = measured(windows["channel"], windows["drift"], flat, calm, grid, scale, arrangement, LOOSE)
+    found["kind"], found["score"] = NETWORK, windows["score"]
     return found
 
 

@@ -5,6 +5,8 @@ sum costs about the logarithm of the rows instead of their number. Shifts are ro
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -19,40 +21,66 @@ def rounded(numerator: int, denominator: int) -> int:
 
 
 def drift_sums(x_TF: Tensor, drifts: Sequence[int]) -> Tensor:
-    """(D, F): sums of ``x_TF`` (T, F) along straight tracks, each at the channel in which the track begins.
+    """(D, …, F): sums of ``x_TF`` (T, …, F), several panels at once where it has more dimensions, along straight tracks, each at
+    the channel in which the track begins.
 
     ``drifts`` are channels from the first row to the last. ``out[i, f]`` is the sum over rows t of about
     ``x[t, f + drifts[i] * t / (T - 1)]``; channels beyond the edges count as 0.
     """
-    sums, place = _sums(x_TF, 0, len(x_TF), sorted(set(drifts)))
-    order = [place[drift] for drift in drifts]
-    return sums if order == list(range(len(sums))) else sums[torch.tensor(order, device=x_TF.device)]
+    every = tuple(sorted(set(drifts)))
+    sums = _sums(x_TF, 0, len(x_TF), every)
+    if len(sums) < len(every):  # a single row is the same at every drift
+        sums = sums.expand(len(every), *sums.shape[1:])
+    if every == tuple(drifts):
+        return sums
+    return sums[torch.tensor([every.index(drift) for drift in drifts], device=x_TF.device)]
 
 
-def _sums(x_TF: Tensor, first: int, count: int, drifts: Sequence[int]) -> tuple[Tensor, dict[int, int]]:
-    """Sums over ``count`` rows from ``first`` on, and the place of every drift among them."""
-    if count == 1:
-        return x_TF[first : first + 1], dict.fromkeys(drifts, 0)
-    half = count // 2
-    steps = count - 1
+class Join(NamedTuple):
+    """How sums along ``drifts`` are made of those of the ``upper`` and the ``lower`` half: a place in each, and the shift."""
+
+    upper: tuple[int, ...]
+    lower: tuple[int, ...]
+    parts: tuple[tuple[int, int, int], ...]
+
+
+@lru_cache(4096)
+def join_of(count: int, drifts: tuple[int, ...]) -> Join:
+    """The join for ``count`` rows, the upper half of which are ``count // 2``."""
+    half, steps = count // 2, count - 1
     parts = [
-        (rounded(drift * (half - 1), steps), rounded(drift * half, steps), drift - rounded(drift * half, steps))
+        (rounded(drift * (half - 1), steps), drift - rounded(drift * half, steps), rounded(drift * half, steps))
         for drift in drifts
     ]
-    upper, up = _sums(x_TF, first, half, sorted({part[0] for part in parts}))
-    lower, down = _sums(x_TF, first + half, count - half, sorted({part[2] for part in parts}))
+    upper, lower = (tuple(sorted({part[side] for part in parts})) for side in (0, 1))
+    up, down = ({drift: place for place, drift in enumerate(side)} for side in (upper, lower))
+    if half == 1:
+        up = dict.fromkeys(up, 0)  # the sums of one row are that row
+    if count - half == 1:
+        down = dict.fromkeys(down, 0)
+    return Join(upper, lower, tuple((up[begin], down[rest], shift) for begin, rest, shift in parts))
+
+
+def _sums(x_TF: Tensor, first: int, count: int, drifts: tuple[int, ...]) -> Tensor:
+    """Sums over ``count`` rows from ``first`` on, one for each of the rising ``drifts``; of a single row the row itself."""
+    if count == 1:
+        return x_TF[first : first + 1]
+    join = join_of(count, drifts)
+    half = count // 2
+    upper = _sums(x_TF, first, half, join.upper).unbind()
+    lower = _sums(x_TF, first + half, count - half, join.lower).unbind()
     size = x_TF.shape[-1]
-    out = x_TF.new_empty(len(drifts), size)
-    for row, (begin, shift, rest) in zip(out, parts, strict=True):
-        above, below = upper[up[begin]], lower[down[rest]]
+    out = x_TF.new_empty(len(drifts), *x_TF.shape[1:])
+    for row, (up, down, shift) in zip(out.unbind(), join.parts, strict=True):
+        above, below = upper[up], lower[down]
         if shift == 0:
             torch.add(above, below, out=row)
         elif abs(shift) >= size:
             row.copy_(above)
         elif shift > 0:
-            torch.add(above[: size - shift], below[shift:], out=row[: size - shift])
-            row[size - shift :] = above[size - shift :]
+            torch.add(above[..., : size - shift], below[..., shift:], out=row[..., : size - shift])
+            row[..., size - shift :] = above[..., size - shift :]
         else:
-            torch.add(above[-shift:], below[: size + shift], out=row[-shift:])
-            row[:-shift] = above[:-shift]
-    return out, {drift: number for number, drift in enumerate(drifts)}
+            torch.add(above[..., -shift:], below[..., : size + shift], out=row[..., -shift:])
+            row[..., :-shift] = above[..., :-shift]
+    return out

@@ -1,0 +1,67 @@
+"""What panels become before they are searched: usable pixels, fewer rows, units of noise, without what OFF panels show."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from seti_utils.telescope.bandpass import Bandpass
+from seti_utils.telescope.classical import Arrangement
+from seti_utils.telescope.normalising import calmed, flattened
+from seti_utils.telescope.shared import less_shared
+
+
+def usable(panels: Sequence[np.ndarray], bandpass: Bandpass, first: int, last: int) -> tuple[list[Tensor], int]:
+    """Panels as tensors: pixels that are not finite and the coarse channels' spikes become their neighbours' level.
+
+    Also returns how many pixels were not finite.
+    """
+    spikes, bad, out = bandpass.spikes_between(first, last), 0, []
+    for panel in panels:
+        values = np.ascontiguousarray(panel)
+        wrong = ~np.isfinite(values)
+        if count := int(wrong.sum()):
+            bad += count
+            rest = values[~wrong]
+            values[wrong] = np.median(rest) if rest.size else 0
+        if len(spikes):
+            left, right = np.maximum(spikes - 1, 0), np.minimum(spikes + 1, values.shape[1] - 1)
+            values[:, spikes] = (values[:, left] + values[:, right]) / 2
+        out.append(torch.from_numpy(values))
+    return out, bad
+
+
+def averaged(panel: Tensor, rows: int) -> Tensor:
+    """Means of ``rows`` rows each; a rest at the end is left out."""
+    count = len(panel) // rows
+    return panel[: count * rows].unflatten(0, (count, rows)).mean(1) if rows > 1 else panel
+
+
+def by_segment(function: Callable[[Tensor], Tensor], panel: Tensor, segments: Sequence[tuple[int, int]]) -> Tensor:
+    """``function`` of every segment of ``panel`` (T, F) by itself; 0 between them."""
+    if segments == [(0, panel.shape[1])]:
+        return function(panel)
+    out = torch.zeros_like(panel)
+    for first, last in segments:
+        out[:, first:last] = function(panel[:, first:last])
+    return out
+
+
+def without_shared(
+    panels: Sequence[Tensor], arrangement: Arrangement, segments: Sequence[tuple[int, int]], first: int
+) -> list[Tensor]:
+    """``panels`` minus what the OFF panels of an arrangement show, segment by segment."""
+    out = [torch.zeros_like(panel) for panel in panels]
+    for begin, end in segments:
+        parts = less_shared([panel[:, begin:end] for panel in panels], arrangement.on, arrangement.off, first + begin)
+        for panel, part in zip(out, parts, strict=True):
+            panel[:, begin:end] = part
+    return out
+
+
+def levelled(panels: Sequence[Tensor], width: int, segments: Sequence[tuple[int, int]]) -> tuple[list[Tensor], list[Tensor]]:
+    """Panels minus their level, summed over ``width`` channels; and the same with bursts calmed."""
+    flat = [by_segment(partial(flattened, width=width), panel, segments) for panel in panels]
+    return flat, [by_segment(partial(calmed, width=width), panel, segments) for panel in flat]

@@ -1,0 +1,104 @@
+"""The network in a search: it looks where the sums along tracks show something, and what both see is one event."""
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from telescope_files import DF_MHZ, DT_S, draw, noise, write_cadence
+
+from seti_utils.telescope.blocks import joined, search_block
+from seti_utils.telescope.cadences import open_cadence
+from seti_utils.telescope.classical import ON_ALONE
+from seti_utils.telescope.events import Limits
+from seti_utils.telescope.jobs import prepare
+from seti_utils.telescope.network import WINDOW
+from seti_utils.telescope.search import search_cadences
+from seti_utils.telescope.tracks import NETWORK, TRACK, told_apart
+
+
+def panels_with(*needles, rows, tsamp, channels):
+    """Six panels of noise with needles: dictionaries for ``telescope_files.draw``."""
+    panels = [noise(rows, channels, number) for number in range(6)]
+    for needle in needles:
+        draw(panels, tsamp=tsamp, **needle)
+    return panels
+
+
+class Eye:
+    """A detector that looks at one channel: the brighter it is in ON panels than in OFF panels, the higher."""
+
+    card = {"df_hz": DF_MHZ * 1e6, "dt_s": DT_S}
+
+    def score(self, x):
+        light = x.mean(2).amax(2)
+        place = x[:, 0].mean(1).argmax(1)
+        logit = light[:, ::2].amin(1) * 20 - light[:, 1::2].amax(1) * 20
+        return SimpleNamespace(logit=logit, panel=light, freq=place.float(), drift=torch.zeros(len(x)))
+
+
+@pytest.fixture(scope="module")
+def like_the_competitions(tmp_path_factory):
+    """Files of the competition's product with a needle that stands still."""
+    folder = tmp_path_factory.mktemp("product")
+    needle = {"channel": 340.0, "drift_hz_s": 0.2, "snr": 60.0}
+    return write_cadence(folder, panels_with(needle, rows=279, tsamp=DT_S, channels=700))
+
+
+def test_the_network_looks_at_half_overlapped_windows_and_its_events_are_merged(like_the_competitions, tmp_path):
+    job = prepare(open_cadence(like_the_competitions), Limits(100.0, false_alarms=5.0), detector=Eye())
+    assert job.search.cadence.windows(0, 700) == [0, 128, 256, 384, 444]
+    found = search_cadences([job], tmp_path, options={}, processes=1, pictures=0)
+    assert len(found) == 1 and found.loc[0, "score_network"] > 1 and found.loc[0, "score_classical"] > 5
+    stages = json.loads((tmp_path / "search.json").read_text(encoding="utf-8"))["stages"]
+    assert {"stage": "scored by the network", "count": 5, "of": "windows"} in stages
+    assert "merged: tracks that meet in an ON panel are one" in [stage["stage"] for stage in stages]
+
+
+def test_every_window_is_whole_and_says_the_same_however_small_the_blocks(like_the_competitions, monkeypatch):
+    job = prepare(open_cadence(like_the_competitions), Limits(2.0), detector=Eye())
+    whole = joined([search_block(job.search, *block) for block in job.blocks]).windows
+    monkeypatch.setattr("seti_utils.telescope.blocks.BLOCK_BYTES", 1 << 20)
+    small = prepare(open_cadence(like_the_competitions), Limits(2.0), detector=Eye())
+    assert len(small.blocks) > len(job.blocks) and len(whole) == 2 * 5
+    parts = joined([search_block(small.search, *block) for block in small.blocks]).windows
+    assert np.array_equal(np.sort(parts, order=["arrangement", "start"]), np.sort(whole, order=["arrangement", "start"]))
+
+
+def test_a_track_that_both_see_is_one_and_has_the_networks_score(like_the_competitions):
+    job = prepare(open_cadence(like_the_competitions), Limits(2.0), detector=Eye())
+    grid, arranged = job.search.grid, job.search.arrangements
+    tracks, windows = np.zeros(4, TRACK), np.zeros(3, WINDOW)
+    tracks["channel"], tracks["bright"], tracks["kind"] = (300, 303, 300, 300), (9, 12, 99, 99), (0, 2, ON_ALONE, 1)
+    tracks["arrangement"] = (0, 0, 0, 1)
+    windows["channel"], windows["score"], windows["drift"] = (302, 302, 320), (3, 2, 1), (0, 0.1, 0)
+    same, new = told_apart(windows, tracks, grid, arranged)
+    assert same[["channel", "bright", "kind", "score"]].tolist() == [(303, 12, NETWORK, 3)], "the brightest candidate near by"
+    assert new["score"].tolist() == [2, 1], "another drift, and too far away"
+
+
+def test_a_network_alone_finds_what_the_classical_search_is_not_sure_of(like_the_competitions, tmp_path, monkeypatch):
+    monkeypatch.setattr("seti_utils.telescope.tracks.MEASURED", 1e9)
+    job = prepare(open_cadence(like_the_competitions), Limits(100.0, false_alarms=5.0), detector=Eye())
+    found = search_cadences([job], tmp_path, options={}, processes=1, pictures=0)
+    assert (
+        len(found) == 1 and np.isnan(found.loc[0, "score_classical"]) and abs(found.loc[0, "f_mid"] - 1478 - 340 * DF_MHZ) < 0.01
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"foff": 2 * DF_MHZ}, "channels are"),
+        ({"tsamp": 2 * DT_S}, "rows are"),
+        ({"rows": 111}, "111 rows"),
+        ({"channels": 200}, "200 channels"),
+    ],
+)
+def test_a_product_that_the_detector_was_not_taught_leaves_it_out_and_says_why(tmp_path, change, why):
+    shape = {"rows": 279, "tsamp": DT_S, "channels": 512} | {key: change[key] for key in change if key != "foff"}
+    header = {key: change[key] for key in change if key == "foff"}
+    paths = write_cadence(tmp_path / "a", panels_with(**shape), tsamp=shape["tsamp"], **header)
+    job = prepare(open_cadence(paths), Limits(50.0), detector=Eye())
+    assert job.search.detector is None and any("network: left out" in line and why in line for line in job.said)
