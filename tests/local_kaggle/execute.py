@@ -103,6 +103,8 @@ class Execution:
                         str(self.work),
                         "--log-output",
                         "--no-progress-bar",
+                        "--start-timeout",
+                        str(LONGEST_RUN),
                     ],
                     env=self.environment(),
                     cwd=self.work,

@@ -14,7 +14,7 @@ from .faults import Fault, Refusal
 from .kernels import Kernels
 from .models import Models
 
-LONGEST_BODY = 32 << 20
+LONGEST_BODY = 64 << 20
 
 
 class LocalKaggle:
