@@ -1,17 +1,19 @@
 """Which memory layout and precision suits which network here: training steps, the ways taking turns.
 
     python benchmarks/computing.py [--backbones efficientnet_b0 eca_nfnet_l0 …] [--size 128] [--batch 16] [--steps 5]
-                                   [--turns 6] [--compile] [--out FILE.md]
+                                   [--turns 6] [--clock wall|processor] [--compile] [--out FILE.md]
 
 By the steps that a run is measured with (``seti_utils.learn.measuring``): forward pass, loss, backward pass on a random batch of
 one channel. Medians over all steps; a ratio is the median over turns of the ratio within a turn, to ``channels_last, float32``
-of the same turn, because a machine's speed drifts. Freed memory is kept, as in a run.
+of the same turn, because a machine's speed drifts. On a CPU with other work take the processor's clock, with one thread
+(OMP_NUM_THREADS=1). Freed memory is kept, as in a run.
 """
 
 import argparse
 import platform
 import statistics
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,7 +34,8 @@ def rows(backbone: str, choices: argparse.Namespace, device: torch.device) -> li
     """A line per way of ``backbone``."""
     torch.manual_seed(SEED)
     model = build_model(backbone, 1).to(device)
-    rehearsal = Rehearsal(model, (choices.batch, 1, choices.size, choices.size))
+    clock = {"wall": time.perf_counter, "processor": time.process_time}[choices.clock]
+    rehearsal = Rehearsal(model, (choices.batch, 1, choices.size, choices.size), clock)
     mixed = "bf16" if device.type == "cpu" or torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
     tried = ways(mixed, device, Computing())
     tried += [replace(way, compiled=True) for way in tried] if choices.compile else []
@@ -57,6 +60,7 @@ def main() -> None:
     parser.add_argument("--backbones", nargs="+", default=["efficientnet_b0", "eca_nfnet_l0", "mobilenetv3_small_050"])
     for name, default in (("size", 128), ("batch", 16), ("steps", 5), ("turns", 6)):
         parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--clock", choices=("wall", "processor"), default="wall")
     parser.add_argument("--compile", action="store_true", help="each way compiled as well: minutes a network on a CPU")
     parser.add_argument("--out", type=Path, help="write the table here as well")
     choices = parser.parse_args()
@@ -67,7 +71,7 @@ def main() -> None:
     )
     lines = [
         f"{name}, torch {torch.__version__}, timm {timm.__version__}, {choices.size} x {choices.size}, batch {choices.batch}, "
-        f"{choices.turns} turns of {choices.steps} steps, seed {SEED}",
+        f"{choices.turns} turns of {choices.steps} steps by the {choices.clock} clock, seed {SEED}",
         "",
         "| backbone | way | images/s in training | of channels_last, float32 |",
         "|---|---|---|---|",
