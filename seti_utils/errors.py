@@ -1,6 +1,8 @@
 """Errors that a person is meant to read: one line, and an exit code for scripts."""
 
+import difflib
 import errno
+from collections.abc import Iterable
 
 
 class UserError(Exception):
@@ -53,3 +55,14 @@ def explained(error: OSError) -> InputError:
     file = error.filename2 or error.filename
     problem, remedy = SYSTEM_ERRORS.get(error.errno or 0, (error.strerror or str(error) or type(error).__name__, None))
     return InputError(problem, where=file, remedy=remedy)
+
+
+def first_line(error: BaseException, most: int = 120) -> str:
+    """The first line of an error's text, or its type's name where it has none."""
+    return (str(error).splitlines() or [type(error).__name__])[0][:most]
+
+
+def did_you_mean(word: str, known: Iterable[str], otherwise: str = "", most: int = 1) -> str:
+    """``did you mean …?`` with the nearest of ``known``; ``otherwise`` where none is near."""
+    near = difflib.get_close_matches(word, list(known), most, cutoff=0.5)
+    return f"did you mean {' or '.join(near)}?" if near else otherwise

@@ -7,7 +7,6 @@ one run by a test), ``add_arguments(parser)`` and ``handle(args)``, whose result
 """
 
 import argparse
-import difflib
 import importlib
 import pkgutil
 import re
@@ -16,6 +15,8 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
+
+from seti_utils.errors import did_you_mean
 
 MODULE = "python -m seti_utils"
 """How the toolkit is called where its command ``seti`` is not installed; so it stands in messages."""
@@ -64,8 +65,8 @@ class Parser(argparse.ArgumentParser):
 
 def nearest(word: str, known: Sequence[str]) -> str:
     """``; did you mean …?``, or nothing."""
-    near = difflib.get_close_matches(word, known, 1)
-    return f"; did you mean {near[0]}?" if near else ""
+    meant = did_you_mean(word, known)
+    return f"; {meant}" if meant else ""
 
 
 def make_parser(words: Sequence[str] | None = None) -> argparse.ArgumentParser:

@@ -1,9 +1,9 @@
 """The competition on the site, and what its refusals mean: rules that were not accepted, or a name that was mistyped."""
 
-import difflib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from seti_utils.errors import did_you_mean
 from seti_utils.kaggle.client import ask
 from seti_utils.kaggle.errors import Forbidden, NotFound
 from seti_utils.session.errors import KaggleError
@@ -25,10 +25,9 @@ def remedy_of(error: KaggleError, competition: str) -> str:
     page = f"https://www.kaggle.com/competitions/{competition}"
     if "rules" in error.problem.lower():
         return f"accept the rules at {page}/rules, then run the same command again"
-    near = difflib.get_close_matches(competition, known(), 1)
-    if near and near[0] != competition:
-        return f"did you mean {near[0]}?"
-    return f"see whether {page} is the competition's page, and accept its rules there"
+    look = f"see whether {page} is the competition's page, and accept its rules there"
+    names = known()
+    return look if competition in names else did_you_mean(competition, names, look)
 
 
 def known() -> list[str]:

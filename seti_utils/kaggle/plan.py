@@ -1,12 +1,11 @@
 """A chain of kernels as a file says it: stages, each fanned out over experiments, folds and seeds."""
 
-import difflib
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TypeVar, get_type_hints
 
-from seti_utils.errors import InputError
+from seti_utils.errors import InputError, did_you_mean
 from seti_utils.kaggle.metadata import kernel_of
 
 Made = TypeVar("Made")
@@ -126,8 +125,7 @@ def make(kind: type[Made], values: dict, where: object) -> Made:
     known, hints = [entry.name for entry in fields(kind)], get_type_hints(kind)  # type: ignore[arg-type]
     unknown = next((name for name in values if name not in known), None)
     if unknown:
-        near = difflib.get_close_matches(str(unknown), known, 1)
-        remedy = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+        remedy = did_you_mean(str(unknown), known, f"known are {', '.join(known)}")
         raise InputError(f"unknown {unknown!r}", where=where, remedy=remedy)
     try:
         made = kind(**values)

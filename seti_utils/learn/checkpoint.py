@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import torch
 
 from seti_utils.data.cadence import DF_HZ, DT_S
-from seti_utils.errors import InputError
+from seti_utils.errors import InputError, first_line
 from seti_utils.files import replacing
 from seti_utils.learn import weights_file
 from seti_utils.learn.average import bare
@@ -182,11 +182,6 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 FOREIGN = "these weights were not written by this project"
 FOREIGN_REMEDY = "pretrained weights go in by --weights; checkpoints are written by training"
 COPY = "copy it again, or delete it to train from the start"
-
-
-def first_line(error: Exception) -> str:
-    """The first line of a message, at most 100 characters."""
-    return (str(error).splitlines() or [type(error).__name__])[0][:100]
 
 
 def digest(tree: object) -> str:

@@ -20,7 +20,7 @@ import torch.distributed as dist
 from torch import nn
 
 from seti_utils.data.cadence import Rows
-from seti_utils.errors import InputError, UserError
+from seti_utils.errors import InputError, UserError, first_line
 
 JOINED = itertools.count()
 """How many teams this process has joined; equal on every rank."""
@@ -96,7 +96,7 @@ def join_team(device: str | None = None, *, timeout_s: float = 600.0) -> Iterato
         if not lost(error):
             raise
         raise RankLost(
-            f"rank {rank} of {world} lost another rank ({str(error).splitlines()[0][:120]}); see "
+            f"rank {rank} of {world} lost another rank ({first_line(error)}); see "
             "that rank's own message; the same command resumes from the last saved state"
         ) from error
     finally:

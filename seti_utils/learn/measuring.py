@@ -10,6 +10,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
+from seti_utils.errors import first_line
 from seti_utils.learn.computing import LAYOUTS, Computing
 from seti_utils.learn.precision import DTYPES, choose_precision
 from seti_utils.notes import note
@@ -92,7 +93,7 @@ def rates(model: nn.Module, shape: Sequence[int], choices: Sequence[Computing]) 
                 try:
                     found.setdefault(way, []).extend(rehearsal.seconds(way, STEPS // TURNS, PATIENCE_S / TURNS))
                 except (RuntimeError, ValueError, OSError) as error:  # out of memory, or no compiler for it
-                    note(f"{way} does not work here ({(str(error).splitlines() or [type(error).__name__])[0][:100]})")
+                    note(f"{way} does not work here ({first_line(error)})")
                     left.remove(way)
                     found.pop(way, None)
                     rehearsal.model.zero_grad(set_to_none=True)

@@ -1,10 +1,9 @@
 """The executable log: experiments by name, each one change away from its parent."""
 
-import difflib
 from dataclasses import MISSING, dataclass, field, fields, replace
 from typing import Any
 
-from seti_utils.errors import InputError
+from seti_utils.errors import InputError, did_you_mean
 from seti_utils.log.config import HINTS, Config, fingerprint
 from seti_utils.log.layouts import RAW, panels_shown, parse_layout
 from seti_utils.log.specs import Spec, features_of
@@ -264,5 +263,4 @@ def edited(old: object, change: Edit, where: str) -> Spec:
 
 def nearest(name: str, known: tuple[str, ...]) -> str:
     """What a person may have meant by ``name``."""
-    close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    return f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(known)}"
+    return did_you_mean(name, known, f"known: {', '.join(known)}", most=3)

@@ -1,6 +1,5 @@
 """Any timm network by any name it ever had, as a body that ends in an embedding."""
 
-import difflib
 import os
 from pathlib import Path
 from typing import Any, cast
@@ -10,7 +9,7 @@ from timm.layers.drop import DropPath
 from timm.models import _registry
 from torch import Tensor, nn
 
-from seti_utils.errors import InputError
+from seti_utils.errors import InputError, did_you_mean, first_line
 from seti_utils.nets import needle_entries, weights  # noqa: F401  (needle_entries makes our networks known to timm)
 from seti_utils.nets.body import Body
 
@@ -47,11 +46,10 @@ def timm_name(backbone: str) -> str:
     if not lost and timm.is_model(architecture) and (not tag or name in timm.list_pretrained(f"{architecture}.*")):
         return name
     known = [*timm.list_models(), *timm.list_pretrained(), *LOG_NAMES]
-    near = difflib.get_close_matches(backbone, known, n=4, cutoff=0.5)
     raise InputError(
         f"timm {timm.__version__} has no network of this name",
         where=backbone,
-        remedy=f"did you mean {', '.join(near)}?" if near else "timm.list_models() lists what there is",
+        remedy=did_you_mean(backbone, known, "timm.list_models() lists what there is", most=4),
     )
 
 
@@ -162,7 +160,7 @@ def _create(name: str, backbone: str, options: dict, file: object) -> Body:
     except (RuntimeError, KeyError) as error:
         if file is None:
             raise
-        problem = f"these weights do not fit {backbone} ({str(error).splitlines()[0]})"
+        problem = f"these weights do not fit {backbone} ({first_line(error)})"
         raise InputError(problem, where=file, remedy=f"give the weights of {name}") from error
 
 
@@ -200,8 +198,7 @@ def _download_or_refuse(name: str, backbone: str) -> Path:
             return Path(hf_hub_download(config.hf_hub_id, file))
         except Exception as error:  # the hub's client has two dozen error classes and none in common
             last = error
-    reason = str(last).splitlines()[0] if str(last) else type(last).__name__
-    raise InputError(f"the hub gave no weights ({reason})", where=backbone, remedy=remedy) from last
+    raise InputError(f"the hub gave no weights ({first_line(last)})", where=backbone, remedy=remedy) from last
 
 
 def _forget(body: Body) -> None:

@@ -12,7 +12,7 @@ import timm
 from timm.models import load_state_dict
 from torch import Tensor, nn
 
-from seti_utils.errors import InputError
+from seti_utils.errors import InputError, first_line
 
 SUFFIXES = (".safetensors", ".bin", ".pth", ".pt", ".ckpt", ".pth.tar")
 HASH = re.compile(r"-[0-9a-f]{8}$")
@@ -69,7 +69,9 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
         state = dict(load_state_dict(str(path), use_ema=True, weights_only=True))
     except Exception as error:  # every reader has errors of its own: pickle, zip, safetensors, EOF
         if not re.search("weights.only", str(error), re.IGNORECASE):
-            raise InputError(f"cannot be read as weights ({_reason(error)})", where=path, remedy="download it again") from error
+            raise InputError(
+                f"cannot be read as weights ({first_line(error)})", where=path, remedy="download it again"
+            ) from error
         raise InputError(
             "holds objects besides tensors, which are never loaded",
             where=path,
@@ -152,10 +154,6 @@ def share_loaded(body: nn.Module, state: dict[str, Tensor]) -> float:
 def _digest(value: Tensor) -> tuple[int, float, float]:
     flat = value.detach().float().flatten()
     return flat.numel(), float(flat.double().sum()), float(flat.abs().max()) if flat.numel() else 0.0
-
-
-def _reason(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 def _suffix(file: Path) -> str:

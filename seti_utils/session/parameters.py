@@ -1,12 +1,11 @@
 """The parameters of a notebook: what it takes, and whether what is given fits."""
 
 import ast
-import difflib
 import json
 import math
 from pathlib import Path
 
-from seti_utils.errors import InputError
+from seti_utils.errors import InputError, did_you_mean
 
 
 def read_parameters(notebook: str | Path) -> dict[str, object]:
@@ -55,8 +54,7 @@ def check_parameters(notebook: str | Path, given: dict[str, object]) -> dict[str
     defaults = read_parameters(notebook)
     for name, value in given.items():
         if name not in defaults:
-            near = difflib.get_close_matches(name, defaults, 1)
-            remedy = f"did you mean {near[0]}?" if near else f"it takes {', '.join(defaults)}"
+            remedy = did_you_mean(name, defaults, f"it takes {', '.join(defaults)}")
             raise InputError(f"unknown parameter {name!r}", where=notebook, remedy=remedy)
         wanted = type(defaults[name])
         if isinstance(value, float) and not math.isfinite(value):

@@ -1,7 +1,5 @@
 """A report in one HTML file: sentences, tables and pictures, nothing that has to be fetched."""
 
-import base64
-import html
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from seti_utils.files import replacing
+from seti_utils.pictures.pages import escaped, figure_html, write_page
 from seti_utils.pictures.style import png_bytes
 
 STYLE = """
@@ -58,36 +56,25 @@ class Section:
 def write_report(path: str | Path, title: str, about: str, sections: Sequence[Section], foot: str) -> Path:
     """Write the report as one HTML file, atomically: verdicts first, then the sections. Returns the path."""
     anchors = [f"part{number}" for number in range(1, len(sections) + 1)]
-    verdicts = "".join(f"<li>{text(one.verdict)}</li>" for one in sections if one.verdict)
-    links = "".join(f'<a href="#{anchor}">{text(one.title)}</a>' for anchor, one in zip(anchors, sections, strict=True))
-    parts = [
-        "<!doctype html>",
-        '<html lang="en"><head><meta charset="utf-8">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>{text(title)}</title><style>{STYLE}</style></head><body><main>",
-        f'<h1>{text(title)}</h1><p class="about">{text(about)}</p>',
+    verdicts = "".join(f"<li>{escaped(one.verdict)}</li>" for one in sections if one.verdict)
+    links = "".join(f'<a href="#{anchor}">{escaped(one.title)}</a>' for anchor, one in zip(anchors, sections, strict=True))
+    body = [
+        f'<h1>{escaped(title)}</h1><p class="about">{escaped(about)}</p>',
         f'<div class="verdicts"><h2>In short</h2><ul>{verdicts}</ul></div><nav>{links}</nav>',
         *(section_html(anchor, one) for anchor, one in zip(anchors, sections, strict=True)),
-        f"<footer>{text(foot)}</footer></main></body></html>",
+        f"<footer>{escaped(foot)}</footer>",
     ]
-    with replacing(path) as temporary:
-        temporary.write_text("\n".join(parts) + "\n", encoding="utf-8")
+    write_page(path, title, STYLE, body)
     return Path(path)
 
 
 def section_html(anchor: str, section: Section) -> str:
     """One section as HTML."""
-    parts = [f'<section id="{anchor}"><h2>{text(section.title)}</h2>']
-    parts += [f'<p class="verdict">{text(section.verdict)}</p>'] if section.verdict else []
-    parts += [f"<p>{text(sentence)}</p>" for sentence in section.sentences]
+    parts = [f'<section id="{anchor}"><h2>{escaped(section.title)}</h2>']
+    parts += [f'<p class="verdict">{escaped(section.verdict)}</p>'] if section.verdict else []
+    parts += [f"<p>{escaped(sentence)}</p>" for sentence in section.sentences]
     parts += [table_html(caption, table) for caption, table in section.tables]
-    for caption, figure in section.pictures:
-        content = base64.b64encode(png_bytes(figure)).decode()
-        width = int(figure.get_figwidth() * 100)
-        parts.append(
-            f'<figure><img width="{width}" alt="{text(caption)}" src="data:image/png;base64,{content}">'
-            f"<figcaption>{text(caption)}</figcaption></figure>"
-        )
+    parts += [figure_html(png_bytes(figure), caption, figure.get_figwidth()) for caption, figure in section.pictures]
     return "\n".join([*parts, "</section>"])
 
 
@@ -95,12 +82,13 @@ def table_html(caption: str, table: pd.DataFrame) -> str:
     """A table as HTML: numbers to the right, words to the left, floats in four digits."""
     words = {name: not pd.api.types.is_numeric_dtype(table[name]) or table[name].dtype == bool for name in table}
     kind = {name: ' class="words"' if words[name] else "" for name in table}
-    head = "".join(f"<th{kind[name]}>{text(HEADS.get(str(name), str(name)))}</th>" for name in table)
+    head = "".join(f"<th{kind[name]}>{escaped(HEADS.get(str(name), str(name)))}</th>" for name in table)
     rows = [
-        "".join(f"<td{kind[name]}>{text(shown(value))}</td>" for name, value in row.items()) for row in table.to_dict("records")
+        "".join(f"<td{kind[name]}>{escaped(shown(value))}</td>" for name, value in row.items())
+        for row in table.to_dict("records")
     ]
     body = "".join(f"<tr>{row}</tr>" for row in rows)
-    inside = f"<caption>{text(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
+    inside = f"<caption>{escaped(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
     return f'<div class="scroll"><table>{inside}</table></div>'
 
 
@@ -111,8 +99,3 @@ def shown(value: object) -> str:
     if value is None or (isinstance(value, float) and value != value):
         return "–"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def text(words: str) -> str:
-    """Escaped for HTML."""
-    return html.escape(str(words), quote=True)

@@ -7,7 +7,7 @@ from contextlib import suppress
 import h5py
 import numpy as np
 
-from seti_utils.errors import InputError
+from seti_utils.errors import InputError, first_line
 from seti_utils.telescope.header import Header, make_header
 from seti_utils.telescope.source import TelescopeFile, choose_planes
 
@@ -35,7 +35,7 @@ class Hdf5File(TelescopeFile):
             raise
         except Exception as error:  # h5py passes on a damaged file's errors as OSError, RuntimeError, KeyError, TypeError, …
             self.close()
-            raise InputError(f"damaged HDF5 ({_first_line(error)})", where=path, remedy=AGAIN) from error
+            raise InputError(f"damaged HDF5 ({first_line(error)})", where=path, remedy=AGAIN) from error
         try:
             self.header, self.planes = self._checked(shape, kind, chunk, raw, given, planes)
         except InputError:
@@ -100,7 +100,7 @@ class Hdf5File(TelescopeFile):
                     where=self.path,
                     remedy="pip install hdf5plugin",
                 ) from error
-            raise InputError(f"cannot be read ({_first_line(error)})", where=self.path, remedy=AGAIN) from error
+            raise InputError(f"cannot be read ({first_line(error)})", where=self.path, remedy=AGAIN) from error
 
     def close(self) -> None:
         if self._file is not None:
@@ -128,7 +128,3 @@ def sexagesimal(value: float) -> float:
     seconds = round(abs(value) * 3600, 4)
     hours, rest = divmod(seconds, 3600)
     return math.copysign(hours * 10000 + rest // 60 * 100 + rest % 60, value)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:160]

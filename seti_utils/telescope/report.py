@@ -1,7 +1,5 @@
 """``events.html``: the stages of a search, the band, a table that sorts itself and the best events' pictures, in one file."""
 
-import base64
-import html
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +7,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from seti_utils.files import replacing
+from seti_utils.pictures.pages import escaped, figure_html, write_page
 from seti_utils.pictures.style import png_bytes
 
 STYLE = """
@@ -90,13 +88,11 @@ def write_report(
 ) -> None:
     """Write the page, atomically. ``pictures``: PNG by rank of the event. The same arguments give the same bytes."""
     funnel = "".join(
-        f'<tr><td>{count:,}</td><td class="what">{words(what)}</td><td>{words(name)}</td></tr>' for name, count, what in stages
+        f'<tr><td>{count:,}</td><td class="what">{escaped(what)}</td><td>{escaped(name)}</td></tr>'
+        for name, count, what in stages
     )
     parts = [
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>{words(title)}</title><style>{STYLE}</style></head><body><main>",
-        f"<h1>{words(title)}</h1><ul class='soft'>{''.join(f'<li>{words(line)}</li>' for line in about)}</ul>",
+        f"<h1>{escaped(title)}</h1><ul class='soft'>{''.join(f'<li>{escaped(line)}</li>' for line in about)}</ul>",
         f"<h2>What was left after every stage</h2><table class='funnel'>{funnel}</table>",
     ]
     if band is not None:
@@ -107,9 +103,8 @@ def write_report(
     for row in events.to_dict("records"):
         if row["rank"] in pictures:
             parts.append(f"<div id='event{row['rank']}'>{figure_html(pictures[row['rank']], caption_of(row), 8.6)}</div>")
-    parts.append(f"<footer>{words(foot)}</footer></main><script>{SORT}</script></body></html>\n")
-    with replacing(path) as temporary:
-        temporary.write_text("\n".join(parts), encoding="utf-8")
+    parts.append(f"<footer>{escaped(foot)}</footer><script>{SORT}</script>")
+    write_page(path, title, STYLE, parts)
 
 
 def table_html(events: pd.DataFrame, pictures: Mapping[int, bytes]) -> str:
@@ -121,7 +116,7 @@ def table_html(events: pd.DataFrame, pictures: Mapping[int, bytes]) -> str:
         names.remove("cadence")
     texts = {name for name in names if events[name].dtype == object or pd.api.types.is_string_dtype(events[name])}
     kind = {name: ' class="words"' if name in texts else "" for name in names}
-    head = "".join(f"<th{kind[name]} scope='col'>{words(HEADS.get(name, name))}</th>" for name in names)
+    head = "".join(f"<th{kind[name]} scope='col'>{escaped(HEADS.get(name, name))}</th>" for name in names)
     rows = []
     for row in events.to_dict("records"):
         cells = []
@@ -130,7 +125,7 @@ def table_html(events: pd.DataFrame, pictures: Mapping[int, bytes]) -> str:
             if name == "rank" and row["rank"] in pictures:
                 shown = f"<a href='#event{row['rank']}'>{shown}</a>"
             value = "" if shown in ("", "–") else row[name]
-            cells.append(f'<td{kind[name]} data-v="{words(value)}">{shown}</td>')
+            cells.append(f'<td{kind[name]} data-v="{escaped(value)}">{shown}</td>')
         rows.append(f"<tr>{''.join(cells)}</tr>")
     return f'<div class="scroll"><table class="events"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
 
@@ -139,7 +134,7 @@ def cell(name: str, value: object) -> str:
     """A value as a person reads it."""
     if isinstance(value, float):
         return "–" if value != value else format(value, FORMATS.get(name, ".1f"))
-    return words(value)
+    return escaped(value)
 
 
 def caption_of(row: Mapping[Any, Any]) -> str:
@@ -150,17 +145,3 @@ def caption_of(row: Mapping[Any, Any]) -> str:
         f"{row['false_alarms']:.2g} false alarms per MHz and hour"
     )
     return said + (f"; {row['interference']}" if row["interference"] else "")
-
-
-def figure_html(png: bytes, caption: str, inches: float) -> str:
-    """A picture inside the page."""
-    content = base64.b64encode(png).decode()
-    return (
-        f'<figure><img width="{int(inches * 100)}" alt="{words(caption)}" src="data:image/png;base64,{content}">'
-        f"<figcaption>{words(caption)}</figcaption></figure>"
-    )
-
-
-def words(value: object) -> str:
-    """Escaped for HTML."""
-    return html.escape(str(value), quote=True)
