@@ -52,7 +52,8 @@ def run(*words: object) -> None:
 def test_from_two_folds_to_a_score(kaggle, one_thread, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     sky = make_sky(tmp_path / "served/seti-breakthrough-listen", train=60, test=12, seed=3, workers=1)
-    labels = {row["id"]: float(row["target"]) for row in csv.DictReader(open(sky / "test_labels.csv", encoding="utf-8"))}
+    lines = (sky / "test_labels.csv").read_text(encoding="utf-8").splitlines()
+    labels = {row["id"]: float(row["target"]) for row in csv.DictReader(lines)}
     kaggle.competitions.solution, kaggle.competitions.pending = labels, 0
     kaggle.kernels.mounts["competitions/seti-breakthrough-listen"] = sky
     names = [(stage, fold) for stage in ("train", "infer") for fold in (0, 1)]

@@ -210,6 +210,7 @@ def test_a_spent_budget_still_ends_in_a_card_that_says_so(sky, tmp_path):
     assert run["stage"] == "train" and not run["finished"] and "budget" in run["reason"]
 
 
+@pytest.mark.slow
 def test_look_draws_the_real_needle(tmp_path):
     real = ROOT.parent / "shared" / "real"
     if not real.is_dir():

@@ -124,6 +124,7 @@ def test_rates_are_the_published_ones_scaled_by_pixels_and_bandwidth():
         cost_table(tiny_plan(), None, "H900")
 
 
+@pytest.mark.slow
 def test_members_join_as_they_come_and_old_files_that_are_not_there_are_told(made, tmp_path, capsys):
     data = tmp_path / "data"
     shutil.copytree(made.public, data, symlinks=True)

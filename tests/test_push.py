@@ -76,6 +76,7 @@ def test_without_the_package_it_ends_in_one_sentence(tmp_path):
     assert likely_cause(said).startswith("the package did not come along")
 
 
+@pytest.mark.slow
 def test_a_mounted_dataset_with_the_package_is_found(tmp_path):
     """It gets as far as looking for the competition, which nobody mounted here."""
     (tmp_path / "package").mkdir()

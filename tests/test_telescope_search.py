@@ -159,6 +159,7 @@ def test_one_process_or_two_give_the_same_bytes_and_a_killed_search_resumes(one_
         )
 
 
+@pytest.mark.slow
 def test_kill_minus_nine_loses_no_window(one_needle, tmp_path, monkeypatch):
     """The process is ended from outside as soon as the first block is kept."""
     _, paths = one_needle
@@ -286,6 +287,7 @@ def test_mistakes_are_one_line(one_needle, tmp_path, capsys, words, said):
     assert code == 2 and said.lower() in shown.lower() and "Traceback" not in shown
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of a process is read from /proc")
 def test_memory_stays_below_what_the_help_says(tmp_path):
     """A file of 4 GB, sparse but for its header: peak memory of the whole process below 1 GiB."""

@@ -56,6 +56,7 @@ def test_blocks_and_averaged_rows_hold_the_same_light(files):
     assert np.allclose(injected.read(0, CHANNELS, 4)[3], whole.reshape(16, 4, -1).mean(1), atol=1e-3)
 
 
+@pytest.mark.slow
 def test_bright_needles_are_found_and_faint_ones_are_not_and_processes_change_nothing(files):
     before = [path.read_bytes() for path in files]
     job = prepare(open_cadence(files), Limits(300.0))
