@@ -121,6 +121,14 @@ def test_the_fastest_is_taken_and_compiled_where_that_pays(images, compiled_s, b
     assert str(way) == f"contiguous, bf16{best}" and found == {each: 4 / seconds for each, seconds in slow.items()}
 
 
+def test_a_way_that_is_far_behind_is_not_measured_any_longer(monkeypatch):
+    slow, asked = {LAST: 1.0, PLAIN: 1.6, Computing(precision="bf16"): 1.4}, []
+    monkeypatch.setattr(measuring.Rehearsal, "seconds", lambda self, way, *rest: asked.append(way) or [slow[way]])
+    found = rates(build_model("test_efficientnet", 1), (4, 1, 32, 32), list(slow))
+    assert found == {way: 4 / seconds for way, seconds in slow.items()}
+    assert [asked.count(way) for way in slow] == [measuring.TURNS, 1, measuring.TURNS]
+
+
 # --- in a run
 
 
@@ -157,7 +165,7 @@ def test_a_resumed_run_keeps_its_choice_whatever_the_clock_says_now(sky, tmp_pat
         train_fold(broken, stop=lambda: "enough", say=said.append)
     assert (
         "exp0022 fold 0 seed 2021: computed as contiguous, float32 "
-        "(images/s of some twenty steps each: contiguous, float32 20; channels_last, float32 10)" in said
+        "(images/s of up to twenty steps each: contiguous, float32 20; channels_last, float32 10)" in said
     )
     clock["best"] = LAST
     (tmp_path / "broken/exp0022/computing.json").rename(tmp_path / "measured.json")

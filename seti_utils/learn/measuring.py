@@ -19,6 +19,9 @@ STEPS, TURNS = 20, 4
 """Steps of each way, and how many turns they come in: the ways take turns, because a machine's speed drifts."""
 PATIENCE_S = 2.0
 """Seconds after which a way has been measured enough, though it made fewer steps: a CPU may take one for each."""
+HOPELESS = 1.5
+"""How many times slower than the fastest a way may be after a turn to be measured any longer: float32 on a card without tensor
+cores for it takes seconds a step."""
 MARGIN = 1.05
 """How much faster another way has to be before the usual one is left: less is noise."""
 COMPILING_S = 120.0
@@ -82,7 +85,8 @@ class Rehearsal:
 def rates(model: nn.Module, shape: Sequence[int], choices: Sequence[Computing]) -> dict[Computing, float]:
     """Images a second of each of ``choices`` in training; those that do not work here, or do not fit into memory, are missing.
 
-    The median over at most ``STEPS`` steps. Takes a second or two on a GPU and leaves torch's global generators as they were.
+    The median over at most ``STEPS`` steps, of a way that is ``HOPELESS`` over those of a turn. Takes seconds on a GPU and leaves
+    torch's global generators as they were.
     """
     device = next(model.parameters()).device
     found: dict[Computing, list[float]] = {}
@@ -97,6 +101,8 @@ def rates(model: nn.Module, shape: Sequence[int], choices: Sequence[Computing]) 
                     left.remove(way)
                     found.pop(way, None)
                     rehearsal.model.zero_grad(set_to_none=True)
+            middle = {way: statistics.median(found[way]) for way in left}
+            left = [way for way in left if middle[way] <= HOPELESS * min(middle.values())]
         del rehearsal
     if device.type == "cuda":
         torch.cuda.empty_cache()

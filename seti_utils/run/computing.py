@@ -71,7 +71,7 @@ def chosen(
         write_json(path, read_measured(path) | {name: known})
     speeds = "; ".join(f"{each} {rate:g}" for each, rate in known["images_per_second"].items())
     way = Computing.recorded({key: value for key, value in known.items() if key != "images_per_second"})
-    say(f"{run.title}: computed as {way} (images/s of some twenty steps each: {speeds})")
+    say(f"{run.title}: computed as {way} (images/s of up to twenty steps each: {speeds})")
     return way
 
 

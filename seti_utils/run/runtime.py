@@ -97,7 +97,7 @@ class Runtime:
     )
     computing: str | None = option(
         None,
-        "memory layout, precision and torch.compile: 'measured' takes the fastest of some twenty steps each; or some of "
+        "memory layout, precision and torch.compile: 'measured' takes the fastest of up to twenty steps each; or some of "
         "channels_last, contiguous, float32, fp16, bf16, compiled, eager, with commas between (default: a GPU is measured, a "
         "CPU computes channels_last in the experiment's precision)",
         read_computing,
