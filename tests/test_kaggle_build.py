@@ -15,7 +15,7 @@ from local_kaggle.fixtures import DEMO, ROOT, built, kernel, notebook, repositor
 from seti_utils.errors import InputError
 from seti_utils.kaggle.build import build
 from seti_utils.kaggle.check import check_kernel, check_metadata, require_good
-from seti_utils.kaggle.embed import package_archive, package_of, stamp, uses_detectors
+from seti_utils.kaggle.embed import package_archive, package_of, stamp, uses_detectors, uses_telescope
 from seti_utils.kaggle.errors import BadKernel
 from seti_utils.kaggle.metadata import derive, kernel_of, read_metadata, slug_of, title_of
 from seti_utils.nets.shipped import FOLDER
@@ -71,6 +71,21 @@ def test_a_kernel_carries_the_detectors_only_where_it_uses_them(code, carried):
     with zipfile.ZipFile(io.BytesIO(package_archive(detectors=uses_detectors(notebook)))) as archive:
         shipped = {name for name in archive.namelist() if name.startswith("seti_utils/nets/shipped/")}
     assert shipped == {f"seti_utils/nets/shipped/{path.name}" for path in FOLDER.iterdir() if carried}
+
+
+@pytest.mark.parametrize(
+    ("code", "carried"),
+    [
+        ("from seti_utils.run.notebooks.session import session", False),
+        ("from seti_utils.run.notebooks.telescope import telescope_search", True),
+        ("!seti search CADENCE -o found", True),
+    ],
+)
+def test_a_kernel_carries_the_search_of_telescope_files_only_where_it_searches(code, carried):
+    assert uses_telescope({"cells": [{"cell_type": "code", "source": [code]}]}) == carried
+    with zipfile.ZipFile(io.BytesIO(package_archive(telescope=carried))) as archive:
+        callers = [name for name in archive.namelist() if b"seti_utils.telescope" in archive.read(name)]
+        assert ("seti_utils/telescope/search.py" in archive.namelist()) == bool(callers) == carried
 
 
 def test_the_projects_own_notebooks_carry_none(repository):

@@ -2,7 +2,7 @@
 
 Needles of known SNR, width and drift are drawn into the OFF panels as they are read (the files stay as they are), and
 searched for with ON and OFF exchanged, by the same engine as the command search: its background, its interference, its
-calibration. Tells recall with Wilson's interval for the network, for the classical search and for both.
+calibration. Reports recall with Wilson's interval for the network, for the classical search and for both.
 
 Writes OUT/sensitivity.csv (recall by SNR, drift, width and family), needles.csv (one row per needle, with the rate of false
 alarms at which each way finds it) and sensitivity.png: the page to put into a paper.

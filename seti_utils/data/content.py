@@ -149,7 +149,7 @@ def _sampled(paths: list[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.n
         for panel, piece in enumerate(pieces[1:]):
             if size == FILE_BYTES:  # of other formats nothing but the bytes is known here
                 rows[place, panel] = np.frombuffer(piece, np.float16)
-    with np.errstate(invalid="ignore", over="ignore"):  # values that are not finite are told when the file is read
+    with np.errstate(invalid="ignore", over="ignore"):  # values that are not finite are refused when the file is read
         deviation = np.nan_to_num(rows.astype(np.float32).std((1, 2)), nan=0.0, posinf=0.0)
     return np.array(digests), rows.min(2), rows.max(2), deviation
 

@@ -14,7 +14,7 @@ from typing import Any
 from seti_utils.errors import InputError
 from seti_utils.files import replacing, write_json
 from seti_utils.kaggle.datasets import write_dataset_metadata
-from seti_utils.kaggle.embed import PACK, TAG, compress, first_cell, package_archive, uses_detectors
+from seti_utils.kaggle.embed import PACK, TAG, compress, first_cell, package_archive, uses_detectors, uses_telescope
 from seti_utils.kaggle.metadata import METADATA_FILE, derive, read_metadata, slug_of
 from seti_utils.kaggle.recipe import repository, resolve
 
@@ -55,12 +55,14 @@ def build(
     root = root or repository()
     recipe, base = resolve(stage, root=root, **what), read_metadata(root)
     prepared = prepare(recipe.notebook, recipe.parameters)
-    archive = package_archive(detectors=uses_detectors(prepared))
+    searches = uses_telescope(prepared)
+    archive = package_archive(detectors=searches or uses_detectors(prepared), telescope=searches)
     shape = base.get("machine_shape", "") if recipe.machine is None else recipe.machine
     text = assemble(prepared, first_cell(archive, kernel=recipe.kernel, machine=shape))
     package_folder, datasets = None, recipe.dataset_sources
     if transport == "dataset" or (transport == "auto" and len(text) > LARGEST_EMBEDDED):
-        dataset, archive = f"{recipe.owner}/{slug_of(PACKAGE_TITLE)}", package_archive(detectors=True)  # one for all kernels
+        dataset = f"{recipe.owner}/{slug_of(PACKAGE_TITLE)}"
+        archive = package_archive(detectors=True, telescope=True)  # one for all kernels
         text = assemble(prepared, first_cell(archive, kernel=recipe.kernel, machine=shape, dataset=dataset))
         package_folder, datasets = write_package(out, dataset, archive), [*datasets, dataset]
     metadata = derive(

@@ -64,7 +64,7 @@ def wait(
 
 
 def table(kernels: list[str], states: dict[str, Status], seconds: float, told: dict[str, str] | None = None) -> str:
-    """One line per kernel with its state and what is told of it, and the time waited."""
+    """One line per kernel with its state, what else is known of it, and the time waited."""
     wide = max(map(len, kernels))
     shown = {kernel: states[kernel].state if kernel in states else "?" for kernel in kernels}
     lines = [f"{kernel:{wide}}  {state:8}  {(told or {}).get(kernel, '')}".rstrip() for kernel, state in shown.items()]

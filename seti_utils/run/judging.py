@@ -49,7 +49,7 @@ class Judge:
         if not np.isfinite(logit).all():
             raise DeadRun("its predictions are not finite", [knob for knob in CURES if knob not in self.tried()])
         signs = vital_signs(self.target, logit)
-        if phase.kind == "adapt":  # what adaptation did to the validation rows is told, and chooses nothing
+        if phase.kind == "adapt":  # what adaptation did to the validation rows is reported, and chooses nothing
             return {f"adapted_{name}": value for name, value in signs.items()}
         if phase.kind == "all" and min(self.target.sum(), (1 - self.target).sum()) >= ENOUGH:
             done = (phase.before + epoch + 1) / self.epochs

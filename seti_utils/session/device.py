@@ -10,7 +10,7 @@ def require_devices(shape: str) -> str:
     """One line about the accelerators; raises ``RuntimeError`` where a GPU was asked for and none is usable.
 
     ``shape`` is the metadata's machine_shape; "" asks for nothing. Without this a run on the wrong machine would train
-    on four slow cores until its twelve hours are over. Another usable GPU than was asked for is told and taken.
+    on four slow cores until its twelve hours are over. Another usable GPU than was asked for is named and taken.
     """
     if not shape.startswith("Nvidia"):
         return "no GPU was asked for"

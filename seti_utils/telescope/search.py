@@ -16,7 +16,7 @@ from seti_utils.telescope.outputs import EVENTS, SEARCH, WORK, read_events, writ
 from seti_utils.telescope.running import search_here, search_on_cluster
 
 Done = Callable[[Job, Path, pd.DataFrame | None, Funnel | None], None]
-"""Told of every finished cadence: its job, its folder, its events and stages; None where it had been searched before."""
+"""Called for every finished cadence with its job, its folder, its events and stages; None where it had been searched before."""
 
 
 def search_cadences(
