@@ -40,7 +40,8 @@ from pathlib import Path
 import cv2
 import timm
 import torch
-from training_steps import SEED, Bench, Clock, peak, write_files
+from gpu_rates import write_files
+from training_steps import SEED, Bench, Clock, peak
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from seti_utils.learn.memory import keep_memory  # noqa: E402

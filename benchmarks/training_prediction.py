@@ -28,6 +28,7 @@ import timm
 import torch
 import training_rivals as rivals
 import training_steps
+from gpu_rates import write_files
 from torch.utils.data import DataLoader
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -48,7 +49,7 @@ class Bench:
 
     def __init__(self, choices: argparse.Namespace, folder: Path):
         self.choices, self.views = choices, VIEWS[: choices.views]
-        training_steps.write_files(folder, choices.rows)
+        write_files(folder, choices.rows)
         self.paths = training_steps.file_paths(folder, choices.rows)
         self.source = FileCadences([Path(path).stem for path in self.paths], self.paths, panels="on")
         self.render = partial(render, layout="aaa", resize={"freq": choices.size, "time": choices.size})

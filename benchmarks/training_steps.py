@@ -195,11 +195,3 @@ def peak(device: torch.device, reset: bool = False) -> float:
 def file_paths(folder: Path, rows: int) -> list[str]:
     """The files of the benchmark."""
     return [str(folder / f"{row:015x}.npy") for row in range(rows)]
-
-
-def write_files(folder: Path, rows: int) -> None:
-    """Random arrays in the competition's format."""
-    chance = np.random.default_rng(SEED)
-    noise = chance.standard_normal((6, 273, 256), dtype=np.float32).astype(np.float16)
-    for path in file_paths(folder, rows):
-        np.save(path, np.roll(noise, int(chance.integers(1, noise.size))))

@@ -176,6 +176,18 @@ def test_a_resumed_run_keeps_its_choice_whatever_the_clock_says_now(sky, tmp_pat
     assert read_meta(folder)["computing"] == PLAIN.record()
 
 
+def test_what_was_measured_before_may_be_damaged(tmp_path):
+    """Then it is measured again."""
+    for text, kept in (
+        ("{", {}),
+        ("[]", {}),
+        ('{"a": {"computing": {}}, "b": {"computing": {}, "images_per_second": {}}}', {"b"}),
+    ):
+        (tmp_path / "computing.json").write_text(text, encoding="utf-8")
+        assert set(computing.read_measured(tmp_path / "computing.json")) == set(kept)
+    assert computing.read_measured(tmp_path / "none.json") == {}
+
+
 def test_rank_0_decides_for_all(sky, tmp_path, monkeypatch):
     monkeypatch.setattr(computing, "shared", lambda value, team: value if team.leads else PLAIN)
     monkeypatch.setattr(computing, "chosen", lambda *given: LAST if given[2] == CPU else None)

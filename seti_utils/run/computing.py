@@ -6,7 +6,6 @@ on a machine lies in ``out/<experiment>/computing.json``, so that all folds and 
 measured anew.
 """
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 import torch
 
 from seti_utils.errors import InputError
-from seti_utils.files import write_json
+from seti_utils.files import read_object, write_json
 from seti_utils.learn.checkpoint import exists, load
 from seti_utils.learn.computing import MEASURED, Computing, asked_for
 from seti_utils.learn.distributed import Team, shared
@@ -25,7 +24,8 @@ from seti_utils.nets.models import Classifier
 from seti_utils.run.artifacts import LAST, RESUME
 from seti_utils.run.identity import Run
 
-FILE = "computing.json"
+FILE, RATES = "computing.json", "images_per_second"
+KEYS = {"computing", RATES}
 Say = Callable[[str], None]
 
 
@@ -67,10 +67,10 @@ def chosen(
     if known is None:
         compiling = images if device.type == "cuda" else 0  # on a CPU it gains nothing worth its minute
         way, found = measured(model, shape, wanted, usual, compiling)
-        known = way.record() | {"images_per_second": {str(each): round(rate, 1) for each, rate in found.items()}}
+        known = {"computing": way.record(), RATES: {str(each): round(rate, 1) for each, rate in found.items()}}
         write_json(path, read_measured(path) | {name: known})
-    speeds = "; ".join(f"{each} {rate:g}" for each, rate in known["images_per_second"].items())
-    way = Computing.recorded({key: value for key, value in known.items() if key != "images_per_second"})
+    speeds = "; ".join(f"{each} {rate:g}" for each, rate in known[RATES].items())
+    way = Computing.recorded(known["computing"])
     say(f"{run.title}: computed as {way} (images/s of up to twenty steps each: {speeds})")
     return way
 
@@ -98,9 +98,9 @@ def machine_of(device: torch.device) -> str:
 
 
 def read_measured(path: Path) -> dict[str, Any]:
-    """What was measured before; nothing where there is no such file or it is not whole: then it is measured again."""
+    """What was measured before; what is not there or not whole is measured again."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        found = read_object(path, "delete it")
+    except InputError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return {name: entry for name, entry in found.items() if isinstance(entry, dict) and KEYS <= entry.keys()}
