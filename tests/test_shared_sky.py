@@ -84,10 +84,12 @@ def test_a_drifting_needle_stays_in_the_plain_residual_too():
 
 def test_columns_with_and_without_noise_lie_side_by_side():
     x = noise()
-    x[..., :64] *= 1e-3
+    x[..., :64] *= 0.1
+    x[..., 64:128] *= 1e-3
     left = residuals(x, per_column=True).plain
-    low, high = float(left[..., :64].std()), float(left[..., 64:].std())
+    low, least, high = (float(part.std()) for part in (left[..., :64], left[..., 64:128], left[..., 128:]))
     assert 0.8 < low < 1.2 and 0.8 < high < 1.2
+    assert least < 0.05, "what neighbours leave of the noise is not made as bright as noise"
 
 
 def test_noise_alone_loses_nothing_and_strong_spectra_are_found():

@@ -3,7 +3,8 @@
 Every cadence gets a row of OUT: its score in [0, 1], the score of each of its six panels, and where its best track begins and
 how fast it drifts. The detector was taught by drawn needles on synthetic skies and comes with the package; its card
 (seti score --card) says on what, how well it does, and where it is blind. With --submission the test cadences of a
-competition's folder become a submission, ready to send.
+competition's folder become a submission, ready to send. With --overlap a cadence that shares sky with others is looked at less
+that sky, by a detector taught on such panels; every other one as it is.
 """
 
 import argparse
@@ -16,6 +17,7 @@ EXAMPLES = (
     "seti score DATA --out scores.csv",
     "seti score DATA/test --out scores.csv --pictures 2",
     "seti score DATA --split test --submission submission.csv --out scores.csv",
+    "seti score DATA --overlap OVERLAP --submission submission.csv --out scores.csv",
 )
 
 
@@ -28,14 +30,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--detector",
         metavar="NAME",
         help="a detector that comes with the package, or the path of a .safetensors file with its card (default: raw, with "
-        "--overlap cleaned)",
+        "--overlap cleaned; cadences without neighbours go to raw)",
     )
     parser.add_argument("--card", action="store_true", help="print the detector's card and score nothing")
     parser.add_argument(
         "--split", choices=("train", "test", "all"), default="all", help="of a competition's folder (default: all)"
     )
     parser.add_argument(
-        "--overlap", type=Path, metavar="FOLDER", help="score the cleaned panels that the command overlap clean left there"
+        "--overlap",
+        type=Path,
+        metavar="FOLDER",
+        help="score cadences that have neighbours by the cleaned panels that overlap clean left there",
     )
     add_era(parser)
     parser.add_argument(
@@ -89,25 +94,42 @@ def score(args: argparse.Namespace, detector) -> None:
     from seti_utils.data.competition import read_competition
     from seti_utils.data.content import marks_of
     from seti_utils.files import require_writable, write_table
-    from seti_utils.run.scoring import assumed, draw_best, is_competition, open_files, open_split, score_source, score_table
+    from seti_utils.nets.shipped import load_detector
+    from seti_utils.overlap.panels import read_covered
+    from seti_utils.run.scoring import (
+        assumed,
+        draw_best,
+        is_competition,
+        open_files,
+        open_split,
+        score_covered,
+        score_source,
+        score_table,
+    )
 
     require_writable(args.out.absolute().parent)
     folder = args.paths[0] if len(args.paths) == 1 and is_competition(args.paths[0]) else None
     split = "test" if args.submission else args.split
-    source = open_split(folder, split, args.overlap, args.era) if folder else open_files(args.paths)
+    raw = open_split(folder, split, None, args.era) if folder else open_files(args.paths)
+    cleaned = open_split(folder, split, args.overlap, args.era) if folder and args.overlap else None
+    covered = read_covered(args.overlap).loc[list(raw.ids)].to_numpy() if args.overlap else None
+    detectors = [load_detector("raw"), detector] if args.overlap else [detector]
     print(assumed(detector))
     began = time.monotonic()
-    scores = score_source(source, detector, args.workers)
+    if cleaned is not None and covered is not None:
+        scores = score_covered(raw, cleaned, covered, detectors, args.workers)
+    else:
+        scores = score_source(raw, detector, args.workers)
     seconds = time.monotonic() - began
     data = " ".join(marks_of(read_competition(folder, args.era)).values()) if folder else ""
-    table = score_table(source.ids, scores, detector, data)
+    table = score_table(raw.ids, scores, detectors, data, covered)
     write_table(args.out, table)
-    print(f"{len(table)} cadences by the detector {detector.name}, {len(table) / seconds:.0f} a second, written to {args.out}")
+    by = " and ".join(one.name for one in detectors)
+    print(f"{len(table)} cadences by the detector {by}, {len(table) / seconds:.0f} a second, written to {args.out}")
     if args.submission and folder:
         submit(folder, table, args.submission)
     if args.pictures:
-        raw = open_split(folder, split, None, args.era) if args.overlap and folder else None
-        pictures = draw_best(source, scores, detector, args.pictures, args.out.absolute().parent / "pictures", raw)
+        pictures = draw_best(raw, scores, detector, args.pictures, args.out.absolute().parent / "pictures", cleaned)
         print(f"the {len(pictures)} best are drawn in {pictures[0].parent}")
 
 

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from seti_utils.data.cadence import OFF
 from seti_utils.data.noise import MAD_TO_SIGMA
+from seti_utils.keeping import keep
 
 RANK = 20
 """Most components that are removed: the five real cadences have 6 to 20 above the noise."""
@@ -20,6 +21,14 @@ MARGIN = 1.2
 
 LEAST_NOISE = 1e-3
 """Smallest noise that is divided by, in the unit of the panels."""
+
+LEAST_COLUMN = 0.02
+"""Least noise of a column of cleaned panels, in sigma of the raw noise: what lacks is added. Where neighbours took the sky off, a
+thousandth is left, and with it what their scales and needles did not fit, all of it bright in units of that; and a needle without
+noise around it looks like nothing that a judge has seen. The faintest needle that a sky holds has nine times as much."""
+
+DARKEST = 4.0
+"""Cleaned panels are no darker than so many times their noise: a neighbour's needle leaves a shadow, and no signal is dark."""
 
 
 class Residuals(NamedTuple):
@@ -44,8 +53,26 @@ def residuals(x_BPTF: Tensor, per_column: bool = False) -> Residuals:
     bright; one that stands still in ON panels alone stays in ``cross``. ``per_column``: the noise is each column's own,
     from differences in time, for cleaned panels where columns with and without neighbours lie side by side.
     """
-    x = x_BPTF / (column_noise(x_BPTF) if per_column else panel_noise(x_BPTF))
+    x = cleaned_white(x_BPTF) if per_column else x_BPTF / panel_noise(x_BPTF)
     return Residuals(without_components(x, x), without_components(x, x[:, OFF]), x)
+
+
+def cleaned_white(x_BPTF: Tensor) -> Tensor:
+    """Cleaned panels in units of each column's noise, at least ``LEAST_COLUMN``, and without the shadows of neighbours' needles.
+
+    What a column lacks of that noise is added, always the same.
+    """
+    noise = column_noise(x_BPTF)
+    least = noise.clamp(min=LEAST_COLUMN)
+    added = fixed_noise(tuple(x_BPTF.shape[1:]), x_BPTF.device) * (least.square() - noise.square()).sqrt()
+    return (x_BPTF.maximum(noise * -DARKEST) + added) / least
+
+
+@keep(2)
+def fixed_noise(shape: tuple[int, ...], device: torch.device) -> Tensor:
+    """Noise of unit deviation, (6, T, F), the same in every call; it differs from row to row, so that nothing adds up along a track."""
+    noise = torch.randn(shape, generator=torch.Generator().manual_seed(20))
+    return ((noise - noise.roll(1, 1)) / math.sqrt(2)).to(device)
 
 
 def without_components(x_BPTF: Tensor, sample: Tensor) -> Tensor:

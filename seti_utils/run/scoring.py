@@ -20,7 +20,7 @@ from seti_utils.overlap.panels import cleaned_stores
 from seti_utils.pictures.style import save_picture
 from seti_utils.pictures.waterfall import draw_cadence
 from seti_utils.progress import progress
-from seti_utils.scores.tables import MANY
+from seti_utils.scores.tables import MANY, made_by
 from seti_utils.stats.logistic import sigmoid
 from seti_utils.threads import one_thread
 
@@ -88,6 +88,25 @@ def score_source(
     return Scores(*(torch.cat(values) for values in zip(*parts, strict=True)))
 
 
+def score_covered(
+    raw: Source, cleaned: Source, covered: np.ndarray, detectors: Sequence[ShippedDetector], workers: int | None = None
+) -> Scores:
+    """The scores of the cadences that ``raw`` and ``cleaned`` hold both: those of ``detectors``, of raw and of cleaned panels.
+
+    ``covered`` (N,): share of each cadence's columns that neighbours show. Where it is 0 there is nothing to clean by, and the
+    raw panels are looked at.
+    """
+    parts, places = [], []
+    for source, detector, rows in zip(
+        (raw, cleaned), detectors, (np.flatnonzero(covered == 0), np.flatnonzero(covered)), strict=True
+    ):
+        if len(rows):
+            parts.append(score_source(source, detector, workers, rows.tolist()))
+            places.append(rows)
+    order = torch.from_numpy(np.argsort(np.concatenate(places)))
+    return Scores(*(torch.cat(values)[order] for values in zip(*parts, strict=True)))
+
+
 def in_order(function, jobs: Sequence, workers: int) -> Iterator:
     """``function`` of every job, in their order, by threads that each use one core: many small steps gain nothing by more."""
     with one_thread():
@@ -98,10 +117,12 @@ def in_order(function, jobs: Sequence, workers: int) -> Iterator:
             pool.shutdown(cancel_futures=True)
 
 
-def score_table(ids: Collection[str], scores: Scores, detector: ShippedDetector, data: str = "") -> pd.DataFrame:
+def score_table(
+    ids: Collection[str], scores: Scores, detectors: Sequence[ShippedDetector], data: str = "", covered: np.ndarray | None = None
+) -> pd.DataFrame:
     """One row per cadence: ``id``, ``score`` in [0, 1], ``logit``, the panels' scores, ``channel`` at the cadence's start and
-    ``drift`` (channels per panel) and ``drift_hz_s`` of the best track, and the columns by which the command blend knows where a
-    score comes from."""
+    ``drift`` (channels per panel) and ``drift_hz_s`` of the best track, with ``covered`` the share of its columns that neighbours
+    show, and the columns by which the command blend knows where a score comes from."""
     numbers = {
         "score": sigmoid(scores.logit.double().numpy()),
         "logit": scores.logit.double().numpy().round(5),
@@ -110,13 +131,16 @@ def score_table(ids: Collection[str], scores: Scores, detector: ShippedDetector,
         "drift": scores.drift.double().numpy().round(3),
         "drift_hz_s": (scores.drift.double().numpy() * HZ_PER_S_PER_CHANNEL_PER_PANEL).round(2),
     }
+    if covered is not None:
+        numbers["covered"] = covered.round(6)
+    mark = made_by([pd.DataFrame({"weights": [detector.mark]}) for detector in detectors])
     origin = {
         "fold": MANY,
-        "experiment": f"detector {detector.name}",
+        "experiment": f"detector {' and '.join(detector.name for detector in detectors)}",
         "seed": MANY,
-        "fingerprint": detector.mark,
+        "fingerprint": mark,
         "data": data,
-        "weights": detector.mark,
+        "weights": mark,
     }
     return pd.DataFrame({"id": np.asarray(ids, dtype=object), **numbers, **origin})
 
@@ -128,23 +152,28 @@ def assumed(detector: ShippedDetector) -> str:
 
 
 def draw_best(
-    source: Source, scores: Scores, detector: ShippedDetector, count: int, folder: Path, raw: Source | None = None
+    raw: Source, scores: Scores, detector: ShippedDetector, count: int, folder: Path, cleaned: Source | None = None
 ) -> list[Path]:
-    """Pictures of the ``count`` highest-scoring cadences, best first: as they are, cleaned, and with their best track drawn in.
-
-    ``raw``: the same cadences as they are, where ``source`` holds cleaned panels. A track is as bright as its panel is sure.
+    """Pictures of the ``count`` highest-scoring cadences, best first: as they are, less their neighbours' sky where ``cleaned``
+    holds that, and with their best track drawn in. A track is as bright as its panel is sure.
     """
     best = torch.argsort(scores.logit, descending=True, stable=True)[:count].tolist()
     paths = []
     for rank, row in enumerate(best, 1):
-        shown = raw or source
-        x_BPTF = torch.empty(1, PANELS, TIME, FREQ, dtype=torch.float16)
-        shown.read_into([row], x_BPTF)
         heat = detector.heat(Scores(*(value[row : row + 1] for value in scores)))[0].numpy()
         title = (
-            f"{rank}. {source.ids[row]} · score {float(scores.logit[row].sigmoid()):.3f} · "
+            f"{rank}. {raw.ids[row]} · score {float(scores.logit[row].sigmoid()):.3f} · "
             f"channel {float(scores.freq[row]):.0f}, {float(scores.drift[row]):+.1f} channels per panel"
         )
-        figure = draw_cadence(x_BPTF[0].numpy(), title=title, views=("raw", "heat"), mark=False, heat=heat)
-        paths.append(save_picture(figure, folder / f"{rank:03d}_{source.ids[row]}.png"))
+        less_sky = None if cleaned is None else read_row(cleaned, row).float().numpy()
+        views = ("raw", "heat") if less_sky is None else ("raw", "less sky", "heat")
+        figure = draw_cadence(read_row(raw, row).numpy(), title=title, views=views, mark=False, heat=heat, less_sky=less_sky)
+        paths.append(save_picture(figure, folder / f"{rank:03d}_{raw.ids[row]}.png"))
     return paths
+
+
+def read_row(source: Source, row: int) -> torch.Tensor:
+    """One cadence of ``source``: float16 (6, 273, 256)."""
+    x_BPTF = torch.empty(1, PANELS, TIME, FREQ, dtype=torch.float16)
+    source.read_into([row], x_BPTF)
+    return x_BPTF[0]
