@@ -3,7 +3,7 @@
     python benchmarks/ship_detector.py [--out out/detector] [--seed 1] [--ship]
 
 Draws the lessons (``detector_lessons.py``: an endless sky, searched once) and trains the judge on them (``detector_training.py``), both
-resumed by the same call. It becomes two detectors: ``raw``, of panels as they are, and ``cleaned``, of panels less the sky that their
+resumed by the same call. It becomes two detectors: ``raw``, of panels as they are, and ``cleaned``, of panels minus the sky that their
 neighbours show, which a detector makes look like raw ones with a fiftieth of the noise. Both are scored on the tests of other
 synthetic skies, and on one needle in empty cadences at every brightness. With ``--ship`` weights and cards replace those in
 ``seti_utils/nets/shipped``; without it they lie in OUT.
@@ -102,7 +102,7 @@ def described(name: str, seed: int) -> dict[str, object]:
         for one in names.split()
     }
     raw = name == "raw"
-    where = "raw panels" if raw else "panels less the sky that their neighbours show"
+    where = "raw panels" if raw else "panels minus the sky that their neighbours show"
     return {
         "name": name,
         "what": f"finds narrow-band needles, in {where}, that ON panels have and OFF panels, looked at along their track, have not",
@@ -225,6 +225,7 @@ def response(detector: ShippedDetector, count: int = 10) -> dict[str, object]:
     worst = max(falls, key=falls.__getitem__)
     return {
         "amplitudes": AMPLITUDES,
+        "cadences": count,
         "without": without,
         "median_logit": table,
         "largest_fall": [worst, round(falls[worst], 2)],

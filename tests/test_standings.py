@@ -20,8 +20,9 @@ from seti_utils.sky import make_sky
 from seti_utils.stats.intervals import auc_interval
 
 TINY = {"backbone": "test_efficientnet", "epochs": 1, "resize": edit(freq=32, time=32), "batch": 8, "precision": None, "folds": 2}
-PARTS = ["shipped detector raw, untrained here", "rung_apart", "rung_cleaned", "rung_cleaned_brief", "sky_stack"]
-FOLDERS = ("detector_raw", *PARTS[1:])
+DETECTORS = ["shipped detector raw, untrained here", "shipped detector cleaned, untrained here"]
+PARTS = [*DETECTORS, "rung_apart", "rung_cleaned", "sky_stack"]
+FOLDERS = ("detector_raw", "detector_cleaned", *PARTS[2:])
 
 
 @pytest.fixture(scope="module")

@@ -3,8 +3,8 @@
 Every cadence gets a row of OUT: its score in [0, 1], the score of each of its six panels, and where its best track begins and
 how fast it drifts. The detector was taught by drawn needles on synthetic skies and comes with the package; its card
 (seti score --card) says on what, how well it does, and where it is blind. With --submission the test cadences of a
-competition's folder become a submission, ready to send. With --overlap a cadence that shares sky with others is looked at less
-that sky, by a detector taught on such panels; every other one as it is.
+competition's folder become a submission, ready to send. With --overlap a cadence that shares sky with others is
+scored by its panels minus that sky, and every other one as it is.
 """
 
 import argparse

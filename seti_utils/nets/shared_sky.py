@@ -70,7 +70,7 @@ def cleaned_white(x_BPTF: Tensor) -> Tensor:
 
 @keep(2)
 def fixed_noise(shape: tuple[int, ...], device: torch.device) -> Tensor:
-    """Noise of unit deviation, (6, T, F), the same in every call; it differs from row to row, so that nothing adds up along a track."""
+    """Noise of unit deviation, (6, T, F), the same in every call: each row minus the one before, so no track adds up."""
     noise = torch.randn(shape, generator=torch.Generator().manual_seed(20))
     return ((noise - noise.roll(1, 1)) / math.sqrt(2)).to(device)
 

@@ -154,7 +154,7 @@ def assumed(detector: ShippedDetector) -> str:
 def draw_best(
     raw: Source, scores: Scores, detector: ShippedDetector, count: int, folder: Path, cleaned: Source | None = None
 ) -> list[Path]:
-    """Pictures of the ``count`` highest-scoring cadences, best first: as they are, less their neighbours' sky where ``cleaned``
+    """Pictures of the ``count`` highest-scoring cadences, best first: as they are, minus their neighbours' sky where ``cleaned``
     holds that, and with their best track drawn in. A track is as bright as its panel is sure.
     """
     best = torch.argsort(scores.logit, descending=True, stable=True)[:count].tolist()
