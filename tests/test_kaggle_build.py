@@ -52,6 +52,7 @@ def test_the_laptops_side_stays_here():
         names = archive.namelist()
     assert "seti_utils/session/runfile.py" in names and "seti_utils/commands/train.py" in names
     assert not [name for name in names if name.startswith(("seti_utils/kaggle/", "seti_utils/commands/kaggle/"))]
+    assert not {"seti_utils/run/play.py", "seti_utils/run/costs.py", "seti_utils/commands/play.py"} & set(names)
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ TAG = "seti-package"
 UNSTAMPED = "unstamped"
 PACK = "seti_utils.pack"
 SOURCES = (".py", ".json", ".csv", ".yaml", ".txt")
-LAPTOP = ("kaggle", "commands/kaggle")
-"""Rooms of the laptop's side, which no session enters."""
+LAPTOP = ("kaggle", "commands/kaggle", "commands/play.py", "run/play.py", "run/costs.py")
+"""Rooms of the laptop's side, which no session enters, and what plays plans, which needs them."""
 DETECTORS = "nets/shipped"
 """Weights and cards of the detectors that come with the package."""
 TELESCOPE = ("telescope", "run/notebooks/telescope.py", "commands/search.py", "commands/sensitivity.py")
