@@ -1,6 +1,6 @@
 """``needle_net`` and ``track_net``: small backbones for needles. Any experiment can take them by name.
 
-Nothing here needs timm, whose import costs seconds and 200 MB: who only uses a shipped detector goes without.
+Nothing here needs timm, whose import costs seconds and 200 MB: using a shipped detector does without it.
 """
 
 from typing import Any

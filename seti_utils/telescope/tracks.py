@@ -141,7 +141,7 @@ def told_apart(
     """The network's windows (``network.WINDOW``) whose track is one of ``tracks``, as that one with the network's score; and the
     other windows.
 
-    Of several tracks it is the brightest. What only the ON panels show (``ON_ALONE``) is no candidate.
+    Of several tracks it is the brightest. What only the ON panels show (``ON_ALONE``) is not a candidate.
     """
     same, new = [np.empty(0, TRACK)], []
     for window in windows:
