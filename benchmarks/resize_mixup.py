@@ -83,7 +83,7 @@ def main() -> None:
     image = made[ours]()
     print(
         f"{platform.machine()} CPU, {torch.get_num_threads()} threads, torch {torch.__version__}; {choices.size} x {choices.size}, "
-        f"batch {choices.batch}, {choices.turns} turns, seed {SEED}\n\n| | processor ms a cadence | of ours | largest difference of a pixel |"
+        f"batch {choices.batch}, {choices.turns} turns, seed {SEED}\n\n| | processor ms per cadence | of ours | largest difference of a pixel |"
     )
     print("|---|---|---|---|")
     for name, seconds in spent.items():
