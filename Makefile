@@ -33,7 +33,7 @@ NOTEBOOK = $(PY) -m seti_utils notebook
 GIVEN    = -p folds=$(FOLDS) -p seeds=$(SEED) -p data=$(OUT)/sky -p out=$(OUT)
 
 .PHONY: run quick
-run: venv  ## the main job: a sky, overlap search, cleaned panels, three networks, a stack with the shipped detector, submission.csv, one table
+run: venv  ## the main job: a sky, overlap search, cleaned panels, two networks, a stack with the shipped detectors, submission.csv, one table
 	$(SKY)
 	$(PY) -m seti_utils overlap search $(OUT)/sky $(OUT)/overlap
 	$(PY) -m seti_utils overlap clean $(OUT)/sky $(OUT)/overlap
