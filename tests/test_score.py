@@ -68,11 +68,11 @@ def test_files_and_folders_are_scored_alike_whatever_the_threads(sky, tmp_path, 
     np.testing.assert_allclose(one["logit"], other.loc[one.index, "logit"], atol=1e-3)
 
 
-def test_cadences_with_neighbours_are_scored_less_their_sky_and_the_others_as_they_are(sky, overlap, tmp_path, capsys):
+def test_cadences_with_neighbours_are_scored_minus_their_sky_and_the_others_as_they_are(sky, overlap, tmp_path, capsys):
     files = {"--out": tmp_path / "scores.csv", "--submission": tmp_path / "submission.csv"}
     words = [word for pair in files.items() for word in pair]
     code, said, error = run(capsys, sky, "--overlap", overlap, "--pictures", 1, *words)
-    assert code == 0 and "detector raw and cleaned" in said, error
+    assert code == 0 and "by the detectors raw and cleaned" in said, error
     table = pd.read_csv(files["--out"], dtype={"id": str}).set_index("id")
     covered = read_covered(overlap).loc[table.index]
     assert (covered > 0).any() and (covered == 0).any() and np.allclose(table["covered"], covered)

@@ -124,8 +124,8 @@ def score(args: argparse.Namespace, detector) -> None:
     data = " ".join(marks_of(read_competition(folder, args.era)).values()) if folder else ""
     table = score_table(raw.ids, scores, detectors, data, covered)
     write_table(args.out, table)
-    by = " and ".join(one.name for one in detectors)
-    print(f"{len(table)} cadences by the detector {by}, {len(table) / seconds:.0f} a second, written to {args.out}")
+    by = "the detector " + detector.name if len(detectors) == 1 else "the detectors raw and " + detector.name
+    print(f"{len(table)} cadences by {by}, {len(table) / seconds:.0f} a second, written to {args.out}")
     if args.submission and folder:
         submit(folder, table, args.submission)
     if args.pictures:
