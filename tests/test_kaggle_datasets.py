@@ -111,6 +111,7 @@ def test_an_empty_folder(kaggle, tmp_path):
         upload_dataset(tmp_path / "empty")
 
 
+@pytest.mark.slow
 def test_a_user_with_an_underscore(kaggle_process, repository, folder, tmp_path, monkeypatch):
     """The client, the kernel's address and the dataset's take the name as it is."""
     with LocalKaggle(tmp_path / "site", user="My_User") as other:

@@ -190,6 +190,7 @@ def test_safe_names():
     assert not any(map(safe, ["", "/a", "../a", "a/..", "a/../b", "c:x", "a\\b", "./a", "a\x00"]))
 
 
+@pytest.mark.slow
 def test_six_hundred_files(finished, tmp_path):
     finished(files=output("right", {f"part{number % 7}/{number}.bin": b"%d" % number for number in range(600)}))
     assert len(fetch(KERNEL, tmp_path / "out")["files"]) == 600

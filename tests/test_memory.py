@@ -24,6 +24,7 @@ print(sum(faults() for _ in range(4)))
 """
 
 
+@pytest.mark.slow
 def test_freed_memory_is_kept():
     pages = {}
     for how in ("kept", "plain"):

@@ -114,6 +114,7 @@ assert step(torch.zeros(2, 1, 8, 8), torch.zeros(2), 0.0, torch.Generator())[0].
 """
 
 
+@pytest.mark.slow
 def test_a_cleaning_step_and_a_loss_are_two_places_and_an_augmentation_three(tmp_path):
     shutil.copytree(PACKAGE, tmp_path / "seti_utils", ignore=shutil.ignore_patterns("__pycache__"))
     for name, text in ADDED.items():

@@ -137,6 +137,7 @@ def test_tables_of_other_rows_are_refused_by_name(folder, tmp_path, capsys, wron
     assert len(said) == 1 and re.search(told[wrong], said[0]) and "give tables of" in said[0] and not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_leak_of_the_old_era_is_seen_through_the_command(tmp_path, capsys):
     sky = make_sky(tmp_path / "sky", train=160, test=4, seed=3, overlap=0, era="old", workers=1)
     assert main(["shift", str(sky), "--out", str(tmp_path / "out"), "--workers", "1"]) == 0
@@ -219,6 +220,7 @@ def test_a_row_is_drawn_with_where_the_network_looks(explorer):
     assert len(explorer.picture(one, heat=True).axes) > len(explorer.picture(one).axes)
 
 
+@pytest.mark.slow
 def test_a_row_is_drawn_less_its_neighbours_sky_where_that_is_known(explorer):
     one = explorer.table["id"][3]
     plain = len(explorer.picture(one).axes)

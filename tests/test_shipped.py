@@ -179,6 +179,7 @@ def test_faults_of_files_are_one_line_with_a_remedy(tmp_path):
         load_detector(file)
 
 
+@pytest.mark.slow
 def test_a_shipped_detector_and_the_search_need_no_timm():
     """Importing it takes seconds and 200 MB, of every process of a search."""
     code = "import sys; from seti_utils.nets.shipped import load_detector; import seti_utils.telescope.search; load_detector()\n"
