@@ -144,6 +144,7 @@ def test_incomplete_data_train_on_request(tmp_path, capsys):
     assert "1 of 60 cadences are not there and are left out" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_blend_reproduces_the_second_place(tmp_path):
     full = REAL / "full"
     if not full.is_dir():

@@ -230,6 +230,7 @@ REACHED = {
 """AUC of fresh images, mean and standard deviation over twelve seeds."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETS)
 def test_every_part_learns_a_separable_toy_problem(name, seed, learned):
     torch.manual_seed(seed)

@@ -161,6 +161,7 @@ def test_a_session_without_its_gpu_ends_at_once(built, monkeypatch):
         require_devices("NvidiaTeslaT4")
 
 
+@pytest.mark.slow
 def test_the_package_can_come_from_a_dataset(repository, tmp_path):
     made = build(
         "train",
