@@ -289,34 +289,32 @@ def test_mistakes_are_one_line(one_needle, tmp_path, capsys, words, said):
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of a process is read from /proc")
-def test_memory_stays_below_what_the_help_says(tmp_path):
-    """A file of 4 GB, sparse but for its header: peak memory of the whole process below 1 GiB."""
+@pytest.mark.parametrize(
+    ("foff", "tsamp", "rows", "drift", "network"), [(-2.7939677e-6, 18.253611, 171, 0.05, 0), (-DF_MHZ, DT_S, 273, 390.0, 1)]
+)
+def test_memory_stays_below_what_the_help_says(tmp_path, foff, tsamp, rows, drift, network):
+    """Files of 4 GB and more, sparse but for their headers: peak memory of the whole process below 1 GiB, with the network too."""
     paths = []
     for number, source in enumerate(SOURCES):
-        path = tmp_path / f"{number}.fil"
-        write_fil(
-            path,
-            np.zeros((1, 1 << 20), np.float32),
-            foff=-2.7939677e-6,
-            tsamp=18.253611,
-            tstart=57563.8 + number * 0.04,
-            source_name=source,
-        )
+        path, start = tmp_path / f"{number}.fil", 57563.8 + number * 0.04
+        write_fil(path, np.zeros((1, 1 << 20), np.float32), fch1=9e3, foff=foff, tsamp=tsamp, tstart=start, source_name=source)
         with open(path, "r+b") as file:
-            file.truncate(path.stat().st_size + 170 * (4 << 20))
+            file.truncate(path.stat().st_size + (rows - 1) * (4 << 20))
         paths.append(str(path))
     code = (
         "import sys\nfrom seti_utils.telescope.cadences import open_cadence\nfrom seti_utils.telescope.events import Limits\n"
         "from seti_utils.telescope.grid import make_grid\nfrom seti_utils.telescope.bandpass import Bandpass\n"
         "from seti_utils.telescope.blocks import Search, plan_blocks, search_block\nfrom seti_utils.telescope.calibration import arrangements\n"
-        "c = open_cadence(sys.argv[1:])\ng = make_grid(c.rows, c.starts, c.tsamp, c.width * 1e6, 0.05)\n"
-        "s = Search(c, g, Bandpass(0, (), 0, 1, ()), c.on, arrangements(c.on, c.off), 10.0)\n"
-        "search_block(s, *plan_blocks(c, g, False)[0])\n"
+        "from seti_utils.nets.shipped import load_detector\n"
+        "d = load_detector() if int(sys.argv[1]) else None\nc = open_cadence(sys.argv[3:])\n"
+        "g = make_grid(c.rows, c.starts, c.tsamp, c.width * 1e6, float(sys.argv[2]))\n"
+        "s = Search(c, g, Bandpass(0, (), 0, 1, ()), c.on, arrangements(c.on, c.off), 10.0, d)\n"
+        "assert len(search_block(s, *plan_blocks(c, g, d is not None)[0]).windows) > 70 or d is None\n"
         # ru_maxrss would count what this test's own process held when it started the other one
         "print(open('/proc/self/status', encoding='utf-8').read().partition('VmHWM:')[2].split()[0])"
     )
     ended = subprocess.run(
-        [sys.executable, "-c", code, *paths],
+        [sys.executable, "-c", code, str(network), str(drift), *paths],
         cwd=ROOT,
         capture_output=True,
         encoding="utf-8",

@@ -10,8 +10,7 @@ with ON and OFF exchanged, so that false_alarms means: false events per MHz and 
 
 Writes OUT/events.csv (ranked, one row per event), events.html (the stages, the band, the best events as pictures, in one file),
 pictures/, and turboSETI's formats: a .dat per file and find_event.csv. An interrupted search resumes with the same command.
-Memory stays below 1 GiB per process, whatever the size of the files; with the network below 1.25 GiB, of which PyTorch and
-timm take 0.8 before the first byte is read.
+Memory stays below 1 GiB per process, whatever the size of the files.
 """
 
 import argparse

@@ -8,17 +8,17 @@ import torch
 from torch import Tensor
 
 from seti_utils.data.cadence import DF_HZ, DT_S, FREQ, ON, PANELS, TIME
+from seti_utils.nets.shipped import TOGETHER
 from seti_utils.telescope.cadences import Cadence
 from seti_utils.telescope.classical import Arrangement
 from seti_utils.telescope.grid import Grid
+from seti_utils.views.normalising import normalise_panels
 
 MOST_ROWS = 300
 """Panels of more rows than the detector's are cut to its number around their middle; beyond this they are another product."""
 
 ALIKE = 0.01
 """Relative difference of df and dt that a detector does not notice."""
-
-BATCH = 8
 
 WINDOW = np.dtype(
     [
@@ -101,17 +101,15 @@ def score_windows(
     out["arrangement"], out["start"] = np.repeat(range(len(arrangements)), len(starts)), np.tile(starts, len(arrangements))
     backwards = np.repeat([arrangement.on != ON for arrangement in arrangements], len(starts))
     cut = [panel[(len(panel) - TIME) // 2 :][:TIME] for panel in panels]
-    for begin in range(0, len(out), BATCH):
-        some = slice(begin, min(begin + BATCH, len(out)))
+    for begin in range(0, len(out), TOGETHER):
+        some = slice(begin, min(begin + TOGETHER, len(out)))
         x = torch.empty(len(out[some]), len(cut), TIME, FREQ)
         for window, row, back in zip(x, out[some], backwards[some], strict=True):
             at = int(row["start"]) - first
             for number, panel in enumerate(reversed(cut) if back else cut):
                 window[number] = panel[:, at : at + FREQ].flip(0) if back else panel[:, at : at + FREQ]
-        x -= x.mean((2, 3), keepdim=True)
-        x /= x.square().mean((2, 3), keepdim=True).sqrt_().clamp_(min=1e-12)
         with torch.inference_mode():
-            scored = detector.score(x)
+            scored = detector.score(normalise_panels(x))
         fill(out[some], scored, backwards[some], grid)
     return out
 
