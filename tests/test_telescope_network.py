@@ -69,12 +69,13 @@ def test_every_window_is_whole_and_says_the_same_however_small_the_blocks(like_t
 def test_a_track_that_both_see_is_one_and_has_the_networks_score(like_the_competitions):
     job = prepare(open_cadence(like_the_competitions), Limits(2.0), detector=Eye())
     grid, arranged = job.search.grid, job.search.arrangements
-    tracks, windows = np.zeros(4, TRACK), np.zeros(3, WINDOW)
-    tracks["channel"], tracks["bright"], tracks["kind"] = (300, 303, 300, 300), (9, 12, 99, 99), (0, 2, ON_ALONE, 1)
-    tracks["arrangement"] = (0, 0, 0, 1)
+    tracks, windows = np.zeros(5, TRACK), np.zeros(3, WINDOW)
+    tracks["channel"], tracks["bright"], tracks["kind"] = (300, 303, 300, 300, 301), (9, 12, 99, 99, 7), (0, 2, ON_ALONE, 1, 0)
+    tracks["arrangement"], tracks["width"] = (0, 0, 0, 1, 0), (1, 1, 1, 1, 4)
     windows["channel"], windows["score"], windows["drift"] = (302, 302, 320), (3, 2, 1), (0, 0.1, 0)
     same, new = told_apart(windows, tracks, grid, arranged)
-    assert same[["channel", "bright", "kind", "score"]].tolist() == [(303, 12, NETWORK, 3)], "the brightest candidate near by"
+    near = [(303, 12, NETWORK, 3), (301, 7, NETWORK, 3)]
+    assert same[["channel", "bright", "kind", "score"]].tolist() == near, "the brightest candidate of every width near by"
     assert new["score"].tolist() == [2, 1], "another drift, and too far away"
 
 

@@ -296,7 +296,7 @@ def test_memory_stays_below_what_the_help_says(tmp_path, foff, tsamp, rows, drif
     """Files of 4 GB and more, sparse but for their headers: peak memory of the whole process below 1 GiB, with the network too."""
     paths = []
     for number, source in enumerate(SOURCES):
-        path, start = tmp_path / f"{number}.fil", 57563.8 + number * 0.04
+        path, start = tmp_path / f"{number}.fil", 57563.8 + number * rows * tsamp * 1.05 / 86400
         write_fil(path, np.zeros((1, 1 << 20), np.float32), fch1=9e3, foff=foff, tsamp=tsamp, tstart=start, source_name=source)
         with open(path, "r+b") as file:
             file.truncate(path.stat().st_size + (rows - 1) * (4 << 20))

@@ -141,7 +141,7 @@ def told_apart(
     """The network's windows (``network.WINDOW``) whose track is one of ``tracks``, as that one with the network's score; and the
     other windows.
 
-    Of several tracks it is the brightest. What only the ON panels show (``ON_ALONE``) is not a candidate.
+    Of several tracks it is the brightest of every width. What only the ON panels show (``ON_ALONE``) is not a candidate.
     """
     same, new = [np.empty(0, TRACK)], []
     for window in windows:
@@ -150,11 +150,12 @@ def told_apart(
         times = np.array([grid.middles[panel] - grid.middle for panel in arrangements[number].on])
         apart = mine["channel"] - window["channel"] + np.multiply.outer(times, mine["drift"] - window["drift"])
         mine = mine[np.abs(apart).mean(0) <= SAME]
-        if len(mine):
-            best = mine[mine["bright"].argmax()][None].copy()
+        for width in np.unique(mine["width"]):
+            wide = mine[mine["width"] == width]
+            best = wide[wide["bright"].argmax()][None].copy()
             best["kind"], best["score"] = NETWORK, window["score"]
             same.append(best)
-        else:
+        if not len(mine):
             new.append(window)
     return np.concatenate(same), np.array(new, windows.dtype)
 
