@@ -115,7 +115,7 @@ def test_a_line_runs_as_it_stands(line, folder, capsys):
     if "--answers" in words:  # what the words before would have made, with both classes in it
         Path("RESPLIT/private").mkdir(parents=True, exist_ok=True)
         Path("RESPLIT/private/test.csv").write_text("id,target\na,1\nb,0\nc,0\n", encoding="utf-8")
-        shutil.copy("RESPLIT/private/test.csv", "submission.csv")
+        shutil.copy("RESPLIT/private/test.csv", words[1])
     if "--dask" in words:  # needs a cluster; tests/test_telescope_cluster.py starts one
         assert callable(make_parser(words).parse_args(words).handle)
         return
