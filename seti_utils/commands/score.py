@@ -67,7 +67,7 @@ def handle(args: argparse.Namespace) -> None:
 
 def refuse_mismatch(args: argparse.Namespace, detector) -> None:
     """What cannot go together is refused before anything is read."""
-    from seti_utils.run.scoring import is_competition
+    from seti_utils.data.finding import is_competition
 
     folder = len(args.paths) == 1 and is_competition(args.paths[0])
     for option, given in (("--submission", args.submission), ("--overlap", args.overlap)):
@@ -93,13 +93,13 @@ def score(args: argparse.Namespace, detector) -> None:
 
     from seti_utils.data.competition import read_competition
     from seti_utils.data.content import marks_of
+    from seti_utils.data.finding import is_competition
     from seti_utils.files import require_writable, write_table
     from seti_utils.nets.shipped import load_detector
     from seti_utils.overlap.panels import read_covered
     from seti_utils.run.scoring import (
         assumed,
         draw_best,
-        is_competition,
         open_files,
         open_split,
         score_covered,

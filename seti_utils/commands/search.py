@@ -210,7 +210,7 @@ def prepared(args: argparse.Namespace) -> list:
 
 def holds_arrays(folder: Path) -> bool:
     """Whether a folder is a competition's, or has ``.npy`` cadences and no telescope file."""
-    from seti_utils.run.scoring import is_competition
+    from seti_utils.data.finding import is_competition
     from seti_utils.telescope.inputs import ENDINGS
 
     there = {path.suffix.lower() for path in folder.iterdir()}
@@ -219,7 +219,8 @@ def holds_arrays(folder: Path) -> bool:
 
 def arrays_of(folder: Path):
     """A folder's cadences as one band, opened as the command score opens them."""
-    from seti_utils.run.scoring import is_competition, open_files, open_split
+    from seti_utils.data.finding import is_competition
+    from seti_utils.run.scoring import open_files, open_split
     from seti_utils.telescope.arrays import array_cadences
 
     source = open_split(folder, "all", None) if is_competition(folder) else open_files([folder])

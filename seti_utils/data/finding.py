@@ -76,6 +76,11 @@ def _search(roots: list[Path]) -> list[Path]:
     return tests
 
 
+def is_competition(folder: Path) -> bool:
+    """Whether ``folder`` has a competition's tables."""
+    return (folder / MARKER).is_file() or (folder / SAMPLE).is_file()
+
+
 def _holds_data(folder: Path) -> bool:
     """Whether ``folder`` is a competition's folder, or at least one with a test part."""
     return (folder / MARKER).is_file() or ((folder / SAMPLE).is_file() and (folder / "test").is_dir())

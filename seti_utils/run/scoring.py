@@ -10,7 +10,6 @@ import torch
 
 from seti_utils.data.cadence import DF_HZ, DT_S, FREQ, HZ_PER_S_PER_CHANNEL_PER_PANEL, ON, PANELS, RESOLUTION, TIME
 from seti_utils.data.competition import read_competition
-from seti_utils.data.finding import MARKER, SAMPLE
 from seti_utils.data.packed import open_cadences
 from seti_utils.data.sources import FileCadences, JoinedCadences, Source
 from seti_utils.errors import InputError
@@ -26,11 +25,6 @@ from seti_utils.threads import one_thread
 
 SCORED = tuple(f"{'on' if panel in ON else 'off'}_{panel // 2 + 1}" for panel in range(PANELS))
 """Columns of the panels' scores: on_1 off_1 on_2 off_2 on_3 off_3, in the order of observation."""
-
-
-def is_competition(folder: Path) -> bool:
-    """Whether ``folder`` has a competition's tables."""
-    return (folder / MARKER).is_file() or (folder / SAMPLE).is_file()
 
 
 def open_files(paths: Sequence[Path]) -> Source:

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from seti_utils.errors import InputError, UserError
+from seti_utils.learn.memory import keep_memory
 from seti_utils.machine import cores
 from seti_utils.telescope.blocks import Found, Search, search_block
 from seti_utils.telescope.pictures import Event, event_png
@@ -33,6 +34,7 @@ def search_here(searches: Sequence[Search], tasks: Sequence[Task], processes: in
     """
     count = min(processes or cores(), len(tasks))
     if count <= 1 or any(search.device != "cpu" for search in searches):
+        keep_memory()
         for number, block in tasks:
             yield (number, block), search_block(searches[number], *block)
         return
@@ -72,7 +74,8 @@ def workers(count: int, searches: Sequence[Search]) -> Iterator[ProcessPoolExecu
 
 
 def begin_worker(searches: dict[int, Search]) -> None:
-    """Make a process ready: Ctrl-C is the parent's to handle, and a block uses one thread."""
+    """Make a process ready: Ctrl-C is the parent's to handle, a block uses one thread, and what it frees the next one takes."""
+    keep_memory()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
     SEARCHES.update(searches)
