@@ -198,6 +198,7 @@ def test_rank_0_decides_for_all(sky, tmp_path, monkeypatch):
     assert computing.computing_of(run, given[0], Team(1, 2), *given[2:]) == PLAIN
 
 
+@pytest.mark.slow
 def test_a_compiled_run_is_the_same_run(sky, tmp_path, monkeypatch):
     """By torch's ``eager`` backend, which traces as all do and computes as without: same weights under the same names."""
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))

@@ -75,6 +75,7 @@ def test_output_is_verified_and_whole(finished, tmp_path):
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["out"]
 
 
+@pytest.mark.slow
 def test_the_client_itself_fetches(kaggle_process, kernel, tmp_path):
     """As above from push to output, every call a real process."""
     kaggle_process.kernels.scripts[KERNEL] = [Script(files={})]

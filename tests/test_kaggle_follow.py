@@ -47,6 +47,7 @@ def followed(every: float = 0.05, **more: object) -> tuple[list[str], list[str]]
     return lines, tables
 
 
+@pytest.mark.slow
 def test_a_log_is_shown_as_it_is_written(kaggle_process, running):
     """By a child process, as everywhere but in these tests."""
     running("RUNNING", "RUNNING", "COMPLETE", live=live(RUN, EPOCH.format(0, 1, 1), EPOCH.format(0, 2, 2)), pace=0.1)

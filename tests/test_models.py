@@ -147,6 +147,7 @@ def test_channels_last_changes_nothing_but_rounding(variant):
     torch.testing.assert_close(plain, last, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_graph_can_be_captured_whole():
     model = build("everything").eval()
     compiled = torch.compile(model, backend="eager", fullgraph=True)

@@ -126,6 +126,7 @@ def test_masks_and_known_bands(one_needle, tmp_path, capsys):
     assert main([*words, "-o", str(tmp_path / "d")]) == 2 and f"{known}, line 2" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_one_process_or_two_give_the_same_bytes_and_a_killed_search_resumes(one_needle, tmp_path, monkeypatch):
     monkeypatch.setattr("seti_utils.telescope.blocks.BLOCK_BYTES", 700_000)
     _, paths = one_needle
