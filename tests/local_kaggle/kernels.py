@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from .execute import Execution
 from .faults import Refusal, Script
@@ -16,6 +17,16 @@ ACTIVE = {"QUEUED", "RUNNING"}
 def slug_of(title: str) -> str:
     """The site's slug of a title: lower case, runs of other characters become one hyphen."""
     return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
+
+
+def laid_out(folder: Path, files: dict[str, bytes]) -> Path:
+    """``folder`` with ``files`` in it. Those that are there already stay as they are: another session may be reading them."""
+    for inside, content in files.items():
+        path = folder / inside
+        if not path.is_file() or path.read_bytes() != content:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+    return folder
 
 
 @dataclass
@@ -147,21 +158,14 @@ class Kernels:
         for name in names:
             folder = self.site.folder / "datasets" / name
             folder.mkdir(parents=True, exist_ok=True)
-            for inside, content in self.site.datasets.known.get(name, {"files": {}})["files"].items():
-                (folder / inside).parent.mkdir(parents=True, exist_ok=True)
-                (folder / inside).write_bytes(content)
-            mounts[f"datasets/{name}"] = folder
+            mounts[f"datasets/{name}"] = laid_out(folder, self.site.datasets.known.get(name, {"files": {}})["files"])
         return mounts
 
     def mounted_models(self, names: list[str]) -> dict[str, object]:
         """Uploaded models as folders to mount."""
         mounts = {}
         for name in names:
-            folder = self.site.folder / "models" / name
-            for inside, content in (self.site.models.files(name) or {}).items():
-                (folder / inside).parent.mkdir(parents=True, exist_ok=True)
-                (folder / inside).write_bytes(content)
-            mounts[f"models/{name}"] = folder
+            mounts[f"models/{name}"] = laid_out(self.site.folder / "models" / name, self.site.models.files(name) or {})
         return mounts
 
     def GetKernelSessionStatus(self, request: dict) -> dict:
