@@ -26,6 +26,7 @@ from shift_table import (  # noqa: E402
     FOLDS,
     LIGHT,
     RUNGS,
+    SHIPPED,
     SKY_SEED,
     STACK,
     TEST_ROWS,
@@ -47,6 +48,7 @@ from seti_utils.overlap.panels import clean, read_covered
 from seti_utils.overlap.search import search
 from seti_utils.pictures.style import save_picture
 from seti_utils.run.artifacts import run_folder
+from seti_utils.run.blends import detector_scores
 from seti_utils.run.identity import Run  # noqa: E402
 from seti_utils.run.infer import scores_of  # noqa: E402
 from seti_utils.run.opening import cadences, folds_of  # noqa: E402
@@ -134,13 +136,15 @@ def climb(
 ) -> dict[str, object]:
     """Train one rung (or blend its members, of all ``runs`` (fold, seed) for the whole) and measure it."""
     began = time.process_time()
-    if rung in ("rung_top", STACK, WHOLE, LIGHT):
-        here = run_folder(runtime.out, rung, fold, seed)
-        made = light(fold, seed, runtime) if rung == LIGHT else joined(rung, runs or [(fold, seed)], runtime)
-        for name, scores in zip(("oof.csv", "test.csv"), made, strict=True):
-            write_scores(here / name, scores)
+    here = run_folder(runtime.out, rung, fold, seed)
+    if rung == LIGHT:
+        write_tables(here, light(fold, seed, runtime))
+    elif rung in SHIPPED:
+        write_tables(here, shipped(rung, fold, seed, runtime))
+    elif rung in ("rung_top", STACK, WHOLE):
+        write_tables(here, joined(rung, runs or [(fold, seed)], runtime))
     else:
-        (here,) = train(rung, [fold], [seed], runtime)
+        train(rung, [fold], [seed], runtime)
         scores_of([Run(rung, fold, seed, runtime).found()])
     seconds = time.process_time() - began
     oof, test = read_scores(here / "oof.csv"), read_scores(here / "test.csv")
@@ -178,6 +182,12 @@ def climb(
     )
 
 
+def write_tables(folder: Path, tables: tuple[pd.DataFrame, pd.DataFrame]) -> None:
+    """Out-of-fold and test scores of what no command trains, where a run would leave them."""
+    for name, scores in zip(("oof.csv", "test.csv"), tables, strict=True):
+        write_scores(folder / name, scores)
+
+
 def light(fold: int, seed: int, runtime: Runtime) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Scores of the fold's validation rows and of the test by the light of their cleaned panels: nothing is trained."""
     competition, config = read_competition(runtime.data), LOG.config("rung_cleaned")
@@ -193,12 +203,19 @@ def light(fold: int, seed: int, runtime: Runtime) -> tuple[pd.DataFrame, pd.Data
     return tuple(tables)
 
 
+def shipped(rung: str, fold: int, seed: int, runtime: Runtime) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Scores of the rows that ``rung_apart`` validates on and of the test, by a detector of the package that is trained no further."""
+    oof = read_scores(run_folder(runtime.out, "rung_apart", fold, seed) / "oof.csv")
+    test, oof = detector_scores(SHIPPED[rung], oof, runtime)
+    return oof, test
+
+
 def joined(rung: str, runs: list[tuple[int, int]], runtime: Runtime) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Out-of-fold and test scores of the top: the members' mean, or a stack that knows how much of a row is covered.
 
     Of several ``runs`` (fold, seed) the out-of-fold rows are put together, and the test scores are their mean.
     """
-    members = LOG.blends["rung_top"].members if rung == "rung_top" else stacked_members()
+    members = top_members() if rung == "rung_top" else stacked_members()
     tables = [
         [[read_scores(run_folder(runtime.out, member, *run) / name) for run in runs] for member in members]
         for name in ("oof.csv", "test.csv")
@@ -210,9 +227,15 @@ def joined(rung: str, runs: list[tuple[int, int]], runtime: Runtime) -> tuple[pd
     return stack(oofs, tests, read_covered(runtime.overlap), groups=groups, name=rung, seed=runs[0][1])
 
 
+def top_members() -> tuple[str, ...]:
+    """What the mean of logits is made of: the log's members and its detectors, by their rungs."""
+    top = LOG.blends["rung_top"]
+    return (*top.members, *(rung for rung, name in SHIPPED.items() if name in top.detectors))
+
+
 def stacked_members() -> tuple[str, ...]:
     """What the stack is made of."""
-    return (*LOG.blends["rung_top"].members, LIGHT)
+    return (*top_members(), LIGHT)
 
 
 def known(results: Path, overlap: float, rung: str, seed: int) -> bool:

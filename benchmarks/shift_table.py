@@ -13,10 +13,13 @@ from seti_utils.overlap.folder import read_pairs
 from seti_utils.pictures.style import INK, NEGATIVE, TEST, new_picture, open_axes, styled
 from seti_utils.run.artifacts import run_folder
 from seti_utils.scores.tables import read_scores
+from seti_utils.sky.ranges import SKY_VERSION
 from seti_utils.stats.auc import auc
 
 TRAIN, TEST_ROWS, SKY_SEED, FOLDS = 2400, 1200, 2021, 3
 LIGHT, STACK, WHOLE = "rung_light", "rung_top_stacked", "rung_top_whole"
+SHIPPED = {"detector_raw": "raw", "detector_cleaned": "cleaned"}
+"""Rungs that nobody trains: detectors that come with the package, by rung."""
 RUNGS = {
     "rung_plain": "baseline",
     "rung_inject": "+ injection: drifts and S-shapes",
@@ -25,8 +28,10 @@ RUNGS = {
     "rung_apart": "whole family, overlap-aware validation",
     "rung_student_apart": "+ noisy student, overlap-aware validation",
     "rung_detector": "detector taught by drawn needles alone",
+    "detector_raw": "the shipped detector, untrained here",
     "rung_cleaned": "+ overlap cleaning",
     "rung_cleaned_detector": "detector on cleaned panels",
+    "detector_cleaned": "the shipped detector of cleaned panels, untrained here",
     LIGHT: "no network: ON light above OFF light of cleaned panels",
     "rung_top": "+ ensemble: mean of the logits",
     STACK: "+ ensemble: stacked by coverage",
@@ -34,8 +39,9 @@ RUNGS = {
 }
 AGAINST = {
     "rung_inject": "rung_plain", "rung_family": "rung_inject", "rung_student": "rung_family", "rung_apart": "rung_family",
-    "rung_student_apart": "rung_apart", "rung_detector": "rung_apart", "rung_cleaned": "rung_apart",
-    "rung_cleaned_detector": "rung_detector", "rung_top": "rung_cleaned", STACK: "rung_cleaned",
+    "rung_student_apart": "rung_apart", "rung_detector": "rung_apart", "detector_raw": "rung_detector",
+    "rung_cleaned": "rung_apart", "rung_cleaned_detector": "rung_detector", "detector_cleaned": "detector_raw",
+    "rung_top": "detector_cleaned", STACK: "rung_top",
 }  # fmt: skip
 """The rung that each is measured against."""
 
@@ -58,8 +64,9 @@ def truth_of(sky: Path, overlap: Path) -> pd.DataFrame:
 
 
 def measured(results: Path, out: Path) -> pd.DataFrame:
-    """A row a sky and rung: seeds, values with intervals, the comparison with the rung below, means over the seeds."""
+    """One row per sky of the present version and rung: seeds, values with intervals, the comparison with the rung below."""
     rows, lines = pd.read_csv(results), []
+    rows = rows[rows["version"] == SKY_VERSION]
     for (version, overlap), sky in rows.groupby(["version", "overlap"]):
         home = home_of(out, version, overlap)
         truth = truth_of(home / "sky", home / "overlap") if (home / "overlap").is_dir() else None

@@ -138,9 +138,10 @@ def ensembles(log: Log) -> None:
     """Members put together; the last for ``make run``."""
     log.blend(
         "rung_top",
-        "the student, the detector, and both on cleaned panels",
+        "the student, the detector, both on cleaned panels, and the detectors that come with the package",
         ("rung_student_apart", "rung_detector", "rung_cleaned", "rung_cleaned_detector"),
         how="logit",
+        detectors=("raw", "cleaned"),
     )
     log.blend(
         "sky_stack",
