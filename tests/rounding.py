@@ -94,7 +94,7 @@ def names_in(node: ast.AST) -> set[str]:
 
 
 def compares_sums(node: ast.AST) -> bool:
-    """Whether this piece of code is one of ``WORDS``, or asserts that something not counted is more or less than a fraction."""
+    """Whether this piece of code is one of ``WORDS``, or asserts that something other than a count is above or below a fraction."""
     if isinstance(node, ast.Assert):
         return any(
             isinstance(inside, ast.Compare)

@@ -51,7 +51,7 @@ def test_adapted_weights_make_the_scores_and_the_trained_ones_stay(sky, tmp_path
     assert any("running_mean" in name for name in moved)
     assert not any(name.startswith("head.") for name in moved), "the classifier is frozen"
     weights = {name for name in moved if "running" not in name and "num_batches" not in name}
-    assert bool(weights) == isinstance(adapt, Shot), "AdaBN changes statistics alone"
+    assert bool(weights) == isinstance(adapt, Shot), "AdaBN changes statistics only"
     scores = [pd.read_csv(place / "oof.csv")["score"].to_numpy() for place in (plain, folder)]
     assert not np.array_equal(*scores), "the out-of-fold scores are those of the adapted weights"
     tests = [
@@ -65,7 +65,7 @@ def test_adapted_weights_make_the_scores_and_the_trained_ones_stay(sky, tmp_path
     )
 
 
-def test_a_stopped_adaptation_goes_on_to_the_same_weights(sky, tmp_path):
+def test_a_stopped_adaptation_resumes_to_the_same_weights(sky, tmp_path):
     knobs = {"adapt": Shot(epochs=2, pseudo=0.3)}
     whole = run(sky, tmp_path / "whole", **knobs)
     steps = iter(range(100))
@@ -87,8 +87,8 @@ def test_reweighting_needs_its_table_and_says_how_to_make_it(sky, tmp_path):
         run(sky, tmp_path, reweight=Reweight())
 
 
-def test_rows_without_weight_are_never_drawn(sky, tmp_path, monkeypatch):
-    """With all weight on negatives the loss of a run is that of negatives alone: it falls towards nought."""
+def test_rows_of_zero_weight_are_never_drawn(sky, tmp_path, monkeypatch):
+    """With all weight on negatives the loss of a run is that of negatives alone: it falls towards zero."""
     labels = pd.read_csv(sky / "train_labels.csv", dtype={"id": str})
     table = labels[["id"]].assign(weight=np.where(labels["target"] == 1, 0.0, 1.0))
     table.to_csv(tmp_path / "adversarial.csv", index=False)

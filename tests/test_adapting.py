@@ -1,4 +1,4 @@
-"""Adaptation without labels: AdaBN undoes a shift of the channels, SHOT finds shifted blobs again, weights weigh."""
+"""Adaptation without labels: AdaBN undoes a shift of the channels, SHOT finds shifted blobs again, rows are drawn by their weights."""
 
 import numpy as np
 import pandas as pd
@@ -32,7 +32,7 @@ class Blobs(nn.Module):
 
 
 def blobs(rows, share, seed, shift=(0.0, 0.0), scale=1.0, width=0.35):
-    """Two clouds of a ``width`` at (-2, 0) and (2, 0), moved and stretched: images (N, 2, 1, 1) and labels."""
+    """Two clouds of this ``width`` at (-2, 0) and (2, 0), moved and stretched: images (N, 2, 1, 1) and labels."""
     generator = torch.Generator().manual_seed(seed)
     y = (torch.rand(rows, generator=generator) < share).float()
     x = torch.randn(rows, 2, generator=generator) * width
@@ -190,7 +190,7 @@ def test_row_weights_are_read_by_id_and_have_mean_one(table):
     np.testing.assert_allclose(row_weights(table, np.array(["00e1", "b"], dtype=object), power=0.0), [1, 1])
 
 
-def test_row_weights_refuse_what_cannot_weigh(table, tmp_path):
+def test_what_is_not_a_weight_is_refused(table, tmp_path):
     with pytest.raises(InputError, match="seti_utils shift"):
         row_weights(None, np.array(["b"], dtype=object))
     with pytest.raises(InputError, match="seti_utils shift"):

@@ -39,13 +39,13 @@ def test_no_row_is_its_own_neighbour(how):
     assert 0.42 < auc(np.repeat([0, 1], 400), np.concatenate([among, new])) < 0.58
 
 
-def test_measuring_with_oneself_would_have_been_seen():
+def test_counting_rows_as_their_own_neighbours_would_have_been_seen():
     own, fresh = cloud(400, 3), cloud(400, 4)
     inside, new = (anomaly.measure(own, x, "knn", neighbours=3) for x in (own, fresh))
     assert auc(np.repeat([0, 1], 400), np.concatenate([inside, new])) > 0.6
 
 
-def test_positives_are_no_references():
+def test_positives_are_not_references():
     negative = np.arange(300) < 200
     features = np.concatenate([cloud(200, 5), cloud(100, 6, far=6.0)])
     distance = anomaly.measure_others(features, negative, "knn")
@@ -58,7 +58,7 @@ def test_knn_is_the_mean_distance_by_hand():
 
 
 @pytest.mark.parametrize(("count", "width"), [(300, 20), (28, 40), (12, 400)])
-def test_mahalanobis_is_the_shrunk_covariances_whichever_way_it_is_inverted(count, width):
+def test_mahalanobis_is_that_of_the_shrunk_covariance_whichever_way_it_is_inverted(count, width):
     """As scikit-learn has it, which decomposes width x width even for a handful of rows: minutes for a network's features."""
     rng = np.random.default_rng(count)
     references, features = rng.normal(size=(count, width)) @ rng.normal(size=(width, width)), 3 * rng.normal(size=(9, width))
@@ -73,7 +73,7 @@ def test_scores_keep_the_order_and_lie_between_0_and_1():
     assert (np.diff(score) > 0).all() and score[0] == 0 and score[-1] < 1
 
 
-def test_rejection_takes_its_level_of_ordinary_rows():
+def test_the_level_of_rejection_comes_from_ordinary_rows():
     rng = np.random.default_rng(0)
     ordinary = rng.random(1000)
     assert anomaly.reject(rng.random(5000), ordinary, 0.05).mean() == pytest.approx(0.05, abs=0.02)

@@ -78,7 +78,7 @@ def test_distortion_moves_pixels_along_each_axis_and_keeps_edges():
         moved, label = distort(image, SOFT[:50], generator=seeded(), steps=6, limit=0.3, p=1.0)
         assert torch.equal(label, SOFT[:50])
         assert (moved.diff(dim=axis) >= -1e-6).all(), "order is kept"
-        assert (moved.diff(dim=5 - axis).abs() < 1e-5).all(), "the other axis has no part in it"
+        assert (moved.diff(dim=5 - axis).abs() < 1e-5).all(), "the other axis is not involved"
         assert torch.allclose(moved.select(axis, 0), torch.tensor(0.0), atol=1e-5)
         assert torch.allclose(moved.select(axis, -1), torch.tensor(1.0), atol=1e-5)
         steepest = moved.diff(dim=axis).max() * (image.shape[axis] - 1)
@@ -140,7 +140,7 @@ def test_mixup_shares_follow_beta(alpha):
     assert abs(crossed.var() - 1 / (4 * (2 * alpha + 1))) < 0.1 / (4 * (2 * alpha + 1)) + 0.003
 
 
-def test_mixup_renormalises_the_mixed_alone():
+def test_mixup_renormalises_only_what_it_mixed():
     out, _ = mixup(IMAGE * 3 + 1, SOFT, generator=seeded(), p=0.5, renormalise=True)
     hit = (out != IMAGE * 3 + 1).flatten(1).any(1)
     assert 15 < hit.sum() < 50

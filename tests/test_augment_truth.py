@@ -93,10 +93,10 @@ def test_what_a_mixture_shows_is_what_its_label_says(layout, name):
     shows = (out > 0).flatten(1).any(1)
     assert (label[shows] > 0).all(), "a needle that shows counts"
     if name == "cutmix":
-        # The rectangle may hide the one and miss the other, so a needle may be promised that is not there: seldom.
+        # The rectangle may hide one needle and miss the other; the label then promises a needle that is not there. This is rare.
         assert (label.bool() & ~shows).sum() < BATCH / 4
     else:
-        assert torch.equal(label > 0, shows), "and no other"
+        assert torch.equal(label > 0, shows), "a label without a needle does not"
     assert shows.sum() > STAR.sum() or name == "cutmix"
     assert not shows.all(), "two without a needle stay without"
     if name == "mixup linear":

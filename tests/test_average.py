@@ -101,7 +101,7 @@ def test_swa_recomputes_batchnorm_for_its_own_weights():
     assert not torch.allclose(expected[1].running_var, model[1].running_var)
 
 
-def test_a_restored_average_goes_on_as_if_nothing_had_happened():
+def test_a_restored_average_continues_as_if_nothing_had_happened():
     first, second = nn.Linear(3, 2), nn.Linear(3, 2)
     second.load_state_dict(first.state_dict())
     whole, before = ema(first), ema(second)

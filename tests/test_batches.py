@@ -200,7 +200,7 @@ def test_order_does_not_touch_the_global_generators():
 
 @pytest.mark.parametrize("world", [2, 3])
 @pytest.mark.parametrize("batch", [1, 4, 7])
-def test_ranks_see_together_what_one_rank_of_the_larger_batch_sees(world, batch):
+def test_two_ranks_together_see_what_one_rank_of_the_larger_batch_sees(world, batch):
     n = 100
     whole = epoch_order(n, seed=5, epoch=1)[: n // world * world]
     ranks = [epoch_order(n, seed=5, epoch=1, rank=rank, world=world) for rank in range(world)]

@@ -63,7 +63,7 @@ def test_weights_of_earlier_versions_are_found_until_newer_ones_take_their_place
     assert torch.equal(checkpoint.load(path)[0]["layers.0.weight"], net(2).state_dict()["layers.0.weight"])
 
 
-def test_safetensors_of_others_are_told_apart_from_damage(tmp_path):
+def test_other_peoples_safetensors_are_told_apart_from_damaged_ones(tmp_path):
     safetensors.torch.save_file(net().state_dict(), tmp_path / "best.safetensors")
     with pytest.raises(InputError, match="not written by this project"):
         checkpoint.load(tmp_path / "best.safetensors")

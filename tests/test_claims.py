@@ -87,7 +87,7 @@ def test_a_file_system_without_locks_stops_nobody(tmp_path, monkeypatch):
         pass
 
 
-def test_a_half_written_lock_file_is_told_too(tmp_path):
+def test_a_half_written_lock_file_is_reported_too(tmp_path):
     with at_work(tmp_path):
         (tmp_path / LOCK).write_text("", encoding="utf-8")
         with pytest.raises(InputError, match="another process is at work here"), at_work(tmp_path):
@@ -118,14 +118,14 @@ def test_a_folder_is_taken_filled_finished_and_found(tmp_path):
         (WANTED, {"train": "bb"}, "holds an overlap search made from other data: content train aa, here it is train bb"),
     ],
 )
-def test_another_thing_in_the_folder_is_refused(tmp_path, wanted, content, said):
+def test_something_else_in_the_folder_is_refused(tmp_path, wanted, content, said):
     CLAIM.finish(tmp_path, {"parameters": WANTED, "content": {"train": "aa"}})
     with pytest.raises(InputError, match=said):
         CLAIM.find(tmp_path, wanted, content)
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "{}", '{"parameters": 3}'])
-def test_a_description_that_is_none_and_foreign_files_are_refused(tmp_path, text):
+def test_what_is_not_a_description_and_foreign_files_are_refused(tmp_path, text):
     (tmp_path / "done.json").write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match="does not describe an overlap search"):
         CLAIM.find(tmp_path, WANTED)

@@ -32,7 +32,7 @@ def test_faint_needles_are_found_where_the_background_is_gone_whatever_their_sha
     assert auc(y.numpy(), score) > 0.95
 
 
-def test_a_needle_in_all_panels_is_no_candidate():
+def test_a_needle_in_all_panels_is_not_a_candidate():
     x = cleaned(2, 3)
     x[0, :, :, 7] += 3.0
     x[1, 0::2, :, 7] += 3.0
@@ -40,7 +40,7 @@ def test_a_needle_in_all_panels_is_no_candidate():
     assert abs(score[0] - 0.5) < 0.01 and score[1] > 0.99
 
 
-def test_noise_that_no_neighbour_covers_is_no_light_and_hides_none():
+def test_noise_that_no_neighbour_covers_is_not_light_and_hides_none():
     x = cleaned(2, 4)
     x[:, :, :, 30:] = torch.randn(2, 6, 64, 18, generator=torch.Generator().manual_seed(5))
     x[1, 0::2, :, 7] += 0.3

@@ -41,7 +41,7 @@ def refused(capsys, *words):
     return said
 
 
-def test_a_reader_that_leaves_early_is_no_mishap(tmp_path):
+def test_a_reader_that_leaves_early_is_not_an_error(tmp_path):
     """`… log | head -1`: no traceback, and the exit code that the shell has for it."""
     command = f'"{sys.executable}" -m seti_utils log exp0023'
     ended = subprocess.run(["bash", "-c", f"set -o pipefail; {command} | true"], cwd=ROOT, capture_output=True, encoding="utf-8")

@@ -102,7 +102,7 @@ def test_a_mistyped_command_line_is_one_line_with_the_nearest_spelling(words, sa
     assert ended.value.code == 2 and re.search(said, shown) and shown.count("\n") == 1 and "--help)" in shown
 
 
-def test_seeds_are_listed_with_blanks_or_commas():
+def test_seeds_are_listed_with_spaces_or_commas():
     for words in (["1", "2"], ["1,2"], ["1,", "2"]):
         assert make_parser(["train"]).parse_args(["train", "exp0001", "--seeds", *words]).seeds == [1, 2]
     assert make_parser(["train"]).parse_args(["train", "exp0001"]).seeds == [2021]

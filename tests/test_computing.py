@@ -1,4 +1,4 @@
-"""How a step is computed: chosen once, kept by its run, no part of what an experiment is."""
+"""How a step is computed: chosen once, kept by its run, not part of what an experiment is."""
 
 from functools import partial
 
@@ -121,7 +121,7 @@ def test_the_fastest_is_taken_and_compiled_where_that_pays(images, compiled_s, b
     assert str(way) == f"contiguous, bf16{best}" and found == {each: 4 / seconds for each, seconds in slow.items()}
 
 
-def test_a_way_that_is_far_behind_is_not_measured_any_longer(monkeypatch):
+def test_a_way_that_is_far_behind_is_measured_no_further(monkeypatch):
     slow, asked = {LAST: 1.0, PLAIN: 1.6, Computing(precision="bf16"): 1.4}, []
     monkeypatch.setattr(measuring.Rehearsal, "seconds", lambda self, way, *rest: asked.append(way) or [slow[way]])
     found = rates(build_model("test_efficientnet", 1), (4, 1, 32, 32), list(slow))
@@ -200,7 +200,7 @@ def test_rank_0_decides_for_all(sky, tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_a_compiled_run_is_the_same_run(sky, tmp_path, monkeypatch):
-    """By torch's ``eager`` backend, which traces as all do and computes as without: same weights under the same names."""
+    """By torch's ``eager`` backend, which traces as all backends do and computes as if nothing were compiled: same weights under the same names."""
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
     plain, _ = trained(sky, tmp_path / "plain", average=EMA(0.9))
     found, meta = trained(sky, tmp_path / "compiled", "compiled", average=EMA(0.9))

@@ -57,7 +57,7 @@ def test_an_array_that_was_rewritten_shows(tiny_competition, change):
     assert after["train"] != before["train"] and after["test"] == before["test"]
 
 
-def test_a_file_less_or_renamed_shows(tiny_competition):
+def test_a_missing_or_renamed_file_shows(tiny_competition):
     before, table = marks(tiny_competition)["train"], (tiny_competition / "train_labels.csv").read_text(encoding="utf-8")
     (tiny_competition / "train_labels.csv").write_text("\n".join(table.splitlines()[:-1]) + "\n", encoding="utf-8")
     assert marks(tiny_competition)["train"] != before
@@ -97,7 +97,7 @@ def test_many_files_are_looked_at_once_until_one_of_them_changes(tmp_path, monke
 
 
 def test_what_was_kept_of_the_content_does_not_make_a_new_folder_a_foreign_one(tmp_path, monkeypatch):
-    """A search, a store: the look at many, old files comes before the folder is claimed."""
+    """Of a search or a store: many old files are looked at before the folder is claimed."""
     monkeypatch.setattr(content, "WORTH_KEEPING", 10)
     monkeypatch.setattr(content, "SETTLED_S", -3600)
     data = write_competition(tmp_path / "data")

@@ -120,7 +120,7 @@ def test_all_bit_patterns_are_judged_as_numpy_judges_them():
                     reading.check_finite(value, "x")
 
 
-def test_the_same_array_in_another_dress_is_read(tmp_path):
+def test_the_same_array_written_in_another_way_is_read(tmp_path):
     array = good()
     for number, (other, version) in enumerate(
         ((np.asfortranarray(array), (1, 0)), (array.astype(">f2"), (1, 0)), (array, (2, 0)))

@@ -79,7 +79,7 @@ def test_drawn_needles_are_candidates_or_terrestrial_in_the_stated_shares():
     assert (share[:, ON] == 1).all() and ECHO[0] <= share.min() < share.max() <= ECHO[1]
 
 
-def test_sowing_leaves_its_input_and_normalises_raw_panels_only():
+def test_drawing_leaves_its_input_alone_and_normalises_raw_panels_only():
     x = noise(4, 2)
     before = x.clone()
     raw, _ = drawn(x)
@@ -103,7 +103,7 @@ def test_a_mark_of_a_known_track():
     assert again.nonzero().tolist() == [[0, 2, 1, 2], [0, 2, 1, 3]], "terrestrial: a needle, but no candidate"
 
 
-def test_sowing_refuses_what_it_cannot_do():
+def test_drawing_refuses_what_it_cannot_do():
     for held in (ON, SIX + CLEANED_SIX):
         with pytest.raises(InputError, match="all six"):
             drawn(torch.zeros(2, len(held), 40, 64), panels=held)
@@ -162,7 +162,7 @@ def test_answers_by_what_a_track_follows():
     panel, track = answers(channel, places)
     assert panel[0].tolist() == [[1, 0, 0, -1, 0, 0], [0] * 6, [0, 0, 0, 0, 0, 1]]
     assert track.tolist() == [[1, 0, 0]]
-    places[0, 7, 30, :3] = 1  # for a twentieth and a half a candidate: nobody can say
+    places[0, 7, 30, :3] = 1  # a candidate for 3 rows of 20, between CROSSED and FOLLOWED: left open
     panel, track = answers(channel, places)
     assert panel[0, 1].tolist() == [0, 0, -1, 0, 0, 0] and track.tolist() == [[1, -1, 0]]
 

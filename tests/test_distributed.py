@@ -108,7 +108,7 @@ def test_gathered_predictions_have_one_row_per_id_on_every_rank(pair):
 
 
 @pytest.mark.slow
-def test_a_killed_rank_ends_the_job_clearly_and_one_rank_goes_on(tmp_path, alone):
+def test_a_killed_rank_ends_the_job_clearly_and_one_rank_resumes(tmp_path, alone):
     # torchrun ends the other rank when it sees the death; looking seldom, it leaves that rank the time to say so itself.
     ended = torchrun(PROGRAM, tmp_path, KILL_AT="10", KILL_RANK="1", watch=10)
     assert ended.returncode != 0

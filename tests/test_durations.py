@@ -24,7 +24,7 @@ def test_durations(text, seconds):
 
 
 @pytest.mark.parametrize("text", ["", "soon", "11:30", "h", "-5m", "5m3h"])
-def test_what_is_no_duration_is_refused(text):
+def test_what_is_not_a_duration_is_refused(text):
     with pytest.raises(InputError, match="11h30m"):
         parse_duration(text)
 

@@ -176,7 +176,7 @@ def test_the_guard_changes_no_finite_loss_by_a_bit():
     assert torch.equal(weight.grad, torch.full((3,), 0.3))
 
 
-def test_after_enough_skipped_steps_it_goes_on_in_float32():
+def test_after_enough_skipped_steps_it_continues_in_float32():
     precision, seen = Precision("bf16", patience=3), []
 
     def only_float32(model, batch, done):

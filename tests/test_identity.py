@@ -149,7 +149,7 @@ def test_other_labels_are_another_run(sky, runs, tmp_path):
         train("exp0012", [0], [7], runtime(other, runs), say=quiet)
 
 
-def test_a_folder_is_indexed_once_a_command(sky, runs, monkeypatch, capsys):
+def test_a_folder_is_indexed_once_per_command(sky, runs, monkeypatch, capsys):
     opened = []
     real = competitions.read_competition
     monkeypatch.setattr(competitions, "read_competition", lambda *where, **how: opened.append(where) or real(*where, **how))
@@ -350,7 +350,7 @@ def stopping(monkeypatch, after):
     monkeypatch.setattr(training, "deadline", deadline)
 
 
-def test_a_retried_run_that_is_interrupted_at_every_phase_goes_on_with_its_remedies(sky, tmp_path, monkeypatch, deadly):
+def test_a_retried_run_that_is_interrupted_at_every_phase_resumes_with_its_remedies(sky, tmp_path, monkeypatch, deadly):
     """Remedies change the phases: without them stage 1 was behind the last one; nothing was trained, and called finished."""
     knobs = {"adapt": Shot()}
     (whole,) = train("exp0012", [0], [7], runtime(sky, tmp_path / "whole", **knobs), retry=1, say=quiet)

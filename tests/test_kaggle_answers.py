@@ -127,7 +127,7 @@ def test_nothing_and_nowhere(recorded):
     assert client.ask("competition_submit")["ref"] == 0
 
 
-def test_a_client_that_crashes_is_told_by_its_telling_last_line():
+def test_a_client_that_crashes_is_reported_by_its_telling_last_line():
     printed = 'Traceback (most recent call last):\n  File "x.py", line 1, in <module>\nImportError: libssl.so.3 is missing\n\n'
     assert "ImportError: libssl.so.3 is missing" in str(error_of(client.crash(printed, 1), where="quota"))
     assert "exit status -9" in str(error_of(client.crash("", -9)))

@@ -272,7 +272,7 @@ def test_a_machine_goes_by_its_name_and_the_site_gets_its_own(repository, tmp_pa
     assert not check_metadata(metadata, "tester")
 
 
-def test_weights_can_be_mounted_or_renounced(tmp_path):
+def test_weights_can_be_mounted_or_done_without(tmp_path):
     made = {"owner": "tester", "experiment": "exp0023", "folds": [0], "seeds": [1], "root": ROOT, "out": tmp_path}
     for rest in (
         {"dataset_sources": ["tester/seti-pretrained-weights"]},
@@ -290,7 +290,7 @@ def test_parameters_of_the_command_line(repository):
         parse_parameters(train, ["rate"])
 
 
-def test_papermill_knows_no_parameter_more():
+def test_papermill_knows_no_further_parameter():
     import papermill
 
     for name in ("train", "infer", "look"):

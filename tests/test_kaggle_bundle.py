@@ -159,7 +159,7 @@ def test_a_damaged_tar_is_refused(output, damage, message):
     assert not (output / "exp0001").exists()
 
 
-def test_a_tar_that_is_none_is_refused(output):
+def test_what_is_not_a_tar_is_refused(output):
     (output / "output.tar").write_bytes(b"no tar at all" * 100)
     run = json.loads((output / "run.json").read_text(encoding="utf-8"))
     run["bundle"] = {"bytes": 1300, "sha256": bundle.sha256(output / "output.tar")}

@@ -20,7 +20,7 @@ from seti_utils.kaggle.embed import package_archive
 
 @pytest.fixture(autouse=True)
 def quick_build(monkeypatch):
-    """Kernels are built without papermill, whose part test_kaggle_build.py looks at, and from sources that stand still."""
+    """Kernels are built without papermill, whose part test_kaggle_build.py looks at, and from sources that do not change."""
     archive = package_archive()
     monkeypatch.setattr("seti_utils.kaggle.build.package_archive", lambda **options: archive)
     monkeypatch.setattr("seti_utils.kaggle.build.prepare", simple)
@@ -185,7 +185,7 @@ def test_a_lost_answer_and_a_full_site(world, play):
 
 
 def test_a_cap_that_stays_full_is_waited_for(world, play):
-    """A run is COMPLETE, and the site counts it as a session for some rounds more: one push in the end, and no failure."""
+    """A run is COMPLETE, and the site still counts it as a session for a few rounds: one push in the end, and no failure."""
     full = {"error": "Maximum batch GPU session count of 2 reached."}
     world.faults.append(Fault("SaveKernel", body="answer", answer=full, skip=2, times=5))
     assert {entry["state"] for entry in play().values()} == {"done"}
@@ -285,7 +285,7 @@ def test_a_journal_that_is_damaged(world, play):
 
 
 @pytest.mark.slow
-def test_a_killed_chain_goes_on(world, repository, tmp_path):
+def test_a_killed_chain_resumes(world, repository, tmp_path):
     """`python -m seti_utils kaggle chain` as a process, killed between its pushes; the next one ends the story."""
     (tmp_path / "plan.yaml").write_text(
         "at_once: 1\nstages:\n  train: {experiments: [sky_demo], folds: [0], fetch: false}\n"

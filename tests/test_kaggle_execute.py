@@ -92,7 +92,7 @@ def session_of(folder, source: str, **limits: float) -> Execution:
 
 
 def gone(folder) -> bool:
-    """Whether soon no process' command line names ``folder``: a kernel notices within seconds that papermill is dead."""
+    """Whether, within seconds, no process names ``folder`` in its command line: a kernel notices that papermill is dead."""
     deadline = time.monotonic() + 600
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError):

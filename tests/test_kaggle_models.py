@@ -64,7 +64,7 @@ def test_hours_are_measured_by_machine_and_projected_to_the_others(tmp_path):
     run_card(tmp_path / "b", KERNEL.replace("fold0", "fold1"), 2, machine="NvidiaL4")
     run_card(tmp_path / "old", KERNEL.replace("fold0", "fold2"), 8)
     run_card(tmp_path / "other", KERNEL.replace("exp0011", "exp0012"), 1, machine="NvidiaTeslaT4")
-    assert measured_hours(KERNEL, tmp_path, "NvidiaTeslaT4") == 7, "a card without a machine is of the time when all were T4"
+    assert measured_hours(KERNEL, tmp_path, "NvidiaTeslaT4") == 7, "a card without a machine is from the time when all were T4"
     told = projected_hours(KERNEL, tmp_path)
     assert (told["T4x2"], told["L4x4"], told["L4"]) == ("7.0", "2.0", f"~{7 * 640 / 300:.1f}")
     table = machine_table(told)
@@ -92,7 +92,7 @@ def test_an_unknown_machine_is_refused_with_the_nearest(text, near):
         ("https://www.kaggle.com/code/me/x", "neither owner/slug"),
     ],
 )
-def test_a_kernel_that_is_none_never_reaches_the_site(tmp_path, monkeypatch, text, message):
+def test_what_is_not_a_kernel_never_reaches_the_site(tmp_path, monkeypatch, text, message):
     """`make wait` with an empty build/ hands the pattern on as it is."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "build").mkdir()

@@ -16,7 +16,7 @@ def job(code: str) -> tuple[list[str], dict[str, str]]:
 
 
 @pytest.mark.parametrize("code", [75, 1], ids=["a process", "torchrun, which hides the code"])
-def test_a_spent_budget_ends_in_good_order_after_the_others(code):
+def test_a_spent_budget_ends_cleanly_after_the_others(code):
     said = []
     with pytest.raises(Paused, match="^the time budget of 1s is spent$") as raised:
         follow({"a": job(STOPS.format(code=code)), "b": job("import time; time.sleep(0.6); print('done')")}, said.append)

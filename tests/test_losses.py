@@ -113,7 +113,7 @@ def test_wmw_with_soft_labels_weighs_pairs():
     logit = torch.tensor([0.0, 0.0, 0.0])
     assert wmw(logit, torch.tensor([0.7, 0.7, 0.7])).item() == pytest.approx(0.49)
     one = torch.tensor([0.5], requires_grad=True)
-    assert wmw(one, torch.tensor([0.5])).item() == 0.0  # a row is no rival of its own
+    assert wmw(one, torch.tensor([0.5])).item() == 0.0  # a row is not its own rival
 
 
 @pytest.mark.parametrize("name", LOSSES)

@@ -234,7 +234,7 @@ def test_a_logit_starts_near_zero_where_timms_own_classifier_starts_in_the_tens(
     assert isinstance(timms, nn.Linear)
 
 
-def test_backbones_are_made_without_a_word_on_old_names(recwarn):
+def test_backbones_are_made_without_a_warning_about_old_names(recwarn):
     assert timm_name("tf_efficientnet_b0_ap") == "tf_efficientnet_b0.ap_in1k"
     backbones.make_body("tf_efficientnet_b0_ap", 1)
     assert not [warning for warning in recwarn if "deprecated" in str(warning.message)]

@@ -214,6 +214,6 @@ def test_the_real_needle_is_measured():
     assert float(blind.drift) == pytest.approx(7.5, abs=0.51) and float(blind.start) == pytest.approx(152, abs=3)
 
 
-def test_tracks_is_a_plain_value():
+def test_tracks_are_a_plain_value():
     tracks = straight_tracks(torch.tensor([10.0]), torch.tensor([0.0]))
     assert isinstance(tracks, Tracks) and tracks.visible().sum() == 3 * TIME

@@ -43,7 +43,7 @@ def true_pairs(sky):
     return both
 
 
-def test_the_old_sky_lies_as_the_competition_has_it_and_leaks_until_it_is_normalised(sky):
+def test_the_old_sky_is_stored_as_the_competition_has_it_and_leaks_until_it_is_normalised(sky):
     old = read_competition(sky, "old")
     assert (len(old.train), len(old.test)) == (35, 25) and "target" in old.test and old.renormalise
     assert all(len(name) == 12 for name in old.train["id"]) and all(len(name) == 15 for name in read_competition(sky).train["id"])
@@ -76,7 +76,7 @@ def test_old_files_are_never_rows_and_what_they_join_is_one_group(sky, found):
         assert groups.loc[near["a"], "group"].nunique() == 1
 
 
-def test_coverage_is_told_with_the_old_files_and_without(sky, found, tmp_path, capsys):
+def test_coverage_is_reported_with_the_old_files_and_without(sky, found, tmp_path, capsys):
     counts = json.loads((found / "overlap.json").read_text(encoding="utf-8"))["counts"]
     alone = search(read_competition(sky), tmp_path / "alone", quiet=True)
     bare = json.loads((alone / "overlap.json").read_text(encoding="utf-8"))["counts"]
@@ -112,7 +112,7 @@ def test_a_row_with_an_old_neighbour_alone_is_cleaned_to_its_needle(sky, found):
     assert len(rows) > 3
 
 
-def test_five_neighbours_clean_a_row_whatever_it_has():
+def test_five_neighbours_clean_a_row_however_many_it_has():
     """All where there are no more; of many the ones that cover most, then those that cover it again, and no others are read."""
     rng = np.random.default_rng(0)
     for count in (1, 4, 5):

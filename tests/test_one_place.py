@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from seti_utils.log.book import spelled
-from seti_utils.log.config import HINTS, Config, refuse_idle
+from seti_utils.log.config import HINTS, SEED, Config, refuse_idle
 from seti_utils.log.pages import LOG
 from seti_utils.log.specs import SPECS, CleanStep, ImageAugmentation, Spec, settings_of
+from seti_utils.session.parameters import read_parameters
 
 PACKAGE = Path(__file__).parent.parent / "seti_utils"
 
@@ -133,3 +134,8 @@ def test_an_experiment_is_one_line_that_says_all(name):
     config = LOG.config(name)
     named = {knob: value for knob, value in vars(config).items() if value != getattr(Config(), knob)}
     assert config.departures() == named and all(spelled(value) for value in named.values())
+
+
+@pytest.mark.parametrize("name", ["train", "infer", "eda_domain_shift"])
+def test_a_notebook_has_the_command_lines_seed(name):
+    assert read_parameters(PACKAGE.parent / "notebooks" / f"{name}.ipynb")["seeds"] == str(SEED)

@@ -225,7 +225,7 @@ def test_the_store_holds_what_the_source_makes(sky, folder):
     assert len(others) == covered["neighbours"].max() and cleaned.covered(row) == pytest.approx(covered["covered"][row], abs=1e-6)
 
 
-def test_a_killed_cleaning_goes_on(sky, folder, tmp_path, monkeypatch):
+def test_a_killed_cleaning_resumes(sky, folder, tmp_path, monkeypatch):
     competition = read_competition(sky)
     out = search(competition, tmp_path / "overlap", quiet=True)
     with pytest.raises(InputError, match="there are no cleaned panels; make them: python -m seti_utils overlap clean DATA"):

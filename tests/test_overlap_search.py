@@ -104,7 +104,7 @@ def test_equal_to_comparing_all_columns_with_all(sky, found, tmp_path):
     assert (fast / "pairs.csv").read_bytes() == (exact / "pairs.csv").read_bytes() and len(read_pairs(exact)) > 5
 
 
-def test_a_killed_search_goes_on_and_ends_the_same(sky, found, tmp_path, monkeypatch):
+def test_a_killed_search_resumes_and_ends_the_same(sky, found, tmp_path, monkeypatch):
     competition, out = read_competition(sky), tmp_path / "overlap"
     pack(competition, tmp_path / "store", "train", quiet=True)
     pack(competition, tmp_path / "store", "test", quiet=True)
@@ -144,7 +144,7 @@ def test_any_shift_down_to_the_least_overlap(shift):
     assert pairs[["a", "b", "shift", "columns"]].to_numpy().tolist() == [[0, 1, shift, FREQ - abs(shift)]]
 
 
-def test_fewer_common_columns_are_no_pair():
+def test_fewer_common_columns_are_not_a_pair():
     assert not len(find_pairs(Memory(windows([0, 225]))))
     assert len(find_pairs(Memory(windows([0, 225])), least=31)) == 1
     assert not len(find_pairs(Memory(torch.cat([windows([0]), windows([100], seed=1)]))))
@@ -171,7 +171,7 @@ def test_needles_and_dead_panels_do_not_hide_a_pair():
     x[1, 1, :, 77] = 2.0
     (row,) = find_pairs(Memory(x)).itertuples()
     assert (row.shift, row.which) == (90, "01245")
-    assert not len(find_pairs(Memory(torch.zeros(3, *SHAPE)))), "panels of zeros are no sky"
+    assert not len(find_pairs(Memory(torch.zeros(3, *SHAPE)))), "panels of zeros are not sky"
 
 
 def test_constant_columns_have_no_key_and_scale_does_not_matter():

@@ -85,7 +85,7 @@ def test_a_mistake_is_named_with_its_remedy(pairs, said):
     assert caught.value.remedy or "expected" in said
 
 
-def test_a_notebooks_overrides_are_parted_at_blanks_outside_brackets_and_quotes():
+def test_a_notebooks_overrides_are_split_at_spaces_outside_brackets_and_quotes():
     assert split_overrides(" epochs=2  resize=Resize(64, 64)\n") == ["epochs=2", "resize=Resize(64, 64)"]
     assert split_overrides("tta=('identity', \"time\") a='b c'") == ["tta=('identity', \"time\")", "a='b c'"]
     assert split_overrides("") == []

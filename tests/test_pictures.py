@@ -106,7 +106,7 @@ def test_track_is_found_to_a_channel_and_noise_has_none():
     np.testing.assert_array_equal(found.panels, smooth_along(flatten_panels(panels), found.drift, 15))
     assert not emphasise(noise(1)).sure
     words = [[text.get_text() for text in draw_cadence(x, views=("raw",)).texts] for x in (panels, noise(1))]
-    assert ARROWS in words[0] and ARROWS not in words[1], "what the triangles mean stands where there are some"
+    assert ARROWS in words[0] and ARROWS not in words[1], "the triangles are explained where there are any"
 
 
 def test_smoothing_keeps_the_noise_and_raises_the_track_as_theory_says():

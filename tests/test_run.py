@@ -115,7 +115,7 @@ sys.exit(main(words))
 
 
 @pytest.mark.slow
-def test_killed_in_cold_blood_it_goes_on_and_ends_the_same(sky, tmp_path):
+def test_killed_at_any_moment_it_resumes_and_ends_the_same(sky, tmp_path):
     """SIGKILL to the real command, at whatever moment, until it has finished."""
     (whole,) = train("exp0022", [0], [7], runtime(sky, tmp_path / "whole"), say=quiet)
     folder = tmp_path / "killed" / "exp0022" / "fold0_seed7"
@@ -128,7 +128,7 @@ def test_killed_in_cold_blood_it_goes_on_and_ends_the_same(sky, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_command_line_stops_in_good_order(sky, tmp_path):
+def test_the_command_line_stops_cleanly(sky, tmp_path):
     done = run(command(sky, tmp_path, "--stop-after", "1s", "--set", "epochs=500"))
     assert done.returncode == 75 and "same command resumes" in done.stderr and "Traceback" not in done.stderr
     assert (tmp_path / "exp0022" / "fold0_seed2021" / "resume.pt").exists()
@@ -204,7 +204,7 @@ def test_two_ranks_train_one_run(sky, tmp_path):
 
 
 @pytest.mark.slow
-def test_begun_by_two_ranks_it_goes_on_with_one(sky, tmp_path):
+def test_begun_by_two_ranks_it_resumes_with_one(sky, tmp_path):
     """Ended as two ranks, resumed as one: told, finished, every validation row scored once."""
     folder = tmp_path / "exp0022" / "fold0_seed7"
     words = command(sky, tmp_path, "--seeds", "7", "--set", "epochs=12", ranks=2)

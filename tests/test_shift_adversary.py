@@ -46,7 +46,7 @@ def test_boosting_says_half_without_a_shift_and_names_what_it_sees_with_one(seed
     learned(second, below=0.1, mean=0.002, sd=0.002)
 
 
-def test_a_band_that_is_recognised_is_no_shift(seed, learned):
+def test_a_band_that_is_recognised_is_not_a_shift(seed, learned):
     """Every band is mostly in one split, and its rows look alike: only folds by band give the honest half."""
     generator = np.random.default_rng(seed + 1)
     band = np.repeat(np.arange(120), 5)

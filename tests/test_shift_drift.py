@@ -1,4 +1,4 @@
-"""Priors drawn and recovered, calibration against its own noise, and models in dispute."""
+"""Priors drawn and recovered, calibration against its own noise, and rows that models disagree about."""
 
 import numpy as np
 import pandas as pd
@@ -72,7 +72,7 @@ def tables(scores, target=None, fold=-1):
     ]
 
 
-def test_the_row_that_models_dispute_comes_first():
+def test_the_row_that_models_disagree_about_comes_first():
     score = np.linspace(0.01, 0.99, 50)
     other = score.copy()
     other[3] = 0.999

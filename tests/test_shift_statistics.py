@@ -72,7 +72,7 @@ def test_the_error_in_closed_form_is_the_bootstraps():
     assert value == auc(target, score) and error == pytest.approx((high - low) / 3.92, rel=0.12)
 
 
-def test_a_row_that_stands_there_twice_is_no_second_witness():
+def test_a_row_that_stands_there_twice_is_not_a_second_witness():
     generator = np.random.default_rng(1)
     target = (np.arange(200) % 2).astype(float)
     score, name = generator.normal(size=200) + 0.5 * target, np.arange(200)
@@ -136,7 +136,7 @@ def test_every_statistic_is_defined_in_the_report():
     assert few["name"].tolist()[:2] == ["rows", "bright"] and "scatter over the six panels" in few["meaning"].iloc[-1]
 
 
-def test_rounding_is_no_leak_and_few_rows_say_nothing():
+def test_rounding_is_not_a_leak_and_few_rows_say_nothing():
     target = np.repeat([0.0, 1.0], 20)
     rounding = check_leaks(target, {"panel mean": target * 1e-6})
     assert not rounding["leak"][0] and "rounding" in rounding["verdict"][0]

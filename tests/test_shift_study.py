@@ -221,7 +221,7 @@ def test_a_row_is_drawn_with_where_the_network_looks(explorer):
 
 
 @pytest.mark.slow
-def test_a_row_is_drawn_less_its_neighbours_sky_where_that_is_known(explorer):
+def test_a_row_is_drawn_minus_its_neighbours_sky_where_that_is_known(explorer):
     one = explorer.table["id"][3]
     plain = len(explorer.picture(one).axes)
     with_sky = Explorer(explorer.source, explorer.table, explorer.vector, less_sky=explorer.source)

@@ -86,7 +86,7 @@ def test_eras():
     torch.testing.assert_close(leaky[~y & clean], torch.ones(int((~y & clean).sum())), atol=2e-3, rtol=0)
 
 
-def test_an_old_sky_leaks_as_it_lies_and_does_not_when_read_as_old(tmp_path):
+def test_an_old_sky_leaks_as_it_is_stored_and_does_not_when_read_as_old(tmp_path):
     folder = make_sky(tmp_path / "old", train=120, test=8, seed=6, workers=1, era="old", overlap=0.0)
     truth = pd.read_csv(folder / "truth.csv", dtype={"id": str}, keep_default_na=False).set_index("id")
     for era in ("current", "old"):

@@ -314,7 +314,7 @@ def test_verifying_reads_the_files_that_the_store_is_said_to_hold(tiny_competiti
     assert f"row 5: 1 of 12 cadences are not those of {tiny_competition}" in said and said.count("\n") == 1
 
 
-def test_stores_of_earlier_versions_open_and_say_that_they_do_not_say(tiny_competition, tmp_path, capsys):
+def test_stores_of_earlier_versions_open_with_a_note_that_their_data_are_unknown(tiny_competition, tmp_path, capsys):
     folder = pack(read_competition(tiny_competition), tmp_path, quiet=True)
     about = json.loads((folder / "store.json").read_text(encoding="utf-8"))
     del about["content"]

@@ -152,7 +152,7 @@ def test_a_deadline_gives_its_reason_once_the_time_is_over():
     assert stop() == "the time budget of 1h30m is spent"
 
 
-def test_stopped_says_where_and_how_to_go_on():
+def test_stopped_says_where_and_how_to_resume():
     assert str(Stopped("enough", Position(1, 4, 120))) == (
         "stopped at phase 2, epoch 5, step 120: enough; the state is saved, the same command resumes from there"
     )

@@ -47,7 +47,7 @@ def test_files_are_sorted_in_time_and_the_order_is_told(files):
     assert lines[0].startswith("  1 A ON  HIP35136") and lines[3].startswith("  4 C OFF HIP36000") and "blc00_3.fil" in lines[3]
 
 
-def test_five_files_are_no_cadence_and_a_file_twice_overlaps(files):
+def test_five_files_are_not_a_cadence_and_the_same_file_twice_overlaps(files):
     assert "5 files" in refused(files[:5])
     assert "before" in refused([*files[:5], files[4]])
     assert open_cadence(files[:1]).letters == "A"

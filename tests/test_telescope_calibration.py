@@ -1,4 +1,4 @@
-"""What nothing at all scores: the same cadence with ON and OFF exchanged; what OFF panels show, taken off; levels that do not ring."""
+"""False events: those of the same cadence with ON and OFF exchanged; what OFF panels show is taken off; levels do not ring."""
 
 from types import SimpleNamespace
 
@@ -31,14 +31,14 @@ def searched(folder, needles, **limits):
     return events, dict((name.partition(",")[0], count) for name, count, _ in funnel.stages), found
 
 
-def test_interference_that_drifts_through_all_panels_is_no_false_event_either(tmp_path):
+def test_interference_that_drifts_through_all_panels_is_not_a_false_event_either(tmp_path):
     """Panels that change places would put it on one line in the ON panels, and on another in the OFF panels."""
     drifting = [
         {"channel": 200.0 * n, "drift_hz_s": drift, "snr": 60.0, "on": range(6)} for n, drift in ((1, 31), (2, -18), (4, 9))
     ]
     events, stages, found = searched(tmp_path, drifting)
     assert len(events) == 0 and stages["false events to calibrate on"] == 0
-    assert len(found.tracks) > 0, "their tracks were measured, and spoken against"
+    assert len(found.tracks) > 0, "their tracks were measured, and rejected"
 
 
 def test_what_off_panels_alone_show_is_a_false_event(tmp_path):

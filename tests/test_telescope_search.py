@@ -92,7 +92,7 @@ def test_a_spike_twenty_channels_beside_it_changes_nothing(tmp_path):
     assert len(found) == 1 and abs(found.loc[0, "drift"] - 23.4) < 0.5
 
 
-def test_terrestrial_needles_and_their_echoes_are_no_events(tmp_path):
+def test_terrestrial_needles_and_their_echoes_are_not_events(tmp_path):
     everywhere = {"channel": 400.0, "drift_hz_s": -31.0, "snr": 60.0, "on": range(6)}
     echo = [{"channel": 900.0, "drift_hz_s": 12.0, "snr": snr, "on": on} for snr, on in ((300.0, (0, 2, 4)), (25.0, (3,)))]
     standing = {"channel": 150.3, "drift_hz_s": 0.0, "snr": 200.0, "on": range(6)}

@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what is averaged (default: plain, the scores)",
     )
     parser.add_argument("--power", type=float, default=2.0, help="exponent of the power mean (default: 2)")
-    parser.add_argument("--weights", type=float, nargs="+", metavar="W", help="one per table (default: all alike)")
+    parser.add_argument("--weights", type=float, nargs="+", metavar="W", help="one per table (default: all equal)")
     parser.add_argument(
         "--oof",
         type=Path,

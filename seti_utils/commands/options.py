@@ -8,6 +8,7 @@ from typing import Any
 
 from seti_utils.errors import InputError
 from seti_utils.files import require_writable
+from seti_utils.log.config import SEED
 from seti_utils.log.overrides import NO_WEIGHTS, RANDOM_START, parse_overrides
 from seti_utils.log.pages import LOG
 from seti_utils.run.coordinates import parse_folds, parse_seeds
@@ -22,7 +23,7 @@ def add_coordinates(parser: argparse.ArgumentParser) -> None:
 
 def add_seeds(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
-        "--seeds", action=SeedsAction, nargs="+", default=[2021], metavar="N", help="one run per fold and seed (default: 2021)"
+        "--seeds", action=SeedsAction, nargs="+", default=[SEED], metavar="N", help=f"one run per fold and seed (default: {SEED})"
     )
 
 

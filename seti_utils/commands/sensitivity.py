@@ -1,4 +1,4 @@
-"""Measure how much a search finds in these very files: recall against SNR and drift at a rate of false alarms.
+"""Measure how much a search finds in your own files: recall against SNR and drift at a rate of false alarms.
 
 Needles of known SNR, width and drift are drawn into the OFF panels as they are read (the files stay as they are), and
 searched for with ON and OFF exchanged, by the same engine as the command search: its background, its interference, its

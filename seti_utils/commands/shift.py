@@ -2,7 +2,7 @@
 
 Compares train and test: statistics of the panels, the known leaks, adversarial validation (boosting and a small network), and,
 with trained experiments or score tables, drift of the scores, the test's share of positives, calibration, and the rows that
-models dispute.
+models disagree about.
 
 Writes OUT/shift.html; adversarial.csv (id, split, score, weight), validation.csv (a test-like fifth of the sampled training
 rows), effects.csv, statistics.csv and disagreement.csv.

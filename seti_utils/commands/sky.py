@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--receiver",
         action="store_true",
-        help="take the test with another receiver: easily separable from train, as the real test set is",
+        help="observe the test with another receiver: easily separable from train, as the real test set is",
     )
     parser.add_argument("--overlap", type=float, default=0.6, help="share of rows that share sky with another (default: 0.6)")
     parser.add_argument(

@@ -19,7 +19,7 @@ Column = Sequence | np.ndarray | pd.Series
 _HEAD = re.compile(r"# (\d+) folds of (\d+) cadences, sha256 ([0-9a-f]{64})")
 
 
-def stratified_folds(targets: Column, folds: int = 5, seed: int = 2021) -> np.ndarray:
+def stratified_folds(targets: Column, folds: int, seed: int) -> np.ndarray:
     """The fold (0 .. folds-1, int64) of every row, as scikit-learn's shuffled ``StratifiedKFold`` draws them.
 
     Raises :class:`InputError` when no class has ``folds`` rows; a class with fewer is scikit-learn's warning.
@@ -27,7 +27,7 @@ def stratified_folds(targets: Column, folds: int = 5, seed: int = 2021) -> np.nd
     return _drawn(StratifiedKFold, targets, None, folds, seed)
 
 
-def grouped_folds(targets: Column, groups: Column, folds: int = 5, seed: int = 2021) -> np.ndarray:
+def grouped_folds(targets: Column, groups: Column, folds: int, seed: int) -> np.ndarray:
     """Like :func:`stratified_folds`, with all rows of a group (the same sky, say) in one fold.
 
     scikit-learn's shuffled ``StratifiedGroupKFold``: shares of positives are as even as the groups allow.
@@ -91,8 +91,8 @@ def settled_folds(
     ids: Collection[str],
     targets: Column,
     *,
-    folds: int = 5,
-    seed: int = 2021,
+    folds: int,
+    seed: int,
     groups: Column | None = None,
 ) -> np.ndarray:
     """The folds written at ``path``, or, the first time, drawn and written there.

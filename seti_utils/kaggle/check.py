@@ -1,4 +1,4 @@
-"""Looks at a kernel folder before it is pushed: the site would take most mistakes in silence."""
+"""Looks at a kernel folder before it is pushed: the site would accept most mistakes without a word."""
 
 import json
 import re

@@ -1,6 +1,7 @@
 """A ready plan for an experiment or a blend of the log: everything it builds on, fold to fold, as kernels."""
 
 from seti_utils.errors import InputError
+from seti_utils.log.config import SEED
 from seti_utils.log.pages import LOG
 from seti_utils.log.registry import STACK, nearest
 
@@ -14,7 +15,7 @@ HEADER = """# {name}: {title}.
 at_once: 2                # runs at a time; the site allows two GPU sessions
 sessions: 6               # a training that meets its time budget is pushed again, up to this many sessions in all
 folds: {folds}
-seeds: [2021]
+seeds: [{seed}]
 datasets: ["{weights}"]
 stages:
 """
@@ -51,6 +52,7 @@ def example_plan(name: str, folds: int = 5) -> str:
         roots=" ".join(reversed(backbones.values())),
         last=f"blend {outputs} --how {blend.how} --out submission.csv" if blend else f"kaggle submit {outputs} -m {name}",
         folds=list(range(folds)),
+        seed=SEED,
         weights=WEIGHTS,
     ) + "".join(stages)
 

@@ -7,6 +7,7 @@ from typing import TypeVar, get_type_hints
 
 from seti_utils.errors import InputError, did_you_mean
 from seti_utils.kaggle.metadata import kernel_of
+from seti_utils.log.config import SEED
 
 Made = TypeVar("Made")
 COMMON = ("folds", "seeds", "datasets", "models", "parameters", "machine")
@@ -29,7 +30,7 @@ class Stage:
     notebook: str
     experiments: list[str]
     folds: list[int] = field(default_factory=lambda: [0, 1, 2, 3, 4])
-    seeds: list[int] = field(default_factory=lambda: [2021])
+    seeds: list[int] = field(default_factory=lambda: [SEED])
     each: str = "fold"
     after: list[str] = field(default_factory=list)
     parameters: dict[str, object] = field(default_factory=dict)

@@ -14,6 +14,9 @@ from seti_utils.log.values import Count, Filled, Name, NotNegative, Positive, Ra
 
 Rate = Annotated[float, Range(low=0, below=1)]
 
+SEED = 2021
+"""The seed of a run where nobody names another. The folds are drawn by a seed of their own (``fold_seed``), and so is a sky."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Config:

@@ -15,6 +15,7 @@ from seti_utils.data.tables import refuse
 from seti_utils.errors import InputError
 from seti_utils.files import write_table
 from seti_utils.learn.distributed import choose_device
+from seti_utils.log.config import SEED
 from seti_utils.log.pages import LOG
 from seti_utils.machine import versions
 from seti_utils.overlap.folder import finished_search, groups_of
@@ -55,7 +56,7 @@ class Study:
         *,
         names: Sequence[str] = (),
         folds: Sequence[int] = (),
-        seeds: Sequence[int] = (2021,),
+        seeds: Sequence[int] = (SEED,),
         tables: Sequence[tuple[Path, Path]] = (),
         rows: int | None = 1000,
         era: str = "current",

@@ -81,7 +81,7 @@ def kaggle_process(site, tmp_path, monkeypatch):
 
 @pytest.fixture
 def kaggle(kaggle_process, monkeypatch):
-    """The same with the real client's code called inside this process: starting it takes half a second a call.
+    """The same with the real client's code called inside this process: starting it takes half a second per call.
 
     Where ``SETI_KAGGLE_CLIENT`` names another client, every call is a process of that one after all.
     """
@@ -132,5 +132,5 @@ def built(repository, tmp_path_factory):
 
 @pytest.fixture
 def kernel(built, tmp_path):
-    """A kernel folder of one's own."""
+    """A kernel folder that the test may change."""
     return Path(shutil.copytree(built.folder, tmp_path / "kernel"))

@@ -77,8 +77,8 @@ class Version:
 class Kernels:
     """All kernels of the user. ``scripts[slug]`` queues how coming runs behave where nothing is executed.
 
-    Where they are, ``machines`` run at a time, and ``layouts[slug]`` is the mount layout of a kernel that has another
-    than all.
+    Where kernels are executed, ``machines`` of them run at a time; ``layouts[slug]`` is the mount layout of a kernel whose
+    layout is not the others'.
     """
 
     def __init__(self, site, *, execute: bool, layout: str, machines: int = 1, sessions: int = 2):
@@ -129,7 +129,7 @@ class Kernels:
                 name for name in request.get("competitionDataSources", []) if name != self.site.competitions.slug
             ],
             "invalidDatasetSources": [name for name in request.get("datasetDataSources", []) if name in self.unknown_sources],
-            "invalidModelSources": [],  # the site drops models in silence
+            "invalidModelSources": [],  # the site drops models silently
         }
         if self.execute and not quick:
             folder = self.site.folder / "sessions" / landed / str(version.number)

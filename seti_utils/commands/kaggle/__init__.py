@@ -4,7 +4,7 @@ Every step ends with exit code 0 only when what it says has happened. The whole 
 """
 
 EXAMPLES = (
-    "seti kaggle data data                  # the competition's files (156 GB pass, 84 GB stay)",
+    "seti kaggle data data                  # the competition's files (156 GB to download, 84 GB to keep)",
     "seti kaggle weights exp0011            # pretrained weights as a dataset of yours",
     "seti kaggle build train exp0011 --folds 0,1 --dataset YOU/seti-pretrained-weights    # a kernel folder per fold and seed",
     "seti kaggle push build/seti-train-*    # check, push, note the run",

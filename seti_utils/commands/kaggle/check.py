@@ -1,4 +1,4 @@
-"""Look for everything that the site would take in silence.
+"""Look for mistakes that the site would accept without a word.
 
 Keys that it ignores, inputs that it drops, machines that it replaces, titles that lead elsewhere, outputs and secrets in the
 notebook. The steps push and chain look as well.

@@ -1,6 +1,7 @@
 """Download, unpack and verify the competition; run it again to resume.
 
-240 GB must be free: an archive of 156 GB passes, 84 GB stay. A damaged archive is fetched again.
+240 GB must be free: the archive has 156 GB and is deleted once it is unpacked, which takes 84 GB. A damaged archive is fetched
+again.
 """
 
 import argparse

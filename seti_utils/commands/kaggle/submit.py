@@ -1,7 +1,7 @@
 """Check a submission, send it once, and wait for its score.
 
-The file's hash goes into the message, by which all earlier submissions are looked through: the same file is refused a second
-time. One made with weights whose training is not finished, as the .origin.json beside it says, is sent only with --partial.
+The file's hash goes into the message, so that a file that was sent before is refused (unless with --again). A submission
+made with weights whose training is not finished, as the .origin.json beside it says, is sent only with --partial.
 """
 
 import argparse
@@ -13,10 +13,10 @@ EXAMPLES = ("seti kaggle submit submission.csv -m 'exp0023, folds 0 and 1'", "se
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     from seti_utils.kaggle.competition import COMPETITION
 
-    parser.add_argument("file", type=Path, nargs="?", help="submission.csv")
-    parser.add_argument("-m", "--message", default="", help="what it is")
-    parser.add_argument("--sample", type=Path, help="sample_submission.csv (default: of the competition folder that is found)")
-    parser.add_argument("--competition", default=COMPETITION, help=f"its slug (default: {COMPETITION})")
+    parser.add_argument("file", type=Path, nargs="?", help="the submission to send")
+    parser.add_argument("-m", "--message", default="", help="a note that the site shows beside the submission")
+    parser.add_argument("--sample", type=Path, help="the sample submission (default: that of the competition's folder)")
+    parser.add_argument("--competition", default=COMPETITION, help=f"the competition's slug (default: {COMPETITION})")
     parser.add_argument("--again", action="store_true", help="send the same file a second time")
     parser.add_argument("--partial", action="store_true", help="send one made with weights whose training is not finished")
     parser.add_argument("--every", type=float, default=20, help="seconds between checks for the score (default: 20)")

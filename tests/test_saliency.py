@@ -23,12 +23,12 @@ CLEANED = {"layout": "A,B,A,C,A,D", "clean": (Compress(0.1),)}
 
 @pytest.fixture(scope="module")
 def sky(tmp_path_factory):
-    return make_sky(tmp_path_factory.mktemp("eyes") / "sky", train=40, test=12, seed=2, workers=1)
+    return make_sky(tmp_path_factory.mktemp("saliency") / "sky", train=40, test=12, seed=2, workers=1)
 
 
 @pytest.fixture(scope="module")
 def overlap(sky, tmp_path_factory):
-    folder, competition = tmp_path_factory.mktemp("eyes") / "overlap", read_competition(sky)
+    folder, competition = tmp_path_factory.mktemp("saliency") / "overlap", read_competition(sky)
     search(competition, folder, workers=1)
     clean(competition, folder, workers=1, quiet=True)
     return folder
