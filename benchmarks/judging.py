@@ -153,7 +153,8 @@ def respond(
 ) -> Iterable[dict[str, object]]:
     """For every cell that is not ``known``: its name, and the median logit of ``count`` cadences at each of ``AMPLITUDES``.
 
-    The first has no needle: its name is "empty", and all its logits are one.
+    The first has no needle: its name is "empty", and all its logits are one. A needle has one shape at every amplitude: drawing
+    leaves out what is fainter than 0.05 sigma, which the brightest has least of, so that one is drawn and dimmed.
     """
     own, beside = empty_cadences(count)
     sigma, known = local_sigma(own), set(known)
@@ -171,7 +172,9 @@ def respond(
         if cell.name in known:
             continue
         tracks = cell.tracks(count)
-        drawn = (normalise_panels(draw(own, tracks, torch.full((count,), height), sigma=sigma)) for height in AMPLITUDES)
+        brightest = torch.full((count,), max(AMPLITUDES))
+        light = draw(torch.zeros_like(own), tracks, brightest, sigma=sigma) / max(AMPLITUDES)
+        drawn = (normalise_panels(own + light * height) for height in AMPLITUDES)
         yield {"cell": cell.name} | {f"{height:g}": median(x) for height, x in zip(AMPLITUDES, drawn, strict=True)}
 
 

@@ -148,21 +148,29 @@ def test_cleaned_panels_get_the_same_needle_in_sigma():
 @pytest.mark.parametrize("nature", [(), ("all",)], ids=["real needle", "as nature draws"])
 @pytest.mark.parametrize("amplitude", [1.0, 60.0, 300.0])
 def test_cleaned_panels_hold_a_bright_needle_as_cleaning_leaves_it(nature, amplitude):
-    """The truth table of the clip: what cleaning makes of a needle drawn before it, injection makes of one drawn after it."""
+    """The truth table of brightness: what cleaning makes of a needle drawn before it, injection makes of one drawn after it."""
     sky = torch.randn(1, 6, 273, 256, generator=seeded(5))  # a neighbour shows all of it
     cleaned = torch.zeros(1, 6, 273, 256)
     words = {"families": ("drift",), "p": 1.0, "amplitude": (amplitude, amplitude), "drop": 0.0, "nature": nature}
     after, label = inject(cleaned, torch.zeros(1), generator=seeded(1), panels=CLEANED_SIX, **words)
     before, _ = inject(sky, torch.zeros(1), generator=seeded(1), **words)
-    assert label.tolist() == [1] and after.amax() <= CLEANED_LIMIT and not after[:, OFF].any()
-    assert (after.amax() == CLEANED_LIMIT) == (amplitude > 8)
+    assert label.tolist() == [1] and not after[:, OFF].any()
     whole = torch.ones(1, 6, dtype=torch.bool)
     left, covered = clean_panels(before[0], sky, [0], whole)
-    assert covered.all() and left.amax() <= CLEANED_LIMIT
-    assert ((left > 4) == (after[0] > 4)).float().mean() > 0.998
+    assert covered.all() and left.amax() == pytest.approx(float(after.amax()), rel=0.1), "wide wings are a part of the noise"
+    assert after.amax() == pytest.approx(amplitude, rel=0.1) or nature
+    assert ((left > amplitude / 2) == (after[0] > amplitude / 2)).float().mean() > 0.998
     masked = partial(inject_with_mask, needles=1, freq=64, time=24, families=("drift",), amplitude=(amplitude, amplitude))
     drawn, _ = masked(cleaned.expand(8, -1, -1, -1), generator=seeded(2), panels=CLEANED_SIX, nature=nature)
-    assert drawn.amax() <= CLEANED_LIMIT and (drawn.amax() == CLEANED_LIMIT) == (amplitude > 8)
+    assert drawn.amax() > amplitude / 2
+
+
+def test_no_needle_overflows_float16_in_cleaned_panels():
+    cleaned = torch.full((2, 6, 273, 256), 100.0, dtype=torch.float16)
+    words = {"families": ("drift",), "amplitude": (1e5, 1e5)}
+    drawn, _ = inject(cleaned, torch.zeros(2), generator=seeded(1), panels=CLEANED_SIX, p=1.0, drop=0.0, **words)
+    masked, _ = inject_with_mask(cleaned, generator=seeded(2), panels=CLEANED_SIX, needles=1, freq=64, time=24, **words)
+    assert drawn.amax() == masked.amax() == CLEANED_LIMIT and drawn.isfinite().all()
 
 
 def test_noise_on_cleaned_panels_is_the_same_draw():

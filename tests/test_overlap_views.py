@@ -1,5 +1,7 @@
 """Cleaned panels on their way to a network: what is read for which layout, and what is refused."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from seti_utils.data.packed import PackedCadences, open_cadences
 from seti_utils.errors import InputError
 from seti_utils.log.pages import LOG
 from seti_utils.log.registry import Log
-from seti_utils.log.specs import Distill, SkyFirst
+from seti_utils.log.specs import Clip, Distill, SkyFirst
 from seti_utils.nets.models import build_model
 from seti_utils.nets.panel_encoder import PanelEncoder
 from seti_utils.overlap.panels import clean
@@ -71,6 +73,19 @@ def test_augmented_panels_become_an_image_that_the_encoder_takes(competition, ov
     assert image.shape == (12, channels, 256, 39)
     model = build_model("test_efficientnet", channels, panels=lambda width: PanelEncoder(width, "attention"))
     assert model(image[:2]).shape == (2,)
+
+
+@pytest.mark.parametrize("name", ["rung_cleaned", "full_cleaned", "full_student", "mle_cleaned", "idea_cleaned", "sky_cleaned"])
+def test_classifiers_see_cleaned_panels_up_to_8_sigma_as_ever(competition, overlap, name):
+    """Bit for bit what they saw when cleaning itself clipped them."""
+    x = read(PackedCadences(overlap / "cleaned" / "train"))
+    x[0, :, ::9, ::7] *= 50
+    assert x.abs().max() > 100 and LOG.config(name).clean.count(Clip(8.0)) == 1
+    config = LOG.config(name)
+    before = replace(config, clean=tuple(step for step in config.clean if step != Clip(8.0)) or None)
+    panels = panels_of(config)
+    assert torch.equal(view_of(config)(x, panels=panels), view_of(before)(x.clamp(-8, 8), panels=panels))
+    assert not torch.equal(view_of(before)(x, panels=panels), view_of(config)(x, panels=panels))
 
 
 def test_an_encoder_sees_raw_and_cleaned_of_one_panel_together():

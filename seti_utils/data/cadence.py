@@ -22,8 +22,8 @@ SIX = tuple(range(PANELS))
 CLEANED_SIX = tuple(PANELS + panel for panel in SIX)
 """The numbers of a whole cadence's panels, and of the same panels cleaned of the sky that other files show."""
 
-CLEANED_LIMIT = 8.0
-"""Cleaned panels are clipped to +-8 sigma: the spikes of columns without a neighbour would outshine everything."""
+CLEANED_LIMIT = 30_000.0
+"""Cleaned panels hold up to +-30,000 sigma: all there is, and float16, which ends at 65,504, cannot overflow."""
 
 Panels = tuple[int, ...]
 """Which panels an array (B, P, T, F) holds, number by number along P."""

@@ -20,7 +20,7 @@ from seti_utils.nets.track_views import STRIPS
 from seti_utils.views.rendering import render
 
 FOLDER = Path(__file__).parent / "shipped"
-"""``<name>.safetensors`` and ``<name>.json``, its card."""
+"""``<name>.json``, a card, and ``<name>.safetensors``, its weights, unless the card names another's as its ``weights``."""
 
 NEEDED = {
     "backbone": str,
@@ -140,25 +140,27 @@ def straight_line(channel: Tensor, panel: Tensor) -> tuple[Tensor, Tensor]:
 
 def shipped_names() -> list[str]:
     """The detectors that come with the package."""
-    return sorted(path.stem for path in FOLDER.glob("*.safetensors"))
+    return sorted(path.stem for path in FOLDER.glob("*.json"))
 
 
 def load_detector(name_or_path: str | Path = "raw") -> ShippedDetector:
-    """A detector by the name it is shipped under, or by the path of its ``.safetensors`` file, whose card lies beside it.
+    """A detector by the name it is shipped under, by the path of its card, or by that of its ``.safetensors`` file, whose card
+    lies beside it.
 
     Raises ``InputError`` for a name that is not shipped, a missing or incomplete card, and weights that do not fit it.
     """
-    file = Path(name_or_path)
-    if file.suffix != ".safetensors":
-        file = FOLDER / f"{name_or_path}.safetensors"
-        if not file.is_file():
+    place = Path(name_or_path)
+    if place.suffix not in (".safetensors", ".json"):
+        place = FOLDER / f"{name_or_path}.json"
+        if not place.is_file():
             there = ", ".join(shipped_names()) or "none"
             raise InputError(
                 f"no detector of this name comes with the package (there: {there})",
                 where=name_or_path,
                 remedy="give one of these, or the path of a .safetensors file with its card beside it",
             )
-    card = read_card(file.with_suffix(".json"))
+    card = read_card(place.with_suffix(".json"))
+    file = place if place.suffix == ".safetensors" else place.with_name(f"{card.get('weights', place.stem)}.safetensors")
     try:
         state = load_file(file)
     except FileNotFoundError as error:
@@ -173,7 +175,7 @@ def load_detector(name_or_path: str | Path = "raw") -> ShippedDetector:
         raise InputError(
             f"these weights do not fit their card ({problem})", where=file, remedy="keep both files together"
         ) from error
-    return ShippedDetector(network, card, file.stem, sha256(file)[:16])
+    return ShippedDetector(network, card, place.stem, sha256(file)[:16])
 
 
 def body_of(backbone: str) -> Body:
@@ -201,6 +203,12 @@ def save_detector(network: Detector, card: dict[str, Any], path: str | Path) -> 
     state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
     with replacing(path) as temporary:
         temporary.write_bytes(save(state))
-    write_json(path.with_suffix(".json"), card)
-    read_card(path.with_suffix(".json"))
+    save_card(card, path.with_suffix(".json"))
     return path
+
+
+def save_card(card: dict[str, Any], path: str | Path) -> Path:
+    """Write a card alone, ``path`` (.json), of a detector whose weights are another's: ``card["weights"]`` names it."""
+    write_json(Path(path), card)
+    read_card(Path(path))
+    return Path(path)

@@ -41,6 +41,10 @@ DOUBT = 4.0
 GAIN, WORTH, LEAST, MOST = 2.0, 1.0, -1.0, 60.0
 """The evidence of a span whose sum is S sigma: GAIN (S - WORTH), within LEAST (a gap) and MOST."""
 
+CLEANED_MOST = 250.0
+"""MOST of cleaned panels, whose noise is a fiftieth: with 60 a needle of hundreds of sigma had as much on tracks that only
+cross it, and its own got lost among them."""
+
 OFF_SHARE = 0.5
 """OFF panels attract a path by this share of their evidence, so that it follows an echo through them."""
 
@@ -72,11 +76,12 @@ class Found(NamedTuple):
     alike: Tensor
 
 
-def find_tracks(x_BPTF: Tensor, still: Tensor | None = None, each: int = EACH) -> Found:
+def find_tracks(x_BPTF: Tensor, still: Tensor | None = None, each: int = EACH, most: float = MOST) -> Found:
     """The ``each`` best tracks of every ON panel of white panels (B, 6, T, F), float32, followed through all six.
 
     ``still``: the same panels cleaned so that what stands still remains; sums along slow tracks are taken from there where
-    they are beyond doubt. T is a multiple of ``SEGMENTS``. No gradient: what is found are places.
+    they are beyond doubt. ``most``: the evidence that one span can give. T is a multiple of ``SEGMENTS``. No gradient: what
+    is found are places.
     """
     batch, panels, time, freq = x_BPTF.shape
     if panels != PANELS or time % SEGMENTS:
@@ -87,7 +92,7 @@ def find_tracks(x_BPTF: Tensor, still: Tensor | None = None, each: int = EACH) -
         if still is not None:
             slow = slice(grid.steepest - SLOW, grid.steepest + SLOW + 1)
             sums[:, :, slow] = torch.maximum(sums[:, :, slow], track_sums(still, grid, slow).sub_(DOUBT))
-        evidence = evidence_of(sums)
+        evidence = evidence_of(sums, most)
         upto, after = best_paths(evidence)
         own = best_through(evidence.view(batch * PANELS, SEGMENTS, grid.drifts, grid.size), SEGMENTS // 2)
         own = own.view(batch, PANELS, grid.drifts, grid.size)
@@ -140,9 +145,9 @@ def track_sums(x_BPTF: Tensor, grid: Grid, drifts: slice = slice(None)) -> Tenso
     return torch.fft.irfft(waves.permute(1, 2, 0), n=grid.size).unflatten(0, (batch, -1))
 
 
-def evidence_of(sums: Tensor) -> Tensor:
+def evidence_of(sums: Tensor, most: float = MOST) -> Tensor:
     """What a span's sum says for a needle, in log-likelihood; in place."""
-    evidence = sums.sub_(WORTH).mul_(GAIN).clamp_(LEAST, MOST)
+    evidence = sums.sub_(WORTH).mul_(GAIN).clamp_(LEAST, most)
     evidence.unflatten(1, (PANELS, SEGMENTS))[:, OFF] *= OFF_SHARE
     return evidence
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from seti_utils.data.cadence import ON
 from seti_utils.nets.shared_sky import compress, residuals
-from seti_utils.nets.track_search import SEGMENTS, Found, find_tracks
+from seti_utils.nets.track_search import CLEANED_MOST, MOST, SEGMENTS, Found, find_tracks
 
 STRIPS = 2
 """Channels of a strip: the two residuals."""
@@ -55,7 +55,7 @@ def views_of(x_BPTF: Tensor, per_column: bool = False) -> TrackViews:
     """Search panels (B, 6, T, F), float32, and show what lies along the tracks found; nothing here is learned."""
     left = residuals(x_BPTF, per_column)
     plain, cross = compress(left.plain), compress(left.cross)
-    found = find_tracks(torch.maximum(plain, cross - BRIGHT), cross)
+    found = find_tracks(torch.maximum(plain, cross - BRIGHT), cross, most=CLEANED_MOST if per_column else MOST)
     strips = torch.stack([along(one, found.channel, REACH) for one in (*left[:2], left.whole)], 3)
     light = light_of(strips[:, :, :, :STRIPS])
     dim = (FULL / light[:, :, ON].amax((2, 3), keepdim=True)).clamp(max=1)

@@ -36,8 +36,8 @@ def clean_panels(own: Tensor, others: Tensor, shifts: Sequence[int], agree: Tens
     ``own`` (6, T, F) and ``others`` (K, 6, T, F) are panels of any float dtype; channel f of ``own`` is channel
     f - ``shifts[k]`` of neighbour k; ``agree`` bool (K, 6) says which panels show the same sky. Sigma is
     :func:`seti_utils.data.noise.local_sigma` of the raw panel, so a needle keeps its amplitude in sigma. Channels
-    without a neighbour are whitened instead (:func:`seti_utils.views.whitening.whiten`), in the same unit. Everything
-    is clipped to +-``CLEANED_LIMIT``.
+    without a neighbour are whitened instead (:func:`seti_utils.views.whitening.whiten`), in the same unit. Nothing is
+    clipped below +-``CLEANED_LIMIT``, which only keeps float16 from overflowing.
     """
     own = own.float()
     sigma = local_sigma(own[None])[0].clamp(min=LEAST)[:, None, None]

@@ -9,6 +9,7 @@ import torch
 from seti_utils.data.cadence import CLEANED_LIMIT, FREQ, PANELS, TIME, Rows
 from seti_utils.data.competition import Competition
 from seti_utils.data.content import keep_content, marks_of
+from seti_utils.data.packed import STORE, read_about
 from seti_utils.data.sources import Source
 from seti_utils.data.store import pack_source
 from seti_utils.errors import InputError
@@ -18,8 +19,11 @@ from seti_utils.overlap.folder import CLAIM, CLEANED, DONE, PAIRS, finished_sear
 from seti_utils.overlap.neighbours import SPLITS, both_ways, covered_columns, joined, panels_that_agree, searched_old
 
 COVERED = "covered.csv"
-VERSION = 2
+VERSION = 3
 """Raised whenever the same pairs would give other cleaned panels."""
+
+CLEANING = [VERSION, CLEANED_LIMIT, MOST]
+"""What a store of cleaned panels says of how they were made."""
 
 
 class CleanedCadences:
@@ -107,6 +111,7 @@ def clean(
     """
     keep_content(competition, folder)
     folder = finished_search(folder, competition)
+    refuse_earlier(folder, competition)
     splits = [split for split in SPLITS if len(competition.split(split))]
     old = searched_old(CLAIM.read(folder / DONE)["parameters"], competition, folder, incomplete)
     source = joined(competition, old, packed)
@@ -114,7 +119,7 @@ def clean(
     row_of = pd.Series(np.arange(len(source)), index=source.ids)
     pairs = read_pairs(folder)
     pairs = pairs.assign(a=row_of[pairs["a"]].to_numpy(), b=row_of[pairs["b"]].to_numpy())
-    about = {"era": competition.era, "pairs": sha256(folder / PAIRS), "cleaning": [VERSION, CLEANED_LIMIT, MOST]}
+    about = {"era": competition.era, "pairs": sha256(folder / PAIRS), "cleaning": CLEANING}
     tables, start = [], 0
     for split in splits:
         rows = range(start, start := start + len(competition.split(split)))
@@ -147,6 +152,24 @@ def cleaned_stores(folder: str | Path | None, competition: Competition | None = 
         raise InputError(
             "the cleaned panels are not finished" if half else "there are no cleaned panels",
             where=folder,
-            remedy=f"make them: python -m seti_utils overlap clean {competition.root if competition else 'DATA'} {folder}",
+            remedy=f"make them: {command(folder, competition)}",
         )
+    refuse_earlier(folder, competition)
     return folder / CLEANED
+
+
+def refuse_earlier(folder: Path, competition: Competition | None) -> None:
+    """Raise ``InputError`` where ``folder`` holds panels that another version cleaned."""
+    for split in SPLITS:
+        place = folder / CLEANED / split
+        if (place / STORE).is_file() and read_about(place).get("cleaning") != CLEANING:
+            raise InputError(
+                "these panels were cleaned by another version, which may have clipped them at 8 sigma",
+                where=folder / CLEANED,
+                remedy=f"delete this folder and make them anew: {command(folder, competition)}",
+            )
+
+
+def command(folder: Path, competition: Competition | None) -> str:
+    """What makes the cleaned panels of ``folder``."""
+    return f"python -m seti_utils overlap clean {competition.root if competition else 'DATA'} {folder}"

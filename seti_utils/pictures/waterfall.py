@@ -15,8 +15,9 @@ from seti_utils.pictures.style import ARROW, FAINT, INK, OFF_COLOUR, ON_COLOUR, 
 CLEANED_RANGE = (0.0, 9.0)
 """Colour range of the cleaned view, in standard deviations of its noise."""
 
-FAINTEST = 0.2
-"""Upper end of the colours, in sigma, where the sky is gone and nothing is left; rounding is a thousandth of it."""
+FAINTEST, BRIGHTEST = 0.2, 8.0
+"""Least and highest upper end of the colours, in sigma, where the sky is gone: rounding is a thousandth of the one, and
+below the other a blinding spike leaves the faint visible."""
 
 ARROWS = "▼ ▲  where the brightest track enters and leaves"
 """What the small triangles at a picture's upper and lower edges mean; it is written above them."""
@@ -78,8 +79,9 @@ def draw_cadence(
 
 
 def sky_range(panels: np.ndarray) -> tuple[float, float]:
-    """Colour range of panels without their sky: up to the brightest thousandth of the brightest panel, at least ``FAINTEST``."""
-    return 0.0, max(FAINTEST, float(np.quantile(panels.reshape(len(panels), -1), 0.999, axis=1).max()))
+    """Colour range of panels without their sky: up to the brightest thousandth of the brightest panel, within ``FAINTEST`` and
+    ``BRIGHTEST``."""
+    return 0.0, float(np.quantile(panels.reshape(len(panels), -1), 0.999, axis=1).max().clip(FAINTEST, BRIGHTEST))
 
 
 def draw_panel(axes: Axes, panel: np.ndarray, number: int, limits: tuple[float, float]) -> AxesImage:

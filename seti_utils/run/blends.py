@@ -9,7 +9,7 @@ import pandas as pd
 
 from seti_utils.data.cadence import SIX
 from seti_utils.data.content import content_of
-from seti_utils.data.packed import open_cadences
+from seti_utils.data.packed import open_cadences, read_about
 from seti_utils.errors import InputError
 from seti_utils.files import write_json
 from seti_utils.log.pages import LOG
@@ -20,6 +20,7 @@ from seti_utils.overlap.stacking import stack_by_coverage
 from seti_utils.run.artifacts import META, OOF, TEST
 from seti_utils.run.identity import runs_of
 from seti_utils.run.infer import experiment_scores, sample_of
+from seti_utils.run.inputs import mark_of
 from seti_utils.run.runtime import Runtime
 from seti_utils.run.scoring import score_source
 from seti_utils.scores.ensemble import blend
@@ -83,21 +84,23 @@ def detector_folder(name: str, runtime: Runtime) -> Path:
 def detector_scores(name: str, oof: pd.DataFrame, runtime: Runtime) -> Tables:
     """Test scores and those of the training rows of ``oof``, with its folds and targets, by a detector of the package.
 
-    It was taught on other skies, so every training row is out of fold to it. Kept in its folder for as long as detector
-    and data are the same, and with them, in ``meta.json``, the seconds that they took.
+    It was taught on other skies, so every training row is out of fold to it. Kept in its folder for as long as detector,
+    data and cleaned panels are the same, and with them, in ``meta.json``, the seconds that they took.
     """
     detector, folder, competition = load_detector(name), detector_folder(name, runtime), runtime.competition
     marks = {split: content_of(competition, split).mark for split in ("test", "train")}
+    stores, seen = runtime.packed, detector.mark
+    if detector.card["panels"] == "cleaned":
+        stores = cleaned_stores(needed_overlap(name, runtime), competition)
+        seen = mark_of([detector.mark, *(read_about(stores / split)["index"] for split in marks if (stores / split).is_dir())])
     if (folder / META).exists() and len(oof):
         kept = read_scores(folder / TEST), read_scores(folder / OOF)
         made = all(
-            set(table["fingerprint"]) == {detector.mark} and set(table["data"]) == {mark}
+            set(table["fingerprint"]) == {seen} and set(table["data"]) == {mark}
             for table, mark in zip(kept, marks.values(), strict=True)
         )
         if made and kept[1]["id"].equals(oof["id"]) and kept[1]["fold"].equals(oof["fold"]):
             return kept
-    cleaned = detector.card["panels"] == "cleaned"
-    stores = cleaned_stores(needed_overlap(name, runtime), competition) if cleaned else runtime.packed
     began, tables = time.monotonic(), []
     for split, mark in marks.items():
         source = open_cadences(competition, split, stores, SIX)
@@ -113,7 +116,7 @@ def detector_scores(name: str, oof: pd.DataFrame, runtime: Runtime) -> Tables:
                 fold=oof["fold"].to_numpy() if known else MANY,
                 experiment=f"detector {name}",
                 seed=MANY,
-                fingerprint=detector.mark,
+                fingerprint=seen,
                 data=mark,
                 weights=detector.mark,
                 target=oof["target"].to_numpy(np.float64) if known else None,

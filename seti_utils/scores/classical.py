@@ -15,6 +15,9 @@ BRIGHTEST = 2
 FLOOR = 1e-3
 """In sigma; nothing is fainter. What float16 leaves of the noise in a cleaned panel is a third of it."""
 
+HIGHEST = 8.0
+"""In sigma; nothing is brighter, so that no row outshines all the others."""
+
 
 BELOW, OFTEN = -0.05, 0.2
 """A channel that lies below ``BELOW`` sigma in more than this share of a panel's rows is noise, not a background gone."""
@@ -27,7 +30,7 @@ def panel_light(x_BPTF: Tensor) -> Tensor:
     it drifts, and no track has to be searched for. Channels that still show noise, because no neighbour covers them, do
     not count; a panel with nothing else has the least light there is.
     """
-    x = x_BPTF.float()
+    x = x_BPTF.float().clamp(-HIGHEST, HIGHEST)
     quiet = (x < BELOW).float().mean(2, keepdim=True) < OFTEN
     rows = (x * quiet).topk(BRIGHTEST, dim=3).values.mean(3)
     return rows.mean(2).clamp(min=FLOOR).log()

@@ -47,7 +47,7 @@ def inject(
     channels. Altered panels are normalised again to mean 0, std 1.
 
     (B, P, T, F) of any float dtype, holding ``panels`` -> a new tensor of the same. Cleaned panels get the same needle as
-    their raw ones: their unit is sigma, they stay in it, and are clipped as a bright needle's cleaned panels are. Raises
+    their raw ones: their unit is sigma, they stay in it, and hold what cleaning lets them hold (``CLEANED_LIMIT``). Raises
     ``InputError`` for an unknown family or aspect, a range that is not rising, or a drop outside [0, 1).
     """
     low, high = amplitude

@@ -44,7 +44,7 @@ def inject_with_mask(
     """Draw up to ``needles`` needles, candidates and terrestrial ones, into every cadence, and say where candidates are.
 
     (B, 6, T, F) of any float dtype, holding ``panels`` -> the panels as float32, normalised again to mean 0, std 1 (cleaned
-    ones stay in their unit, sigma, and are clipped as they are without drawn needles); and float32 (B, 9, ``freq``,
+    ones stay in their unit, sigma, and hold what cleaning lets them hold, ``CLEANED_LIMIT``); and float32 (B, 9, ``freq``,
     ``time``), 1 where a needle passes a place of that grid: any needle in the six panels, then the three ON panels with
     needles that are in no OFF panel. ``amplitude`` in sigma of the local noise, log-uniform. ``nature``: the aspects in which
     needles vary (:mod:`seti_utils.sky.nature`; none: all have the real needle's profile, and are steady), ``fwhm`` their

@@ -1,6 +1,6 @@
 """From 0.80 to 0.97: the steps that close the shift, in a size for one processor core. ``benchmarks/shift.py`` climbs it."""
 
-from seti_utils.log.pages.ours import MINUS_SKY
+from seti_utils.log.pages.ours import CLIPPED, MINUS_SKY
 from seti_utils.log.pages.solution import NOISE
 from seti_utils.log.registry import STACK, Log, edit
 from seti_utils.log.specs import (
@@ -20,7 +20,7 @@ TITLE = "The ladder"
 FAMILIES = ("line", "drift", "quadratic", "chirp", "sine", "walk", "bursts", "intermittent", "one_panel", "partial")
 SHAPES = ("line", "drift", "chirp", "sine")
 """What the winners drew: their drifts, and the S-shapes that only the test holds."""
-CLEANED = {"layout": "ABACAD", "clean": (Compress(0.1),)}
+CLEANED = {"layout": "ABACAD", "clean": (CLIPPED, Compress(0.1))}
 COMPRESSED = "what is left of the noise is a thousandth of a needle: only logarithms show both"
 
 
@@ -119,7 +119,7 @@ def detectors_and_cleaned(log: Log) -> None:
         "rung_apart",
         MINUS_SKY,
         layout="A,B,A,C,A,D",
-        clean=(Compress(0.1),),
+        clean=(CLIPPED, Compress(0.1)),
         inject=edit(p=0.5, amplitude=(0.1, 10.0)),
         epochs=8,
         batch=16,
