@@ -365,6 +365,8 @@ def spoil(folder, **changes):
         ({"kernel_type": "script"}, "not a Python notebook"),
         ({"docker_image_pinning_type": "newest"}, "docker_image_pinning_type"),
         ({"code_file": "nothing.ipynb"}, "is missing"),
+        ({"code_file": 3}, "code_file is 3; write text in quotes"),
+        ({"id_no": "7"}, "write a whole number"),
     ],
 )
 def test_each_mistake_is_found_with_its_remedy(kernel, changes, problem):

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from local_kaggle import Fault, Script
@@ -16,6 +17,7 @@ from seti_utils.errors import InputError
 from seti_utils.kaggle import chain, errors
 from seti_utils.kaggle.chain import run_chain
 from seti_utils.kaggle.embed import package_archive
+from seti_utils.session.machines import find_machine
 
 
 @pytest.fixture(autouse=True)
@@ -211,6 +213,9 @@ def test_nothing_is_pushed_where_a_later_kernel_could_not_be_built(world, play, 
 def test_a_dry_run_tells_the_cost(world, plan, repository, tmp_path):
     told = chain.describe(plan, "tester", repository, tmp_path).splitlines()
     assert len(told) == 6 and told[-1].startswith("about 48.0 of 29.0 GPU hours left are needed: NOT enough")
+    plan.stages[0], plan.stages[1] = replace(plan.stages[0], machine="none"), replace(plan.stages[1], machine="L4x4")
+    told = chain.describe(plan, "tester", repository, tmp_path)
+    assert f"about {12 * find_machine('L4x4').price:.1f} of 29.0 GPU hours left are needed" in told, "a CPU costs none"
 
 
 def test_a_site_that_stays_away_ends_the_chain_and_loses_nothing(world, play, monkeypatch):
@@ -307,6 +312,13 @@ def test_a_killed_chain_resumes(world, repository, tmp_path):
     assert done.returncode == 0, done.stderr
     assert pushed(world) == [TRAIN.format(0), INFER]
     assert (tmp_path / "o/plan" / INFER.split("/")[1] / "out.txt").read_text(encoding="utf-8") == INFER
+
+
+def test_a_push_that_nobody_can_look_up_is_settled_in_a_later_round(world, play):
+    world.faults += [Fault("SaveKernel", body="cut", after=True), Fault("GetKernel", 503, "html", times=2)]
+    assert {entry["state"] for entry in play().values()} == {"done"} and pushed(world).count(TRAIN.format(0)) == 1
+    assert f"{TRAIN.format(0)}: not known whether it was pushed" in "".join(play.said)
+    assert f"{TRAIN.format(0)}: no answer, will ask again" in "".join(play.said)
 
 
 def test_dropped_sources_are_a_failure_not_a_second_push(world, play):

@@ -104,6 +104,11 @@ def test_an_incomplete_archive_is_named(kaggle, archive, tmp_path):
     kaggle.competitions.archive = short
     with pytest.raises(Unverified, match="1 of 12 files"):
         get(tmp_path / "data")
+    with zipfile.ZipFile(archive) as full, zipfile.ZipFile(short, "w") as packed:
+        for name in full.namelist():
+            packed.writestr(name, full.read(name)[: 100 if name == names[0] else None])
+    with pytest.raises(Unverified, match=f"{names[0]}: 100 bytes, not .*; delete it and run the same command again"):
+        get(tmp_path / "again")
 
 
 def test_rules_that_were_not_accepted(kaggle, tmp_path):

@@ -1,5 +1,8 @@
 """Folders become datasets and come back: whole, once, and with what is wrong told before the first byte."""
 
+import json
+from pathlib import Path
+
 import pytest
 from local_kaggle import Fault, LocalKaggle
 from local_kaggle.fixtures import built, kaggle, kaggle_process, repository, site  # noqa: F401 - fixtures
@@ -33,6 +36,9 @@ def test_a_dataset_is_created_then_renewed_and_waited_for(kaggle, tmp_path):
     folder = tmp_path / "weights"
     folder.mkdir()
     (folder / "net.safetensors").write_bytes(b"w" * 100)
+    own = {"id": "tester/seti-own", "title": "seti own"}
+    (folder / "dataset-metadata.json").write_text(json.dumps(own), encoding="utf-8")
+    assert upload_dataset(folder, sleep=[].append) == "tester/seti-own", "a licence is the client's wish, not the user's"
     assert write_dataset_metadata(folder, "tester", "seti pretrained weights") == "tester/seti-pretrained-weights"
     kaggle.datasets.ready_after, pauses = 3, []
     assert upload_dataset(folder, sleep=pauses.append) == "tester/seti-pretrained-weights" and pauses == [10, 10]
@@ -64,6 +70,7 @@ def test_sub_folders_travel_and_come_back(kaggle, folder, tmp_path):
     assert files(folder) == before, "nothing is written into the folder that is sent"
     known = kaggle.datasets.known["tester/seti-pretrained-weights"]["files"]
     assert sorted(known) == ["cleaned/train/store.json", "net.safetensors"], "hidden work in progress stays here"
+    (tmp_path / "back").mkdir()
     assert files(download_dataset("tester/seti-pretrained-weights", tmp_path / "back")) == known
     with pytest.raises(InputError, match="not empty"):
         download_dataset("tester/seti-pretrained-weights", tmp_path / "back")
@@ -76,6 +83,7 @@ def test_what_does_not_come_leaves_nothing(kaggle, tmp_path):
 
 
 def test_a_taken_title_is_told_before_the_first_byte(kaggle, folder):
+    upload_dataset(folder, dataset_metadata("tester", "seti pretrained weights of old"), sleep=[].append)
     upload_dataset(folder, {**WEIGHTS, "id": "tester/another-slug"}, sleep=[].append)
     sent = kaggle.count("StartBlobUpload")
     with pytest.raises(errors.Conflict, match="your dataset tester/another-slug has the title 'seti pretrained weights' already"):
@@ -109,6 +117,21 @@ def test_an_empty_folder(kaggle, tmp_path):
         upload_dataset(tmp_path / "empty", WEIGHTS)
     with pytest.raises(InputError, match="give a title"):
         upload_dataset(tmp_path / "empty")
+    (tmp_path / "empty/dataset-metadata.json").write_text("[]", encoding="utf-8")
+    with pytest.raises(InputError, match="dataset-metadata.json: not the metadata of a dataset; delete it and give a title"):
+        upload_dataset(tmp_path / "empty")
+
+
+def test_where_links_are_not_allowed_copies_are_sent(kaggle, folder, monkeypatch):
+    """As on Windows, where they want a right that few users have."""
+
+    def refused(*_, **__):
+        raise OSError("a required privilege is not held by the client")
+
+    monkeypatch.setattr(Path, "symlink_to", refused)
+    upload_dataset(folder, WEIGHTS, sleep=[].append)
+    known = kaggle.datasets.known["tester/seti-pretrained-weights"]["files"]
+    assert known == {name: body for name, body in files(folder).items() if not name.startswith(".")}
 
 
 @pytest.mark.slow

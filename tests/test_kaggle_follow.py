@@ -67,7 +67,7 @@ def test_a_stream_that_breaks_off_is_taken_up_again(kaggle, running):
 @pytest.mark.parametrize("status", [404, 501])
 def test_a_site_without_the_stream_is_asked_for_the_whole(kaggle, running, status):
     running("RUNNING", "RUNNING", "RUNNING", "COMPLETE", log=json.dumps([{"data": f"{EPOCH.format(0, 1, 1)}\nlast\n"}]))
-    kaggle.faults.append(Fault("logs", status, times=99))
+    kaggle.faults += [Fault("logs", status, times=99), Fault("ListKernelSessionOutput", status)]
     lines, tables = followed()
     assert lines == [EPOCH.format(0, 1, 1), "last"] and "epoch 1 of 4" in tables[-1]
 

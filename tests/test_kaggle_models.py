@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from local_kaggle import Fault
 from local_kaggle.fixtures import kaggle, kaggle_process, site  # noqa: F401 - fixtures
 
 from seti_utils.commands.kaggle.naming import kernel_named
@@ -49,6 +50,10 @@ def test_what_a_model_may_not_be(kaggle, folder, tmp_path):
         upload_model(folder, "somebody", "seti exp0023")
     with pytest.raises(InputError, match="not a name for a model"):
         upload_model(folder, "tester", "???")
+    taken = {"error": "The requested title is already in use by a model.", "id": 0}
+    kaggle.faults.append(Fault("CreateModel", body="answer", answer=taken))
+    with pytest.raises(errors.Conflict, match="title is already in use by a model"):
+        upload_model(folder, "tester", "seti exp0023")
     assert not (tmp_path / "back").exists()
 
 
@@ -61,7 +66,7 @@ def run_card(home, kernel: str, hours: float, **extra: object) -> None:
 def test_hours_are_measured_by_machine_and_projected_to_the_others(tmp_path):
     assert set(projected_hours(KERNEL, tmp_path).values()) == {"not measured"}
     run_card(tmp_path / "a", KERNEL.replace("fold0", "fold3"), 6, machine="NvidiaTeslaT4")
-    run_card(tmp_path / "b", KERNEL.replace("fold0", "fold1"), 2, machine="NvidiaL4")
+    run_card(tmp_path / "b", KERNEL.replace("fold0", "fold1").replace("tester", "teammate"), 2, machine="NvidiaL4")
     run_card(tmp_path / "old", KERNEL.replace("fold0", "fold2"), 8)
     run_card(tmp_path / "other", KERNEL.replace("exp0011", "exp0012"), 1, machine="NvidiaTeslaT4")
     assert measured_hours(KERNEL, tmp_path, "NvidiaTeslaT4") == 7, "a card without a machine is from the time when all were T4"

@@ -139,6 +139,12 @@ def test_what_cannot_be_found_out_is_not_repeated(kaggle, kernel, pauses):
     with pytest.raises(errors.Unsettled, match="answer was lost"):
         push(kernel, sleep=pauses.append)
     assert pushes(kaggle) == 1 and not read_pushes(kernel)
+    notebook = kernel / "notebook.ipynb"
+    notebook.write_text(notebook.read_text(encoding="utf-8").replace("RUN_ID, KERNEL =", "OWN, KERNEL ="), encoding="utf-8")
+    kaggle.faults.append(Fault("SaveKernel", body="cut", after=True))
+    with pytest.raises(errors.Unsettled, match="this notebook carries no run id to look for"):
+        push(kernel, sleep=pauses.append)
+    assert pushes(kaggle) == 2 and not read_pushes(kernel)
 
 
 @pytest.mark.parametrize(

@@ -122,6 +122,9 @@ def test_a_mistyped_competition_is_repeated_and_corrected(solution, tmp_path, sa
     with pytest.raises((errors.NotFound, errors.Forbidden), match="did you mean seti-breakthrough-listen") as raised:
         submit(write(tmp_path / "s.csv"), "m", sample=sample, competition="seti-braekthrough-listen")
     assert str(raised.value).startswith("seti-braekthrough-listen: the site said: ")
+    solution.faults.append(Fault("ListCompetitions", 503, "html"))
+    with pytest.raises(errors.NotFound, match="did you mean seti-breakthrough-listen"):
+        submit(write(tmp_path / "s.csv"), "m", sample=sample, competition="seti-braekthrough-listen")
 
 
 def test_rules_that_were_not_accepted(solution, tmp_path, sample):

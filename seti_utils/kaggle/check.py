@@ -22,6 +22,7 @@ from seti_utils.kaggle.metadata import (
 from seti_utils.session.machines import MACHINES, USUAL, find_machine, machine_of
 
 LARGEST_SOURCE = 1_000_000
+IN_JSON = {str: "text in quotes", bool: "true or false", int: "a whole number", list: "a list"}
 SECRET_SHAPES = (
     r"KGAT_[0-9a-f]{16,}",
     r"\bhf_[A-Za-z0-9]{20,}",
@@ -72,7 +73,7 @@ def check_metadata(metadata: dict, owner: str | None) -> list[Finding]:
         Finding(f"{key} is missing", "write it: the client's own default may differ") for key in REQUIRED if key not in metadata
     ]
     wrong = [key for key in metadata if key in KEYS and type(metadata[key]) is not KEYS[key]]
-    found += [Finding(f"{key} is {metadata[key]!r}", f"write a JSON {KEYS[key].__name__}") for key in wrong]
+    found += [Finding(f"{key} is {metadata[key]!r}", f"write {IN_JSON[KEYS[key]]}") for key in wrong]
     if found:
         return found
     name_owner, _, slug = metadata["id"].partition("/")

@@ -78,12 +78,8 @@ def ask(call: str, *, where: object = None, timeout: float = 600, live: bool = F
     ``ConnectionLost`` raised. ``live`` shows the client's own progress bars in a terminal. Raises the typed error of a
     refusal.
     """
-    for line in lines_of({"call": call, "arguments": arguments}, timeout, live):
-        if "error" in line:
-            raise error_of(line["error"] | {"message": redact(line["error"]["message"])}, where=where)
-        if "value" in line:
-            return line["value"]
-    raise AssertionError("a child that ends without a value has told of an error")
+    lines = lines_of({"call": call, "arguments": arguments}, timeout, live)
+    return value_of(next(line for line in lines if "event" not in line), where)
 
 
 def pages(call: str, *, where: object = None, timeout: float = 600, **arguments: object) -> Iterator[dict]:
@@ -102,18 +98,23 @@ def events(
     call: str, *, where: object = None, started: Callable[[subprocess.Popen], None] | None = None, **arguments: object
 ) -> Iterator[dict]:
     """What a call of the client yields, as it comes; raises like :func:`ask`. ``started`` gets the child, to end it early."""
-    for line in lines_of({"call": call, "arguments": arguments}, None, False, started):
-        if "error" in line:
-            raise error_of(line["error"] | {"message": redact(line["error"]["message"])}, where=where)
-        if "value" in line:
-            return
+    lines = iter(lines_of({"call": call, "arguments": arguments}, None, False, started))
+    while "event" in (line := next(lines)):
         yield line["event"]
+    value_of(line, where)
+
+
+def value_of(line: dict, where: object) -> Any:
+    """The value of the child's telling line; raises the typed error that it holds."""
+    if "error" in line:
+        raise error_of(line["error"] | {"message": redact(line["error"]["message"])}, where=where)
+    return line["value"]
 
 
 def lines_of(
     request: dict, timeout: float | None, live: bool, started: Callable[[subprocess.Popen], None] | None = None
 ) -> Iterator[dict]:
-    """The child's lines; one with an error of its own where it dies without an answer."""
+    """The child's lines: events, then a value or an error; its death without either is an error too."""
     with tempfile.TemporaryFile() as asked, tempfile.TemporaryFile() as printed:
         asked.write(json.dumps(request).encode())
         asked.seek(0)

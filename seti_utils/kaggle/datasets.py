@@ -25,6 +25,8 @@ UPLOAD_S, DOWNLOAD_S = 24 * 3600, 7 * 24 * 3600
 
 TITLE_LENGTHS = range(6, 51)
 BROKEN = ("FAILED", "DELETED")
+LICENCE = {"licenses": [{"name": "CC0-1.0"}]}
+"""What the client wants to be told of every dataset, a private one too."""
 
 
 def dataset_metadata(owner: str, title: str) -> dict:
@@ -32,7 +34,7 @@ def dataset_metadata(owner: str, title: str) -> dict:
     slug = slug_of(title)
     if len(title) not in TITLE_LENGTHS or len(slug) not in TITLE_LENGTHS:
         raise InputError(f"the title {title!r} has {len(title)} characters", remedy="give one of 6 to 50 letters and digits")
-    return {"id": f"{owner}/{slug}", "title": title, "licenses": [{"name": "CC0-1.0"}]}
+    return {"id": f"{owner}/{slug}", "title": title} | LICENCE
 
 
 def write_dataset_metadata(folder: Path, owner: str, title: str) -> str:
@@ -79,7 +81,7 @@ def read_dataset_metadata(folder: Path) -> dict:
     path = folder / DATASET_FILE
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        return {**content, "id": str(content["id"]), "title": str(content["title"])}
+        return {**LICENCE, **content, "id": str(content["id"]), "title": str(content["title"])}
     except FileNotFoundError as missing:
         raise InputError("this folder is not a dataset yet", where=path, remedy="give a title with --title") from missing
     except (ValueError, KeyError, TypeError) as broken:

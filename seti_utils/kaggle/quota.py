@@ -38,7 +38,7 @@ def quota() -> dict[str, Quota]:
 def measured_hours(kernel: str, runs: Path, shape: str | None = None) -> float | None:
     """Median hours of a session of kernels like ``kernel``, from the run.json of those fetched into ``runs``.
 
-    Alike are kernels of the same stage and experiment, whatever their folds and seeds; with ``shape``, a machine_shape,
+    Alike are kernels of the same stage and experiment, whatever their owners, folds and seeds; with ``shape``, a machine_shape,
     those that ran on it. None where there are none.
     """
     seconds = []
@@ -53,8 +53,8 @@ def measured_hours(kernel: str, runs: Path, shape: str | None = None) -> float |
 
 
 def family(kernel: str) -> str:
-    """The part of "owner/slug" that does not depend on fold and seed."""
-    return kernel.split("-fold")[0]
+    """The part of "owner/slug" that depends on neither owner, fold nor seed."""
+    return kernel.split("/")[-1].split("-fold")[0]
 
 
 def projected_hours(kernel: str, runs: Path) -> dict[str, str]:

@@ -34,4 +34,5 @@ def handle(args: argparse.Namespace) -> None:
         else:
             run = fetch(kernel, home, partial=args.partial)
         told = f"run {run['run_id']}, verified" if run else "a run that left no run.json, so nothing is verified"
-        print(f"{home}: {len(files_below(home))} files of {told}")
+        count = len(files_below(home))
+        print(f"{home}: {count} file{'' if count == 1 else 's'} of {told}")
