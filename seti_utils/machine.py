@@ -2,11 +2,14 @@
 
 import os
 import platform
+import re
 from importlib.metadata import PackageNotFoundError, version
 
 from seti_utils import __version__
+from seti_utils.errors import InputError
 
 PACKAGES = ("torch", "torchvision", "timm", "numpy", "pandas", "scikit-learn", "opencv-python")
+DEVICES = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 
 
 def versions() -> dict[str, str]:
@@ -19,6 +22,12 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def check_device(text: str) -> None:
+    """Raise ``InputError`` unless ``text`` is a device's name; whether it is there is what ``choose_device`` asks torch."""
+    if not DEVICES.fullmatch(text):
+        raise InputError(f"{text!r} is not a device", where="device", remedy="write auto, cpu, cuda or cuda:1")
 
 
 def cores() -> int:

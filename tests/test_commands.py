@@ -88,8 +88,11 @@ def test_the_first_steps_parse():
         (["train", "exp0001", "--sede", "3"], "--sede is not expected here; did you mean --seeds?"),
         (["blend", "a", "--how", "mean", "--out", "b"], "--how: 'mean' is not one of plain, rank, logit, power"),
         (["train", "exp0001", "--workers", "0"], "--workers: 0 is not a whole number from 1 up"),
-        (["train", "exp0001", "--device", "gpu"], "--device: 'gpu' is not a device; give auto, cpu, cuda or cuda:1"),
-        (["train", "exp0001", "--device", "cuda:99"], "--device: cuda:99: .*GPU.*; give cpu or auto"),
+        (["train", "exp0001", "--device", "gpu"], "--device: 'gpu' is not a device; write auto, cpu, cuda or cuda:1"),
+        (
+            ["train", "exp0001", "--device", "cuda:99"],
+            "--device: cuda:99: this machine has .*GPU.*; write auto, which takes what is there, or cpu",
+        ),
         (["train", "exp0001", "--seeds", "a"], "'a' is not a list of whole numbers"),
         (["train"], "required: experiment"),
         ([], "required: COMMAND"),

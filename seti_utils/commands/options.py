@@ -1,7 +1,6 @@
 """Options that several commands share, and what they mean."""
 
 import argparse
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from seti_utils.files import require_writable
 from seti_utils.log.config import SEED
 from seti_utils.log.overrides import NO_WEIGHTS, RANDOM_START, parse_overrides
 from seti_utils.log.pages import LOG
+from seti_utils.machine import check_device
 from seti_utils.run.coordinates import parse_folds, parse_seeds
 from seti_utils.run.runtime import DEFAULTS, OPTIONS, Runtime, flag_of, whole
 
@@ -89,15 +89,14 @@ def add_fields(parser: argparse._ActionsContainer, *names: str) -> None:
 
 def device(text: str) -> str:
     """A device that is here, for argparse: what torch would say of another one is a traceback, an hour into the data."""
-    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a device; give auto, cpu, cuda or cuda:1")
-    if text.startswith("cuda"):
-        import torch
+    try:
+        check_device(text)
+        if text not in ("auto", "cpu"):
+            from seti_utils.learn.distributed import choose_device
 
-        gpus = torch.cuda.device_count()
-        if int(text.partition(":")[2] or 0) >= gpus:
-            here = "a GPU that torch can use is not here" if not gpus else f"the GPUs here are cuda:0 to cuda:{gpus - 1}"
-            raise argparse.ArgumentTypeError(f"{text}: {here}; give cpu or auto")
+            choose_device(text)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(f"{error.problem}; {error.remedy}") from None
     return text
 
 

@@ -21,6 +21,7 @@ from torch import nn
 
 from seti_utils.data.cadence import Rows
 from seti_utils.errors import InputError, UserError, first_line
+from seti_utils.machine import check_device
 
 JOINED = itertools.count()
 """How many teams this process has joined; equal on every rank."""
@@ -51,10 +52,8 @@ def choose_device(wanted: str) -> torch.device:
     there."""
     if wanted == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(wanted)
-    except RuntimeError:
-        raise InputError(f"{wanted!r} is not a device", where="device", remedy="write auto, cpu, cuda or cuda:1") from None
+    check_device(wanted)
+    device = torch.device(wanted)
     gpus = torch.cuda.device_count() if device.type == "cuda" else None
     if gpus is not None and (device.index or 0) >= gpus:
         there = f"this machine has {gpus} CUDA GPU{'' if gpus == 1 else 's'}" if gpus else "this machine has no CUDA GPU"

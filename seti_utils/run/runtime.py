@@ -4,7 +4,6 @@ A field of :class:`Runtime` is written once. Its option on the command line, the
 parameter of its name all come from what stands beside it here.
 """
 
-import re
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, field, fields
 from functools import cached_property
@@ -15,11 +14,10 @@ from seti_utils.durations import parse_duration, spelled
 from seti_utils.errors import InputError
 from seti_utils.learn.computing import read_computing
 from seti_utils.log.overrides import NO_WEIGHTS, RANDOM_START, parse_overrides, spelled_overrides, split_overrides
+from seti_utils.machine import check_device
 
 if TYPE_CHECKING:
     from seti_utils.data.competition import Competition
-
-DEVICES = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 
 
 def whole(text: str) -> int:
@@ -129,8 +127,7 @@ class Runtime:
                 object.__setattr__(self, each.name, paths)
         if self.computing is not None:
             object.__setattr__(self, "computing", read_computing(self.computing))
-        if not DEVICES.fullmatch(self.device):
-            raise InputError(f"{self.device!r} is not a device", where="device", remedy="write auto, cpu, cuda or cuda:1")
+        check_device(self.device)
         if self.workers is not None and self.workers < 1:
             raise InputError(
                 f"{self.workers} reading threads are too few", where="workers", remedy="give 1 or more, or leave it out"
