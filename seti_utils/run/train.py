@@ -76,13 +76,12 @@ def train_fold(run: Run, team: Team = Team(), stop: Callable[[], str | None] = l
     if team.leads:
         for source in run.config.sources().values():
             run.source(source)
-    # Before the folder is made: data that cannot be read leave none behind.
-    remarks = content_of(run.competition, "train").remarks("train") if team.leads else ()
+    data = run.competition if team.leads else None  # before the folder is made: data that cannot be read leave none behind
     with at_work(run.folder) if team.leads else nullcontext():
         if run.remedies:
             say(f"{run.title}: with {', '.join(run.remedies)} against a dead run")
         split, meta = shared((run.split[0], run.identity()) if team.leads else None, team)
-        for remark in remarks:
+        for remark in content_of(data, "train").remarks("train") if data is not None else ():
             note(remark)
         rows = fold_rows(run, split, team.device.type == "cuda", pseudo_rows(run, team, say))
         fold_run = FoldRun(run, team, rows, meta, say)
