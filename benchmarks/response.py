@@ -5,8 +5,8 @@
     python benchmarks/response.py raw --doc docs/response.md             # write table and picture there, by the network's name
 
 **Response**: the median logit of ten cadences of all kinds of background, empty but for one needle, against its amplitude (0.1 to 300 sigma), for widths, drifts,
-families and panels; on cleaned panels a neighbour shows 93 % of the sky. **Recall** on the shifted test of a sky that nothing is chosen on, at three shares of
-false alarms, with Wilson's intervals, beside the sum along the true track (which nobody can beat who is not told) and a search over drifts (which users have).
+families and panels; on cleaned panels a neighbour shows 93 % of the sky. **Recall** on the shifted test of a sky that nothing is chosen on (of cleaned panels:
+on its rows that have neighbours), at three shares of false alarms, with Wilson's intervals, beside the sum along the true track (which nobody can beat who is not told) and a search over drifts (which users have).
 **False alarms** by what the cadence holds. Minutes on one core; every part is kept in OUT, and the same command resumes.
 """
 
@@ -42,7 +42,7 @@ from seti_utils.data.cadence import SIX
 from seti_utils.data.competition import Competition, read_competition
 from seti_utils.data.packed import open_cadences
 from seti_utils.files import write_table
-from seti_utils.overlap.panels import clean, cleaned_stores
+from seti_utils.overlap.panels import clean, cleaned_stores, read_covered
 from seti_utils.overlap.search import search
 from seti_utils.pictures.style import FOLDS, INK, new_picture, save_picture, styled
 from seti_utils.sky import make_sky
@@ -97,14 +97,13 @@ def response_table(judge: Judged, out: Path, count: int) -> pd.DataFrame:
 
 
 def judged_rows(judge: Judged, out: Path, test: int) -> pd.DataFrame:
-    """The truth of every test cadence, the network's ``logit``, both references and what glares; each kept where it is made."""
+    """The truth of every test cadence (that has neighbours, for a network of cleaned panels), the network's ``logit``, both
+    references and what glares; each kept where it is made."""
     sky = make_sky(out / f"sky{SKY_VERSION}_{test}", train=TRAIN, test=test, seed=SEED, workers=1)
     competition = read_competition(sky)
-    raw = open_cadences(competition, "test", None, SIX)
+    raw, overlap = open_cadences(competition, "test", None, SIX), out / f"overlap{SKY_VERSION}_{test}"
     parts = {
-        f"scores_{judge.name}_{judge.mark[:12]}": lambda: score_rows(
-            seen_by(judge, competition, out / f"overlap{SKY_VERSION}_{test}"), judge
-        ),
+        f"scores_{judge.name}_{judge.mark[:12]}": lambda: score_rows(seen_by(judge, competition, overlap), judge),
         "references": lambda: reference_scores(sky, raw),
         "glare": lambda: bright_things(raw).rename_axis("id").rename("glare").reset_index(),
     }
@@ -114,7 +113,7 @@ def judged_rows(judge: Judged, out: Path, test: int) -> pd.DataFrame:
         if not path.exists():
             write_table(path, make())
         truth = truth.join(pd.read_csv(path, dtype={"id": str}).set_index("id"), how="inner")
-    return truth
+    return truth[read_covered(overlap).reindex(truth.index) > 0] if judge.cleaned else truth
 
 
 def seen_by(judge: Judged, competition: Competition, overlap: Path):
@@ -136,7 +135,7 @@ def report(judge: Judged, args: argparse.Namespace, table: pd.DataFrame, rows: p
     return "\n".join(
         [
             f"`{judge.name}` (weights {judge.mark[:12]}), {'cleaned' if judge.cleaned else 'raw'} panels; sky version {SKY_VERSION}, `sky --train {TRAIN} --test {args.test} "
-            f"--seed {SEED}`, its shifted test; {args.count} cadences per cell; {platform.machine()}, torch {torch.__version__}, one thread.",
+            f"--seed {SEED}`, its shifted test{f', the {len(rows)} rows with neighbours' if judge.cleaned else ''}; {args.count} cadences per cell; {platform.machine()}, torch {torch.__version__}, one thread.",
             "",
             f"Median logit by amplitude in sigma per pixel (empty: {table.loc['empty', head[0]]:.1f}), and the largest fall. It falls by more than {MOST} in {len(over)} of "
             f'{len(falls)} cells, most in "{falls.idxmax()}": {falls.max():.1f}.',
