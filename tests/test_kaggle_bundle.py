@@ -193,3 +193,26 @@ def test_a_student_finds_its_teacher_among_the_inputs(tmp_path, monkeypatch):
     alone = session("exp0001", folds="0", seeds="2021", data="", out=str(tmp_path / "out"))
     alone.find_sources()
     assert alone.runtime.runs == ()
+
+
+def test_a_session_resumes_from_its_own_earlier_output(tmp_path, monkeypatch, capsys):
+    """The chain pushes a training whose time was up again, with its own output mounted: runs and the split are taken over."""
+    monkeypatch.setenv("SETI_INPUT", str(tmp_path / "input"))
+    monkeypatch.setenv("SETI_KERNEL", "me/seti-train-exp0001-fold0")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "scratch"))
+    again = session("exp0001", folds="0", seeds="2021", data="", out=str(tmp_path / "out"))
+    (tmp_path / "out").mkdir()
+    again.adopt_previous()
+    assert not list((tmp_path / "out").iterdir())
+    place = tmp_path / "input/notebooks/me/seti-train-exp0001-fold0"
+    (place / "exp0001/fold0_seed2021").mkdir(parents=True)
+    (place / "exp0001/fold0_seed2021/resume.pt").write_bytes(b"state")
+    (place / "folds_5_2021.csv").write_text("id,fold\n", encoding="utf-8")
+    (place / "pictures").mkdir()
+    (place / "pictures/curves.png").write_bytes(b"old")
+    how = {"stage": "train", "experiment": "exp0001", "folds": [0], "seeds": [2021], "finished": False, "bundle": True}
+    write_run(place, **how, fingerprint=again.fingerprint)
+    again.adopt_previous()
+    assert (tmp_path / "out/exp0001/fold0_seed2021/resume.pt").read_bytes() == b"state"
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["exp0001", "folds_5_2021.csv"]
+    assert "resuming from this kernel's earlier output in" in capsys.readouterr().out

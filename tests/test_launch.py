@@ -122,3 +122,15 @@ def test_a_switch_among_a_notebooks_parameters_is_yes_or_empty():
     assert Runtime.parsed(partial="yes").partial and not Runtime.parsed(partial="").partial
     with pytest.raises(InputError, match="'no' is neither yes nor empty; write partial = \"yes\", or leave it empty"):
         Runtime.parsed(partial="no")
+
+
+@pytest.mark.parametrize(("count", "ranks"), [(0, 2), (4, 4)])
+def test_ranks_share_one_run_through_torchrun(count, ranks, monkeypatch):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: count)
+    jobs = {}
+    monkeypatch.setattr("seti_utils.run.launch.follow", lambda started, say: jobs.update(started))
+    launch("ranks", "exp0022", [0, 1], [1], Runtime(device="cuda" if count else "cpu"))
+    ((words, extra),) = jobs.values()
+    assert words[1:5] == ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node"] and words[5] == str(ranks)
+    assert words[6:10] == ["-m", "seti_utils", "train", "exp0022"] and words[words.index("--folds") + 1] == "0,1" and not extra

@@ -1,6 +1,8 @@
 """A plan on this machine: MLE-bench's, from the re-split of a sky to a graded submission, and what its dry run says."""
 
+import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -122,6 +124,25 @@ def test_rates_are_the_published_ones_scaled_by_pixels_and_bandwidth():
     assert passes(b3, 54_000, 6_000, False) == 6_000 * 2 / 3
     with pytest.raises(InputError, match="H900 is not a known card; known are A10, T4x2"):
         cost_table(tiny_plan(), None, "H900")
+    with pytest.raises(InputError, match="the rate of vit_tiny_patch16_224 is not known; known are"):
+        cadences_per_second(replace(b3, backbone="vit_tiny_patch16_224"), "A10")
+
+
+def test_a_dry_run_counts_old_files_and_shipped_detectors_and_sees_what_is_missing(made, tmp_path, capsys):
+    plan = "blend: logit\nwith_old: {}\ndetectors: [raw]\nstages:\n  {}b: {{notebook: infer, experiments: [rung_cleaned], folds: [0]}}\n"
+    train = "a: {notebook: train, experiments: [rung_cleaned], folds: [0]}\n  "
+    files = {}
+    for old in ("true", "false"):
+        (tmp_path / "plan.yaml").write_text(plan.format(old, train), encoding="utf-8")
+        assert main(["play", str(tmp_path / "plan.yaml"), "--data", str(made.public), "--dry-run"]) == 0
+        said = capsys.readouterr().out
+        assert "the shipped detector raw" in said and "measured on one core" in said
+        files[old] = int(re.search(r"overlap search of ([\d,]+) files", said)[1].replace(",", ""))
+    old = read_competition(made.public, "old")
+    assert files["true"] - files["false"] == len(old.train) + len(old.test) > 0
+    (tmp_path / "plan.yaml").write_text(plan.format("false", ""), encoding="utf-8")
+    assert main(["play", str(tmp_path / "plan.yaml"), "--data", str(made.public), "--dry-run"]) == 2
+    assert "plan, rung_cleaned: predicts an experiment that it does not train; add a stage" in capsys.readouterr().err
 
 
 @pytest.mark.slow

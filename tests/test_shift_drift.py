@@ -8,6 +8,7 @@ from seti_utils.errors import InputError
 from seti_utils.scores.tables import make_scores
 from seti_utils.shift.calibration import calibration, reliability
 from seti_utils.shift.disagreement import compare_models, correlation_drift, disagreement
+from seti_utils.shift.drift import scores_section
 from seti_utils.shift.prior import best_threshold, black_box, calibrated, estimate_priors, saerens
 from seti_utils.stats.logistic import sigmoid
 
@@ -97,3 +98,14 @@ def test_models_are_equal_within_the_noise_and_not_beyond():
     drift = correlation_drift(tables(scores[:2]), tables([scores[0], scores[2]]))
     assert len(drift) == 1 and drift["change"][0] < -0.3
     assert pd.isna(drift["oof"]).sum() == 0
+
+
+@pytest.mark.parametrize(("rows", "words"), [(3000, "Share of positives in the test, by one: "), (100, "one cannot tell (")])
+def test_the_report_says_the_share_where_it_can_be_told(rows, words):
+    target, score = drawn(rows, 0.3, 5, strength=2.0 if rows > 100 else 0.1)
+    truth, test = drawn(rows, 0.6, 6, strength=2.0 if rows > 100 else 0.1)
+    ids = [f"r{row}" for row in range(rows)]
+    oof = make_scores(ids, score, fold=0, experiment="one", seed=1, fingerprint="f", target=target)
+    section = scores_section(oof, make_scores(ids, test, fold=0, experiment="one", seed=1, fingerprint="f"), "one", truth)
+    assert words in section.verdict and f"This sky's truth is {truth.mean():.1%}." in section.verdict
+    assert len(section.pictures) == 2 and len(section.tables[0][1]) >= 2

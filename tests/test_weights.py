@@ -1,5 +1,7 @@
 """Pretrained weights: loading them offline into any network, refusing the wrong ones, finding the file."""
 
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -176,6 +178,58 @@ def test_offline_is_known_without_a_request(monkeypatch):
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(weights.urllib.request, "urlopen", lambda *a, **k: pytest.fail("a request was made"))
     assert weights.hub_answers() is False
+
+
+@pytest.mark.parametrize(("status", "answers"), [(200, True), (404, True), (None, False)], ids=["page", "error", "nobody"])
+def test_the_hub_answers_where_anything_does(monkeypatch, status, answers):
+    """A page that is not there is an answer too; a closed port is none, and known at once."""
+    from huggingface_hub import constants
+
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(status)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as hub:
+        monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{hub.server_address[1]}")
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        if status is None:
+            hub.server_close()
+        else:
+            threading.Thread(target=hub.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        assert weights.hub_answers(30) is answers
+        if status:
+            hub.shutdown()
+
+
+def test_weights_come_from_the_cache_or_the_hub_under_either_name(saved, tmp_path, monkeypatch):
+    import huggingface_hub
+
+    asked, there = [], {"pytorch_model.bin": str(saved[0])}
+    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda repository, file: there.get(file))
+    assert weights.cached_weights(NET) == saved[0]
+    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda repository, file: None)
+    assert weights.cached_weights(NET) is None
+    monkeypatch.setattr(weights, "hub_answers", lambda: True)
+
+    def fetched(repository, file):
+        asked.append(file)
+        if file not in there:
+            raise FileNotFoundError(f"404 for {file}")
+        return there[file]
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", fetched)
+    model = build_model(NET, 3, pretrained=True)
+    assert torch.equal(model.body.state_dict()["bn1.weight"], saved[1]["bn1.weight"])
+    assert asked == ["model.safetensors", "pytorch_model.bin"]
+    there.clear()
+    with pytest.raises(InputError, match="the hub gave no weights .404 for pytorch_model.bin.; put .* into a folder"):
+        build_model(NET, 3, pretrained=True)
 
 
 # --- finding files ---------------------------------------------------------------------------------------------
