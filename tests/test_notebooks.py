@@ -20,6 +20,7 @@ from seti_utils.run.notebooks import execute
 from seti_utils.run.notebooks.execute import run_notebook
 from seti_utils.run.notebooks.look import look
 from seti_utils.run.notebooks.session import session
+from seti_utils.scores.tables import make_scores
 from seti_utils.session.parameters import read_parameters
 from seti_utils.sky import make_sky
 
@@ -158,6 +159,53 @@ def test_what_is_missing_or_in_the_way_is_named(tmp_path, monkeypatch):
         run_notebook("lok", tmp_path / "x.ipynb", [])
     with pytest.raises(InputError, match="no_such_package is not installed in .* -m pip install no_such_package"):
         execute.require("json", "no_such_package")
+    monkeypatch.setenv("PYTHONPATH", "mine")
+    with execute.own_kernel():
+        assert os.environ["PYTHONPATH"] == os.pathsep.join((str(ROOT), "mine"))
+    assert os.environ["PYTHONPATH"] == "mine"
+
+
+def test_a_cell_that_fails_and_a_kernel_that_does_not_start_are_one_line(tmp_path, monkeypatch):
+    source = write_notebook(tmp_path / "fails.ipynb", "print('so far')", "1 / 0")
+    with pytest.raises(
+        InputError, match="out.ipynb: cell . failed: ZeroDivisionError: division by zero; the notebook up to there"
+    ):
+        run_notebook(source, tmp_path / "out.ipynb", [])
+    assert "so far" in texts(tmp_path / "out.ipynb")[0]
+
+    def dead(*_, **__):
+        raise RuntimeError("Kernel died before replying to kernel_info")
+
+    monkeypatch.setattr("papermill.execute_notebook", dead)
+    with pytest.raises(execute.KernelDied, match="the notebook's process did not start .Kernel died before replying"):
+        run_notebook(source, tmp_path / "never.ipynb", [])
+
+
+@pytest.mark.parametrize(("folds", "mode"), [([0, 1], "folds"), ([0], "ranks")])
+def test_a_session_of_several_gpus_uses_them_all(tmp_path, monkeypatch, folds, mode):
+    started = []
+    monkeypatch.setenv("SETI_INPUT", str(tmp_path))
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    monkeypatch.setattr("seti_utils.run.notebooks.session.launch", lambda *words: started.append(words))
+    run = session("exp0001", folds=",".join(map(str, folds)), seeds="5", data="", out=str(tmp_path / "out"))
+    run.train()
+    ((how, name, given, seeds, _),) = started
+    assert (how, name, given, seeds) == (mode, "exp0001", folds, [5])
+
+
+def test_validation_rows_of_one_class_have_no_auc_and_the_session_says_so(tmp_path, monkeypatch, capsys):
+    shown = []
+    one = make_scores(list("abc"), [0.2, 0.4, 0.9], fold=0, experiment="exp0001", seed=5, fingerprint="f", target=[0, 0, 0])
+    monkeypatch.setattr("seti_utils.run.notebooks.session.out_of_fold", lambda *_: one)
+    monkeypatch.setattr("seti_utils.run.notebooks.session.show", lambda figure, path: shown.append(path))
+    session("exp0001", folds="0", seeds="5", data="", out=str(tmp_path / "out")).show_out_of_fold()
+    assert "out-of-fold AUC undefined: the 3 cadences are of one class" in capsys.readouterr().out
+    assert [path.name for path in shown] == ["exp0001_scores.png"]
+
+
+def test_ids_that_are_not_there_are_named(tiny_competition):
+    with pytest.raises(InputError, match="no cadence 'nobody'; ids stand in train_labels.csv"):
+        look(data=str(tiny_competition), rows=1, ids="nobody", out="")
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -25,6 +25,8 @@ from seti_utils.scores.tables import make_scores, write_scores
 from seti_utils.shift.explorer import Explorer, Panel, is_interactive
 from seti_utils.shift.network import heat_on_panels
 from seti_utils.shift.report import Section, table_html, write_report
+from seti_utils.shift.sample import read_sample
+from seti_utils.shift.study import adversarial_section
 from seti_utils.sky import make_sky
 from seti_utils.stats.logistic import sigmoid
 
@@ -306,3 +308,38 @@ def test_the_notebook_runs_on_a_trained_sky_with_pictures_in_place_of_widgets(tm
     outputs = [output for cell in cells if cell["cell_type"] == "code" for output in cell["outputs"]]
     assert sum("image/png" in output.get("data", {}) for output in outputs) >= 4
     assert (tmp_path / "out" / "shift.html").exists()
+
+
+@pytest.mark.slow
+def test_the_adversaries_know_of_rows_that_share_sky_and_the_net_shows_where_it_looks(folder):
+    competition = read_competition(folder)
+    sources = [open_cadences(competition, split) for split in ("train", "test")]
+    sample = read_sample(*sources, competition.train["target"], workers=1)
+    groups = np.array([f"sky {row // 2}" for row in range(len(sample.table))])
+    found = adversarial_section(sample, JoinedCadences(sources), groups, epochs=1, gallery=2)
+    names = [one.name for one in found.adversaries]
+    assert len(names) == 3 and names[2] == "both together" and found.tells
+    rows = found.section.tables[0][1]
+    assert rows["adversary"].tolist() == names and (rows["low"] <= rows["AUC"]).all()
+    said = " ".join(found.section.sentences)
+    assert "With rows of one sky spread over the folds, boosting would have reached" in said and "weights" in said
+    captions = [caption for caption, _ in found.section.pictures]
+    (caption, figure) = next(one for one in found.section.pictures if one[0].startswith("Where the small net looks"))
+    assert len(figure.axes) == 6 and len(captions) == 5
+    with pytest.raises(InputError, match=r"the test source holds panels \(0, 2, 4\); give the files, or a store packed with"):
+        read_sample(sources[0], open_cadences(competition, "test", panels=(0, 2, 4)), competition.train["target"])
+
+
+def test_a_row_that_is_alone_and_an_order_without_rows(explorer):
+    one = explorer.table.iloc[[0]]
+    alone = Explorer(explorer.source, one, explorer.vector[:1])
+    assert alone.others(one["id"][0]) is None
+    unknown = explorer.table.iloc[[0, 1, 100]].assign(score=[0.1, 0.2, np.nan])
+    box = Panel(Explorer(explorer.source, unknown, explorer.vector[:3]))
+    assert alone.widgets().children
+    box.order.value = "highest score"
+    before = box.image.value
+    box.split.value = "test"
+    assert box.said.value == "No such rows: choose another split or order." and box.image.value == before
+    box.button.click()
+    assert box.others.layout.display == "none"

@@ -44,7 +44,7 @@ def parse_overrides(pairs: Sequence[str]) -> dict[str, object]:
 
 
 def split_overrides(text: str) -> list[str]:
-    """The pairs of a notebook's ``overrides``: blanks part them, but not inside brackets and quotes.
+    """The pairs of a notebook's ``overrides``: spaces part them, but not inside brackets and quotes.
 
     ``"epochs=2 resize=Resize(64, 64)"`` is ``["epochs=2", "resize=Resize(64, 64)"]``. Raises ``InputError`` for a bracket or
     a quote that stays open.
@@ -61,7 +61,7 @@ def split_overrides(text: str) -> list[str]:
             pairs[-1] += letter
     if open_ones:
         raise InputError(
-            f"{text!r}: {open_ones[-1]} is missing", where="overrides", remedy="write knob=value, blanks between pairs"
+            f"{text!r}: {open_ones[-1]} is missing", where="overrides", remedy="write knob=value, spaces between pairs"
         )
     return [pair for pair in pairs if pair]
 

@@ -36,7 +36,7 @@ def folder_files(folder: Path) -> list[Path]:
 
 
 def read_list(path: Path) -> list[list[Path]]:
-    """Cadences from a text file: six paths per line (blanks, tabs or commas between them), or one path per line, six by six.
+    """Cadences from a text file: six paths per line (spaces, tabs or commas between them), or one path per line, six by six.
 
     Empty lines and those that begin with # are left out; relative paths count from the list's folder. Raises
     ``InputError`` naming the line.

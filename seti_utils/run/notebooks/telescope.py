@@ -22,7 +22,7 @@ SHOWN = ["rank", "f_mid", "drift", "drift_error", "snr", "n_on", "n_off", "score
 
 
 def find_files(files: str) -> list[Path]:
-    """The paths named (a folder, a list, or paths separated by blanks); empty: the one mounted folder with telescope files.
+    """The paths named (a folder, a list, or paths separated by spaces); empty: the one mounted folder with telescope files.
 
     Raises ``InputError`` naming what is mounted where there is none, or more than one.
     """
@@ -34,7 +34,7 @@ def find_files(files: str) -> list[Path]:
         return places
     there = ", ".join(map(str, places)) or "none"
     raise InputError(
-        f"folders with telescope files: {there}", where=root, remedy="give one as files=FOLDER, or six paths with blanks between"
+        f"folders with telescope files: {there}", where=root, remedy="give one as files=FOLDER, or six paths with spaces between"
     )
 
 
@@ -74,7 +74,7 @@ class TelescopeSearch:
             display(Image(data=path.read_bytes()))
 
     def show_sensitivity(self, needles: int, rate: float) -> None:
-        """Recall on these very files; 0 needles: left out."""
+        """Recall on your own files; 0 needles: left out."""
         if needles < 1:
             print("left out: give needles=400, for example")
             return
