@@ -15,6 +15,7 @@ from seti_utils.learn.survival import Stopped
 from seti_utils.log.registry import edit
 from seti_utils.log.specs import EMA
 from seti_utils.nets.models import build_model
+from seti_utils.nets.shipped import load_detector
 from seti_utils.run import computing
 from seti_utils.run.artifacts import read_meta
 from seti_utils.run.identity import Run
@@ -214,3 +215,13 @@ def test_what_cannot_be_compiled_is_refused_before_the_first_step(sky, tmp_path,
     with pytest.raises(InputError, match="torch.compile does not work here .* leave out compiled"):
         trained(sky, tmp_path, "compiled")
     assert not (tmp_path / "exp0022/fold0_seed2021/last.safetensors").exists()
+
+
+def test_another_way_may_be_asked_for_on_the_way_and_a_detector_is_not_compiled(sky, tmp_path, monkeypatch):
+    said, run = [], Run("exp0022", 0, 2021, runtime(sky, tmp_path, "channels_last"))
+    monkeypatch.setattr(computing, "begun_with", lambda folder, usual: PLAIN)
+    model = build_model("test_efficientnet", 1)
+    assert computing.chosen(run, model, CPU, (4, 1, 32, 32), 100, said.append) == LAST
+    assert said[0] == f"begun as {PLAIN}, resumed as {LAST}"
+    with pytest.raises(InputError, match="a detector's search for tracks is not compiled; leave out compiled"):
+        computing.refuse_broken(load_detector("raw").network, Computing(compiled=True), (1, 6, 256, 39))

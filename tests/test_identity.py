@@ -141,6 +141,34 @@ def test_kept_scores_of_other_test_cadences_are_not_believed(sky, twin, runs, tm
     assert again.equals(first)
 
 
+def test_kept_scores_of_another_recipe_are_made_anew_and_of_earlier_versions_believed(sky, runs, capsys):
+    first, _ = predict_test("exp0012", [0], [7], runtime(sky, runs), say=quiet)
+    folder = runs / "exp0012" / "fold0_seed7"
+    table = pd.read_csv(folder / "test.csv", dtype={"id": str})
+    table.assign(score=0.5, fingerprint="another").to_csv(folder / "test.csv", index=False)
+    again, _ = predict_test("exp0012", [0], [7], runtime(sky, runs), say=quiet)
+    assert again.equals(first)
+    table.assign(score=0.25).drop(columns=["data", "weights"]).to_csv(folder / "test.csv", index=False)
+    for path in folder.glob("best*"):
+        path.unlink()
+    capsys.readouterr()
+    kept, _ = predict_test("exp0012", [0], [7], runtime(sky, runs), say=quiet)
+    assert (kept["score"] == 0.25).all() and f"note: {folder / 'test.csv'} does not say" in capsys.readouterr().err
+
+
+def test_a_prediction_needs_test_cadences_and_a_run_its_own_split(sky, runs, tmp_path):
+    alone = shutil.copytree(sky, tmp_path / "alone", ignore=lambda folder, names: {"test", "sample_submission.csv"} & set(names))
+    with pytest.raises(InputError, match=f"{alone}: has no test cadences; give a folder with sample_submission.csv"):
+        predict_test("exp0012", [0], [7], runtime(alone, runs), say=quiet)
+    folder = runs / "exp0012" / "fold0_seed7"
+    card = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+    (folder / "meta.json").write_text(json.dumps(card | {"folds": "f" * 64}), encoding="utf-8")
+    with pytest.raises(
+        InputError, match="was trained on another split: folds is f+, here it is .*; its validation rows are not un"
+    ):
+        train("exp0012", [0], [7], runtime(sky, runs), say=quiet)
+
+
 def test_other_labels_are_another_run(sky, runs, tmp_path):
     other = shutil.copytree(sky, tmp_path / "other")
     table = pd.read_csv(other / "train_labels.csv", dtype={"id": str})

@@ -15,8 +15,9 @@ from seti_utils.data.competition import read_competition
 from seti_utils.data.resplit import resplit
 from seti_utils.errors import InputError, Paused
 from seti_utils.kaggle.plan import Plan, Stage, read_plan
+from seti_utils.run import chain
 from seti_utils.run.costs import CARDS, REFERENCE, cadences_per_second, cost_table, costs_of, passes
-from seti_utils.run.play import check_stages, play
+from seti_utils.run.play import check_stages, play, train_stage
 from seti_utils.run.runtime import Runtime
 from seti_utils.scores.tables import read_scores
 from seti_utils.sky import make_sky
@@ -162,3 +163,19 @@ def test_members_join_as_they_come_and_old_files_that_are_not_there_are_told(mad
     path = play(plan, Runtime(data=data, out=tmp_path / "out", device="cpu", workers=1, overrides=small))
     assert len(pd.read_csv(path)) == 36 and "no old file is a neighbour" in capsys.readouterr().err
     assert len(read_scores(tmp_path / "out/detector_raw/test.csv")) == 36
+
+
+def test_a_stage_uses_every_gpu(made, tmp_path, monkeypatch):
+    started = []
+    monkeypatch.setattr("seti_utils.run.play.visible_gpus", lambda: ["0", "1"])
+    monkeypatch.setattr("seti_utils.run.play.launch", lambda *words, say: started.append(words[:4]))
+    train_stage(tiny_plan().stages[0], "rung_plain", Runtime(data=made.public, out=tmp_path), print)
+    assert started == [("folds", "rung_plain", [0], [2021])]
+
+
+def test_a_chain_of_an_experiment_ends_with_its_prediction(monkeypatch, tmp_path):
+    done = []
+    monkeypatch.setattr(chain, "train", lambda name, *_, **__: done.append(name))
+    monkeypatch.setattr(chain, "predict_test", lambda name, *_: (done.append(f"predict {name}"), tmp_path / "s.csv"))
+    assert chain.run_chain("exp0019", [0], [1], Runtime(out=tmp_path), say=lambda line: None) == tmp_path / "s.csv"
+    assert done[-2:] == ["exp0019", "predict exp0019"] and len(done) > 2

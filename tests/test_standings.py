@@ -121,6 +121,7 @@ def test_the_needle_shown_is_a_covered_positive_that_the_blend_is_sure_of(tmp_pa
     assert standings.needle_to_show("sky_stack", "raw", runtime) == "row37"
     covered[:] = 0.5
     assert standings.needle_to_show("sky_stack", "raw", runtime) is None
+    assert standings.needle_to_show("sky_stack", "raw", Runtime(data=sky, out=tmp_path)) is None, "nothing was cleaned"
 
 
 def test_a_stack_without_an_overlap_search_is_refused_before_anything_is_scored(tmp_path):

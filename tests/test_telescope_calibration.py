@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from telescope_files import DT_S, draw, noise, write_cadence
 
+from seti_utils.telescope.bandpass import edge_seen
 from seti_utils.telescope.blocks import joined, search_block
 from seti_utils.telescope.cadences import open_cadence
 from seti_utils.telescope.calibration import arrangements
@@ -14,6 +15,7 @@ from seti_utils.telescope.jobs import prepare
 from seti_utils.telescope.network import score_windows
 from seti_utils.telescope.normalising import flattened
 from seti_utils.telescope.outputs import rank
+from seti_utils.telescope.panels import usable
 from seti_utils.telescope.shared import less_shared
 
 ROWS, TSAMP, CHANNELS = 64, 293.13 / 64, 1024
@@ -128,3 +130,12 @@ def test_decimal_hours_of_an_h5_file_are_told_as_hours(tmp_path):
     panels = [np.ones((8, 64), np.float32) * np.arange(8)[:, None] for _ in range(6)]
     header = open_cadence(write_cadence(tmp_path, panels, tsamp=DT_S, src_raj=7.2667, src_dej=-20.25)).headers[0]
     assert np.isclose(header.ra, 71600.12) and np.isclose(header.dec, -201500)
+
+
+def test_a_band_without_a_middle_has_no_edges_and_spikes_become_their_neighbours_level():
+    assert edge_seen(np.zeros(32)) == 0 and edge_seen(np.r_[0.1, np.ones(30), 0.1]) == 1
+    values = np.tile(np.arange(8.0, dtype=np.float32), (3, 1))
+    values[:, 4], values[1, 6] = 900.0, np.nan
+    bandpass = SimpleNamespace(spikes_between=lambda first, last: np.array([4]))
+    (panel,), bad = usable([values], bandpass, 0, 8)
+    assert bad == 1 and torch.isfinite(panel).all() and (panel[:, 4] == 4).all() and panel[0, 6] == 6

@@ -103,3 +103,9 @@ def test_a_product_that_the_detector_was_not_taught_leaves_it_out_and_says_why(t
     paths = write_cadence(tmp_path / "a", panels_with(**shape), tsamp=shape["tsamp"], **header)
     job = prepare(open_cadence(paths), Limits(50.0), detector=Eye())
     assert job.search.detector is None and any("network: left out" in line and why in line for line in job.said)
+
+
+def test_another_order_of_pointings_leaves_the_network_out(tmp_path):
+    paths = write_cadence(tmp_path / "a", panels_with(rows=279, tsamp=DT_S, channels=512), tsamp=DT_S)
+    job = prepare(open_cadence(paths, order="BACADA"), Limits(50.0), detector=Eye())
+    assert job.search.detector is None and any("the order is BACADA, it was taught on A B A C A D" in line for line in job.said)

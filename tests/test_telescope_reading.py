@@ -1,5 +1,7 @@
 """Telescope files are read as they are, whatever their bits, planes and order, and what cannot be read is told by name."""
 
+import errno
+import os
 import struct
 import subprocess
 import sys
@@ -199,6 +201,39 @@ def test_bitshuffle_without_its_plugin_says_what_to_install(tmp_path):
     code = f"import sys; sys.modules['hdf5plugin'] = None\nfrom seti_utils.telescope.files import open_file\nopen_file({str(path)!r}).read(0, 4)"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", cwd=Path(__file__).parents[1])
     assert "pip install hdf5plugin" in ended.stderr.splitlines()[-1]
+
+
+def test_a_header_that_ends_too_soon_or_lists_frequencies_is_refused(tmp_path):
+    path = write_fil(tmp_path / "a.fil", np.zeros((4, 16), np.float32))
+    whole = path.read_bytes()
+    place = whole.index(b"tsamp") + len(b"tsamp")
+    for cut in (place + 3, place - 2, place - 7):  # in the number, in its name, in the length before the name
+        path.write_bytes(whole[:cut])
+        assert "the header does not end within" in refused(path)
+    listed = keyword("FREQUENCY_START") + keyword("fchannel", 1400.0)
+    assert "the header lists every channel's frequency" in refused(write_fil(path, np.zeros((4, 16), np.float32), extra=listed))
+
+
+def test_reading_needs_no_preadv_and_tells_what_a_disk_refuses(tmp_path, monkeypatch):
+    values = RNG.random((64, 16), np.float32)
+    file = open_file(write_fil(tmp_path / "a.fil", values, foff=DF_MHZ))
+
+    def broken(*_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "preadv", broken)
+    with pytest.raises(InputError, match="a.fil: cannot be read .Input/output error.; check the file and its disk"):
+        file.read(0, 16)
+    monkeypatch.delattr(os, "preadv")  # as on macOS before 11, and on Windows
+    assert np.array_equal(file.read(3, 9), values[:, 3:9])
+    with pytest.raises(ValueError, match="channels 3 to 17 of 16"):
+        file.read(3, 17)
+
+
+def test_chunks_that_memory_cannot_hold_are_refused_with_the_command_that_helps(tmp_path, monkeypatch):
+    monkeypatch.setattr("seti_utils.telescope.hdf5.MOST_CHUNK", 1 << 20)
+    path = write_h5(tmp_path / "a.h5", np.zeros((16, 1, 1 << 15), np.float32))
+    assert "chunks of 2 MiB, each of which is unpacked as a whole; rewrite it in smaller ones: h5repack" in refused(path)
 
 
 def test_a_shortened_file_is_told(tmp_path):

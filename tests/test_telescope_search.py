@@ -183,6 +183,39 @@ def test_kill_minus_nine_loses_no_window(one_needle, tmp_path, monkeypatch):
     )
 
 
+@pytest.mark.slow
+def test_pictures_are_the_same_from_one_process_and_two(tmp_path):
+    paths = write_cadence(tmp_path / "files", panels_with(NEEDLE, {**NEEDLE, "channel": 200.0}), tsamp=TSAMP)
+    for count in (1, 2):
+        job = prepare(open_cadence(paths), Limits(max_drift=60.0, false_alarms=1.0))
+        search_cadences([job], tmp_path / f"by{count}", options={}, processes=count, pictures=2)
+    one, two = ({path.name: path.read_bytes() for path in (tmp_path / by / "pictures").iterdir()} for by in ("by1", "by2"))
+    assert one == two and len(one) == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "none.txt: there is no such file; give six telescope files, or a list of them"),
+        (b"\xff\xfe\x00\x01", "is not a text file; write one line of six paths per cadence"),
+        (b"a.h5\nb.h5\n", "lists 2 files; six of each cadence"),
+    ],
+)
+def test_a_list_that_is_none(tmp_path, capsys, content, said):
+    path = tmp_path / "none.txt"
+    if content is not None:
+        path.write_bytes(content)
+    assert main(["search", str(path), "-o", str(tmp_path / "out")]) == 2
+    assert said in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
+def test_a_cluster_needs_its_package(one_needle, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    words = ["search", *map(str, one_needle[1]), "-o", str(tmp_path / "out"), "--network", "none", "--dask", "tcp://nowhere:1"]
+    assert main(words) == 2
+    assert "--dask needs the package distributed; pip install 'seti-utils[cluster]'" in capsys.readouterr().err
+
+
 def test_a_finished_search_is_not_repeated_and_another_one_is_refused(one_needle, events, capsys):
     folder, paths = one_needle
     pd.testing.assert_frame_equal(search(paths, folder / "found"), events)
@@ -271,6 +304,7 @@ def test_many_cadences_from_a_list_get_a_folder_each(one_needle, tmp_path, capsy
     ("words", "said"),
     [
         (["-s", "-3"], "not a number from 0 up"),
+        (["-M", "fast"], "fast is not a number from 0 up"),
         (["--false-alarms", "none"], "--false-alarms none"),
         (["--mask", "5-4"], "--mask '5-4'"),
         (["--planes", "x"], "--planes x"),

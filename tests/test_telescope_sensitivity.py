@@ -112,6 +112,7 @@ def test_the_command_writes_tables_and_picture(files, tmp_path, capsys):
     [
         (["--false-alarms", "any"], "recall is measured at a rate"),
         (["--snrs", "10,8"], "--snrs 10,8"),
+        (["--snrs", "10,many"], "--snrs 10,many; write at least 1 rising numbers above 0"),
         (["--widths", "3"], "at least 2 rising numbers"),
         (["--families", "drifting"], "unknown needle family 'drifting'"),
         (["-M", "0"], "choose a larger -M"),
@@ -125,3 +126,9 @@ def test_mistakes_are_one_line(files, tmp_path, capsys, words, said):
 def test_one_file_has_no_off_panels(files, tmp_path, capsys):
     assert main(["sensitivity", str(files[0]), "-o", str(tmp_path / "a"), "--network", "none"]) == 2
     assert "give the six files of a cadence" in capsys.readouterr().err
+
+
+def test_one_cadence_at_a_time(files, tmp_path, capsys):
+    (tmp_path / "list.txt").write_text("\n".join(map(str, files * 2)), encoding="utf-8")
+    assert main(["sensitivity", str(tmp_path / "list.txt"), "-o", str(tmp_path / "a"), "--network", "none"]) == 2
+    assert "2 cadences; give one at a time" in capsys.readouterr().err
