@@ -11,7 +11,6 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
-from scipy.spatial import KDTree
 
 from seti_utils.files import replacing
 
@@ -107,7 +106,7 @@ def reduce_colours(image: Image.Image, colours: int) -> Image.Image:
 
     Median cut over every colour as often as the square root of its count (by plain counts, dark noise takes it all),
     and the most frequent colours exactly: paper stays white, bars and tags keep their tone. Pillow's own search for
-    the nearest entry is approximate, so this uses a tree.
+    the nearest entry is approximate, so this looks at every one.
     """
     pixels = np.asarray(image).astype(np.uint32)
     packed, where, counts = np.unique(
@@ -118,10 +117,17 @@ def reduce_colours(image: Image.Image, colours: int) -> Image.Image:
     sample = np.repeat(found, np.ceil(np.sqrt(counts)).astype(int), axis=0)[None]
     cut = Image.fromarray(sample).quantize(colours - len(flat), method=Image.Quantize.MEDIANCUT).getpalette()
     palette = np.concatenate([flat, np.array(cut, np.uint8).reshape(-1, 3)])[:colours]
-    nearest = np.asarray(KDTree(palette).query(found)[1], np.uint8)
+    nearest = np.concatenate([nearest_colours(some, palette) for some in np.array_split(found, -(-len(found) // 8192))])
     reduced = Image.fromarray(nearest[where.reshape(pixels.shape[:2])])
     reduced.putpalette(palette.tobytes())
     return reduced
+
+
+def nearest_colours(colours: np.ndarray, palette: np.ndarray) -> np.ndarray:
+    """The place in ``palette`` (K, 3), K up to 256, of the nearest colour to each of ``colours`` (N, 3), uint8."""
+    entries = palette.astype(np.float32)  # all sums below are whole numbers that float32 holds exactly
+    distance = (entries**2).sum(1) - 2 * colours.astype(np.float32) @ entries.T
+    return distance.argmin(1).astype(np.uint8)
 
 
 def save_picture(figure: Figure, path: str | Path, *, colours: int | None = 256) -> Path:

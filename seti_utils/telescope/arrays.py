@@ -4,6 +4,7 @@ Between two cadences lie as many empty channels as a track can cross, so that no
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -54,6 +55,10 @@ class ArrayCadences(Cadence):
             skip = start + begin - number * STRIDE
             out[..., begin:end] = panels[..., skip : skip + end - begin]
         return list(out)
+
+    def read_ranges(self, ranges: Sequence[tuple[int, int]], average: int = 1) -> list[list[np.ndarray]]:
+        """:meth:`read` of several ranges of channels."""
+        return [self.read(start, stop, average) for start, stop in ranges]
 
     def segments(self, start: int, stop: int) -> list[tuple[int, int]]:
         """The cadences' own channels, counted from ``start``."""

@@ -36,6 +36,9 @@ AHEAD = 4.0
 ASTRAY = 1
 """Widths by which an OFF panel's track may lie beside that of the ON panels."""
 
+TOGETHER = 1 << 15
+"""Sums of tracks that are compared at once: few enough for a processor's cache, and enough to be worth a call."""
+
 STANDING_REACH = 3
 """Displacements within a panel, in widths, for which sums of standing tracks are made."""
 
@@ -144,48 +147,34 @@ def _sums_of(panels_TPF: Tensor, displacements: list[int]) -> dict[int, Tensor]:
 class Best:
     """The best track of every cell so far, of several kinds at once."""
 
-    def __init__(self, kinds: int, cells: int, device: torch.device):
+    def __init__(self, kinds: int, size: int, device: torch.device):
+        cells = -(-size // CELL)
         self.score = torch.zeros(kinds, cells, device=device)
         self.drift, self.channel = torch.zeros_like(self.score), torch.zeros_like(self.score, dtype=torch.long)
-        self.padded = torch.zeros(kinds, cells * CELL, device=device)
-        """Room for the scores (kinds, channels) of the tracks of one drift."""
+        self.padded = torch.zeros(kinds, at_once(size), cells * CELL, device=device)
+        """Room for the scores (kinds, drifts, channels) of the tracks of some drifts."""
 
-    def take(self, drift: float) -> None:
-        """What is in ``padded`` is of tracks of this drift."""
-        value, where = self.padded.unflatten(1, (-1, CELL)).max(2)
+    def take(self, drifts: Sequence[float]) -> None:
+        """The first rows of ``padded`` are of tracks of these drifts. Of equal scores the first counts."""
+        value, where = self.padded[:, : len(drifts)].unflatten(2, (-1, CELL)).max(3)
+        value, row = value.max(1)
         better = value > self.score
         self.score = torch.maximum(self.score, value)
-        self.drift.masked_fill_(better, drift)
-        self.channel = torch.where(better, where, self.channel)
+        self.drift = torch.where(better, torch.tensor(drifts, device=row.device)[row], self.drift)
+        self.channel = torch.where(better, where.gather(1, row[:, None])[:, 0], self.channel)
+
+
+def at_once(size: int) -> int:
+    """How many drifts are tried at once in ``size`` channels."""
+    return max(TOGETHER // size, 1)
 
 
 def best_tracks(
     sums: Sequence[PanelSums], grid: Grid, scale: Scale, arrangement: Arrangement, number: int, core: tuple[int, int]
 ) -> np.ndarray:
     """The best track of every cell and kind under one arrangement, as :data:`HIT` rows."""
-    size = core[1] - core[0]
-    cells = -(-size // CELL)
-    device = next(iter((sums[0].moving or sums[0].standing).values())).device
-    stood, moved = Best(3, cells, device), Best(3, cells, device)  # in all ON, in some ON, whatever the OFF panels show
-    margin = ASTRAY * scale.width
-    for drift in scale.drifts:
-        standing = grid.standing(scale, drift)
-        tracks = []
-        for panel in range(len(sums)):
-            held = sums[panel].standing if standing else sums[panel].moving
-            displacement = grid.displacement(panel, scale.width, drift)
-            row = held[displacement]
-            begin = core[0] + grid.offset(panel, displacement, drift) - margin
-            tracks.append(cut(row, begin, size + 2 * margin))
-        inner = slice(margin, margin + size)
-        every, some = on_scores([tracks[panel][inner] for panel in arrangement.on])
-        trust = quietness([tracks[panel] for panel in arrangement.off], margin)
-        best = stood if standing else moved
-        in_all, in_some, alone = best.padded[:, :size].unbind()
-        torch.mul(every, trust, out=in_all)
-        torch.mul(some, trust, out=in_some)
-        torch.maximum(every, some, out=alone)
-        best.take(drift)
+    stood = best_of_kind(sums, grid, scale, arrangement, core, True)
+    moved = best_of_kind(sums, grid, scale, arrangement, core, False)
     faster = moved.score[2] > stood.score[2]
     score, drift, channel = (
         torch.cat([still[:2], moving[:2], torch.where(faster, moving[2], still[2])[None]])
@@ -198,28 +187,59 @@ def best_tracks(
     return as_hits(score, drift, channel, scale.width, number, core[0])
 
 
+def best_of_kind(
+    sums: Sequence[PanelSums], grid: Grid, scale: Scale, arrangement: Arrangement, core: tuple[int, int], standing: bool
+) -> Best:
+    """The best ``standing`` or moving track of every cell: in all ON panels, in some, and whatever the OFF panels show."""
+    size, margin = core[1] - core[0], ASTRAY * scale.width
+    device = next(iter((sums[0].moving or sums[0].standing).values())).device
+    best = Best(3, size, device)
+    drifts = [drift for drift in scale.drifts if grid.standing(scale, drift) == standing]
+    room = torch.empty(len(sums), at_once(size), size + 2 * margin, device=device)
+    for first in range(0, len(drifts), at_once(size)):
+        some = drifts[first : first + at_once(size)]
+        tracks = room[:, : len(some)]
+        for panel, rows in enumerate(tracks.unbind()):
+            held = sums[panel].standing if standing else sums[panel].moving
+            for row, drift in zip(rows.unbind(), some, strict=True):
+                displacement = grid.displacement(panel, scale.width, drift)
+                cut_into(row, held[displacement], core[0] + grid.offset(panel, displacement, drift) - margin)
+        in_every, in_some = on_scores([tracks[panel, :, margin : margin + size] for panel in arrangement.on])
+        trust = quietness([tracks[panel] for panel in arrangement.off], margin)
+        in_all, partly, alone = best.padded[:, : len(some), :size].unbind()
+        torch.mul(in_every, trust, out=in_all)
+        torch.mul(in_some, trust, out=partly)
+        torch.maximum(in_every, in_some, out=alone)
+        best.take(some)
+    return best
+
+
 def best_alone(sums: Mapping[int, Tensor], seconds: float, scale: Scale, number: int, core: tuple[int, int]) -> np.ndarray:
     """The best track of every cell of one file: standing lines are lines here, as no OFF panel speaks.
 
     ``sums`` (F,) by displacement, which takes ``seconds``.
     """
     size = core[1] - core[0]
-    best = Best(1, -(-size // CELL), next(iter(sums.values())).device)
-    for displacement, row in sums.items():
-        best.padded[0, :size] = cut(row, core[0] - rounded(displacement, 2), size)
-        best.take(displacement / seconds)
+    best = Best(1, size, next(iter(sums.values())).device)
+    every = list(sums.items())
+    for first in range(0, len(every), at_once(size)):
+        some = every[first : first + at_once(size)]
+        for row, (displacement, sums_F) in zip(best.padded[0].unbind(), some, strict=False):
+            cut_into(row[:size], sums_F, core[0] - rounded(displacement, 2))
+        best.take([displacement / seconds for displacement, _ in some])
     return as_hits(best.score, best.drift, best.channel, scale.width, number, core[0])
 
 
-def cut(row: Tensor, begin: int, size: int) -> Tensor:
-    """``row[begin : begin + size]``; beyond its ends 0."""
-    if begin >= 0 and begin + size <= len(row):
-        return row[begin : begin + size]
-    out = row.new_zeros(size)
-    first, last = max(begin, 0), min(begin + size, len(row))
+def cut_into(out: Tensor, row: Tensor, begin: int) -> None:
+    """``out`` becomes ``row`` from ``begin`` on; beyond its ends 0."""
+    size, length = out.shape[0], row.shape[0]
+    if begin >= 0 and begin + size <= length:
+        out.copy_(row[begin : begin + size])
+        return
+    out.zero_()
+    first, last = max(begin, 0), min(begin + size, length)
     if first < last:
         out[first - begin : last - begin] = row[first:last]
-    return out
 
 
 def on_scores(on: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
@@ -242,13 +262,13 @@ def quietness(off: Sequence[Tensor], margin: int) -> Tensor:
     loudest = off[0]
     for track in off[1:]:
         loudest = torch.maximum(loudest, track)
-    size = len(loudest) - 2 * margin
+    size = loudest.shape[-1] - 2 * margin
     around, reach = loudest, 1
     while reach < 2 * margin + 1:  # the maximum over 2 * margin + 1 places, doubled step by step
         step = min(reach, 2 * margin + 1 - reach)
-        around = torch.maximum(around[:-step], around[step:])
+        around = torch.maximum(around[..., :-step], around[..., step:])
         reach += step
-    return (LOUD - around[:size]).div_(LOUD - QUIET).clamp_(0, 1)
+    return (LOUD - around[..., :size]).div_(LOUD - QUIET).clamp_(0, 1)
 
 
 def as_hits(best: Tensor, drifts: Tensor, channels: Tensor, width: int, arrangement: int, first: int) -> np.ndarray:

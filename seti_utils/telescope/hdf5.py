@@ -26,6 +26,8 @@ class Hdf5File(TelescopeFile):
     def __init__(self, path: str, given: Mapping[str, object], planes: Sequence[int] | None = None):
         self.path = path
         self._file: h5py.File | None = None
+        self._dataset: h5py.Dataset | None = None
+        """Held open: with it goes what HDF5 remembers of the last chunks that it unpacked."""
         try:
             self._file = h5py.File(path, "r", locking=False)
             data, raw = self._data(self._file), _attributes(self._file)
@@ -88,11 +90,12 @@ class Hdf5File(TelescopeFile):
 
     def stored(self, rows: slice, channels: slice, plane: int) -> np.ndarray:
         """See :class:`TelescopeFile`."""
-        if self._file is None:
-            self._file = h5py.File(self.path, "r", locking=False)
+        if self._dataset is None:
+            self._file = self._file or h5py.File(self.path, "r", locking=False)
+            self._dataset = self._data(self._file)
         where = (rows, channels) if self.flat else (rows, plane, channels)
         try:
-            return np.asarray(self._data(self._file)[where])
+            return np.asarray(self._dataset[where])
         except Exception as error:  # a damaged chunk or a missing filter: OSError, RuntimeError, …
             if "filter" in str(error) or "plugin" in str(error):
                 raise InputError(
@@ -106,7 +109,7 @@ class Hdf5File(TelescopeFile):
         if self._file is not None:
             with suppress(Exception):  # closing a damaged file may fail in its own ways; nothing was written
                 self._file.close()
-            self._file = None
+            self._file = self._dataset = None
 
 
 def _attributes(file: h5py.File) -> dict[str, object]:

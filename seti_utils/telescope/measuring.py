@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from seti_utils.telescope.grid import Grid
@@ -16,6 +17,9 @@ SHOWING = 3.0
 ROUNDS = ((1.5, 1.5, 13, 13), (0.25, 0.4, 9, 9), (0.5, 0.25, 9, 7))
 """Rounds of the search for the best track: half ranges and numbers of drifts and channels, in widths. A drift of one width
 shifts the track's ends by one width against each other, from the first to the last panel that shows it."""
+
+ROUGH = (6.0, 6.0, 25, 25)
+"""The round before them, where all that is known of a track is rough."""
 
 GRAIN = 0.29
 """Channels (standard deviation) by which a track's place inside a channel is unknown where it does not cross several."""
@@ -44,26 +48,25 @@ class Measured:
 
 
 def measure(
-    flat: Sequence[Tensor], grid: Grid, width: int, channel: Tensor, drift: Tensor, on: Sequence[int], loose: float = 1.0
+    flat: Sequence[Tensor], grid: Grid, width: int, channel: Tensor, drift: Tensor, on: Sequence[int], rough: bool = False
 ) -> Measured:
     """Refine tracks over the ON panels that show them, then sum every panel along them.
 
     ``flat``: panels in sigma minus their level, summed over ``width`` channels (:func:`normalising.flattened`).
-    ``channel`` and ``drift`` (N,) float64: a guess, off by at most ``loose`` times the first round's ranges. The error is
-    where the squared SNR has fallen by one, one standard deviation when the noise is Gaussian, and :data:`GRAIN`.
+    ``channel`` and ``drift`` (N,) float64: a guess, off by at most the ranges of the first round, or of :data:`ROUGH`. The error
+    is where the squared SNR has fallen by one, one standard deviation when the noise is Gaussian, and :data:`GRAIN`.
     """
     if not len(channel):
         empty = channel.new_zeros(0)
         return Measured(empty, empty, empty, channel.new_zeros(0, len(flat)))
-    showing = panel_snr(flat, grid, channel, drift, loose * width)[:, list(on)] >= SHOWING
+    aside = ROUGH[1] / ROUNDS[0][1] if rough else 1.0
+    showing = panel_snr(flat, grid, channel, drift, aside * width)[:, list(on)] >= SHOWING
     use = torch.where(showing.any(1, keepdim=True), showing, True)
     seconds = lever(grid, use, on)
     unit = width / seconds
-    for number, (drifts, channels, many, fine) in enumerate(ROUNDS):
-        reach = loose if number == 0 else 1.0
-        many, fine = (round(count * reach) | 1 for count in (many, fine))
-        offsets = torch.linspace(-drifts * reach, drifts * reach, many, dtype=torch.float64)
-        shifts = torch.linspace(-channels * reach, channels * reach, fine, dtype=torch.float64) * width
+    for drifts, channels, many, fine in (ROUGH, *ROUNDS) if rough else ROUNDS:
+        offsets = torch.linspace(-drifts, drifts, many, dtype=torch.float64)
+        shifts = torch.linspace(-channels, channels, fine, dtype=torch.float64) * width
         begun = drift
         channel, drift, profile = best_of(flat, grid, channel, drift, unit[:, None] * offsets, shifts, use, on)
     vertex, error = parabola(offsets, profile)
@@ -101,11 +104,10 @@ def best_of(
         some = slice(first, first + at_once)
         total = torch.zeros(len(channel[some]), offsets.shape[1], len(shifts), dtype=torch.float64)
         count = torch.zeros(len(channel[some]), dtype=torch.float64)
-        speed = (drift[some, None] + offsets[some])[:, :, None, None]
+        speed = (drift[some, None] + offsets[some])[:, :, None]
         for place, panel in enumerate(on):
             time = panel_times(grid, panel)
-            where = channel[some, None, None, None] + shifts[:, None] + speed * time
-            summed = interpolated(flat[panel], where).sum(-1)
+            summed = interpolated_sums(flat[panel], channel[some, None, None] + speed * time, shifts)
             total += torch.where(use[some, place, None, None], summed, 0)
             count += use[some, place] * float(len(time))
         profile, best = (total / count.sqrt()[:, None, None]).max(2)
@@ -136,17 +138,33 @@ def panel_times(grid: Grid, panel: int) -> Tensor:
     return (torch.arange(rows, dtype=torch.float64) - (rows - 1) / 2) * grid.row + (grid.middles[panel] - grid.middle)
 
 
-def interpolated(y_TF: Tensor, where: Tensor) -> Tensor:
-    """``y_TF`` at the fractional channels ``where`` (..., T) of its rows, linear; beyond the edges 0."""
+def interpolated_sums(y_TF: Tensor, where: Tensor, shifts: Tensor) -> Tensor:
+    """(..., S): sums of ``y_TF`` along tracks at the fractional channels ``where`` (..., T) and beside them by ``shifts`` (S,),
+    ascending; linear between channels, beyond the edges 0.
+
+    Of every row a few neighbouring channels are taken, and all shifts are sums of them with weights: a shift is a whole
+    number of channels and a fraction, and there are few different fractions.
+    """
+    ahead = shifts - shifts[0]
+    whole = (ahead + 1e-6).floor().long()
+    fractions, kind = (ahead - whole).mul(1e6).round().unique(return_inverse=True)
+    where = where + shifts[0]
+    low = where.floor()
+    part = (where - low).float()[..., None, :] + (fractions / 1e6).float()[:, None]  # (..., fractions, T), below 2
+    weights = torch.stack([(1 - part).clamp_(min=0), 1 - (part - 1).abs_(), (part - 1).clamp_(min=0)], -3)
+    sums = weights.flatten(-3, -2) @ patches(y_TF, low.long(), int(whole[-1]) + 3)
+    sums = sums.unflatten(-2, (3, len(fractions)))
+    return sum((sums[..., step, kind, whole + step] for step in range(1, 3)), sums[..., 0, kind, whole])
+
+
+def patches(y_TF: Tensor, low: Tensor, many: int) -> Tensor:
+    """(..., T, ``many``): every row's channels from ``low`` (..., T), int64, on; beyond the edges 0."""
     rows, size = y_TF.shape
-    below = where.floor()
-    part = (where - below).float()
-    low = below.long()
-    inside = (low >= 0) & (low < size - 1)
-    low = low.clamp_(0, size - 2).add_(torch.arange(rows) * size)
-    flat = y_TF.reshape(-1)
-    value = flat[low].lerp_(flat[low + 1], part)
-    return torch.where(inside, value, 0)
+    first, last = (int(edge) for edge in low.aminmax()) if low.numel() else (0, 0)
+    if first < 0 or last + many > size:
+        y_TF, low, size = F.pad(y_TF, (many, many)), low.clamp(-many, size) + many, size + 2 * many
+    place = low + torch.arange(rows) * size
+    return y_TF.reshape(-1).unfold(0, many, 1).index_select(0, place.reshape(-1)).view(*place.shape, many)
 
 
 def panel_snr(
@@ -166,16 +184,13 @@ def panel_snr(
 def sums_beside(y_TF: Tensor, time: Tensor, channel: Tensor, drift: Tensor, steps: Sequence[int]) -> Tensor:
     """(N, S): sums of a panel along tracks ``steps`` channels beside, at the nearest channels, over the square root of its
     rows."""
-    rows, size = y_TF.shape
+    rows, first, many = len(y_TF), min(steps), max(steps) - min(steps) + 1
     nearest = (channel[:, None] + drift[:, None] * time).round().long()
-    pixels, row, beside = y_TF.reshape(-1), torch.arange(rows) * size, torch.tensor(steps)[:, None]
-    sums = []
-    for some in nearest.split(max(MOST // (rows * len(steps)), 1)):
-        where = some[:, None] + beside
-        inside = (where >= 0) & (where < size)
-        picked = pixels[where.clamp_(0, size - 1).add_(row)].mul_(inside)
-        sums.append(picked.sum(2).double() / rows**0.5)
-    return torch.cat(sums) if sums else torch.zeros(0, len(steps), dtype=torch.float64)
+    wanted = torch.tensor(steps) - first
+    sums = [nearest.new_zeros(0, len(steps), dtype=torch.float64)]
+    for some in nearest.split(max(MOST // (rows * many), 1)):
+        sums.append(patches(y_TF, some + first, many).sum(1)[:, wanted].double() / rows**0.5)
+    return torch.cat(sums)
 
 
 def significance(calm: Sequence[Tensor], grid: Grid, width: int, channel: Tensor, drift: Tensor, on: Sequence[int]) -> Tensor:

@@ -29,23 +29,24 @@ PROFILE = 16
 HEAD, LANE, FOOT = 0.55, 1.15, 0.45
 """Inches of a picture above the panels, of each panel, and below them."""
 
+GAP = 0.1
+"""Room between two panels, over a panel's height."""
+
 Event = Mapping[Any, Any]
 
 
-def draw_event(search: Search, event: Event, title: str = "") -> Figure:
+def draw_event(search: Search, event: Event, title: str = "", power: Sequence[np.ndarray] | None = None) -> Figure:
     """The six panels of an event: left power in units of the noise, right the mean spectrum along the track, minus what OFF
     panels show standing still.
 
     ``event`` has channel (at the cadence's middle), width, f_mid (MHz), drift (Hz/s) and snr_1 to snr_6. Arrows mark where the
-    track enters and leaves each panel.
+    track enters and leaves each panel. ``power``: the channels :func:`channels_of` the event, where they have been read.
     """
-    grid = search.grid
     hertz = search.cadence.width * 1e6
     rate, middle = event["drift"] / hertz, event["channel"]
-    reach = int(abs(rate) * max(grid.middle, 1)) + ROOM
-    first, last = max(int(middle) - reach, 0), min(int(middle) + reach + 1, search.cadence.channels)
-    first, last = room_for_noise(first, last, search.cadence.channels)
-    panels, _ = usable(search.cadence.read(first, last, grid.average), search.bandpass, first, last)
+    first, last = channels_of(search, event)
+    low, high = (edge - first for edge in around_track(search, event))
+    panels, _ = usable(power or search.cadence.read(first, last, search.grid.average), search.bandpass, first, last)
     with torch.inference_mode():
         segments = search.cadence.segments(first, last)
         sigma = [by_segment(in_sigma, panel, segments) for panel in panels]
@@ -53,41 +54,44 @@ def draw_event(search: Search, event: Event, title: str = "") -> Figure:
         if search.arrangements:
             left = without_shared(sigma, search.arrangements[0], segments, first)
         flat = [flattened(panel, int(event["width"])).numpy() for panel in left]
-    low, high = max(int(middle) - reach - first, 0), min(int(middle) + reach + 1 - first, last - first)
-    count = len(panels)
+    tracks = [track_of(search, number, middle, rate) - first for number in range(len(panels))]
     with styled():
-        height = HEAD + FOOT + LANE * count
+        height = HEAD + FOOT + LANE * len(panels)
         figure = new_picture(8.6, height, layout=None)  # to look for places takes as long as all the drawing
-        places = {
-            "left": 0.055,
-            "right": 0.965,
-            "bottom": FOOT / height,
-            "top": 1 - HEAD / height,
-            "wspace": 0.03,
-            "hspace": 0.09,
-        }
-        grid_axes = figure.subplots(count, 2, width_ratios=(3, 1), squeeze=False, gridspec_kw=places)
-        for number in range(count):
-            track = track_of(search, number, middle, rate) - first
-            left, right = grid_axes[number]
-            draw_waterfall(left, sigma[number].numpy(), low, high, track, middle - first, hertz)
-            draw_profile(right, flat[number], track, event[f"snr_{number + 1}"], number in search.on)
-            tag(left, search, number)
-            for axes in (left, right):
-                axes.tick_params(labelbottom=number == count - 1, bottom=number == count - 1)
-        grid_axes[-1, 0].set_xlabel(f"kHz from {event['f_mid']:.6f} MHz")
-        grid_axes[-1, 1].set_xlabel("channels from the track")
-        grid_axes[0, 0].set_title("power, in units of the noise", fontsize=9)
-        grid_axes[0, 1].set_title("along the track", fontsize=9)
+        tall = 1 - (HEAD + FOOT) / height
+        left = figure.add_axes((0.055, FOOT / height, 0.675, tall))  # two axes for all panels: each costs as much as its content
+        right = figure.add_axes((0.74, FOOT / height, 0.225, tall))
+        waterfalls = [panel.numpy()[:, low:high] for panel in sigma]
+        draw_waterfalls(left, search, waterfalls, tracks, low - middle + first, middle - first, hertz / 1e3)
+        draw_profiles(right, search, flat, tracks, [event[f"snr_{number + 1}"] for number in range(len(panels))])
+        left.set(xlabel=f"kHz from {event['f_mid']:.6f} MHz")
+        right.set(xlabel="channels from the track")
+        left.set_title("power, in units of the noise", fontsize=9)
+        right.set_title("along the track", fontsize=9)
         if title:
             figure.suptitle(title, x=0.01, y=1 - 0.07 / height, ha="left", va="top", fontsize=10.5, fontweight="bold")
     return figure
 
 
-def event_png(search: Search, event: Event, title: str) -> bytes:
-    """:func:`draw_event` as PNG; one thread, so that every process gives the same bytes."""
+def around_track(search: Search, event: Event) -> tuple[int, int]:
+    """First and last + 1 channel that a picture of an event shows."""
+    rate, middle = event["drift"] / (search.cadence.width * 1e6), event["channel"]
+    reach = int(abs(rate) * max(search.grid.middle, 1)) + ROOM
+    return max(int(middle) - reach, 0), min(int(middle) + reach + 1, search.cadence.channels)
+
+
+def channels_of(search: Search, event: Event) -> tuple[int, int]:
+    """First and last + 1 channel that are read for a picture: what it shows, and enough to tell the noise by."""
+    return room_for_noise(*around_track(search, event), search.cadence.channels)
+
+
+def event_pngs(search: Search, events: Sequence[Event], titles: Sequence[str]) -> list[bytes]:
+    """Pictures of ``events`` as PNG, all read in one pass through the files; one thread, so that every process gives the same
+    bytes."""
     with one_thread():
-        return png_bytes(draw_event(search, event, title))
+        power = search.cadence.read_ranges([channels_of(search, event) for event in events], search.grid.average)
+        every = zip(events, titles, power, strict=True)
+        return [png_bytes(draw_event(search, event, title, panels)) for event, title, panels in every]
 
 
 def room_for_noise(first: int, last: int, channels: int, least: int = 512) -> tuple[int, int]:
@@ -105,48 +109,73 @@ def track_of(search: Search, panel: int, middle: float, rate: float) -> np.ndarr
     return middle + rate * ((np.arange(rows) - (rows - 1) / 2) * grid.row + grid.middles[panel] - grid.middle)
 
 
-def draw_waterfall(axes: Axes, panel: np.ndarray, low: int, high: int, track: np.ndarray, middle: float, hertz: float) -> None:
-    """One panel with arrows where the track enters and leaves it."""
-    rows = averaged(torch.from_numpy(panel[:, low:high]), max(len(panel) // SHOWN_ROWS, 1)).numpy()
-    floor, centre, upper = np.quantile(rows, [0.02, 0.5, 0.84])
-    extent = ((low - 0.5 - middle) * hertz / 1e3, (high - 0.5 - middle) * hertz / 1e3, 1, 0)
-    axes.imshow(
-        rows, aspect="auto", cmap=WATERFALL, vmin=floor, vmax=centre + max(5 * (upper - centre), 1e-3), extent=extent,
-        interpolation="nearest",
-    )  # fmt: skip
-    for place, edge, shape in ((track[0], 0, "v"), (track[-1], 1, "^")):
-        where = (place - middle) * hertz / 1e3
-        if extent[0] <= where <= extent[1]:
-            axes.plot(where, edge, shape, color="white", markersize=4, markeredgecolor=INK, markeredgewidth=0.5, clip_on=False)
-    axes.set(xlim=extent[:2], ylim=(1, 0), yticks=[])
+def draw_waterfalls(
+    axes: Axes, search: Search, panels: Sequence[np.ndarray], tracks: Sequence[np.ndarray], low: float, middle: float, kilohertz: float
+) -> None:
+    """The panels below each other, with arrows where the track enters and leaves each; ``low``: where the first channel is from
+    the event's, at ``middle`` of what the ``tracks`` count from."""
+    left, right = ((low + edge) * kilohertz for edge in (-0.5, panels[0].shape[1] - 0.5))
+    for number, panel in enumerate(panels):
+        top, on = number * (1 + GAP), number in search.on
+        rows = averaged(torch.from_numpy(panel), max(len(panel) // SHOWN_ROWS, 1)).numpy()
+        floor, centre, upper = np.quantile(rows, [0.02, 0.5, 0.84])
+        axes.imshow(
+            rows, aspect="auto", cmap=WATERFALL, vmin=floor, vmax=centre + max(5 * (upper - centre), 1e-3),
+            extent=(left, right, top + 1, top), interpolation="nearest",
+        )  # fmt: skip
+        axes.text(
+            -0.03, top + 0.5, f"{number + 1} {'ON' if on else 'OFF'}", transform=axes.get_yaxis_transform(), rotation=90,
+            ha="center", va="center", color="white", fontsize=8, fontweight="bold",
+            bbox={"boxstyle": "round,pad=0.3", "facecolor": ON_COLOUR if on else OFF_COLOUR, "edgecolor": "none"},
+        )  # fmt: skip
+    for place, edge, shape in ((0, 0, "v"), (-1, 1, "^")):
+        ends = [((track[place] - middle) * kilohertz, number * (1 + GAP) + edge) for number, track in enumerate(tracks)]
+        inside = [end for end in ends if left <= end[0] <= right]
+        axes.plot(
+            [end[0] for end in inside], [end[1] for end in inside], shape, color="white", markersize=4, markeredgecolor=INK,
+            markeredgewidth=0.5, clip_on=False,
+        )  # fmt: skip
+    axes.set(xlim=(left, right), ylim=(lanes(panels), 0), yticks=[])
     axes.spines[:].set_visible(False)
 
 
-def draw_profile(axes: Axes, flat: np.ndarray, track: np.ndarray, snr: float, on: bool) -> None:
-    """The panel's sum along the track and beside it, in sigma, with its SNR in words."""
+def draw_profiles(
+    axes: Axes, search: Search, panels: Sequence[np.ndarray], tracks: Sequence[np.ndarray], snrs: Sequence[float]
+) -> None:
+    """Each panel's sum along the track and beside it, in sigma, every one on its own scale, with its SNR in words."""
     steps = np.arange(-PROFILE, PROFILE + 1)
-    where = np.round(track).astype(int)[:, None] + steps
-    inside = (where >= 0) & (where < flat.shape[1])
-    picked = np.where(inside, flat[np.arange(len(flat))[:, None], where.clip(0, flat.shape[1] - 1)], 0)
-    colour = ON_COLOUR if on else OFF_COLOUR
-    axes.plot(steps, picked.sum(0) / len(flat) ** 0.5, color=colour, linewidth=1.1, drawstyle="steps-mid")
-    axes.axhline(0, color=FAINT, linewidth=0.6, zorder=0)
-    low, high = axes.get_ylim()
-    axes.set(ylim=(min(low, -4), max(high, 8)), xlim=(-PROFILE, PROFILE))
+    ticks = {}
+    for number, (flat, track, snr) in enumerate(zip(panels, tracks, snrs, strict=True)):
+        where = np.round(track).astype(int)[:, None] + steps
+        inside = (where >= 0) & (where < flat.shape[1])
+        picked = np.where(inside, flat[np.arange(len(flat))[:, None], where.clip(0, flat.shape[1] - 1)], 0)
+        profile = picked.sum(0) / len(flat) ** 0.5
+        low, high = min(1.08 * profile.min(), -4), max(1.08 * profile.max(), 8)
+        top = number * (1 + GAP)
+        heights = top + (high - profile) / (high - low)
+        colour = ON_COLOUR if number in search.on else OFF_COLOUR
+        axes.plot(steps, heights, color=colour, linewidth=1.1, drawstyle="steps-mid")
+        axes.text(0.97 * PROFILE, top + 0.1, f"SNR {snr:.1f}", ha="right", va="top", fontsize=8, color=colour)
+        for value in (0, tick_below(high)):
+            ticks[top + (high - value) / (high - low)] = f"{value:g}"
+    axes.hlines(list(ticks)[::2], -PROFILE, PROFILE, color=FAINT, linewidth=0.6, zorder=0)
+    axes.hlines([number * (1 + GAP) + 1 for number in range(len(panels))], -PROFILE, PROFILE, color=INK, linewidth=0.7)
+    axes.set(xlim=(-PROFILE, PROFILE), ylim=(lanes(panels), 0))
     axes.yaxis.tick_right()
+    axes.set_yticks(list(ticks), list(ticks.values()))
     axes.tick_params(labelsize=7, length=2)
-    axes.spines[["top", "left", "right"]].set_visible(False)
-    axes.text(0.97, 0.9, f"SNR {snr:.1f}", transform=axes.transAxes, ha="right", va="top", fontsize=8, color=colour)
+    axes.spines[:].set_visible(False)
 
 
-def tag(axes: Axes, search: Search, number: int) -> None:
-    """ON or OFF at the left of a panel, in colour and in words."""
-    on = number in search.on
-    axes.text(
-        -0.02, 0.5, f"{number + 1} {'ON' if on else 'OFF'}", transform=axes.transAxes, rotation=90, ha="right", va="center",
-        color="white", fontsize=8, fontweight="bold",
-        bbox={"boxstyle": "round,pad=0.3", "facecolor": ON_COLOUR if on else OFF_COLOUR, "edgecolor": "none"},
-    )  # fmt: skip
+def lanes(panels: Sequence[np.ndarray]) -> float:
+    """How high so many panels are, with the gaps between them, over a panel's height."""
+    return len(panels) * (1 + GAP) - GAP
+
+
+def tick_below(high: float) -> float:
+    """The largest round number (1, 2 or 5 times a power of ten) below ``high``."""
+    power = 10.0 ** np.floor(np.log10(high))
+    return max(factor * power for factor in (1, 2, 5) if factor * power <= high)
 
 
 def draw_band(cadence: Cadence, events: pd.DataFrame, masks: Sequence[Band] = ()) -> Figure:

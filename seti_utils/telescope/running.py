@@ -15,13 +15,16 @@ from seti_utils.errors import InputError, UserError
 from seti_utils.learn.memory import keep_memory
 from seti_utils.machine import cores
 from seti_utils.telescope.blocks import Found, Search, search_block
-from seti_utils.telescope.pictures import Event, event_png
+from seti_utils.telescope.pictures import Event, event_pngs
 
 Task = tuple[int, tuple[int, int]]
 """A block of one of several searches: the search's number, first and last + 1 channel."""
 
 SEARCHES: dict[int, Search] = {}
 """In a worker process: the searches that it has blocks of."""
+
+MOST_PICTURES = 24
+"""Pictures whose channels are held at once."""
 
 ATTEMPTS = 3
 """How often a block is given to a cluster's workers before it counts as the one that kills them."""
@@ -47,11 +50,13 @@ def search_here(searches: Sequence[Search], tasks: Sequence[Task], processes: in
 def drawn_here(search: Search, events: Sequence[Event], titles: Sequence[str], processes: int | None = None) -> list[bytes]:
     """Pictures of ``events``, PNG, in their order; ``processes`` as in :func:`search_here`."""
     plain = replace(search, detector=None, device="cpu")
-    count = min(processes or cores(), len(events))
-    if count <= 1:
-        return [event_png(plain, event, title) for event, title in zip(events, titles, strict=True)]
-    with workers(count, [plain]) as pool:
-        return list(pool.map(draw_task, events, titles))
+    count = max(processes or cores(), -(-len(events) // MOST_PICTURES))
+    groups = [slice(first, first + size) for size in [-(-len(events) // count)] for first in range(0, len(events), size or 1)]
+    if (processes or cores()) <= 1 or len(groups) <= 1:
+        return [png for group in groups for png in event_pngs(plain, events[group], titles[group])]
+    with workers(min(processes or cores(), len(groups)), [plain]) as pool:
+        drawn = pool.map(draw_task, [events[group] for group in groups], [titles[group] for group in groups])
+        return [png for group in drawn for png in group]
 
 
 @contextmanager
@@ -87,9 +92,9 @@ def search_task(task: Task) -> Found:
     return search_block(SEARCHES[number], *block)
 
 
-def draw_task(event: Event, title: str) -> bytes:
-    """One picture, in a worker process."""
-    return event_png(SEARCHES[0], event, title)
+def draw_task(events: Sequence[Event], titles: Sequence[str]) -> list[bytes]:
+    """Some pictures, in a worker process."""
+    return event_pngs(SEARCHES[0], events, titles)
 
 
 def search_on_cluster(address: str, searches: Sequence[Search], tasks: Sequence[Task]) -> Iterator[tuple[Task, Found]]:

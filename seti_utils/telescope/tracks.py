@@ -47,9 +47,6 @@ NEARBY = 4
 SAME = 6.0
 """Channels, on average over the middles of the ON panels, by which the network's track may miss one that was measured."""
 
-LOOSE = 4.0
-"""How much farther than a classical track the network's may be off."""
-
 
 def measured_hits(
     hits: np.ndarray,
@@ -111,15 +108,15 @@ def measured(
     grid: Grid,
     scale: Scale,
     arrangement: Arrangement,
-    loose: float = 1.0,
+    rough: bool = False,
 ) -> tuple[np.ndarray, Tensor]:
     """:data:`TRACK` rows of guesses, measured under an arrangement, and (N, P) how much every panel shows along them.
 
-    Kind and score are still to be filled in.
+    Kind and score are still to be filled in. ``rough``: see :func:`measuring.measure`.
     """
     on = list(arrangement.on)
     guess = torch.from_numpy(channel.astype(np.float64)), torch.from_numpy(drift.astype(np.float64))
-    found = measure(flat, grid, scale.width, *guess, arrangement.on, loose)
+    found = measure(flat, grid, scale.width, *guess, arrangement.on, rough)
     shown = significance(calm, grid, scale.width, found.channel, found.drift, on)
     out = filled(found, scale.width)
     out["bright"] = together(shown[:, on].numpy())
@@ -169,7 +166,7 @@ def measured_windows(
     arrangement: Arrangement,
 ) -> np.ndarray:
     """:data:`TRACK` rows of the network's windows (``network.WINDOW``), its track taken as a rough guess."""
-    found, _ = measured(windows["channel"], windows["drift"], flat, calm, grid, scale, arrangement, LOOSE)
+    found, _ = measured(windows["channel"], windows["drift"], flat, calm, grid, scale, arrangement, rough=True)
     found["kind"], found["score"] = NETWORK, windows["score"]
     return found
 
