@@ -20,7 +20,7 @@ from seti_utils.telescope.grid import WIDTHS, Grid
 from seti_utils.telescope.network import WINDOW, ShippedDetector, score_windows
 from seti_utils.telescope.normalising import in_sigma
 from seti_utils.telescope.panels import averaged, by_segment, levelled, usable, without_shared
-from seti_utils.telescope.tracks import FILE_HIT, TRACK, measured_files, measured_hits, measured_windows, told_apart
+from seti_utils.telescope.tracks import FILE_HIT, TRACK, in_channels, measured_files, measured_hits, measured_windows, told_apart
 from seti_utils.threads import one_thread
 
 BLOCK_BYTES = 32 << 20
@@ -177,22 +177,35 @@ def look(
     seen = windows[windows["score"] > SEEN]
     tracks, new = told_apart(seen, known, grid, search.arrangements)
     parts = [tracks]
-    for window in new:
-        number, begin = int(window["arrangement"]), int(window["start"])
-        low, high = max(begin - grid.reach, first), min(begin + FREQ + grid.reach, first + less[0][0].shape[1])
-        near = [panel[:, low - first : high - first] for panel in less[number]]
-        mine = window[None].copy()
-        mine["channel"] -= low
-        for scale in grid.scales:
-            if scale.width in WIDTHS:
-                flat, calm = levelled(near, scale.width, cadence.segments(low, high))
+    for number, arrangement in enumerate(search.arrangements):
+        for low, high, some in neighbours(new[new["arrangement"] == number], grid.reach, first, first + less[0][0].shape[1]):
+            near = [panel[:, low - first : high - first] for panel in less[number]]
+            for scale in (one.coarser() for one in grid.scales if one.width in WIDTHS):
+                flat, calm = levelled(near, scale, cadence.segments(low, high))
                 flat, calm = [panel.cpu() for panel in flat], [panel.cpu() for panel in calm]
-                found = measured_windows(mine, flat, calm, grid, scale, search.arrangements[number])
-                found["arrangement"], found["channel"] = number, found["channel"] + low
+                mine = some.copy()
+                mine["channel"] = (some["channel"] - low) / scale.added
+                mine["drift"] /= scale.added
+                found = in_channels(measured_windows(mine, flat, calm, grid, scale, arrangement), scale, low)
+                found["arrangement"] = number
                 parts.append(found)
     counts = np.zeros(len(COUNTS), np.int64)
     counts[COUNTS.index("windows")] = len(windows)
     return Found(np.concatenate(parts), windows, counts=counts)
+
+
+def neighbours(windows: np.ndarray, reach: int, first: int, last: int) -> list[tuple[int, int, np.ndarray]]:
+    """Windows, by their first channel, in groups that overlap with what lies within ``reach``: first and last + 1 channel that a
+    group needs, between ``first`` and ``last``, and its windows."""
+    groups: list[tuple[int, int, np.ndarray]] = []
+    for window in windows[np.argsort(windows["start"], kind="stable")]:
+        begin = int(window["start"])
+        low, high, mine = max(begin - reach, first), min(begin + FREQ + reach, last), window[None]
+        if groups and low < groups[-1][1]:
+            before, _, others = groups.pop()
+            low, mine = before, np.concatenate([others, mine])
+        groups.append((low, high, mine))
+    return groups
 
 
 def tile_size(grid: Grid) -> int:
@@ -213,21 +226,22 @@ def search_tile(
     """Search the channels ``core`` of the panels, which begin at channel ``low``; measure what is worth it.
 
     ``panels``: as they are, for the hits of single files; then, for each arrangement, minus what its OFF panels show."""
-    grid, parts = search.grid, [Found()]
-    for scale in grid.scales:
-        flat, calm = levelled(panels[0], scale.width, segments)
-        alone = search_alone(calm, grid, scale, core)
+    grid, whole = search.grid, [Found()]
+    for scale in (one.coarser() for one in grid.scales):
+        flat, calm = levelled(panels[0], scale, segments)
+        inner = core[0] // scale.added, min(-(-core[1] // scale.added), flat[0].shape[1])
+        alone = search_alone(calm, grid, scale, inner)
         doubts = [doubt_of(calm, arrangement) for arrangement in search.arrangements]
-        parts.append(Found(files=measured_files(alone, [panel.cpu() for panel in flat], grid, scale, search.snr)))
+        part = Found(files=measured_files(alone, [panel.cpu() for panel in flat], grid, scale, search.snr))
+        in_channels(part.files, scale, low)
+        whole.append(part)
         for number, arrangement in enumerate(search.arrangements):
-            flat, calm = levelled(panels[number + 1], scale.width, segments)
-            hits = search_scale(calm, doubts[number], grid, scale, arrangement, number, core)
+            flat, calm = levelled(panels[number + 1], scale, segments)
+            hits = search_scale(calm, doubts[number], grid, scale, arrangement, number, inner)
             flat, calm = [panel.cpu() for panel in flat], [panel.cpu() for panel in calm]
             part = Found(measured_hits(hits, flat, calm, doubts[number].cpu(), grid, scale, arrangement, search.snr))
+            in_channels(part.tracks, scale, low)
             part.tracks["arrangement"] = number
             part.counts[COUNTS.index("cells")] = len(hits)
-            parts.append(part)
-    whole = joined(parts)
-    whole.tracks["channel"] += low
-    whole.files["channel"] += low
-    return whole
+            whole.append(part)
+    return joined(whole)

@@ -102,7 +102,7 @@ def search_alone(calm: Sequence[Tensor], grid: Grid, scale: Scale, core: tuple[i
     for panels in alike(calm):
         clipped = torch.stack([calm[panel] for panel in panels], 1).clamp_(-PIXEL_CLIP, PIXEL_CLIP)
         wanted = sorted({grid.displacement(panels[0], scale.width, drift) for drift in scale.drifts})
-        held = _sums_of(clipped, wanted)
+        held = _sums_of(clipped, wanted, scale.added)
         seconds = max(len(clipped) - 1, 1) * grid.row
         for place, panel in enumerate(panels):
             mine = {displacement: row[place] for displacement, row in held.items()}
@@ -129,39 +129,45 @@ def all_sums(flat: Sequence[Tensor], doubt: Tensor, grid: Grid, scale: Scale, ar
     for panels in alike(flat):
         some = torch.stack([flat[panel] for panel in panels], 1)
         weight = (1 + len(some) * doubt.square()).rsqrt_()
-        standing = _sums_of((some - level).mul_(weight), near) if stands else {}
+        standing = _sums_of((some - level).mul_(weight), near, scale.added) if stands else {}
         wanted = sorted({grid.displacement(panels[0], width, drift) for drift in moves})
-        moving = _sums_of(some.sub_(column_medians(some)), wanted) if wanted else {}
+        moving = _sums_of(some.sub_(column_medians(some)), wanted, scale.added) if wanted else {}
         for place, panel in enumerate(panels):
             moved, stood = ({where: row[place] for where, row in held.items()} for held in (moving, standing))
             out[panel] = PanelSums(moved, stood)
     return [out[number] for number in range(len(flat))]
 
 
-def _sums_of(panels_TPF: Tensor, displacements: list[int]) -> dict[int, Tensor]:
+def _sums_of(panels_TPF: Tensor, displacements: list[int], added: int) -> dict[int, Tensor]:
     """Sums (P, F) of panels along every displacement, in units of their own scatter."""
-    sums = in_own_scatter(drift_sums(panels_TPF, displacements), len(panels_TPF))
+    sums = in_own_scatter(drift_sums(panels_TPF, displacements), len(panels_TPF), added)
     return dict(zip(displacements, sums, strict=True))
 
 
 class Best:
     """The best track of every cell so far, of several kinds at once."""
 
-    def __init__(self, kinds: int, size: int, device: torch.device):
-        cells = -(-size // CELL)
+    def __init__(self, kinds: int, size: int, cell: int, device: torch.device):
+        """``cell``: channels of a cell, of ``size``."""
+        self.cell, cells = cell, -(-size // cell)
         self.score = torch.zeros(kinds, cells, device=device)
         self.drift, self.channel = torch.zeros_like(self.score), torch.zeros_like(self.score, dtype=torch.long)
-        self.padded = torch.zeros(kinds, at_once(size), cells * CELL, device=device)
+        self.padded = torch.zeros(kinds, at_once(size), cells * cell, device=device)
         """Room for the scores (kinds, drifts, channels) of the tracks of some drifts."""
 
     def take(self, drifts: Sequence[float]) -> None:
         """The first rows of ``padded`` are of tracks of these drifts. Of equal scores the first counts."""
-        value, where = self.padded[:, : len(drifts)].unflatten(2, (-1, CELL)).max(3)
+        value, where = self.padded[:, : len(drifts)].unflatten(2, (-1, self.cell)).max(3)
         value, row = value.max(1)
         better = value > self.score
         self.score = torch.maximum(self.score, value)
         self.drift = torch.where(better, torch.tensor(drifts, device=row.device)[row], self.drift)
         self.channel = torch.where(better, where.gather(1, row[:, None])[:, 0], self.channel)
+
+
+def cell_of(scale: Scale) -> int:
+    """Channels of a cell, counted as ``scale`` counts them."""
+    return max(CELL // scale.added, 1)
 
 
 def at_once(size: int) -> int:
@@ -184,7 +190,7 @@ def best_tracks(
             (stood.channel, moved.channel),
         )
     )
-    return as_hits(score, drift, channel, scale.width, number, core[0])
+    return as_hits(score, drift, channel, scale, number, core[0])
 
 
 def best_of_kind(
@@ -193,7 +199,7 @@ def best_of_kind(
     """The best ``standing`` or moving track of every cell: in all ON panels, in some, and whatever the OFF panels show."""
     size, margin = core[1] - core[0], ASTRAY * scale.width
     device = next(iter((sums[0].moving or sums[0].standing).values())).device
-    best = Best(3, size, device)
+    best = Best(3, size, cell_of(scale), device)
     drifts = [drift for drift in scale.drifts if grid.standing(scale, drift) == standing]
     room = torch.empty(len(sums), at_once(size), size + 2 * margin, device=device)
     for first in range(0, len(drifts), at_once(size)):
@@ -220,14 +226,14 @@ def best_alone(sums: Mapping[int, Tensor], seconds: float, scale: Scale, number:
     ``sums`` (F,) by displacement, which takes ``seconds``.
     """
     size = core[1] - core[0]
-    best = Best(1, size, next(iter(sums.values())).device)
+    best = Best(1, size, cell_of(scale), next(iter(sums.values())).device)
     every = list(sums.items())
     for first in range(0, len(every), at_once(size)):
         some = every[first : first + at_once(size)]
         for row, (displacement, sums_F) in zip(best.padded[0].unbind(), some, strict=False):
             cut_into(row[:size], sums_F, core[0] - rounded(displacement, 2))
         best.take([displacement / seconds for displacement, _ in some])
-    return as_hits(best.score, best.drift, best.channel, scale.width, number, core[0])
+    return as_hits(best.score, best.drift, best.channel, scale, number, core[0])
 
 
 def cut_into(out: Tensor, row: Tensor, begin: int) -> None:
@@ -271,12 +277,12 @@ def quietness(off: Sequence[Tensor], margin: int) -> Tensor:
     return (LOUD - around[..., :size]).div_(LOUD - QUIET).clamp_(0, 1)
 
 
-def as_hits(best: Tensor, drifts: Tensor, channels: Tensor, width: int, arrangement: int, first: int) -> np.ndarray:
+def as_hits(best: Tensor, drifts: Tensor, channels: Tensor, scale: Scale, arrangement: int, first: int) -> np.ndarray:
     """Every cell's best tracks with a score above 0, as :data:`HIT` rows; ``first`` is the first cell's first channel."""
     kinds, cells = (index.cpu().numpy() for index in (best > 0).nonzero(as_tuple=True))
     hits = np.empty(len(kinds), HIT)
-    hits["arrangement"], hits["kind"], hits["width"] = arrangement, kinds, width
+    hits["arrangement"], hits["kind"], hits["width"] = arrangement, kinds, scale.width
     hits["score"] = best.cpu().numpy()[kinds, cells]
     hits["drift"] = drifts.cpu().numpy()[kinds, cells]
-    hits["channel"] = channels.cpu().numpy()[kinds, cells] + cells * CELL + first
+    hits["channel"] = channels.cpu().numpy()[kinds, cells] + cells * cell_of(scale) + first
     return hits

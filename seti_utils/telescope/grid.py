@@ -23,16 +23,31 @@ STANDING = 2.5
 """Channels per panel, over the width, below which a track stands still: there the OFF panels' lines are taken off
 instead of each channel's median, which a slow needle would be part of."""
 
+NARROWEST = 4
+"""Channels are added up, in groups, until a width is so many of the sums: a wide track needs no finer places."""
+
+MOST_ADDED = 64
+"""Most channels that are added into one."""
+
 SLOWEST_WIDE = 0.25
 """A width beyond :data:`WIDTHS` is tried from this share of its own smear on."""
 
 
 @dataclass(frozen=True)
 class Scale:
-    """One width: its drifts in channels per second, ascending and symmetric about 0."""
+    """One width: its drifts in channels per second, ascending and symmetric about 0.
+
+    ``added`` channels have been added into each that ``width`` and ``drifts`` count.
+    """
 
     width: int
     drifts: tuple[float, ...]
+    added: int = 1
+
+    def coarser(self) -> "Scale":
+        """The same tracks, counted in channels that have been added up as far as the width allows."""
+        added = min(max(self.width // NARROWEST, 1), MOST_ADDED)
+        return Scale(self.width // added, tuple(drift / added for drift in self.drifts), added)
 
 
 @dataclass(frozen=True)
@@ -93,4 +108,6 @@ def make_grid(rows: Sequence[int], starts: Sequence[float], tsamp: float, width_
         scales.append(Scale(width, tuple(float(drift) for drift in drifts if abs(drift) >= least)))
         width *= 2
     middle = min(starts) + span / 2
-    return Grid(average, row, counts, middles, middle, tuple(scales), int(fastest * span / 2) + 16 * scales[-1].width + 16)
+    reach = int(fastest * span / 2) + 16 * scales[-1].width + 16
+    reach += -reach % scales[-1].coarser().added  # so that blocks begin where channels are added up from
+    return Grid(average, row, counts, middles, middle, tuple(scales), reach)

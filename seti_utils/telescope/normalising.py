@@ -47,8 +47,8 @@ ABS_TO_SIGMA = 1.2533
 BEND_TO_SIGMA = MAD_TO_SIGMA / 12**0.5
 """Median absolute value of a channel's bend, changed from row to row, to the standard deviation of a Gaussian."""
 
-SCATTER_FREQ = 128
-"""Channels over which the scatter of sums is measured: where the sky is restless, a sum has to be larger."""
+SCATTER_FREQ, FEWEST_SUMS = 128, 32
+"""Channels over which the scatter of sums is measured: where the sky is restless, a sum has to be larger. And sums, at least."""
 
 
 def local_noise(x_TF: Tensor) -> Tensor:
@@ -73,6 +73,15 @@ def in_sigma(x_TF: Tensor) -> Tensor:
     """``x_TF`` over its local noise; where nothing varies, 0."""
     noise = local_noise(x_TF)
     return x_TF * torch.where(noise > 0, 1 / noise, 0)
+
+
+def added_up(x_TF: Tensor, many: int) -> Tensor:
+    """Groups of ``many`` channels (a power of two) added, in units of the sum's noise; a rest at the end is left out."""
+    size = x_TF.shape[1] // many * many
+    out, count = x_TF[:, :size], 1
+    while count < many:
+        out, count = out[:, ::2] + out[:, 1::2], 2 * count
+    return out.mul_(many**-0.5) if many > 1 else out
 
 
 def boxcar(x_TF: Tensor, width: int) -> Tensor:
@@ -104,17 +113,18 @@ def flattened(x_TF: Tensor, width: int) -> Tensor:
     return out
 
 
-def calmed(y_TF: Tensor, width: int) -> Tensor:
+def calmed(y_TF: Tensor, width: int, added: int = 1) -> Tensor:
     """``y_TF`` divided by the unrest around every pixel, at least 1: bursts and flicker lose their weight.
 
-    Unrest is the mean absolute value of a patch of time and frequency, or of the row nearby, whichever is larger.
+    Unrest is the mean absolute value of a patch of time and frequency, or of the row nearby, whichever is larger. ``added``
+    channels were added into each.
     """
     rows, size = y_TF.shape
-    span, freq = max(rows // PATCHES, 1), max(PATCH_FREQ, 4 * width)
+    span, freq = max(rows // PATCHES, 1), max(PATCH_FREQ // added, 4 * width)
     clipped = y_TF.abs().clamp_(max=PATCH_CLIP)[None, None]
     unrest = pooled(clipped, span, min(freq, size))
     if span > 1:
-        unrest = torch.maximum(unrest, pooled(clipped, 1, min(max(ROW_FREQ, freq), size)), out=unrest)
+        unrest = torch.maximum(unrest, pooled(clipped, 1, min(max(ROW_FREQ // added, freq), size)), out=unrest)
     return y_TF / unrest.mul_(ABS_TO_SIGMA).clamp_(min=1.0)
 
 
@@ -131,13 +141,13 @@ def column_medians(y_TF: Tensor) -> Tensor:
     return (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2
 
 
-def in_own_scatter(sums_DF: Tensor, rows: int) -> Tensor:
+def in_own_scatter(sums_DF: Tensor, rows: int, added: int = 1) -> Tensor:
     """Sums (…, F) over ``rows`` unit-noise pixels in units of their scatter around their median, block by block of channels.
 
-    The scatter counts at least as that of Gaussian noise, the square root of ``rows``.
+    The scatter counts at least as that of Gaussian noise, the square root of ``rows``. ``added`` channels were added into each.
     """
     size = sums_DF.shape[-1]
-    blocks = max(size // SCATTER_FREQ, 1)
+    blocks = max(size // max(SCATTER_FREQ // added, FEWEST_SUMS), 1)
     width = size // blocks
     whole = blocks * width
     ordered = sort_along(sums_DF[..., :whole].unflatten(-1, (blocks, width)), -1)

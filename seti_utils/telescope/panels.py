@@ -9,7 +9,8 @@ from torch import Tensor
 
 from seti_utils.telescope.bandpass import Bandpass
 from seti_utils.telescope.classical import Arrangement
-from seti_utils.telescope.normalising import calmed, flattened
+from seti_utils.telescope.grid import Scale
+from seti_utils.telescope.normalising import added_up, calmed, flattened
 from seti_utils.telescope.shared import less_shared
 
 
@@ -61,7 +62,10 @@ def without_shared(
     return out
 
 
-def levelled(panels: Sequence[Tensor], width: int, segments: Sequence[tuple[int, int]]) -> tuple[list[Tensor], list[Tensor]]:
-    """Panels minus their level, summed over ``width`` channels; and the same with bursts calmed."""
-    flat = [by_segment(partial(flattened, width=width), panel, segments) for panel in panels]
-    return flat, [by_segment(partial(calmed, width=width), panel, segments) for panel in flat]
+def levelled(panels: Sequence[Tensor], scale: Scale, segments: Sequence[tuple[int, int]]) -> tuple[list[Tensor], list[Tensor]]:
+    """Panels in the channels of ``scale``, minus their level, summed over its width; and the same with bursts calmed."""
+    if many := scale.added - 1:
+        panels = [added_up(panel, scale.added) for panel in panels]
+        segments = [(-(-first // scale.added), last // scale.added) for first, last in segments if last - first > 2 * many]
+    flat = [by_segment(partial(flattened, width=scale.width), panel, segments) for panel in panels]
+    return flat, [by_segment(partial(calmed, width=scale.width, added=scale.added), panel, segments) for panel in flat]

@@ -110,7 +110,13 @@ def track_of(search: Search, panel: int, middle: float, rate: float) -> np.ndarr
 
 
 def draw_waterfalls(
-    axes: Axes, search: Search, panels: Sequence[np.ndarray], tracks: Sequence[np.ndarray], low: float, middle: float, kilohertz: float
+    axes: Axes,
+    search: Search,
+    panels: Sequence[np.ndarray],
+    tracks: Sequence[np.ndarray],
+    low: float,
+    middle: float,
+    kilohertz: float,
 ) -> None:
     """The panels below each other, with arrows where the track enters and leaves each; ``low``: where the first channel is from
     the event's, at ``middle`` of what the ``tracks`` count from."""

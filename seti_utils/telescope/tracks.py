@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from seti_utils.data.cadence import PANELS
-from seti_utils.telescope.classical import CELL, ON_ALONE, Arrangement, on_scores, quietness
+from seti_utils.telescope.classical import ON_ALONE, Arrangement, cell_of, on_scores, quietness
 from seti_utils.telescope.grid import STANDING, Grid, Scale
 from seti_utils.telescope.measuring import Measured, measure, panel_times, significance, together
 
@@ -63,7 +63,7 @@ def measured_hits(
     Those of a score that may matter are refined in ``flat`` (panels minus their level), and scored again along the refined
     track, in ``calm``. ``doubt`` (F,): see :func:`classical.doubt_of`.
     """
-    loud = worth_measuring(hits, MEASURED * snr)
+    loud = worth_measuring(hits, MEASURED * snr, cell_of(scale))
     found, shown = measured(hits["channel"][loud], hits["drift"][loud], flat, calm, grid, scale, arrangement)
     found["kind"] = hits["kind"][loud]
     on = shown[:, list(arrangement.on)]
@@ -86,10 +86,11 @@ def believed(tracks: np.ndarray, doubt: Tensor, grid: Grid, scale: Scale, on: Se
     return torch.where(moving, 1.0, torch.stack(out, 1))
 
 
-def worth_measuring(hits: np.ndarray, least: float) -> np.ndarray:
-    """Which hits are worth it: candidates of at least this score, and the ON panels' best tracks in the cells around them."""
+def worth_measuring(hits: np.ndarray, least: float, size: int) -> np.ndarray:
+    """Which hits are worth it: candidates of at least this score, and the ON panels' best tracks in the cells around them, of
+    ``size`` channels."""
     candidate = (hits["kind"] != ON_ALONE) & (hits["score"] >= least)
-    cell = hits["channel"] // CELL
+    cell = hits["channel"] // size
     taken = np.unique(cell[candidate])
     if not len(taken):
         return candidate
@@ -130,6 +131,20 @@ def filled(found: Measured, width: int) -> np.ndarray:
     out["width"], out["channel"], out["drift"], out["error"] = width, found.channel, found.drift, found.error
     out["snr"][:, : found.snr.shape[1]] = found.snr
     return out
+
+
+def in_channels(rows: np.ndarray, scale: Scale, first: int) -> np.ndarray:
+    """:data:`TRACK` or :data:`FILE_HIT` rows, counted as ``scale`` counts, in the files' own channels; the data began at
+    channel ``first``.
+
+    The middle of an even number of channels lies half a channel below the one that its sum stands at.
+    """
+    width = scale.width * scale.added
+    rows["channel"] = rows["channel"] * scale.added + (first - 0.5 * (width % 2 == 0))
+    rows["width"] = width
+    for name in ("drift", "error"):
+        rows[name] *= scale.added
+    return rows
 
 
 def told_apart(
