@@ -9,14 +9,16 @@ from telescope_files import DT_S, draw, noise, write_cadence
 from seti_utils.telescope.bandpass import edge_seen
 from seti_utils.telescope.blocks import joined, search_block
 from seti_utils.telescope.cadences import open_cadence
-from seti_utils.telescope.calibration import arrangements
+from seti_utils.telescope.calibration import UNLIKELY, Calibration, Tail, arrangements, group
 from seti_utils.telescope.events import Limits
+from seti_utils.telescope.grid import make_grid
 from seti_utils.telescope.jobs import prepare
-from seti_utils.telescope.network import score_windows
+from seti_utils.telescope.network import WINDOW, score_windows
 from seti_utils.telescope.normalising import flattened
 from seti_utils.telescope.outputs import rank
 from seti_utils.telescope.panels import usable
 from seti_utils.telescope.shared import less_shared
+from seti_utils.telescope.tracks import NETWORK, TRACK
 
 ROWS, TSAMP, CHANNELS = 64, 293.13 / 64, 1024
 ON, OFF = (0, 2, 4), (1, 3, 5)
@@ -46,6 +48,19 @@ def test_interference_that_drifts_through_all_panels_is_not_a_false_event_either
 def test_what_off_panels_alone_show_is_a_false_event(tmp_path):
     events, stages, _ = searched(tmp_path, [{"channel": 500.0, "drift_hz_s": 25.0, "snr": 50.0, "on": OFF}])
     assert len(events) == 0 and stages["false events to calibrate on"] == 1
+
+
+def test_what_the_network_denies_has_to_be_rarer_and_where_it_did_not_look_nothing_changes():
+    tracks, windows = np.zeros(3, TRACK), np.zeros(2, WINDOW)
+    tracks["channel"], tracks["width"], tracks["score"], tracks["trust"] = (100.0, 900.0, 5000.0), 1, 12.0, 1
+    windows["start"], windows["score"] = (0, 800), (-3.0, 2.0)
+    calibration = Calibration({(0, 1): Tail(np.array([11.0]), 10.0, 5.0, True)}, np.zeros(0), 10.0)
+    grid = make_grid([ROWS] * 6, [number * 313.0 for number in range(6)], TSAMP, 2861.0, 60.0)
+    denied, confirmed, unseen = sorted(group(tracks, windows, calibration, grid, ON), key=lambda one: one.tracks["channel"][0])
+    assert (denied.network, confirmed.network) == (-3.0, 2.0) and np.isnan(unseen.network)
+    assert denied.rarity == UNLIKELY * confirmed.rarity and confirmed.rarity == unseen.rarity
+    tracks["kind"][0], tracks["score"][0] = NETWORK, 1.5
+    assert group(tracks[:1], windows, calibration, grid, ON)[0].network == 1.5, "its own track counts before the window"
 
 
 def test_exchanged_for_the_network_is_the_cadence_backwards_in_time():

@@ -40,6 +40,18 @@ def test_every_number_of_bits_is_read_in_ascending_frequency(tmp_path, bits, fof
     assert np.allclose(file.read(2, 30, average=3), ascending[:6, 2:30].reshape(2, 3, -1).mean(1))
 
 
+@pytest.mark.parametrize("write", [write_fil, write_h5], ids=["fil", "h5"])
+@pytest.mark.parametrize("foff", [-DF_MHZ, DF_MHZ])
+def test_several_ranges_of_channels_in_one_pass_are_each_as_if_read_alone(tmp_path, write, foff):
+    file = open_file(write(tmp_path / "a.x", RNG.standard_normal((11, 40)).astype(np.float32), foff=foff))
+    ranges = [(0, 40), (31, 40), (3, 9), (5, 7)]
+    for average in (1, 3):
+        for (start, stop), values in zip(ranges, file.read_ranges(ranges, average), strict=True):
+            assert np.allclose(values, file.read(start, stop, average), atol=1e-6)
+    with pytest.raises(ValueError, match="channels"):
+        file.read_ranges([(0, 4), (38, 41)])
+
+
 def test_eight_bits_do_not_wrap_when_one_file_is_subtracted_from_another(tmp_path):
     on, off = (open_file(write_fil(tmp_path / f"{level}.fil", np.full((4, 8), level), bits=8)) for level in (3, 250))
     assert (on.read(0, 8) - off.read(0, 8) == -247).all()

@@ -5,11 +5,21 @@ import pytest
 import torch
 
 from seti_utils.telescope.classical import on_scores, quietness
-from seti_utils.telescope.grid import make_grid
-from seti_utils.telescope.measuring import measure
+from seti_utils.telescope.grid import Scale, make_grid
+from seti_utils.telescope.measuring import interpolated_sums, measure, patches
 from seti_utils.telescope.merging import merge
-from seti_utils.telescope.normalising import boxcar, calmed, column_medians, flattened, in_own_scatter, in_sigma, local_noise
-from seti_utils.telescope.panels import averaged
+from seti_utils.telescope.normalising import (
+    added_up,
+    boxcar,
+    calmed,
+    column_medians,
+    flattened,
+    in_own_scatter,
+    in_sigma,
+    local_noise,
+)
+from seti_utils.telescope.panels import averaged, levelled
+from seti_utils.telescope.tracks import TRACK, in_channels
 from seti_utils.telescope.tree import drift_sums, rounded
 
 DF, DT, ROWS = 2861.022949, 1.073741824, 273
@@ -155,6 +165,42 @@ def test_drift_is_measured_to_half_a_hertz_per_second_with_an_error_that_holds(s
     assert np.abs(wrong).max() < within and (np.abs(wrong) < 3.5 * found.error.numpy() * DF).all()
     assert np.abs(found.channel.numpy() - truth[:, 0]).max() < 0.3
     assert (found.snr[:, [0, 2, 4]] > 0.5 * snr).all() and (found.snr[:, [1, 3, 5]] < 5).all()
+
+
+@pytest.mark.parametrize("span", [0.1, 0.4, 1.5, 6.0])
+@pytest.mark.parametrize("width", [1, 2, 4])
+def test_sums_beside_a_track_are_those_of_interpolated_rows(span, width):
+    y = random(17, 64)
+    where = 2.0 + torch.rand(5, 3, 17, dtype=torch.float64, generator=torch.Generator().manual_seed(1)) * 50
+    shifts = torch.linspace(-span, span, 9, dtype=torch.float64) * width
+    sums = interpolated_sums(y, where, shifts)
+    channels = np.arange(-40, 104)
+    wide = np.pad(y.numpy(), ((0, 0), (40, 40)))
+    for place, sum_S in zip(where.reshape(-1, 17).numpy(), sums.reshape(-1, 9), strict=True):
+        for shift, value in zip(shifts.tolist(), sum_S.tolist(), strict=True):
+            wanted = sum(np.interp(at + shift, channels, row) for at, row in zip(place, wide, strict=True))
+            assert value == pytest.approx(wanted, abs=1e-4)
+
+
+def test_patches_of_rows_are_zero_beyond_the_edges():
+    y = torch.arange(1.0, 11).view(2, 5)
+    assert patches(y, torch.tensor([[0, 1]]), 2).tolist() == [[[1, 2], [7, 8]]]
+    assert patches(y, torch.tensor([[-1, 4]]), 2).tolist() == [[[0, 1], [10, 0]]]
+    assert patches(y, torch.tensor([[-90, 90]]), 3).tolist() == [[[0, 0, 0], [0, 0, 0]]]
+
+
+def test_a_wide_width_is_searched_in_channels_added_up_and_found_where_it_is():
+    scale = Scale(16, (-0.8, 0.8)).coarser()
+    assert (scale.width, scale.added, scale.drifts) == (4, 4, (-0.2, 0.2)) and Scale(4, (1.0,)).coarser() == Scale(4, (1.0,))
+    assert added_up(torch.tensor([[1.0, 3, 5, 7, 9]]), 4).tolist() == [[8]]
+    panel = torch.zeros(8, 1024)
+    panel[:, 500:516] = 2.0  # its middle is channel 507.5
+    flat, calm = levelled([panel], scale, [(0, 1024)])
+    assert flat[0].shape == calm[0].shape == (8, 256)
+    track = np.zeros(1, TRACK)
+    track["channel"], track["width"], track["drift"] = int(flat[0].sum(0).argmax()), 4, 0.2
+    track = in_channels(track, scale, 3000)
+    assert (track["channel"][0], track["width"][0]) == (3507.5, 16) and track["drift"][0] == pytest.approx(0.8)
 
 
 def test_measuring_no_track_gives_none():

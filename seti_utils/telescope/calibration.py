@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from seti_utils.data.cadence import FREQ
 from seti_utils.telescope.blocks import Found
 from seti_utils.telescope.classical import IN_SOME, KINDS, Arrangement
 from seti_utils.telescope.grid import Grid
@@ -22,6 +23,10 @@ from seti_utils.telescope.tracks import MEASURED, NETWORK
 UNLIKELY = 10.0
 """A track in only some ON panels has to be this many times rarer than one in all of them: a signal of the target is expected in
 all, and whatever is on for a minute is in some."""
+
+DENIED = -1.0
+"""Below this logit the network denies an event that it has looked at, and the event has to be :data:`UNLIKELY` times rarer too:
+of the needles that it can see it denies few, of blobs and combs that only ON panels happen to show many."""
 
 FITTED, FEWEST_FITTED = 0.05, 10
 """Share of a kind's false tracks, the highest, from which its tail is extrapolated, and how many at least."""
@@ -111,7 +116,7 @@ def calibrate(found: Found, grid: Grid, off: Sequence[int], exposure: float, net
     if network:
         tails[NETWORK, 0] = Tail(-np.sort(-windows["score"].astype(np.float64)), exposure, 0.0, False)
     calibration = Calibration(tails, np.zeros(0), exposure)
-    groups = group(false[together(false["snr"][:, list(off)]) >= snr], calibration, grid, off)
+    groups = group(false[together(false["snr"][:, list(off)]) >= snr], windows, calibration, grid, off)
     return Calibration(tails, np.sort([one.rarity for one in groups if one.trust > 0]), exposure)
 
 
@@ -120,15 +125,20 @@ class Group:
     """The tracks of one event, the brightest first: it says where the event is, and whether the OFF panels show it.
 
     ``rarity``: that of the rarest track, when what the OFF panels show along the brightest one is taken from all of them.
+    ``network``: the network's highest logit, of a track or else of a window that holds the event; NaN where it did not look.
     """
 
     tracks: np.ndarray
     trust: float
     rarity: float
+    network: float
 
 
-def group(tracks: np.ndarray, calibration: Calibration, grid: Grid, on: Sequence[int]) -> list[Group]:
-    """Tracks that meet in an ON panel as events. A piece of a terrestrial track is not more than the whole of it."""
+def group(tracks: np.ndarray, windows: np.ndarray, calibration: Calibration, grid: Grid, on: Sequence[int]) -> list[Group]:
+    """Tracks that meet in an ON panel as events. A piece of a terrestrial track is not more than the whole of it.
+
+    ``windows``: the network's, of the same arrangement as the tracks.
+    """
     order = np.lexsort((tracks["drift"], tracks["channel"], -tracks["bright"]))
     tracks = tracks[order]
     labels = merge(tracks["channel"], tracks["drift"], tracks["width"], grid, on)
@@ -139,5 +149,16 @@ def group(tracks: np.ndarray, calibration: Calibration, grid: Grid, on: Sequence
         believed = members.copy()
         believed["score"] = np.where(members["kind"] == NETWORK, members["score"], members["score"] * trust)
         believed["score"][0] = members["score"][0]
-        groups.append(Group(members, trust, float(calibration.rarity(believed).min())))
+        network = network_of(members, windows)
+        rarity = float(calibration.rarity(believed).min()) * (UNLIKELY if network < DENIED else 1)
+        groups.append(Group(members, trust, rarity, network))
     return groups
+
+
+def network_of(tracks: np.ndarray, windows: np.ndarray) -> float:
+    """The network's highest logit for the tracks of an event, or else for a window that holds the first track's middle."""
+    scores = tracks["score"][tracks["kind"] == NETWORK]
+    if not len(scores):
+        middle = tracks["channel"][0]
+        scores = windows["score"][(windows["start"] <= middle) & (middle < windows["start"] + FREQ)]
+    return float(scores.max()) if len(scores) else np.nan

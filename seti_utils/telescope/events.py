@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
-from seti_utils.data.cadence import FREQ
 from seti_utils.errors import InputError
 from seti_utils.telescope.bands import Band, named_by
 from seti_utils.telescope.blocks import Found, Search
@@ -15,7 +14,6 @@ from seti_utils.telescope.cadences import Cadence
 from seti_utils.telescope.calibration import Calibration, Group, group
 from seti_utils.telescope.classical import KINDS
 from seti_utils.telescope.measuring import together
-from seti_utils.telescope.tracks import NETWORK
 
 SEEN = 5.0
 """SNR from which a panel counts as showing the event."""
@@ -75,13 +73,14 @@ def find_events(
     funnel.add("measured", len(tracks), "tracks")
     tracks = tracks[together(tracks["snr"][:, on]) >= limits.snr]
     funnel.add(f"SNR of the ON panels together at least {limits.snr:g}", len(tracks), "tracks")
-    groups = group(tracks, calibration, search.grid, on)
+    windows = found.windows[found.windows["arrangement"] == 0]
+    groups = group(tracks, windows, calibration, search.grid, on)
     funnel.add("merged: tracks that meet in an ON panel are one", len(groups), "events")
     groups = [one for one in groups if one.trust > 0 and np.isfinite(one.rarity)]
     funnel.add("not in an OFF panel along the same track", len(groups), "events")
     table = pd.DataFrame([event_of(one, on) for one in groups])
     if len(table):
-        table = completed(table, search, cadence, found, on, off)
+        table = completed(table, search, cadence, on, off)
         table["false_alarms"] = calibration.false_alarms(table["rarity"].to_numpy())
         table["interference"] = interference(table, search, limits)
         table = selected(table, limits, funnel, cadence)
@@ -96,7 +95,7 @@ def find_events(
 
 def event_of(one: Group, on: Sequence[int]) -> dict[str, object]:
     """One event from its tracks: the brightest one says where it is and how bright."""
-    tracks, network = one.tracks, one.tracks["kind"] == NETWORK
+    tracks = one.tracks
     classical = (tracks["kind"] >= 0) & (tracks["kind"] < len(KINDS))
     best = tracks[0]
     return {
@@ -107,24 +106,16 @@ def event_of(one: Group, on: Sequence[int]) -> dict[str, object]:
         "snr": together(best["snr"][None, on])[0],
         **{f"snr_{number}": value for number, value in enumerate(best["snr"], 1)},
         "score_classical": tracks["score"][classical].max() if classical.any() else np.nan,
-        "score_network": tracks["score"][network].max() if network.any() else np.nan,
+        "score_network": one.network,
         "rarity": one.rarity,
     }
 
 
-def completed(
-    table: pd.DataFrame, search: Search, cadence: Cadence, found: Found, on: Sequence[int], off: Sequence[int]
-) -> pd.DataFrame:
-    """Channels as MHz, drifts as Hz/s, panels counted, and the network's best logit of a window that holds the event."""
+def completed(table: pd.DataFrame, search: Search, cadence: Cadence, on: Sequence[int], off: Sequence[int]) -> pd.DataFrame:
+    """Channels as MHz, drifts as Hz/s, and panels counted."""
     grid, hertz = search.grid, cadence.width * 1e6
     middle, rate = table["channel"].to_numpy(), table["rate"].to_numpy()
     panels = table[[f"snr_{number}" for number in range(1, 7)]].to_numpy()
-    windows = found.windows[found.windows["arrangement"] == 0]
-    scores = table["score_network"].to_numpy().astype(np.float64)
-    if len(windows):
-        for row in np.flatnonzero(np.isnan(scores)):
-            holds = (windows["start"] <= middle[row]) & (middle[row] < windows["start"] + FREQ)
-            scores[row] = windows["score"][holds].max() if holds.any() else np.nan
     return table.assign(
         f_start=cadence.frequency(middle - rate * grid.middle),
         f_mid=cadence.frequency(middle),
@@ -133,7 +124,6 @@ def completed(
         drift_error=table["error"] * hertz,
         n_on=(panels[:, on] >= SEEN).sum(1),
         n_off=(panels[:, off] >= SEEN).sum(1),
-        score_network=scores,
     )
 
 

@@ -100,7 +100,7 @@ def rates_of(truth: pd.DataFrame, found: Found, calibration: Calibration, search
     """(N,): the lowest rate of false alarms at which an event passes each needle of ``truth``; NaN: none does."""
     grid = search.grid
     tracks = found.tracks[together(found.tracks["snr"][:, list(off)]) >= search.snr]
-    groups = [one for one in group(tracks, calibration, grid, off) if one.trust > 0 and np.isfinite(one.rarity)]
+    groups = [one for one in group(tracks, found.windows, calibration, grid, off) if one.trust > 0 and np.isfinite(one.rarity)]
     out = np.full(len(truth), np.nan)
     if not groups:
         return out

@@ -54,8 +54,9 @@ class TelescopeFile(ABC):
         """Ranges of channels, ``step`` averaged rows at a time."""
         first, count = rows.start, (rows.stop - rows.start) // average
         descending, total = self.header.foff < 0, self.header.channels
-        if wrong := [(start, stop) for start, stop in ranges if not 0 <= start < stop <= total]:
-            raise ValueError(f"channels {wrong} of {total}")
+        for start, stop in ranges:
+            if not 0 <= start < stop <= total:
+                raise ValueError(f"channels {start} to {stop} of {total}")
         found = [np.zeros((count, stop - start), np.float32) for start, stop in ranges]
         for begin in range(0, count, step):
             end = min(begin + step, count)
