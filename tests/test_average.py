@@ -120,3 +120,10 @@ def test_without_an_average_the_network_itself_is_used():
     compiled = nn.Sequential()
     compiled._orig_mod = model  # as torch.compile wraps it
     assert bare(compiled) is model
+
+
+def test_a_network_without_batchnorm_has_nothing_to_recompute():
+    model = torch.nn.Linear(3, 1).train()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    recompute_batchnorm(model, iter(lambda: pytest.fail("no image is asked for"), None))
+    assert not model.training and all(torch.equal(before[name], value) for name, value in model.state_dict().items())

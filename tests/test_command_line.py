@@ -90,6 +90,7 @@ def test_experiments_md_is_not_stale():
 def test_log_prints_the_table_and_a_lineage(capsys):
     assert main(["log"]) == 0 and "exp0023" in capsys.readouterr().out
     assert main(["log", "exp0022"]) == 0 and "mixup = edit(until=0.8)" in capsys.readouterr().out
+    assert main(["log", "exp0019"]) == 0 and "needs first: " in capsys.readouterr().out
 
 
 def test_mistakes_are_one_line(capsys, tmp_path):

@@ -130,6 +130,12 @@ def test_a_way_that_is_far_behind_is_measured_no_further(monkeypatch):
     assert [asked.count(way) for way in slow] == [measuring.TURNS, 1, measuring.TURNS]
 
 
+def test_a_slow_way_ends_when_patience_does():
+    seconds = iter(range(100)).__next__  # a step takes one
+    rehearsal = measuring.Rehearsal(build_model("test_efficientnet", 1), (4, 1, 32, 32), seconds)
+    assert rehearsal.seconds(LAST, 20, patience=2.5) == [1, 1, 1]
+
+
 # --- in a run
 
 

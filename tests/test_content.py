@@ -94,6 +94,9 @@ def test_many_files_are_looked_at_once_until_one_of_them_changes(tmp_path, monke
     assert look() == look() and len(looks) == 5
     assert len(json.loads((tmp_path / "out" / content.KEPT_FILE).read_text(encoding="utf-8"))) == 1
     assert not (data / content.KEPT_FILE).exists()
+    (tmp_path / "out" / content.KEPT_FILE).unlink()
+    (tmp_path / "out" / content.KEPT_FILE).mkdir()
+    assert look() == look() and len(looks) == 7, "what cannot be kept is looked at each time"
 
 
 def test_what_was_kept_of_the_content_does_not_make_a_new_folder_a_foreign_one(tmp_path, monkeypatch):

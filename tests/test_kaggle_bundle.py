@@ -34,6 +34,11 @@ def output(tmp_path):
     return out
 
 
+def test_there_may_be_nothing_to_pack(tmp_path):
+    (tmp_path / "submission.csv").write_text("id,target\n", encoding="utf-8")
+    assert bundle.pack(tmp_path, ["submission.csv"]) is None and [path.name for path in tmp_path.iterdir()] == ["submission.csv"]
+
+
 def test_a_session_keeps_few_files(output):
     assert sorted(path.name for path in output.iterdir()) == ["__notebook__.ipynb", "output.tar", "run.json", "submission.csv"]
     assert list(read_run(output)["files"]) == sorted(FILES)

@@ -81,3 +81,8 @@ def test_a_skys_needles_are_drawn_anew_as_they_were(tmp_path):
     assert sorted(seen) == sorted(truth.index[truth["split"] == "test"])
     with pytest.raises(InputError, match="not a finished synthetic sky"):
         next(needles_of(tmp_path, "test"))
+    (about,) = sky.glob("*.json")
+    text = about.read_text(encoding="utf-8")
+    about.write_text(text.replace('"version": ', '"version": 10'), encoding="utf-8")
+    with pytest.raises(InputError, match="is a sky of version 10., and needles are drawn as in version .; make the sky again"):
+        next(needles_of(sky, "test"))

@@ -17,23 +17,33 @@ from seti_utils import files
 from seti_utils.__main__ import main
 from seti_utils.data.cadence import panel_numbers
 from seti_utils.data.competition import FORMATS, read_competition
+from seti_utils.data.finding import find_data
+from seti_utils.data.resplit import LINKS, link
 from seti_utils.data.sources import BesideCadences
 from seti_utils.data.store import pack, verify
 from seti_utils.errors import InputError, explained
 from seti_utils.kaggle.recipe import repository
 from seti_utils.learn.adapting import information_maximisation
 from seti_utils.learn.checkpoint import load, save
-from seti_utils.learn.distributed import choose_device
+from seti_utils.learn.distributed import Team, choose_device
 from seti_utils.learn.optimisers import make_optimiser
+from seti_utils.log.layouts import parse_layout
+from seti_utils.machine import memory_gib, versions
+from seti_utils.pictures.gallery import draw_gallery
 from seti_utils.progress import progress
+from seti_utils.run.fold import begin_with
+from seti_utils.run.identity import Run
 from seti_utils.run.notebooks.execute import require
+from seti_utils.run.runtime import Runtime
 from seti_utils.scores.ensemble import blend
 from seti_utils.scores.tables import gather_folds, make_scores, write_scores
 from seti_utils.scores.weighting import find_weights
 from seti_utils.session.parameters import read_parameters
 from seti_utils.shift.adversary import choose_validation
 from seti_utils.shift.explorer import Explorer
+from seti_utils.sky.chunk import write_array
 from seti_utils.sky.dedrift import find_drift
+from seti_utils.views.cleaning import compress
 from seti_utils.views.layout import rows_of
 from seti_utils.views.matrices import resampling_matrix
 from seti_utils.views.mixing import mixup
@@ -61,6 +71,7 @@ def places(shared_competition, tmp_path, monkeypatch):
     shutil.copy(competition.train["path"][0], twice / "test" / first[0])
     pd.concat([test, test.iloc[:1].assign(id=first)]).to_csv(twice / "sample_submission.csv", index=False)
     (tmp_path / "file.txt").write_text("text", encoding="utf-8")
+    (tmp_path / "empty").mkdir()
     return {"data": str(shared_competition), "alone": str(alone), "twice": str(twice)}
 
 
@@ -87,6 +98,12 @@ TRAIN = ["train", "exp0001", "--folds", "0", "--data", "{data}", "--out", "out",
         (["overlap", "search", "{twice}", "out"], "an id is in test and in train; give every cadence its own id"),
         (["notebook", "look", "out/look.ipynb", "-p", "rows=0.5"], "rows"),
         (["play", "none.yaml", "--data", "{data}"], "none.yaml: no such plan"),
+        ([*TRAIN[:-2], "--weights", "empty"], "empty"),
+        ([*TRAIN, "--set", "inject=Injection(amplitude=(5, 1))"], "the lower one first"),
+        ([*TRAIN, "--set", "clean=(HighPass(freq=4),)"], "an odd number of at least"),
+        (["score", "{alone}", "--split", "test", "--out", "out/s.csv"], "test"),
+        (["sky", "out", "--old", "1"], "old"),
+        (["publish", "exp0001", "file.txt", "--folds", "0"], "file.txt: this is a file; name a folder"),
     ],
     ids=lambda value: " ".join(value[:1] + value[-2:]) if isinstance(value, list) else "",
 )
@@ -134,6 +151,14 @@ CALLS = {
     "panels of another word": (lambda: panel_numbers("even"), "write one of all, on, off"),
     "a panel twice": (lambda: panel_numbers([1, 1]), "different numbers between 0 and 5"),
     "a panel too many": (lambda: panel_numbers([6]), "different numbers between 0 and 5"),
+    "rows of other lengths": (lambda: parse_layout("aaa/bc"), "the rows of a channel differ in length, or are empty"),
+    "an empty row": (lambda: parse_layout("aaa,/"), "the rows of a channel differ in length, or are empty"),
+    "a gallery of nothing": (lambda: draw_gallery(None, table(3), count=0), "count"),
+    "compression by nothing": (lambda: compress(torch.zeros(1, 6, 4, 8), scale=0.0), "choose a positive number of standard dev"),
+    "a body of another number of channels": (
+        lambda: begin_with(nn.Identity(), Run("exp0012", 0, 1, Runtime()), Run("exp0001", 0, 1, Runtime()), Team(), ""),
+        "exp0012: its image has 2 channels .layout=aaa,bcd., that of exp0001, which it begins with, 1 .*same number of channels",
+    ),
     "no table": (lambda: blend([]), "no score tables to blend; give at least one"),
     "no fold": (lambda: gather_folds([], []), "no score tables were given; predict at least one fold first"),
     "SHOT without a share": (lambda: information_maximisation(None, positive=1.0), "positive=1.0 is not a share between 0 and 1"),
@@ -284,3 +309,62 @@ def test_no_notebooks_beside_the_package(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=f"{tmp_path}: there is no kernel-metadata.json with notebooks beside it; run from the"):
         repository()
+
+
+def test_reading_needs_no_advice_to_the_system(shared_competition, monkeypatch):
+    """macOS and Windows have no ``posix_fadvise``: the same bytes, announced to nobody."""
+    source = read_competition(shared_competition).open("test")
+    first, again = (torch.empty(5, 6, 273, 256, dtype=torch.float16) for _ in range(2))
+    source.read_into(range(5), first)
+    monkeypatch.delattr(os, "posix_fadvise")
+    source.will_need([0, 1])
+    source.read_into(range(5), again)
+    assert torch.equal(first, again)
+
+
+def test_a_file_in_place_of_the_data_folder_is_passed_over(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("SETI_DATA", raising=False)
+    monkeypatch.setenv("SETI_INPUT", str(tmp_path / "input"))
+    (tmp_path / "data").write_text("not a folder", encoding="utf-8")
+    with pytest.raises(InputError, match="data.*is not a folder"):
+        find_data()
+
+
+def test_an_array_that_reached_the_disk_in_part_is_an_error(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "writev", lambda handle, parts: 100)
+    with pytest.raises(OSError, match="a.npy: only 100 bytes written"):
+        write_array(tmp_path / "a.npy", np.zeros((6, 273, 256), np.float16))
+
+
+@pytest.mark.parametrize(("links", "function"), [("hard", "link"), ("symbolic", "symlink")])
+def test_a_disk_that_takes_no_links_of_a_kind_names_the_other(tmp_path, monkeypatch, links, function):
+    def refused(*_, **__):
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+
+    monkeypatch.setitem(LINKS, links, refused)
+    other = {"hard": "symbolic", "symbolic": "hard"}[links]
+    with pytest.raises(InputError, match=f"no {links} link to .* can be made .Invalid cross-device link.; .*or --links {other}"):
+        link("target.npy", tmp_path / "train" / "a.npy", links)
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EROFS])
+def test_what_is_not_a_full_disk_goes_by_its_own_name(tmp_path, monkeypatch, number):
+    save(tmp_path / "resume.pt", {"a": torch.ones(2)}, {"fingerprint": "f"})
+    before = (tmp_path / "resume.pt").read_bytes()
+
+    def broken(_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", broken)
+    with pytest.raises(OSError) as raised:
+        save(tmp_path / "resume.pt", {"a": torch.zeros(2)}, {"fingerprint": "f"})
+    assert raised.value.errno == number and (tmp_path / "resume.pt").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["resume.pt"]
+
+
+def test_a_machine_that_does_not_say_what_it_is(monkeypatch):
+    monkeypatch.setattr("seti_utils.machine.PACKAGES", ("torch", "no-such-package"))
+    assert "torch" in versions() and "no-such-package" not in versions()
+    monkeypatch.delattr(os, "sysconf")
+    assert np.isnan(memory_gib())

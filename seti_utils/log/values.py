@@ -135,6 +135,5 @@ def spelled(hint: object) -> str:
         return " or ".join(filter(None, (", ".join(options[:-1]), options[-1])))
     if origin is tuple:
         return f"a tuple, each {spelled(inner[0])}" if inner[-1] is Ellipsis else f"({', '.join(map(spelled, inner))})"
-    if not isinstance(hint, type):
-        return str(hint)
-    return WORDS.get(hint) or (hint.said() if hasattr(hint, "said") else hint.__name__)
+    said = getattr(hint, "said", None)
+    return WORDS.get(hint) or (said() if said else getattr(hint, "__name__", str(hint)))

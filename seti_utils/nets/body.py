@@ -16,8 +16,8 @@ class Body(nn.Module):
 
     def forward_features(self, x: Tensor) -> Tensor:
         """The map (B, channels, freq, time), or the tokens, of images."""
-        raise NotImplementedError
+        ...
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         """From the map to the embedding (``pre_logits``), or to the classifier's output."""
-        raise NotImplementedError
+        ...

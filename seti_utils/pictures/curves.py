@@ -95,9 +95,7 @@ def roc_band(target: ArrayLike, score: ArrayLike, draws: int, seed: int) -> tupl
     return bootstrap(rates, kinds, draws=draws, seed=seed)
 
 
-def draw_scores(
-    oof: pd.DataFrame, test: pd.DataFrame | None = None, *, by_class: bool = True, bins: int = 40, title: str = ""
-) -> Figure:
+def draw_scores(oof: pd.DataFrame, test: pd.DataFrame | None = None, *, by_class: bool = True, bins: int = 40) -> Figure:
     """Histograms of the scores: out-of-fold by class (with ``by_class``) and, with ``test``, out-of-fold against test.
 
     ``oof`` and ``test`` are score tables, ``oof`` with targets. Shares of the rows on a logarithmic axis; the share
@@ -131,6 +129,4 @@ def draw_scores(
             # from below a single row, so that few rows, or scores all alike, still stand on an axis
             place.set(yscale="log", xlim=(0, 1), ylim=(0.5 / max(len(score) for _, score, _, _ in parts if len(score)), 1))
             place.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16))
-        if title:
-            figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
     return figure
