@@ -87,6 +87,7 @@ BLIND = {
         "cadences without neighbours: take the detector of raw panels, as the command score does",
         "columns that no neighbour shows: a needle that keeps to them is seen as in raw panels at best",
         "drifts beyond 70 channels per panel, and S-shapes that turn within a minute",
+        "a needle beside a brighter one that all panels show: in OFF panels its track may turn onto that",
         "neighbours with noise of their own: measured on windows that share it, as files of one observation do",
     ],
 }
