@@ -3,6 +3,7 @@
     python benchmarks/response.py                                        # the detector that comes with the package
     python benchmarks/response.py runs/rung_cleaned/fold0_seed2021       # a trained run, raw or cleaned panels
     python benchmarks/response.py raw --doc docs/response.md             # write table and picture there, by the network's name
+    python benchmarks/response.py RUN RUN … raw --doc docs/response.md   # several networks side by side, a line each
 
 **Response**: the median logit of ten cadences of all kinds of background, empty but for one needle, against its amplitude (0.1 to 300 sigma), for widths, drifts,
 families and panels; on cleaned panels a neighbour shows 93 % of the sky. **Recall** on the shifted test of a sky that nothing is chosen on (of cleaned panels:
@@ -59,13 +60,15 @@ KINDS = {
     "bursts": "on and off", "intermittent": "on and off", "partial": "on and off",
 }  # fmt: skip
 """Families put together; every other is curved."""
+COARSE = (3, 10), (10, 25), (25, 50), (50, 5000)
+"""Bins of SNR for networks side by side."""
 METHODS = {"logit": "the network", "true_track": "sum along the true track", "drift_search": "search over drifts"}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "network", nargs="?", default="raw", help="a shipped detector, a .safetensors file, or a run's folder (default: raw)"
+        "network", nargs="*", default=["raw"], help="shipped detectors, .safetensors files, or runs' folders (default: raw)"
     )
     parser.add_argument("--out", type=Path, default=Path("out/response"))
     parser.add_argument("--count", type=int, default=10, help="cadences per cell (default: 10)")
@@ -75,7 +78,11 @@ def main() -> None:
     )
     args = parser.parse_args()
     torch.set_num_threads(1)
-    judge = open_network(args.network)
+    if len(args.network) > 1:
+        text = side_by_side([open_network(network) for network in args.network], args)
+        print(text)
+        return write_section(args.doc, "networks", text, title="Response") if args.doc else None
+    judge = open_network(*args.network)
     table, rows = response_table(judge, args.out, args.count), judged_rows(judge, args.out, args.test)
     text = report(judge, args, table, rows)
     print(text)
@@ -83,6 +90,34 @@ def main() -> None:
     save_picture(draw(judge, table, rows), picture)
     if args.doc:
         write_section(args.doc, judge.name, f"![Response and recall of {judge.name}]({picture.name})\n\n{text}", title="Response")
+
+
+def side_by_side(judges: list[Judged], args: argparse.Namespace) -> str:
+    """A line per network: in how many cells its logit falls, how far at most, and what it finds at 1 % false alarms."""
+    lines, names = [], [f"SNR {low:g}-{high:g}" for low, high in COARSE]
+    for judge in judges:
+        table, rows = response_table(judge, args.out, args.count), judged_rows(judge, args.out, args.test)
+        falls = table.drop("empty").apply(largest_fall, axis=1)
+        needles, empty = rows[rows["target"] == 1], rows[rows["target"] == 0]
+        found = needles["logit"] > threshold(empty["logit"], 0.01)
+        lines.append(
+            [
+                f"`{judge.name}`",
+                "cleaned" if judge.cleaned else "raw",
+                f"{(falls > MOST).sum()} of {len(falls)}",
+                f"{falls.max():.1f}: {falls.idxmax()}",
+                f"{auc(rows['target'], rows['logit']):.3f}",
+                *(recalled(found[needles["snr_drawn"].between(*span, inclusive="left")].to_numpy()) for span in COARSE),
+            ]
+        )
+    return "\n".join(
+        [
+            f"Sky version {SKY_VERSION}, `sky --train {TRAIN} --test {args.test} --seed {SEED}`, its shifted test; networks of cleaned panels: its rows with neighbours; "
+            f"{args.count} cadences per cell; {platform.machine()}, torch {torch.__version__}, one thread.",
+            "",
+            *markdown(["network", "panels", f"cells that fall by more than {MOST}", "largest fall", "AUC", *names], lines),
+        ]
+    )
 
 
 def response_table(judge: Judged, out: Path, count: int) -> pd.DataFrame:

@@ -24,6 +24,7 @@ from numerics import ROOT, bare, conditions, level_here, machines
 
 from seti_utils.files import write_table
 from seti_utils.log.pages import LOG
+from seti_utils.nets.shipped import load_detector
 from seti_utils.run.standings import STANDINGS
 from seti_utils.sky.ranges import SKY_VERSION
 
@@ -59,10 +60,12 @@ def measure(args: argparse.Namespace, name: str, variables: dict[str, str], seed
 
 def identity(args: argparse.Namespace) -> dict[str, object]:
     """What a row has to have in common with this call to be kept."""
-    parts = LOG.blends[args.experiment].members if args.experiment in LOG.blends else (args.experiment,)
+    blend = LOG.blends.get(args.experiment)
+    marks = [LOG.fingerprint(part) for part in (blend.members if blend else (args.experiment,))]
+    marks += [f"{name}:{load_detector(name).mark[:12]}" for name in (blend.detectors if blend else ())]
     return {
         "experiment": args.experiment,
-        "fingerprint": " ".join(map(LOG.fingerprint, parts)),
+        "fingerprint": " ".join(marks),
         "sky": SKY_VERSION,
         "train": args.train,
         "test_rows": args.test,
