@@ -198,6 +198,21 @@ def test_a_backbone_that_cannot_says_which_knob(backbone):
         build_model(backbone, 1, stem_stride=1)
 
 
+def test_a_network_that_ignores_drop_path_or_takes_no_channels_is_refused(monkeypatch):
+    """As one that somebody registered with timm may do."""
+    monkeypatch.setattr(backbones, "timm_network", lambda name, drop_path_rate=0, **more: timm.create_model(name, **more))
+    with pytest.raises(InputError, match=f"{NET}: drop_path_rate has no effect on this backbone.*set drop_path_rate to 0"):
+        build_model(NET, 1, drop_path_rate=0.2)
+    assert build_model(NET, 1)
+
+    def without_channels(name, num_classes):
+        pytest.fail("it was called")
+
+    monkeypatch.setattr(backbones, "timm_network", without_channels)
+    with pytest.raises(InputError, match=f"{NET}: timm cannot build it .*unexpected keyword argument 'in_chans'"):
+        build_model(NET, 1)
+
+
 @pytest.mark.parametrize(
     ("channels", "more", "problem"),
     [
