@@ -10,6 +10,7 @@ import torch
 from telescope_files import DF_MHZ, DT_S, noise, write_cadence
 
 from seti_utils.__main__ import main
+from seti_utils.errors import InputError
 from seti_utils.telescope.cadences import open_cadence
 from seti_utils.telescope.events import Limits
 from seti_utils.telescope.injecting import Recipe, inject
@@ -132,3 +133,13 @@ def test_one_cadence_at_a_time(files, tmp_path, capsys):
     (tmp_path / "list.txt").write_text("\n".join(map(str, files * 2)), encoding="utf-8")
     assert main(["sensitivity", str(tmp_path / "list.txt"), "-o", str(tmp_path / "a"), "--network", "none"]) == 2
     assert "2 cadences; give one at a time" in capsys.readouterr().err
+
+
+def test_a_narrow_band_is_drawn_into_until_a_needle_is_slow_enough(tmp_path):
+    """A thousand channels hold one needle a pass, which may drift faster than the search looks."""
+    panels = [noise(ROWS, 1024, number) for number in range(6)]
+    job = prepare(open_cadence(write_cadence(tmp_path / "files", panels, tsamp=TSAMP)), Limits(60.0))
+    with pytest.raises(InputError, match="no needle fits 1,024 channels and 60 Hz/s"):
+        inject(job.cadence, OFF, replace(RECIPE, max_drift=60.0), 1)
+    found = measure_sensitivity(job, replace(RECIPE, max_drift=60.0), needles=3, rate=0.5, bright=40.0, processes=1)
+    assert len(found.needles) >= 3 and (found.needles["drift"].abs() <= 60).all()
