@@ -10,9 +10,11 @@ from local_kaggle import Fault, Script
 from local_kaggle.fixtures import built, kaggle, kaggle_process, kernel, repository, site  # noqa: F401 - fixtures
 
 from seti_utils.__main__ import main
+from seti_utils.errors import InputError
 from seti_utils.kaggle.client import ask, client_python, user, whole
 from seti_utils.kaggle.errors import NoClient, Unauthorized
 from seti_utils.kaggle.plan import read_plan
+from seti_utils.kaggle.weights import gather_weights
 from seti_utils.nets import weights
 from seti_utils.session.machines import MACHINES
 
@@ -172,6 +174,8 @@ def test_weights_that_cannot_be_had_say_what_to_do(cached, monkeypatch, capsys):
     said = typed(capsys, "weights", "exp0011", "--no-upload", code=2).err
     assert "and the hub does not answer; run this where there is internet, or put the file there by hand" in said
     monkeypatch.setattr(weights, "hub_answers", lambda: True)
+    with pytest.raises(InputError, match="seresnet18: nobody published weights of this network; take another backbone"):
+        gather_weights(["seresnet18"], cached / "weights")
     fetched = []
 
     def gone(repository, file):

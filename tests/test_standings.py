@@ -122,6 +122,7 @@ def test_the_needle_shown_is_a_covered_positive_that_the_blend_is_sure_of(tmp_pa
     covered[:] = 0.5
     assert standings.needle_to_show("sky_stack", "raw", runtime) is None
     assert standings.needle_to_show("sky_stack", "raw", Runtime(data=sky, out=tmp_path)) is None, "nothing was cleaned"
+    assert standings.draw_why("sky_stack", Runtime(data=sky, out=tmp_path)) is None and not (tmp_path / "pictures").exists()
 
 
 def test_a_stack_without_an_overlap_search_is_refused_before_anything_is_scored(tmp_path):

@@ -197,10 +197,16 @@ def test_a_disk_that_fills_up(competition, tmp_path, monkeypatch):
     def full(_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
+    def broken(_):
+        raise OSError(errno.EIO, "Input/output error")
+
     with monkeypatch.context() as patch:
         patch.setattr(store.os, "fsync", full)
         patch.setattr(claims, "write_json", lambda path, content: path.write_text(json.dumps(content), encoding="utf-8"))
         with pytest.raises(InputError, match="the disk is full.*it resumes"):
+            pack(competition, tmp_path, quiet=True)
+        patch.setattr(store.os, "fsync", broken)
+        with pytest.raises(OSError, match="Input/output error"):
             pack(competition, tmp_path, quiet=True)
     assert verify(pack(competition, tmp_path, quiet=True), quiet=True) == 12
 

@@ -216,6 +216,30 @@ def test_a_cluster_needs_its_package(one_needle, tmp_path, capsys, monkeypatch):
     assert "--dask needs the package distributed; pip install 'seti-utils[cluster]'" in capsys.readouterr().err
 
 
+def test_a_search_that_was_stopped_before_its_tables_writes_them(one_needle, events, tmp_path, monkeypatch):
+    def stopped(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("seti_utils.telescope.search.write_all", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            search(one_needle[1], tmp_path / "out")
+    monkeypatch.setattr(
+        "seti_utils.telescope.search.search_here", lambda searches, tasks, processes: pytest.fail() if tasks else []
+    )
+    pd.testing.assert_frame_equal(search(one_needle[1], tmp_path / "out"), events)
+
+
+def test_the_command_draws_masks_and_says_what_was_searched_before(one_needle, tmp_path, capsys):
+    words = ["search", *map(str, one_needle[1]), "-o", str(tmp_path / "out"), "-M", "60", "--false-alarms", "1"]
+    words += ["--network", "none", "--mask", "1478-1478.5", "--planes", "0", "--processes", "1", "--pictures", "1"]
+    assert main(words) == 0
+    first = (tmp_path / "out" / "events.csv").read_bytes()
+    assert first.count(b"\n") == 2 and "searched before" not in capsys.readouterr().out
+    assert main(words) == 0 and (tmp_path / "out" / "events.csv").read_bytes() == first
+    assert "out: searched before; delete it to search again" in capsys.readouterr().out
+
+
 def test_a_finished_search_is_not_repeated_and_another_one_is_refused(one_needle, events, capsys):
     folder, paths = one_needle
     pd.testing.assert_frame_equal(search(paths, folder / "found"), events)

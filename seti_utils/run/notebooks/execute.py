@@ -81,8 +81,6 @@ def run_notebook(name: str, out: Path, parameters: list[str]) -> None:
                 "what else is running (the notebook up to there is in that file)"
             ) from None
         except (NoSuchKernel, RuntimeError, TimeoutError) as error:
-            if isinstance(error, UserError):
-                raise
             told = str(error).strip().splitlines() or [type(error).__name__]
             raise KernelDied(f"{out}: the notebook's process did not start ({told[-1]}); see its lines above") from None
 
