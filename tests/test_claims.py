@@ -85,6 +85,18 @@ def test_a_file_system_without_locks_stops_nobody(tmp_path, monkeypatch):
     monkeypatch.setattr(claims.fcntl, "flock", unsupported)
     with at_work(tmp_path), at_work(tmp_path / "inside"):
         pass
+    monkeypatch.setattr(claims, "fcntl", None)  # as on Windows
+    with at_work(tmp_path), at_work(tmp_path / "inside"):
+        pass
+
+
+def test_a_lock_that_the_disk_refuses_is_not_taken_for_granted(tmp_path, monkeypatch):
+    def broken(handle, how):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(claims.fcntl, "flock", broken)
+    with pytest.raises(OSError, match="Input/output error"), at_work(tmp_path):
+        pytest.fail("nobody knows who is at work")
 
 
 def test_a_half_written_lock_file_is_reported_too(tmp_path):

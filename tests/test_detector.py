@@ -175,6 +175,13 @@ def test_what_has_no_answer_teaches_nothing():
     assert judged(logit, torch.full((1, 3), -1.0)) == 0
 
 
+def test_head_and_body_share_out_all_parameters():
+    model = Detector(make_body("track_net", STRIPS))
+    head, body = list(model.head_parameters()), list(model.body_parameters())
+    assert head and body and {id(p) for p in head}.isdisjoint(id(p) for p in body)
+    assert len(head) + len(body) == len(list(model.parameters()))
+
+
 def test_detector_refuses_other_channels_and_backbones_without_a_map():
     with pytest.raises(InputError, match="a,b,a,c,a,d"):
         Detector(make_body("track_net", STRIPS), channels=1)

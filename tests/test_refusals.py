@@ -368,3 +368,32 @@ def test_a_machine_that_does_not_say_what_it_is(monkeypatch):
     assert "torch" in versions() and "no-such-package" not in versions()
     monkeypatch.delattr(os, "sysconf")
     assert np.isnan(memory_gib())
+
+
+def test_a_folder_that_may_not_be_looked_into_is_passed_over(tmp_path, monkeypatch):
+    monkeypatch.setenv("SETI_INPUT", str(tmp_path / "input"))
+    monkeypatch.delenv("SETI_DATA", raising=False)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data" / "secret").mkdir(parents=True)
+    real = os.scandir
+
+    def guarded(place="."):
+        if str(place).endswith("secret"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(place))
+        return real(place)
+
+    monkeypatch.setattr(os, "scandir", guarded)
+    with pytest.raises(InputError, match="secret/"):
+        find_data()
+
+
+def test_a_sky_on_a_broken_disk_is_one_line(tmp_path, monkeypatch, capsys):
+    def broken(*_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO), "a.npy")
+
+    monkeypatch.setattr(os, "writev", broken)
+    assert main(["sky", str(tmp_path / "sky"), "--train", "6", "--test", "2", "--workers", "1"]) == 2
+    assert capsys.readouterr().err.endswith(
+        "error: a.npy: the disk reports a read or write error; check the disk, or use another one\n"
+    )
+    assert not (tmp_path / "sky" / "train_labels.csv").exists()

@@ -11,7 +11,9 @@ from seti_utils.data.cadence import ON
 from seti_utils.errors import InputError
 from seti_utils.shift.effects import effect_sizes
 from seti_utils.shift.leaks import check_leaks, leak_sentence, leak_signs
+from seti_utils.shift.sample import Sample
 from seti_utils.shift.statistics import MEANINGS, cadence_features, definitions, panel_statistics
+from seti_utils.shift.study import statistics_section
 from seti_utils.stats.auc import auc
 from seti_utils.stats.intervals import auc_error, auc_interval
 
@@ -142,3 +144,12 @@ def test_rounding_is_not_a_leak_and_few_rows_say_nothing():
     assert not rounding["leak"][0] and "rounding" in rounding["verdict"][0]
     few = check_leaks(target[15:25], {"panel mean": target[15:25]})
     assert few["leak"][0] is None and "too few rows" in leak_sentence(few)
+
+
+def test_where_nothing_differs_beyond_doubt_the_report_names_the_largest():
+    generator = np.random.default_rng(3)
+    table = pd.DataFrame({"id": [f"r{row}" for row in range(120)], "split": ["train", "test"] * 60})
+    features = pd.DataFrame({name: generator.normal(size=120) for name in ("ON slope", "ON spike")})
+    section, effects = statistics_section(Sample(table, features, torch.zeros(120, 0)), None)
+    assert section.verdict.startswith("Statistics: none of 2 differs between train and test beyond doubt; the largest is ON s")
+    assert not effects["sure"].any()

@@ -101,6 +101,9 @@ def test_axes_are_aligned_to_a_channel_or_refused(files, panels):
     assert "0.40 channels above" in refused(altered(files, panels[1], fch1=whole + 0.4 * DF_MHZ))
     assert "0 of its 128 channels" in refused(altered(files, panels[1], fch1=whole + 100))
     assert "64 of its 128 channels" in refused(altered(files, panels[1][:, :64], fch1=whole))
+    above = np.concatenate([panels[1], panels[1][:, :5]], axis=1)
+    common = open_cadence(altered(files, above, fch1=whole + 5 * DF_MHZ))
+    assert common.channels == 128 and common.notes == ("128 channels are in all files",)
     assert "foff is" in refused(altered(files, panels[1], foff=-DF_MHZ * 1.01))
     assert "tsamp is" in refused(altered(files, panels[1], tsamp=DT_S * 2))
 

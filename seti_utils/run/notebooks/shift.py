@@ -54,7 +54,7 @@ class ShownStudy:
         show_section(self.study.adversary())
 
     def predictions(self) -> None:
-        """Scores, calibration, models in dispute."""
+        """Scores, calibration, rows that models disagree about."""
         for section in self.study.predictions():
             show_section(section, heading=True)
 
