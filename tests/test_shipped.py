@@ -11,7 +11,8 @@ import torch
 
 from seti_utils.data.cadence import DF_HZ, DT_S, FREQ, ON, TIME
 from seti_utils.errors import InputError
-from seti_utils.nets.shipped import FOLDER, NEEDED, load_detector, shipped_names, straight_line
+from seti_utils.nets.detector import Detector
+from seti_utils.nets.shipped import FOLDER, NEEDED, body_of, load_detector, save_detector, shipped_names, straight_line
 from seti_utils.overlap.clean import clean_panels
 from seti_utils.sky.needles import Tracks, draw
 from seti_utils.sky.profiles import plain_profiles
@@ -210,3 +211,18 @@ def test_a_shipped_detector_and_the_search_need_no_timm():
     code += "print('timm' in sys.modules, 'torchvision' in sys.modules)"
     ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, encoding="utf-8", check=True)
     assert ended.stdout.split() == ["False", "False"]
+
+
+@pytest.mark.parametrize("backbone", ["track_net", "test_efficientnet"])
+def test_a_detector_that_is_saved_is_loaded_again_whatever_looks_at_its_strips(tmp_path, raw, backbone):
+    torch.manual_seed(0)
+    network = Detector(body_of(backbone), per_column=raw.card["per_column"])
+    for name in ("one", "two"):
+        save_detector(network, raw.card | {"backbone": backbone, "weights": name}, tmp_path / f"{name}.safetensors")
+    assert (tmp_path / "one.safetensors").read_bytes() == (tmp_path / "two.safetensors").read_bytes()
+    again = load_detector(tmp_path / "one.safetensors")
+    assert again.name == "one" and again.card["backbone"] == backbone
+    state = again.network.state_dict()
+    assert all(torch.equal(state[name], value) for name, value in network.state_dict().items())
+    with pytest.raises(InputError, match="two.json: the card does not say backbone; fetch the card again"):
+        save_detector(network, {key: value for key, value in raw.card.items() if key != "backbone"}, tmp_path / "two.safetensors")
