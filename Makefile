@@ -62,8 +62,8 @@ margins: venv  ## what every learning test reaches over twelve seeds, beside its
 	OMP_NUM_THREADS=1 $(PY) benchmarks/margins.py
 spread: venv  ## how far the figures of `make run` spread over seeds and machines: hours; resumes where it was stopped
 	$(PY) benchmarks/spread.py
-coverage: venv  ## every test, and the lines and branches that none of them runs (in out/coverage/)
-	OMP_NUM_THREADS=1 $(PY) -m pytest -q -n 2 --dist loadfile --cov --cov-report=term --cov-report=html:$(OUT)/coverage
+coverage: venv  ## every test in one process, and the lines and branches that none of them runs (in out/coverage/)
+	OMP_NUM_THREADS=1 $(PY) -m pytest -q --cov --cov-report=term --cov-report=html:$(OUT)/coverage
 
 .PHONY: check
 check: venv  ## what a reviewer would ask first: lint, format, types, dead code, dependencies
