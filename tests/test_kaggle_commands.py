@@ -11,6 +11,7 @@ from local_kaggle.fixtures import built, kaggle, kaggle_process, kernel, reposit
 
 from seti_utils.__main__ import main
 from seti_utils.errors import InputError
+from seti_utils.kaggle import child, client
 from seti_utils.kaggle.client import ask, client_python, user, whole
 from seti_utils.kaggle.errors import NoClient, Unauthorized
 from seti_utils.kaggle.plan import read_plan
@@ -116,7 +117,8 @@ def test_output_of_a_kernel_that_is_named(kaggle, tmp_path, monkeypatch, capsys)
     assert [(Path("runs/kaggle") / name.split("/")[1] / "oof.csv").is_file() for name in names] == [True, True]
 
 
-def test_lines_of_several_kernels_say_whose_they_are(kaggle_process, tmp_path, capsys):
+def test_lines_of_several_kernels_say_whose_they_are(kaggle_process, monkeypatch, capsys):
+    monkeypatch.setattr(client, "lines_of", lambda request, *_rest: child.replies(request))
     for number, states in enumerate((("RUNNING", "COMPLETE"), ("RUNNING", "RUNNING", "COMPLETE"))):
         name = KERNEL.replace("fold0", f"fold{number}")
         kaggle_process.kernels.SaveKernel({"slug": name, "newTitle": name.split("/")[1].replace("-", " "), "text": "{}"})

@@ -41,6 +41,7 @@ def test_one_mounted_folder_is_taken_and_two_are_named(files, tmp_path, monkeypa
     assert find_files(str(files[0].parent)) == [files[0].parent] and find_files("one.h5 two.h5")[1].name == "two.h5"
 
 
+@pytest.mark.slow
 def test_a_search_is_shown_and_not_repeated(files, tmp_path, displayed, capsys):
     place = str(files[0].parent)
     found = telescope_search(files=place, out=str(tmp_path / "out"), **HOW)
