@@ -1,10 +1,11 @@
-"""turboSETI and find_event on the six files of a cadence: run by ``benchmarks/search.py`` in an environment of their own.
+"""turboSETI, find_event and plot_event on the six files of a cadence: run by ``benchmarks/search.py`` in an environment of their own.
 
     pip install "setuptools<82" "numpy<2" blimpy==2.1.4 turbo_seti hdf5plugin
     python benchmarks/search_turboseti.py FOLDER OUT --max-drift 390 --coarse 64
     python benchmarks/search_turboseti.py --read FOLDER_OF_OURS     # are our .dat files and our CSV readable to them?
 
-Prints a line of JSON. This file imports nothing of seti_utils.
+Prints a line of JSON. plot_event draws what find_event's filter 3 leaves, or else what filter 2 leaves: a picture per row, those of
+one place overwrite each other. This file imports nothing of seti_utils.
 """
 
 import argparse
@@ -15,9 +16,13 @@ from pathlib import Path
 
 
 def search(folder: Path, out: Path, max_drift: float, coarse: int, snr: float) -> dict[str, object]:
-    """Hits of every file and events of the cadence; seconds, and peak memory in MiB."""
+    """Hits of every file, events of the cadence, and their pictures; seconds, and peak memory in MiB."""
+    import matplotlib
+
+    matplotlib.use("Agg")
     from turbo_seti.find_doppler.find_doppler import FindDoppler
     from turbo_seti.find_event.find_event_pipeline import find_event_pipeline
+    from turbo_seti.find_event.plot_event_pipeline import plot_event_pipeline
 
     out.mkdir(parents=True, exist_ok=True)
     files = sorted(folder.glob("*.h5"))
@@ -35,12 +40,32 @@ def search(folder: Path, out: Path, max_drift: float, coarse: int, snr: float) -
             str(out / "dat.lst"), str(out / "h5.lst"), filter_threshold=number, number_in_cadence=6,
             csv_name=str(out / f"filter_{number}.csv"), check_zero_drift=True,
         )  # fmt: skip
+    found_after = time.perf_counter() - began
+    plotted = next((number for number in (3, 2) if events_in(out / f"filter_{number}.csv")), 0)
+    if plotted:
+        plots = out / "plots"
+        plots.mkdir(exist_ok=True)
+        plot_event_pipeline(
+            str(out / f"filter_{plotted}.csv"), str(out / "h5.lst"), filter_spec=f"f{plotted}", plot_dir=f"{plots}/"
+        )
     return {
+        "filter that was plotted": plotted,
+        "rows plotted": events_in(out / f"filter_{plotted}.csv"),
+        "pictures": len(list((out / "plots").glob("*.png"))),
+        "seconds before plotting": round(found_after, 1),
         "seconds": round(time.perf_counter() - began, 1),
         "processor": round(time.process_time() - processor, 1),
         "MiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10,
         "hits": hits,
     }
+
+
+def events_in(table: Path) -> int:
+    """Rows of a find_event table; 0 where it left none and wrote no file."""
+    if not table.exists():
+        return 0
+    lines = [line for line in table.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
+    return max(len(lines) - 1, 0)
 
 
 def read(folder: Path) -> dict[str, object]:
