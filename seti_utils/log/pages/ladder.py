@@ -64,8 +64,9 @@ def classifiers(log: Log) -> None:
         "rung_inject",
         "rung_plain",
         "S-shapes and drifts drawn into the negatives",
-        inject=Injection(SHAPES, p=0.4, amplitude=(1.0, 15.0), drop=0.0, law="log"),
-        note="From a sigma on: fainter ones nobody could see, and what nobody sees teaches nothing.",
+        inject=Injection(SHAPES, p=0.4, amplitude=(1.0, 300.0), drop=0.0, law="log", nature=("all",)),
+        note="From a sigma on: fainter ones nobody could see, and what nobody sees teaches nothing. Up to 300, and of all widths: "
+        "what a network has never been shown, it takes for empty sky.",
     )
     exp("rung_family", "rung_inject", "the whole family of needles", inject=edit(families=FAMILIES))
 
@@ -120,7 +121,7 @@ def detectors_and_cleaned(log: Log) -> None:
         MINUS_SKY,
         layout="A,B,A,C,A,D",
         clean=(CLIPPED, Compress(0.1)),
-        inject=edit(p=0.5, amplitude=(0.1, 10.0)),
+        inject=edit(p=0.5, amplitude=(0.1, 300.0)),
         epochs=8,
         batch=16,
         because=f"{COMPRESSED}, and the faint can be learned",
@@ -160,7 +161,7 @@ def full_size(log: Log) -> None:
         "full_needles",
         "exp011",
         "the whole family of needles, at the competition's size",
-        inject=Injection(FAMILIES, p=0.3, amplitude=(0.5, 15.0), drop=0.0, law="log"),
+        inject=Injection(FAMILIES, p=0.3, amplitude=(0.5, 300.0), drop=0.0, law="log", nature=("all",)),
         note="rung_family for the author's B5.",
     )
     exp("full_apart", "full_needles", "cadences that share sky in one fold", fold_groups="overlap")
