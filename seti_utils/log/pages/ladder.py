@@ -65,8 +65,8 @@ def classifiers(log: Log) -> None:
         "rung_plain",
         "S-shapes and drifts drawn into the negatives",
         inject=Injection(SHAPES, p=0.4, amplitude=(1.0, 300.0), drop=0.0, law="log", nature=("all",)),
-        note="From a sigma on: fainter ones nobody could see, and what nobody sees teaches nothing. Up to 300, and of all widths: "
-        "what a network has never been shown, it takes for empty sky.",
+        note="From a sigma on: fainter ones nobody could see, and what nobody sees teaches nothing. Up to 300, and of all "
+        "widths: what a network has never been shown, it takes for empty sky.",
     )
     exp("rung_family", "rung_inject", "the whole family of needles", inject=edit(families=FAMILIES))
 
