@@ -3,6 +3,7 @@
 ``test_examples`` runs README's ``seti`` lines; those for Kaggle are played in ``test_kaggle_submit`` and ``benchmarks/kaggle_demo.py``.
 """
 
+import os
 import re
 import shlex
 import subprocess
@@ -49,7 +50,8 @@ def is_a_command(words):
 
 def made(words):
     """The lines that ``make`` would run."""
-    plan = subprocess.run(["make", "-n", *words], cwd=ROOT, capture_output=True, text=True, encoding="utf-8")
+    bare = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS")}  # of a `make -s test`
+    plan = subprocess.run(["make", "-n", *words], cwd=ROOT, env=bare, capture_output=True, text=True, encoding="utf-8")
     assert plan.returncode == 0 and plan.stdout.strip(), (words, plan.stderr)
     return plan.stdout.splitlines()
 
