@@ -60,7 +60,7 @@ def prepare(
     coarse: int | None = None,
     device: str = "cpu",
 ) -> Job:
-    """Plan the search of ``cadence``. ``without``: the reason, where there is no detector.
+    """Plan the search of ``cadence``. ``without``: why it goes without a detector.
 
     Looks at a few rows of the band (:func:`bandpass.survey`). Raises ``InputError`` when there is nothing to search.
     """

@@ -50,11 +50,12 @@ def search_here(searches: Sequence[Search], tasks: Sequence[Task], processes: in
 def drawn_here(search: Search, events: Sequence[Event], titles: Sequence[str], processes: int | None = None) -> list[bytes]:
     """Pictures of ``events``, PNG, in their order; ``processes`` as in :func:`search_here`."""
     plain = replace(search, detector=None, device="cpu")
-    count = max(processes or cores(), -(-len(events) // MOST_PICTURES))
-    groups = [slice(first, first + size) for size in [-(-len(events) // count)] for first in range(0, len(events), size or 1)]
-    if (processes or cores()) <= 1 or len(groups) <= 1:
+    processes = processes or cores()
+    size = max(-(-len(events) // max(processes, -(-len(events) // MOST_PICTURES))), 1)
+    groups = [slice(first, first + size) for first in range(0, len(events), size)]
+    if processes <= 1 or len(groups) <= 1:
         return [png for group in groups for png in event_pngs(plain, events[group], titles[group])]
-    with workers(min(processes or cores(), len(groups)), [plain]) as pool:
+    with workers(min(processes, len(groups)), [plain]) as pool:
         drawn = pool.map(draw_task, [events[group] for group in groups], [titles[group] for group in groups])
         return [png for group in drawn for png in group]
 
