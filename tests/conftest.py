@@ -1,5 +1,7 @@
 """Data that several rooms test with: the five real cadences, and a tiny competition made on the spot."""
 
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +9,28 @@ import pytest
 
 pytest_plugins = ["rounding"]
 
+LASTING = "lasting"
 REAL = Path(__file__).parents[1].parent / "shared" / "real"
+
+
+@pytest.fixture(scope="session")
+def lasting(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of what tests of several files share; it stays until the last of them is done."""
+    return tmp_path_factory.mktemp(LASTING, numbered=False)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def swept(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What a file's tests have written goes with its last test, unless one of them failed.
+
+    The suite writes some 8 GB in all, and a disk that is full fails whichever test comes next.
+    """
+    failed = request.session.testsfailed
+    yield
+    if request.session.testsfailed == failed:
+        for folder in tmp_path_factory.getbasetemp().iterdir():
+            if folder.name != LASTING and not folder.name.startswith("popen-"):
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -52,7 +75,7 @@ def tiny_competition(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def shared_competition(tmp_path_factory) -> Path:
+def shared_competition(lasting: Path) -> Path:
     """The same 12 + 5 rows, current and old era, for tests that only read."""
-    root = write_competition(tmp_path_factory.mktemp("shared") / "tiny")
+    root = write_competition(lasting / "tiny")
     return write_competition(root, train=9, test=4, seed=1, old=True)

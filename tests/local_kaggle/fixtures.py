@@ -107,10 +107,10 @@ def lines_inside(request: dict, timeout: float | None, live: bool, started: obje
 
 
 @pytest.fixture(scope="session")
-def repository(tmp_path_factory):
+def repository(lasting):
     """A tiny repository: the real top-level metadata with small train and infer notebooks."""
-    root = tmp_path_factory.mktemp("repository")
-    (root / "notebooks").mkdir()
+    root = lasting / "repository"
+    (root / "notebooks").mkdir(parents=True)
     shutil.copy(ROOT / "kernel-metadata.json", root)
     train = notebook('experiment = "sky_demo"\nfolds = "0"\nseeds = "2021"\nstop_after = ""\nrate = 0.5\n', TRAIN)
     infer = notebook('experiment = "sky_demo"\nfolds = "0,1"\nseeds = "2021"\nruns = ""\n', INFER)
@@ -120,13 +120,13 @@ def repository(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def built(repository, tmp_path_factory):
+def built(repository, lasting):
     """A built train kernel of the local site's user; tests copy its folder."""
     return build(
         "train",
         **DEMO,
         root=repository,
-        out=tmp_path_factory.mktemp("build"),
+        out=lasting / "build",
     )
 
 
