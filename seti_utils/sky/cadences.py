@@ -38,6 +38,10 @@ class Needle:
         """Amplitude in sigma per pixel (:mod:`seti_utils.sky.profiles`), (B, 6)."""
         return (self.snr / TIME**0.5)[:, None] * self.factor
 
+    def rows(self, chosen: torch.Tensor) -> "Needle":
+        """The needles of the cadences ``chosen`` (int64 indices)."""
+        return Needle(self.tracks.rows(chosen), self.snr[chosen], self.factor[chosen])
+
     @cached_property
     def light(self) -> tuple[Pixels, ...]:
         """The pixels that it lights, in sigma."""
@@ -59,6 +63,10 @@ class Content:
     star: Needle
     terrestrial: Needle
     kind: torch.Tensor
+
+    def rows(self, chosen: torch.Tensor) -> "Content":
+        """The content of the cadences ``chosen`` (int64 indices)."""
+        return Content(self.target[chosen], self.star.rows(chosen), self.terrestrial.rows(chosen), self.kind[chosen])
 
     def light(self, first: int = 0, count: int | None = None) -> list[Pixels]:
         """What the needles of ``count`` cadences light, from cadence ``first`` on: all, as one batch."""
