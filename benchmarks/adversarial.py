@@ -34,7 +34,11 @@ from seti_utils.sky.chunk import split_needles
 from seti_utils.sky.plan import plan_rows
 from seti_utils.stats.auc import auc
 
-SKIES = {"no shift": {"shift": False}, "shift": {"shift": True}, "shift, receiver": {"shift": True, "receiver": True}}
+SKIES: dict[str, dict[str, bool]] = {
+    "no shift": {"shift": False},
+    "shift": {"shift": True},
+    "shift, receiver": {"shift": True, "receiver": True},
+}
 CONTENT = ["kind", "family", "terrestrial", "terrestrial_family", "target"]
 
 
@@ -46,7 +50,7 @@ def oracle(shift: bool, rows: int, seed: int) -> float:
         target = torch.tensor(mine["target"].to_numpy(dtype=bool))
         for places in np.array_split(np.arange(len(mine)), max(1, len(mine) // 5000)):
             content = random_content(
-                target[places], **split_needles(split, shift), generator=torch.Generator().manual_seed(int(places[0]) + seed)
+                target[places], **split_needles(str(split), shift), generator=torch.Generator().manual_seed(int(places[0]) + seed)
             )
             parts.append(pd.DataFrame(truth_columns(content), index=mine.index[places]))
     known = plan.join(pd.concat(parts))
@@ -59,7 +63,7 @@ def oracle(shift: bool, rows: int, seed: int) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--train", type=int, default=1200)
     parser.add_argument("--test", type=int, default=600)
@@ -74,15 +78,15 @@ def main() -> None:
             test=args.test,
             seed=args.seed,
             workers=1,
-            **options,
+            shift=options["shift"],
+            receiver=options.get("receiver", False),
         )
         search = args.out / f"overlap_{folder.name}"
         if not (search / "overlap.json").exists() and command(["overlap", "search", str(folder), str(search)]):
             raise SystemExit(2)
         competition, began = read_competition(folder), time.process_time()
-        sample = read_sample(
-            *(open_cadences(competition, split) for split in ("train", "test")), competition.train["target"], most=None
-        )
+        train, test = (open_cadences(competition, split) for split in ("train", "test"))
+        sample = read_sample(train, test, competition.train["target"], most=None)
         groups, is_test = groups_of(search, sample.table["id"]), sample.is_test
         plain = boosted(sample.features, is_test, adversarial_folds(is_test, folds=3), repeats=0)
         folds = adversarial_folds(is_test, groups, folds=3)

@@ -56,7 +56,7 @@ def rows(backbone: str, choices: argparse.Namespace, device: torch.device) -> li
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--backbones", nargs="+", default=["efficientnet_b0", "eca_nfnet_l0", "mobilenetv3_small_050"])
     for name, default in (("size", 128), ("batch", 16), ("steps", 5), ("turns", 6)):
         parser.add_argument(f"--{name}", type=int, default=default)

@@ -18,7 +18,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sized
 from functools import partial
 from pathlib import Path
 
@@ -162,7 +162,7 @@ def measure(variants: list[Variant], repeats: int, before: Callable[[], None] | 
     return {name: statistics.median(one) for name, one in times.items()}
 
 
-def batch_rows(batch) -> Iterable:
+def batch_rows(batch) -> Sized:
     return batch.rows if hasattr(batch, "rows") else batch
 
 
@@ -183,7 +183,7 @@ def print_table(title: str, times: dict[str, float], against: dict[str, str]) ->
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--rows", type=int, default=1024)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--batch", type=int, default=32)

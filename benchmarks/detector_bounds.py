@@ -10,6 +10,7 @@ the needle's true track is shown to it beside those twelve. Half a minute of one
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -87,7 +88,7 @@ def told_tracks(out: Path, test: int) -> pd.DataFrame:
 def beside(true: Tensor):
     """``find_tracks`` that gives the track ``true`` (B, 6, time) too, as the last."""
 
-    def find(x_BPTF: Tensor, still: Tensor, **words: float) -> Found:
+    def find(x_BPTF: Tensor, still: Tensor, **words: Any) -> Found:
         found, grid = find_tracks(x_BPTF, still, **words), grid_of(x_BPTF.shape[3])
         sums, slow = track_sums(x_BPTF, grid), slice(grid.steepest - SLOW, grid.steepest + SLOW + 1)
         sums[:, :, slow] = torch.maximum(sums[:, :, slow], track_sums(still, grid, slow) - DOUBT)

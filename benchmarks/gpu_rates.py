@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
@@ -64,8 +64,8 @@ def predictions(card: Card, choices: argparse.Namespace, kind: str | None, sourc
         for compiled in (None, choices.compiler):
             torch.compiler.reset()  # the networks before count against torch's limit of graphs
             torch.manual_seed(SEED)
-            model = build_model(backbone, 1).to(card.device, memory_format=torch.channels_last).eval()
-            network = torch.compile(model, backend=compiled) if compiled else model
+            model = build_model(backbone, 1).to(card.device).to(memory_format=torch.channels_last).eval()
+            network = cast(torch.nn.Module, torch.compile(model, backend=compiled)) if compiled else model
             image = view(resident(card.device, batch).x).contiguous(memory_format=torch.channels_last)
 
             @torch.inference_mode()
@@ -95,6 +95,7 @@ def detectors(card: Card, choices: argparse.Namespace) -> Iterator[str]:
     spent = card.seconds(lambda: shipped.score(batch.x), choices.steps, choices.turns)
     yield f"| shipped detector `raw`, scoring | {len(batch.x) / spent:.0f} |"
     config = LOG.config("full_detector")
+    assert config.detect is not None
     torch.manual_seed(SEED)
     model = network_of(config, None).to(card.device).train()
     randomness, precision = Randomness(SEED, card.device), Precision(None, card.device)

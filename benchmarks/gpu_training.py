@@ -27,6 +27,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import timm
@@ -116,13 +117,13 @@ class Step:
         self.card, self.kind, self.batch, self.size, self.last = card, kind, batch, size, last
         torch.manual_seed(SEED)
         layout = torch.channels_last if last else torch.contiguous_format
-        self.model = build_model(backbone, 1).to(card.device, memory_format=layout).train()
+        self.model = build_model(backbone, 1).to(card.device).to(memory_format=layout).train()
         self.optimiser = make_optimiser("adam", self.model, 1e-4)
         self.image = torch.randn(batch, 1, size, size, device=card.device).contiguous(memory_format=layout)
         self.y = (torch.arange(batch, device=card.device) % 2).float()
         self.scaler = torch.amp.GradScaler(card.device.type, enabled=kind == "fp16")
         torch.compiler.reset()  # the networks before count against torch's limit of graphs
-        self.call = torch.compile(self.model, backend=compiled) if compiled else self.model
+        self.call = cast(torch.nn.Module, torch.compile(self.model, backend=compiled)) if compiled else self.model
 
     def bare(self) -> None:
         """Forward, backward, step."""
@@ -287,7 +288,7 @@ def report(card: Card, choices: argparse.Namespace, source: FileCadences) -> Ite
 
 def main() -> None:
     """Write the report."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     usual = ["efficientnet_b0", "efficientnet_b3", "tf_efficientnet_b5_ns", "tf_efficientnetv2_s", "seresnet18", "eca_nfnet_l2"]
     parser.add_argument("--backbones", nargs="+", default=usual)
     for name, default in (("size", 512), ("batch", 32), ("steps", 20), ("turns", 3)):

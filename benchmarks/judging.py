@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -148,9 +149,7 @@ def empty_cadences(count: int, seed: int = 9) -> tuple[Tensor, Tensor]:
     return own, beside
 
 
-def respond(
-    judge: Judged, count: int = 10, cells: Iterable[Cell] = CELLS, known: Iterable[str] = ()
-) -> Iterable[dict[str, object]]:
+def respond(judge: Judged, count: int = 10, cells: Iterable[Cell] = CELLS, known: Iterable[str] = ()) -> Iterable[dict[str, Any]]:
     """For every cell that is not ``known``: its name, and the median logit of ``count`` cadences at each of ``AMPLITUDES``.
 
     The first has no needle: its name is "empty", and all its logits are one. A needle has one shape at every amplitude: drawing

@@ -50,7 +50,7 @@ class Story:
             stdout=subprocess.PIPE,
             encoding="utf-8",
         )
-        self.times.append((" ".join(words[: 2 if words[0] == "kaggle" else 1]), time.monotonic() - started))
+        self.times.append((" ".join(map(str, words[: 2 if words[0] == "kaggle" else 1])), time.monotonic() - started))
         print("\n".join(done.stdout.splitlines()[-8:]), flush=True)
         if done.returncode:
             raise SystemExit(f"failed: {line}")
@@ -179,7 +179,8 @@ def keep_pages(site: LocalKaggle, out: Path) -> None:
     """Copy the executed notebooks, to be opened and looked at."""
     (out / "executed").mkdir()
     for name, versions in site.kernels.versions.items():
-        shutil.copy(versions[-1].execution.folder / "executed.ipynb", out / "executed" / f"{name.split('/')[1]}.ipynb")
+        if execution := versions[-1].execution:
+            shutil.copy(execution.folder / "executed.ipynb", out / "executed" / f"{name.split('/')[1]}.ipynb")
     print(f"executed notebooks: {out / 'executed'}")
 
 

@@ -12,6 +12,7 @@ import statistics
 import sys
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ class Reached:
     """A pytest plugin that collects what ``learned`` was given, by test and place in the test."""
 
     def __init__(self) -> None:
-        self.values: dict[tuple[str, int], list[dict]] = defaultdict(list)
+        self.values: dict[tuple[str, int], list[Any]] = defaultdict(list)
         self.broken: list[str] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -42,7 +43,7 @@ def without_seed(test: str) -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("tests", nargs="*", default=[str(TESTS)], help="test files or single tests; all where none is given")
     parser.add_argument("--seeds", type=int, default=12)
     parser.add_argument("-k", dest="named", default="", metavar="WORDS", help="only tests of these names, as pytest has it")

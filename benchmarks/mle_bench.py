@@ -33,7 +33,7 @@ from seti_utils.stats.auc import Ranking
 from seti_utils.stats.bootstrap import bootstrap
 
 SEED, FOLD = 2021, 0
-EPOCHS = {"epochs": 8}
+EPOCHS: dict[str, object] = {"epochs": 8}
 RECIPES = {
     "plain": ("a network on panels as they are, with drawn needles", ("rung_family",), False),
     "cleaned": ("on cleaned panels, current files as neighbours", ("rung_cleaned",), False),

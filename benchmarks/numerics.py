@@ -75,7 +75,7 @@ def run_cell(report: Path, variables: dict[str, str], threads: int, workers: int
     """Run the marked tests as one machine with so many threads; ``report`` becomes pytest's XML."""
     words = ["-m", "pytest", "-q", "-m", "numerics", "-p", "no:cacheprovider", "--tb=short", f"--junitxml={report}.part"]
     spread = ["-n", str(workers), "--dist", "loadfile"] if workers > 1 else []
-    counts = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
+    counts: dict[str, str] = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
     counts["OMP_WAIT_POLICY"] = "passive"  # threads that wait let go of their core: other numbers of threads, the same sums
     with report.with_suffix(".log").open("w", encoding="utf-8") as log:
         subprocess.run(
@@ -113,7 +113,7 @@ def conditions(level: int) -> str:
 
 def main() -> int:
     every = machines()
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("tests", nargs="*", help="test files or single tests; all where none is given")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument(

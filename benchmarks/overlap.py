@@ -15,6 +15,7 @@ import resource
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -76,8 +77,8 @@ def true_pairs(rows: pd.DataFrame) -> set[tuple[int, int, int]]:
     return set(zip(both["index_a"], both["index_b"], both["shift"]))
 
 
-def source_of(rows: pd.DataFrame, panels="all") -> FileCadences:
-    return FileCadences(rows["id"], rows["path"], panels=panels)
+def source_of(rows: pd.DataFrame, panels: str | Sequence[int] = "all") -> FileCadences:
+    return FileCadences(rows["id"], rows["path"].tolist(), panels=panels)
 
 
 def measure_search(rows: pd.DataFrame, device: torch.device) -> tuple[dict, pd.DataFrame, np.ndarray]:
@@ -196,7 +197,7 @@ def crowds(device: torch.device, repeats: int = 10) -> list[dict]:
         source = Windows(count + 1)
         shifts = [start - source.starts[0] for start in source.starts[1:]]
         pairs = pd.DataFrame({"a": 0, "b": range(1, count + 1), "shift": shifts, "which": "012345"})
-        cleaned = CleanedCadences(source, [0], pairs, device)
+        cleaned = CleanedCadences(source, [0], pairs, device)  # pyright: ignore[reportArgumentType]: rows are read from it, no more
         out = torch.empty(1, 6, TIME, FREQ, dtype=torch.float16)
         cleaned.read_into([0], out)
         with Clock(device) as clock:
@@ -207,7 +208,7 @@ def crowds(device: torch.device, repeats: int = 10) -> list[dict]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--files", type=int, nargs="+", default=[500, 1000, 2000])
     parser.add_argument("--exact", type=int, default=64, help="files whose columns are all multiplied")
     parser.add_argument("--full", type=int, default=100_000, help="files whose keys are matched at full size")

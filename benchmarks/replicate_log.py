@@ -221,7 +221,7 @@ def words(table: pd.DataFrame, seed: int) -> str:
 
 def main() -> None:
     """Go through the log."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("runs/replicate_log"), help="sky, weights and runs (4 GB)")
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--seeds", type=int, nargs="+", default=[2021])

@@ -66,7 +66,7 @@ def ways(size: int, batch: int) -> tuple[dict[str, Callable[[], Tensor]], tuple[
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     for name, default in (("size", 128), ("batch", 16), ("turns", 40)):
         parser.add_argument(f"--{name}", type=int, default=default)
     choices = parser.parse_args()

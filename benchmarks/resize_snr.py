@@ -156,7 +156,7 @@ def main() -> None:
             plain, slanted = (measured_plain(resizer, lines, noises, 0.5) for lines in (straight, drifting))
             figures = [plain, slanted, None, None, measured_plain(resizer, straight, noises, 4.0)]
         else:
-            matrices = tuple(axis_matrix(resizer, axis, straight[0].shape) for axis in (0, 1))
+            matrices = axis_matrix(resizer, 0, straight[0].shape), axis_matrix(resizer, 1, straight[0].shape)
             plain, best = np.mean([exact(matrices, line) for line in straight], axis=0)
             slanted = np.mean([exact(matrices, line)[0] for line in drifting])
             figures = [plain, slanted, np.mean([summed(matrices, line) for line in straight]), best, None]

@@ -217,7 +217,7 @@ def recall_by_kind(needles: pd.DataFrame, empty: pd.DataFrame, rate: float = 0.0
         needles["fwhm"], [0, 1, 2, np.inf], labels=["narrower than 1 channel", "1 to 2 channels", "wider than 2 channels"]
     )
     groups = {
-        "course": needles["family"].map(lambda name: KINDS.get(name, "curved")),
+        "course": needles["family"].map(lambda name: KINDS.get(str(name), "curved")),
         "width": width.astype(str),
         "panels": needles["panels"].map(lambda text: f"{len(str(text).split())} of 3"),
         "background": needles["kind"],
@@ -246,11 +246,11 @@ def false_alarms(empty: pd.DataFrame, rate: float = 0.01) -> list[str]:
         [
             name,
             *(
-                f"{t.loc[row, 'found']} of {t.loc[row, 'of']}: {t.loc[row, 'share']:.1%} [{t.loc[row, 'low']:.1%}, {t.loc[row, 'high']:.1%}]"
+                f"{t['found'][row]} of {t['of'][row]}: {t['share'][row]:.1%} [{t['low'][row]:.1%}, {t['high'][row]:.1%}]"
                 for t in tables.values()
             ),
         ]
-        for row, name in first["group"].items()
+        for row, name in enumerate(first["group"])
     ]
     return markdown(["", *tables], lines)
 

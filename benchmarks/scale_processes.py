@@ -59,7 +59,7 @@ def played(way: str, folder: Path, choices: argparse.Namespace) -> tuple[float, 
 
 def main() -> None:
     """Take the turns, print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--experiment", default="exp0022")
     parser.add_argument("--rows", type=int, default=480, help="training rows of the sky that is made for it")
     parser.add_argument("--turns", type=int, default=2)

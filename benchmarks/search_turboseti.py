@@ -20,9 +20,9 @@ def search(folder: Path, out: Path, max_drift: float, coarse: int, snr: float) -
     import matplotlib
 
     matplotlib.use("Agg")
-    from turbo_seti.find_doppler.find_doppler import FindDoppler
-    from turbo_seti.find_event.find_event_pipeline import find_event_pipeline
-    from turbo_seti.find_event.plot_event_pipeline import plot_event_pipeline
+    from turbo_seti.find_doppler.find_doppler import FindDoppler  # pyright: ignore[reportMissingImports]
+    from turbo_seti.find_event.find_event_pipeline import find_event_pipeline  # pyright: ignore[reportMissingImports]
+    from turbo_seti.find_event.plot_event_pipeline import plot_event_pipeline  # pyright: ignore[reportMissingImports]
 
     out.mkdir(parents=True, exist_ok=True)
     files = sorted(folder.glob("*.h5"))
@@ -71,7 +71,7 @@ def events_in(table: Path) -> int:
 def read(folder: Path) -> dict[str, object]:
     """What turboSETI's readers take of our ``.dat`` files and of our find_event CSV: numbers of rows."""
     import pandas as pd
-    from turbo_seti.find_event.find_event import find_events, read_dat
+    from turbo_seti.find_event.find_event import find_events, read_dat  # pyright: ignore[reportMissingImports]
 
     dats = sorted(str(path) for path in folder.glob("*.dat"))
     rows = {Path(path).name: len(read_dat(path)) for path in dats}

@@ -14,6 +14,7 @@ bootstrap over rows, all seeds together.
 import argparse
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -132,7 +133,7 @@ def prepare(home: Path, overlap: float) -> Runtime:
 
 
 def climb(
-    rung: str, fold: int, seed: int, runtime: Runtime, overlap: float, runs: list[tuple[int, int]] = ()
+    rung: str, fold: int, seed: int, runtime: Runtime, overlap: float, runs: Sequence[tuple[int, int]] = ()
 ) -> dict[str, object]:
     """Train one rung (or blend its members, of all ``runs`` (fold, seed) for the whole) and measure it."""
     began = time.process_time()
@@ -142,13 +143,13 @@ def climb(
     elif rung in SHIPPED:
         write_tables(here, shipped(rung, fold, seed, runtime))
     elif rung in ("rung_top", STACK, WHOLE):
-        write_tables(here, joined(rung, runs or [(fold, seed)], runtime))
+        write_tables(here, joined(rung, list(runs) or [(fold, seed)], runtime))
     else:
         train(rung, [fold], [seed], runtime)
         scores_of([Run(rung, fold, seed, runtime).found()])
     seconds = time.process_time() - began
     oof, test = read_scores(here / "oof.csv"), read_scores(here / "test.csv")
-    truth = truth_of(runtime.data, runtime.overlap).loc[test["id"]]
+    truth = truth_of(*places(runtime)).loc[test["id"]]
     target, score = truth["target"].to_numpy(float), test["score"].to_numpy()
     near, s_shape = truth["near"].to_numpy(bool), (truth["family"] == "sine").to_numpy()
     (cv, cv_low, cv_high), (value, low, high) = auc_interval(oof["target"], oof["score"]), auc_interval(target, score)
@@ -182,6 +183,12 @@ def climb(
     )
 
 
+def places(runtime: Runtime) -> tuple[Path, Path]:
+    """The sky and its search, as ``prepare`` named them."""
+    assert runtime.data and runtime.overlap
+    return Path(runtime.data), Path(runtime.overlap)
+
+
 def write_tables(folder: Path, tables: tuple[pd.DataFrame, pd.DataFrame]) -> None:
     """Out-of-fold and test scores of what no command trains, where a run would leave them."""
     for name, scores in zip(("oof.csv", "test.csv"), tables, strict=True):
@@ -190,7 +197,7 @@ def write_tables(folder: Path, tables: tuple[pd.DataFrame, pd.DataFrame]) -> Non
 
 def light(fold: int, seed: int, runtime: Runtime) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Scores of the fold's validation rows and of the test by the light of their cleaned panels: nothing is trained."""
-    competition, config = read_competition(runtime.data), LOG.config("rung_cleaned")
+    competition, config = read_competition(places(runtime)[0]), LOG.config("rung_cleaned")
     split, mark = folds_of(config, runtime)
     tables = []
     for name, rows in (("train", np.flatnonzero(split == fold)), ("test", np.arange(len(competition.test)))):
@@ -200,7 +207,7 @@ def light(fold: int, seed: int, runtime: Runtime) -> tuple[pd.DataFrame, pd.Data
         tables.append(
             make_scores(source.ids[rows], score, fold=fold, experiment=LIGHT, seed=seed, fingerprint=mark[:12], target=target)
         )
-    return tuple(tables)
+    return tables[0], tables[1]
 
 
 def shipped(rung: str, fold: int, seed: int, runtime: Runtime) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -222,9 +229,11 @@ def joined(rung: str, runs: list[tuple[int, int]], runtime: Runtime) -> tuple[pd
     ]
     oofs, tests = [pd.concat(parts, ignore_index=True) for parts in tables[0]], [mean_scores(parts) for parts in tables[1]]
     if rung == "rung_top":
-        return tuple(blend(tables, LOG.blends[rung].how, name=rung) for tables in (oofs, tests))
-    groups = read_groups(runtime.overlap).set_index("id")["group"]
-    return stack(oofs, tests, read_covered(runtime.overlap), groups=groups, name=rung, seed=runs[0][1])
+        oof, test = (blend(scores, LOG.blends[rung].how, name=rung) for scores in (oofs, tests))
+        return oof, test
+    _, overlap = places(runtime)
+    groups = read_groups(overlap).set_index("id")["group"]
+    return stack(oofs, tests, read_covered(overlap), groups=groups, name=rung, seed=runs[0][1])
 
 
 def top_members() -> tuple[str, ...]:

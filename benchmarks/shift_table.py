@@ -67,10 +67,12 @@ def measured(results: Path, out: Path) -> pd.DataFrame:
     """One row per sky of the present version and rung: seeds, values with intervals, the comparison with the rung below."""
     rows, lines = pd.read_csv(results), []
     rows = rows[rows["version"] == SKY_VERSION]
-    for (version, overlap), sky in rows.groupby(["version", "overlap"]):
+    for _, sky in rows.groupby(["version", "overlap"]):
+        version, overlap = int(sky["version"].iloc[0]), float(sky["overlap"].iloc[0])
         home = home_of(out, version, overlap)
         truth = truth_of(home / "sky", home / "overlap") if (home / "overlap").is_dir() else None
-        for rung, runs in sky.groupby("rung", sort=False):
+        for name, runs in sky.groupby("rung", sort=False):
+            rung = str(name)
             folders = [run_folder(home / "runs", rung, fold, seed) for fold, seed in zip(runs["fold"], runs["seed"], strict=True)]
             means = ("cv", "test", "gap", "with_neighbour", "without_neighbour", "s_shapes", "seconds")
             line = {"version": version, "overlap": overlap, "rung": rung, "seeds": len(runs)} | runs[list(means)].mean().to_dict()
@@ -122,6 +124,8 @@ def bound(folders: list[Path], truth: pd.DataFrame) -> float:
 def change(rung: str, runs: pd.DataFrame, sky: pd.DataFrame, home: Path, truth: pd.DataFrame) -> dict[str, float]:
     """The test AUC against the rung below, on the same rows and seeds, with its interval; empty where there is none."""
     below = AGAINST.get(rung)
+    if below is None:
+        return {}
     seeds = sorted(set(runs["seed"]) & set(sky.loc[sky["rung"] == below, "seed"]))
     folds = runs.set_index("seed")["fold"]
     pairs = [[run_folder(home / "runs", name, folds[seed], seed) / "test.csv" for name in (rung, below)] for seed in seeds]

@@ -71,8 +71,9 @@ def write(name: str, network: Detector, seed: int, out: Path) -> Path:
         save_detector(network, card, path.with_suffix(".safetensors"))
     detector = load_detector(save_card(card, path))
     first, *others = [measured(detector, out, sky) for sky in SKIES]
-    card |= {"measured": first | {"other_skies": others}, "response": response(detector)}
-    print(json.dumps({"measured": card["measured"], "response": card["response"]["largest_fall"]}, indent=2))
+    answered = response(detector)
+    card |= {"measured": first | {"other_skies": others}, "response": answered}
+    print(json.dumps({"measured": card["measured"], "response": answered["largest_fall"]}, indent=2))
     return save_card(card, path)
 
 
@@ -102,7 +103,8 @@ def described(name: str, seed: int) -> dict[str, object]:
     }
     raw = name == "raw"
     where = "raw panels" if raw else "panels minus the sky that their neighbours show"
-    return ({} if raw else {"weights": "raw"}) | {
+    shared: dict[str, object] = {} if raw else {"weights": "raw"}
+    return shared | {
         "name": name,
         "what": f"finds narrow-band needles, in {where}, that ON panels have and OFF panels, looked at along their track, have not",
         "backbone": detector_training.BACKBONE,

@@ -52,9 +52,10 @@ def measure(args: argparse.Namespace, name: str, variables: dict[str, str], seed
     seti("chain", args.experiment, *where, machine=variables)
     said = seti("summary", args.experiment, *where, machine=variables)
     if args.experiment in LOG.blends:
-        figures = pd.read_csv(out / args.experiment / STANDINGS).iloc[-1][list(FIGURES)].to_dict()
+        last = pd.read_csv(out / args.experiment / STANDINGS).iloc[-1]
+        figures = {column: float(last[column]) for column in FIGURES}
     else:
-        figures = {column: float(re.search(pattern, said)[1]) for column, pattern in FIGURES.items()}
+        figures = {column: float(re.findall(pattern, said)[0]) for column, pattern in FIGURES.items()}
     return {**identity(args), "machine": name, "seed": seed, **figures}
 
 
@@ -95,7 +96,7 @@ def table(rows: pd.DataFrame) -> list[str]:
 
 def main() -> None:
     every = machines()
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--experiment", default="sky_stack", help="an experiment or a blend (default: sky_stack)")
     parser.add_argument("--seeds", type=int, default=10, help="on this machine as it is")
     parser.add_argument("--elsewhere", type=int, default=3, help="seeds on every other machine")

@@ -93,7 +93,7 @@ def played(choices: argparse.Namespace, folder: Path) -> dict[str, list[tuple[fl
 
 def main() -> None:
     """Take the turns, print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--backbone", default="mobilenetv3_small_050")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--precision", choices=["fp16", "bf16"])

@@ -95,7 +95,7 @@ class Bench:
 
 def main() -> None:
     """Take the turns, print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--backbone", default="mobilenetv3_small_050")
     for name, default in (("size", 128), ("batch", 32), ("folds", 5), ("views", 4), ("rows", 192), ("turns", 5)):
         parser.add_argument(f"--{name}", type=int, default=default)

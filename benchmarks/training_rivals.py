@@ -68,7 +68,7 @@ def plain_loop(model, optimiser, loader, steps: int, device: torch.device, dtype
 def timm_loop(model, optimiser, image, target, steps: int, device: torch.device, dtype: torch.dtype | None, tick) -> None:
     """timm's training task and loss scaler, as its ``train.py`` strings them together, on a resident batch."""
     from timm.task import ClassificationTask
-    from timm.utils import NativeScaler
+    from timm.utils.cuda import NativeScaler
 
     task = ClassificationTask(model, criterion=nn.BCEWithLogitsLoss(), device=device, verbose=False)
     scaler = NativeScaler(device=device.type) if dtype is torch.float16 else None

@@ -87,7 +87,7 @@ class Bench:
     def network(self) -> tuple[torch.nn.Module, torch.optim.Optimizer]:
         """The same fresh network for everyone, and Adam."""
         torch.manual_seed(SEED)
-        model = build_model(self.choices.backbone, 1).to(self.device, memory_format=torch.channels_last).train()
+        model = build_model(self.choices.backbone, 1).to(self.device).to(memory_format=torch.channels_last).train()
         if self.ours:
             return model, make_optimiser("adam", model, 1e-4)
         return model, torch.optim.Adam(model.parameters(), 1e-4, fused=self.device.type == "cuda")
@@ -169,7 +169,7 @@ class Bench:
         model, optimiser = self.network()
         precision = Precision(None, self.device)
         precision.guard(model)
-        optimiser.step = optimiser.zero_grad = lambda **words: None
+        optimiser.step = optimiser.zero_grad = lambda **words: None  # pyright: ignore[reportAttributeAccessIssue]
         bce(model(self.image), self.y).backward()
         for step in range(self.choices.steps + WARM):
             self.randomness.at(0, step)

@@ -37,7 +37,9 @@ def threshold(negative: ArrayLike, rate: float) -> float:
     return float(scores[len(scores) - 1 - int(rate * len(scores) + 1e-9)])
 
 
-def shares_above(score: ArrayLike, above: float, groups: Sequence | np.ndarray | pd.Categorical | None = None) -> pd.DataFrame:
+def shares_above(
+    score: ArrayLike, above: float, groups: Sequence | np.ndarray | pd.Categorical | pd.Series | None = None
+) -> pd.DataFrame:
     """How many of the scores (N,) exceed ``above``, by group: ``group`` ``found`` ``of`` ``share`` ``low`` ``high``.
 
     One row per group of ``groups`` (N,), in their order (all together without them). Of positives it is the recall; of
