@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from seti_utils.telescope.classical import on_scores, quietness
+from seti_utils.telescope.classical import Arrangement, all_sums, on_scores, quietness, search_alone, search_scale
 from seti_utils.telescope.grid import Scale, make_grid
 from seti_utils.telescope.measuring import interpolated_sums, measure, patches
 from seti_utils.telescope.merging import merge
@@ -125,6 +125,44 @@ def test_off_panels_silence_what_they_show_beside_the_track_too():
     off[2, 9] = 5.5
     trust = quietness(list(off), 1)
     assert trust.tolist() == [1, 1, 0, 0, 0, 1, 1, 0.5, 0.5]
+
+
+@pytest.mark.parametrize("core", [(128, 576), (0, 700), (100, 331)])
+def test_the_best_track_of_every_cell_is_found_without_scoring_all(core):
+    grid = make_grid([16] * 6, [number * 310.0 for number in range(6)], 18.25, 2.7939677, 0.3)
+    panels, on, off = [random(16, 700, seed=seed) for seed in range(6)], (0, 2, 4), (1, 3, 5)
+    for scale in (scale.coarser() for scale in grid.scales):
+        (few, seen), (every, seen_too) = (
+            search_scale(panels, torch.zeros(700), grid, scale, Arrangement(on, off), 1, core, least) for least in (3.0, 1e-6)
+        )
+        assert seen == seen_too > 0 and len(few) < len(every)
+        assert few.tobytes() == every[every["score"] >= 3.0].tobytes()
+        few, every = (search_alone(panels, grid, scale, core, least) for least in (3.5, 1e-6))
+        assert few.tobytes() == every[every["score"] >= 3.5].tobytes()
+
+
+def test_a_tracks_score_is_that_of_the_sums_along_it():
+    grid = make_grid([16] * 6, [number * 310.0 for number in range(6)], 18.25, 2.7939677, 0.3)
+    panels, on, off = [random(16, 700, seed=seed) for seed in range(6)], (0, 2, 4), (1, 3, 5)
+    scale, doubt, core = grid.scales[1], torch.zeros(700), (192, 448)
+    best = {}
+    for drift, still in zip(np.array(scale.drifts), grid.standing(scale)):
+        rows = []
+        for panel, sums in enumerate(all_sums(panels, doubt, grid, scale, Arrangement(on, off))):
+            mine = sums.standing if still else sums.moving
+            displacement = grid.displacement(panel, scale.width, drift)
+            begin = core[0] + int(grid.offset(panel, displacement, drift)) - scale.width
+            row = mine.values[list(mine.displacements).index(displacement), mine.place]
+            rows.append(row[begin : begin + core[1] - core[0] + 2 * scale.width])
+        inner = slice(scale.width, -scale.width)
+        trust = quietness([rows[panel] for panel in off], scale.width)
+        for kind, score in enumerate(on_scores([rows[panel][inner] for panel in on])):
+            for cell, value in enumerate((score * trust).unflatten(0, (-1, 64)).amax(1).tolist()):
+                key = (kind + 2 * (not still), cell)
+                best[key] = max(best.get(key, 0), value)
+    hits, _ = search_scale(panels, doubt, grid, scale, Arrangement(on, off), 0, core, 1e-6)
+    found = {(int(hit["kind"]), int(hit["channel"] - core[0]) // 64): float(hit["score"]) for hit in hits if hit["kind"] < 4}
+    assert found == {key: value for key, value in best.items() if value >= 1e-6}
 
 
 def test_a_doubled_drift_limit_keeps_rows_and_widths_that_were_there():

@@ -20,11 +20,23 @@ from seti_utils.telescope.grid import WIDTHS, Grid
 from seti_utils.telescope.network import WINDOW, ShippedDetector, score_windows
 from seti_utils.telescope.normalising import in_sigma
 from seti_utils.telescope.panels import averaged, by_segment, levelled, usable, without_shared
-from seti_utils.telescope.tracks import FILE_HIT, TRACK, in_channels, measured_files, measured_hits, measured_windows, told_apart
+from seti_utils.telescope.tracks import (
+    FILE_HIT,
+    MEASURED,
+    TRACK,
+    in_channels,
+    measured_files,
+    measured_hits,
+    measured_windows,
+    told_apart,
+)
 from seti_utils.threads import one_thread
 
-BLOCK_BYTES = 32 << 20
+BLOCK_BYTES = 56 << 20
 """Most bytes of a block's pixels as they are read; with everything made of them a process stays below 1 GiB."""
+
+ABREAST = 4
+"""The number of blocks is a multiple of this, so that two or four processes end together."""
 
 TILE_BYTES = 112 << 20
 """Most bytes of what is made of the channels that are searched at a time."""
@@ -88,7 +100,8 @@ class Search:
 
 
 COUNTS = ("channels", "pixels", "unusable pixels", "tracks", "cells", "windows")
-"""What is counted in a block: live channels, pixels read, pixels that are not finite, tracks, cells and windows looked at."""
+"""What is counted in a block: live channels, pixels read, pixels that are not finite, tracks tried, cells in which ON panels show
+anything, and windows looked at."""
 
 
 @dataclass
@@ -117,6 +130,7 @@ def plan_blocks(cadence: Readable, grid: Grid, network: bool) -> list[tuple[int,
     rows = sum(cadence.rows) if network else sum(grid.rows)
     most = max(BLOCK_BYTES // (4 * rows) - 2 * grid.reach, 4 * CELL)
     count = -(-cadence.channels // most)
+    count += -count % ABREAST if cadence.channels > ABREAST * 4 * CELL else 0
     width = -(-cadence.channels // count // CELL) * CELL
     return [(start, min(start + width, cadence.channels)) for start in range(0, cadence.channels, width)]
 
@@ -210,7 +224,7 @@ def neighbours(windows: np.ndarray, reach: int, first: int, last: int) -> list[t
 
 def tile_size(grid: Grid) -> int:
     """Channels that are searched at a time. Raises ``InputError`` where tracks cross too many channels for the memory."""
-    displacements = max(len({grid.displacement(0, scale.width, drift) for drift in scale.drifts}) for scale in grid.scales)
+    displacements = max(len(np.unique(grid.displacement(0, scale.width, np.array(scale.drifts)))) for scale in grid.scales)
     per_channel = 4 * (COPIES * sum(grid.rows) + (displacements + 4 * STANDING_REACH + 2) * len(grid.rows))
     room = TILE_BYTES // per_channel - 2 * grid.reach
     if room < 4 * CELL:
@@ -230,18 +244,18 @@ def search_tile(
     for scale in (one.coarser() for one in grid.scales):
         flat, calm = levelled(panels[0], scale, segments)
         inner = core[0] // scale.added, min(-(-core[1] // scale.added), flat[0].shape[1])
-        alone = search_alone(calm, grid, scale, inner)
+        alone = search_alone(calm, grid, scale, inner, MEASURED * search.snr)
         doubts = [doubt_of(calm, arrangement) for arrangement in search.arrangements]
         part = Found(files=measured_files(alone, [panel.cpu() for panel in flat], grid, scale, search.snr))
         in_channels(part.files, scale, low)
         whole.append(part)
         for number, arrangement in enumerate(search.arrangements):
             flat, calm = levelled(panels[number + 1], scale, segments)
-            hits = search_scale(calm, doubts[number], grid, scale, arrangement, number, inner)
+            hits, cells = search_scale(calm, doubts[number], grid, scale, arrangement, number, inner, MEASURED * search.snr)
             flat, calm = [panel.cpu() for panel in flat], [panel.cpu() for panel in calm]
             part = Found(measured_hits(hits, flat, calm, doubts[number].cpu(), grid, scale, arrangement, search.snr))
             in_channels(part.tracks, scale, low)
             part.tracks["arrangement"] = number
-            part.counts[COUNTS.index("cells")] = len(hits)
+            part.counts[COUNTS.index("cells")] = cells
             whole.append(part)
     return joined(whole)

@@ -6,7 +6,7 @@ panels minus what the OFF panels show there, in units that grow with it. So neit
 maximum for everything that crosses it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,8 +15,9 @@ from torch import Tensor
 
 from seti_utils.sky.reference import LOUD, QUIET, STEADY
 from seti_utils.telescope.grid import Grid, Scale
+from seti_utils.telescope.lines import Sums, through
 from seti_utils.telescope.normalising import PIXEL_CLIP, column_medians, in_own_scatter
-from seti_utils.telescope.tree import drift_sums, rounded
+from seti_utils.telescope.tree import drift_sums
 
 CELL = 64
 """Channels of a cell: of every kind of track it gives its best one."""
@@ -39,6 +40,9 @@ ASTRAY = 1
 TOGETHER = 1 << 15
 """Sums of tracks that are compared at once: few enough for a processor's cache, and enough to be worth a call."""
 
+ROUNDING = 1e-5
+"""Relative error, at most, of a few numbers' sum."""
+
 STANDING_REACH = 3
 """Displacements within a panel, in widths, for which sums of standing tracks are made."""
 
@@ -54,6 +58,12 @@ HIT = np.dtype(
 )
 
 
+CANDIDATE = np.dtype(
+    [("kind", np.int16), ("cell", np.int64), ("score", np.float32), ("channel", np.int64), ("drift", np.float32)]
+)
+"""A track on its way to be the best of its cell; ``channel`` counts from the first cell's first."""
+
+
 @dataclass(frozen=True)
 class Arrangement:
     """Which panels are taken as ON, and which as OFF. Every panel stays at its own time."""
@@ -62,12 +72,12 @@ class Arrangement:
     off: tuple[int, ...]
 
 
-@dataclass
+@dataclass(frozen=True)
 class PanelSums:
-    """Sums of one width along the tracks of a panel, in units of their scatter, by displacement: moving and standing ones."""
+    """Sums of one width along the tracks of a panel: moving and standing ones; None where there are no such tracks."""
 
-    moving: dict[int, Tensor]
-    standing: dict[int, Tensor]
+    moving: Sums | None
+    standing: Sums | None
 
 
 def search_scale(
@@ -78,15 +88,24 @@ def search_scale(
     arrangement: Arrangement,
     number: int,
     core: tuple[int, int],
-) -> np.ndarray:
+    least: float,
+) -> tuple[np.ndarray, int]:
     """Best tracks of one width, of every cell and kind, under the arrangement with this ``number``.
 
     ``calm``: (T, F) per panel, see :func:`normalising.calmed`; ``doubt`` (F,): see :func:`doubt_of`. ``core``: first and
     last + 1 of the channels whose tracks are wanted. Channels that a panel does not have count as 0. :data:`HIT` rows with
-    scores above 0.
+    scores of at least ``least``, which is above 0, by kind and channel; and in how many cells anything was seen.
     """
     clipped = [panel.clamp(-PIXEL_CLIP, PIXEL_CLIP) for panel in calm]
-    return best_tracks(all_sums(clipped, doubt, grid, scale, arrangement), grid, scale, arrangement, number, core)
+    sums = all_sums(clipped, doubt, grid, scale, arrangement)
+    found, cells = [np.empty(0, CANDIDATE)], 0
+    for moving in (False, True):
+        tracks = np.flatnonzero(grid.standing(scale) != moving)
+        if len(tracks):
+            mine = [panel.moving if moving else panel.standing for panel in sums]
+            some, seen = candidates([one for one in mine if one], grid, scale, arrangement, tracks, moving, core, least)
+            found, cells = [*found, *some], cells + seen
+    return best_of(np.concatenate(found), scale, number, core[0], least), cells
 
 
 def doubt_of(calm: Sequence[Tensor], arrangement: Arrangement) -> Tensor:
@@ -95,18 +114,21 @@ def doubt_of(calm: Sequence[Tensor], arrangement: Arrangement) -> Tensor:
     return STEADY * torch.stack(lines).amax(0)
 
 
-def search_alone(calm: Sequence[Tensor], grid: Grid, scale: Scale, core: tuple[int, int]) -> np.ndarray:
+def search_alone(calm: Sequence[Tensor], grid: Grid, scale: Scale, core: tuple[int, int], least: float) -> np.ndarray:
     """Best tracks of one width, of every cell of each file alone, as :data:`HIT` rows: they have the panel's number as
-    ``arrangement``, and ``channel`` at the panel's own middle."""
-    out = [np.empty(0, HIT)]
+    ``arrangement``, and ``channel`` at the panel's own middle. Standing lines are lines here, as no OFF panel speaks."""
+    out, cell = [np.empty(0, HIT)], cell_of(scale)
     for panels in alike(calm):
         clipped = torch.stack([calm[panel] for panel in panels], 1).clamp_(-PIXEL_CLIP, PIXEL_CLIP)
-        wanted = sorted({grid.displacement(panels[0], scale.width, drift) for drift in scale.drifts})
-        held = _sums_of(clipped, wanted, scale.added)
-        seconds = max(len(clipped) - 1, 1) * grid.row
-        for place, panel in enumerate(panels):
-            mine = {displacement: row[place] for displacement, row in held.items()}
-            out.append(best_alone(mine, seconds, scale, panel, core))
+        wanted = np.unique(grid.displacement(panels[0], scale.width, np.array(scale.drifts)))
+        drifts = wanted / (max(len(clipped) - 1, 1) * grid.row)
+        for panel, sums in zip(panels, sums_of(clipped, wanted, scale.added), strict=True):
+            lines = through(sums, grid, panel, scale.width, drifts, core[0], alone=True)
+            parts = [np.empty(0, CANDIDATE)]
+            for drift, at in worth_a_look(lines.highest(-(-(core[1] - core[0]) // cell), cell), cell, least):
+                score = cut_off(lines.cut(drift, at * cell, cell), at, core)
+                parts.append(as_candidates(score, 0, drifts, drift, at))
+            out.append(best_of(np.concatenate(parts), scale, panel, core[0], least))
     return np.concatenate(out)
 
 
@@ -120,49 +142,24 @@ def alike(panels: Sequence[Tensor]) -> list[list[int]]:
 
 def all_sums(flat: Sequence[Tensor], doubt: Tensor, grid: Grid, scale: Scale, arrangement: Arrangement) -> list[PanelSums]:
     """The sums along every track that the arrangement needs, panel by panel. ``doubt`` (F,): see :func:`doubt_of`."""
-    width = scale.width
-    near = [width * number for number in range(-STANDING_REACH, STANDING_REACH + 1)]
-    stands = any(grid.standing(scale, drift) for drift in scale.drifts)
-    moves = [drift for drift in scale.drifts if not grid.standing(scale, drift)]
+    width, still = scale.width, grid.standing(scale)
+    near = np.array([width * number for number in range(-STANDING_REACH, STANDING_REACH + 1)])
     level = torch.stack([flat[panel].mean(0) for panel in arrangement.off]).median(0).values
     out: dict[int, PanelSums] = {}
     for panels in alike(flat):
         some = torch.stack([flat[panel] for panel in panels], 1)
         weight = (1 + len(some) * doubt.square()).rsqrt_()
-        standing = _sums_of((some - level).mul_(weight), near, scale.added) if stands else {}
-        wanted = sorted({grid.displacement(panels[0], width, drift) for drift in moves})
-        moving = _sums_of(some.sub_(column_medians(some)), wanted, scale.added) if wanted else {}
-        for place, panel in enumerate(panels):
-            moved, stood = ({where: row[place] for where, row in held.items()} for held in (moving, standing))
-            out[panel] = PanelSums(moved, stood)
+        standing = sums_of((some - level).mul_(weight), near, scale.added) if still.any() else [None] * len(panels)
+        wanted = np.unique(grid.displacement(panels[0], width, np.array(scale.drifts)[~still]))
+        moving = sums_of(some.sub_(column_medians(some)), wanted, scale.added) if len(wanted) else [None] * len(panels)
+        out.update({panel: PanelSums(*both) for panel, *both in zip(panels, moving, standing, strict=True)})
     return [out[number] for number in range(len(flat))]
 
 
-def _sums_of(panels_TPF: Tensor, displacements: list[int], added: int) -> dict[int, Tensor]:
-    """Sums (P, F) of panels along every displacement, in units of their own scatter."""
-    sums = in_own_scatter(drift_sums(panels_TPF, displacements), len(panels_TPF), added)
-    return dict(zip(displacements, sums, strict=True))
-
-
-class Best:
-    """The best track of every cell so far, of several kinds at once."""
-
-    def __init__(self, kinds: int, size: int, cell: int, device: torch.device):
-        """``cell``: channels of a cell, of ``size``."""
-        self.cell, cells = cell, -(-size // cell)
-        self.score = torch.zeros(kinds, cells, device=device)
-        self.drift, self.channel = torch.zeros_like(self.score), torch.zeros_like(self.score, dtype=torch.long)
-        self.padded = torch.zeros(kinds, at_once(size), cells * cell, device=device)
-        """Room for the scores (kinds, drifts, channels) of the tracks of some drifts."""
-
-    def take(self, drifts: Sequence[float]) -> None:
-        """The first rows of ``padded`` are of tracks of these drifts. Of equal scores the first counts."""
-        value, where = self.padded[:, : len(drifts)].unflatten(2, (-1, self.cell)).max(3)
-        value, row = value.max(1)
-        better = value > self.score
-        self.score = torch.maximum(self.score, value)
-        self.drift = torch.where(better, torch.tensor(drifts, device=row.device)[row], self.drift)
-        self.channel = torch.where(better, where.gather(1, row[:, None])[:, 0], self.channel)
+def sums_of(panels_TPF: Tensor, displacements: np.ndarray, added: int) -> list[Sums]:
+    """Sums of each of P panels along every displacement, in units of their own scatter."""
+    values = in_own_scatter(drift_sums(panels_TPF, displacements.tolist()), len(panels_TPF), added)
+    return [Sums(values, displacements, place) for place in range(values.shape[1])]
 
 
 def cell_of(scale: Scale) -> int:
@@ -170,82 +167,75 @@ def cell_of(scale: Scale) -> int:
     return max(CELL // scale.added, 1)
 
 
-def at_once(size: int) -> int:
-    """How many drifts are tried at once in ``size`` channels."""
-    return max(TOGETHER // size, 1)
+def candidates(
+    sums: Sequence[Sums],
+    grid: Grid,
+    scale: Scale,
+    arrangement: Arrangement,
+    tracks: np.ndarray,
+    moving: bool,
+    core: tuple[int, int],
+    least: float,
+) -> tuple[list[np.ndarray], int]:
+    """Tracks of some of the scale's drifts (``tracks``, their numbers), standing or moving, that score at least ``least``: in all
+    ON panels, in some, and whatever the OFF panels show; :data:`CANDIDATE` rows. And in how many cells anything was seen.
 
-
-def best_tracks(
-    sums: Sequence[PanelSums], grid: Grid, scale: Scale, arrangement: Arrangement, number: int, core: tuple[int, int]
-) -> np.ndarray:
-    """The best track of every cell and kind under one arrangement, as :data:`HIT` rows."""
-    stood = best_of_kind(sums, grid, scale, arrangement, core, True)
-    moved = best_of_kind(sums, grid, scale, arrangement, core, False)
-    faster = moved.score[2] > stood.score[2]
-    score, drift, channel = (
-        torch.cat([still[:2], moving[:2], torch.where(faster, moving[2], still[2])[None]])
-        for still, moving in (
-            (stood.score, moved.score),
-            (stood.drift, moved.drift),
-            (stood.channel, moved.channel),
-        )
-    )
-    return as_hits(score, drift, channel, scale, number, core[0])
-
-
-def best_of_kind(
-    sums: Sequence[PanelSums], grid: Grid, scale: Scale, arrangement: Arrangement, core: tuple[int, int], standing: bool
-) -> Best:
-    """The best ``standing`` or moving track of every cell: in all ON panels, in some, and whatever the OFF panels show."""
-    size, margin = core[1] - core[0], ASTRAY * scale.width
-    device = next(iter((sums[0].moving or sums[0].standing).values())).device
-    best = Best(3, size, cell_of(scale), device)
-    drifts = [drift for drift in scale.drifts if grid.standing(scale, drift) == standing]
-    room = torch.empty(len(sums), at_once(size), size + 2 * margin, device=device)
-    for first in range(0, len(drifts), at_once(size)):
-        some = drifts[first : first + at_once(size)]
-        tracks = room[:, : len(some)]
-        for panel, rows in enumerate(tracks.unbind()):
-            held = sums[panel].standing if standing else sums[panel].moving
-            for row, drift in zip(rows.unbind(), some, strict=True):
-                displacement = grid.displacement(panel, scale.width, drift)
-                cut_into(row, held[displacement], core[0] + grid.offset(panel, displacement, drift) - margin)
-        in_every, in_some = on_scores([tracks[panel, :, margin : margin + size] for panel in arrangement.on])
-        trust = quietness([tracks[panel] for panel in arrangement.off], margin)
-        in_all, partly, alone = best.padded[:, : len(some), :size].unbind()
-        torch.mul(in_every, trust, out=in_all)
-        torch.mul(in_some, trust, out=partly)
-        torch.maximum(in_every, in_some, out=alone)
-        best.take(some)
-    return best
-
-
-def best_alone(sums: Mapping[int, Tensor], seconds: float, scale: Scale, number: int, core: tuple[int, int]) -> np.ndarray:
-    """The best track of every cell of one file: standing lines are lines here, as no OFF panel speaks.
-
-    ``sums`` (F,) by displacement, which takes ``seconds``.
+    No track of a cell scores more than the highest sums of all ON panels there would together.
     """
-    size = core[1] - core[0]
-    best = Best(1, size, cell_of(scale), next(iter(sums.values())).device)
-    every = list(sums.items())
-    for first in range(0, len(every), at_once(size)):
-        some = every[first : first + at_once(size)]
-        for row, (displacement, sums_F) in zip(best.padded[0].unbind(), some, strict=False):
-            cut_into(row[:size], sums_F, core[0] - rounded(displacement, 2))
-        best.take([displacement / seconds for displacement, _ in some])
-    return as_hits(best.score, best.drift, best.channel, scale, number, core[0])
+    drifts, margin, cell = np.array(scale.drifts)[tracks], ASTRAY * scale.width, cell_of(scale)
+    lines = [through(one, grid, panel, scale.width, drifts, core[0]) for panel, one in enumerate(sums)]
+    cells = -(-(core[1] - core[0]) // cell)
+    most = torch.maximum(*on_scores([lines[panel].highest(cells, cell) for panel in arrangement.on]))
+    seen = int((most > 0).any(0).sum())
+    kind, found = 2 * moving, []
+    for drift, at in worth_a_look(most, cell, least):
+        every, some = on_scores([lines[panel].cut(drift, at * cell, cell) for panel in arrangement.on])
+        trust = quietness([lines[panel].cut(drift, at * cell - margin, cell + 2 * margin) for panel in arrangement.off], margin)
+        for number, score in ((kind, every * trust), (kind + 1, some * trust), (ON_ALONE, torch.maximum(every, some))):
+            found.append(as_candidates(cut_off(score, at, core), number, drifts, drift, at))
+    return found, seen
 
 
-def cut_into(out: Tensor, row: Tensor, begin: int) -> None:
-    """``out`` becomes ``row`` from ``begin`` on; beyond its ends 0."""
-    size, length = out.shape[0], row.shape[0]
-    if begin >= 0 and begin + size <= length:
-        out.copy_(row[begin : begin + size])
-        return
-    out.zero_()
-    first, last = max(begin, 0), min(begin + size, length)
-    if first < last:
-        out[first - begin : last - begin] = row[first:last]
+def worth_a_look(most: Tensor, cell: int, least: float) -> list[tuple[Tensor, Tensor]]:
+    """Numbers of drifts and cells whose tracks may score ``least`` and not more than ``most`` (D, cells), some at a time."""
+    drift, at = (most >= least * (1 - ROUNDING)).nonzero().unbind(1)
+    some = max(TOGETHER // cell, 1)
+    return list(zip(drift.split(some), at.split(some), strict=True))
+
+
+def cut_off(score: Tensor, at: Tensor, core: tuple[int, int]) -> Tensor:
+    """``score`` (N, channels of a cell) of the cells ``at`` (N,) with 0 beyond the end of the core; in place."""
+    cell = score.shape[1]
+    if (core[1] - core[0]) % cell:
+        channel = at[:, None] * cell + torch.arange(cell, device=at.device)
+        score.masked_fill_(channel >= core[1] - core[0], 0)
+    return score
+
+
+def as_candidates(score: Tensor, kind: int, drifts: np.ndarray, drift: Tensor, at: Tensor) -> np.ndarray:
+    """:data:`CANDIDATE` rows of one kind: the best channel of cells ``at`` (N,), along ``drifts`` of the numbers ``drift``."""
+    value, where = score.max(1)
+    out = np.empty(len(score), CANDIDATE)
+    out["kind"], out["cell"], out["score"] = kind, at.cpu().numpy(), value.cpu().numpy()
+    out["drift"] = drifts[drift.cpu().numpy()]
+    out["channel"] = where.cpu().numpy() + out["cell"] * score.shape[1]
+    return out
+
+
+def best_of(found: np.ndarray, scale: Scale, arrangement: int, first: int, least: float) -> np.ndarray:
+    """The best of the :data:`CANDIDATE` rows of every cell and kind as :data:`HIT` rows; of equal ones the first.
+
+    ``first`` is the first cell's first channel."""
+    found = found[found["score"] >= least]
+    found = found[np.lexsort((-found["score"], found["cell"], found["kind"]))]
+    new = np.ones(len(found), bool)
+    new[1:] = (np.diff(found["cell"]) != 0) | (np.diff(found["kind"]) != 0)
+    found = found[new]
+    hits = np.empty(len(found), HIT)
+    hits["arrangement"], hits["width"], hits["channel"] = arrangement, scale.width, found["channel"] + first
+    for name in ("kind", "score", "drift"):
+        hits[name] = found[name]
+    return hits
 
 
 def on_scores(on: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
@@ -275,14 +265,3 @@ def quietness(off: Sequence[Tensor], margin: int) -> Tensor:
         around = torch.maximum(around[..., :-step], around[..., step:])
         reach += step
     return (LOUD - around[..., :size]).div_(LOUD - QUIET).clamp_(0, 1)
-
-
-def as_hits(best: Tensor, drifts: Tensor, channels: Tensor, scale: Scale, arrangement: int, first: int) -> np.ndarray:
-    """Every cell's best tracks with a score above 0, as :data:`HIT` rows; ``first`` is the first cell's first channel."""
-    kinds, cells = (index.cpu().numpy() for index in (best > 0).nonzero(as_tuple=True))
-    hits = np.empty(len(kinds), HIT)
-    hits["arrangement"], hits["kind"], hits["width"] = arrangement, kinds, scale.width
-    hits["score"] = best.cpu().numpy()[kinds, cells]
-    hits["drift"] = drifts.cpu().numpy()[kinds, cells]
-    hits["channel"] = channels.cpu().numpy()[kinds, cells] + cells * cell_of(scale) + first
-    return hits

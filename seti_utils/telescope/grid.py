@@ -5,8 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seti_utils.telescope.tree import rounded
-
 ROWS = 91
 """A panel of more rows is averaged down to at least this many (273 to 91), drift permitting."""
 
@@ -31,6 +29,11 @@ MOST_ADDED = 64
 
 SLOWEST_WIDE = 0.25
 """A width beyond :data:`WIDTHS` is tried from this share of its own smear on."""
+
+
+def halved(number: np.ndarray) -> np.ndarray:
+    """Half of whole numbers, halves rounded away from zero, as :func:`tree.rounded` does."""
+    return np.sign(number) * ((np.abs(number) + 1) // 2)
 
 
 @dataclass(frozen=True)
@@ -76,17 +79,17 @@ class Grid:
         """Tracks that are tried at every channel."""
         return sum(len(scale.drifts) for scale in self.scales)
 
-    def standing(self, scale: Scale, drift: float) -> bool:
-        """Whether a track of this drift (channels per second) stands still within a panel."""
-        return abs(drift) * self.panel < STANDING * scale.width
+    def standing(self, scale: Scale) -> np.ndarray:
+        """(D,): whether a track of each of the scale's drifts stands still within a panel."""
+        return np.abs(scale.drifts) * self.panel < STANDING * scale.width
 
-    def displacement(self, panel: int, width: int, drift: float) -> int:
-        """Channels from a panel's first row to its last along ``drift``, in whole widths."""
-        return width * round(drift * (self.rows[panel] - 1) * self.row / width)
+    def displacement(self, panel: int, width: int, drifts: np.ndarray) -> np.ndarray:
+        """(D,) int64: channels from a panel's first row to its last along ``drifts`` (channels per second), in whole widths."""
+        return width * np.rint(drifts * (self.rows[panel] - 1) * self.row / width).astype(np.int64)
 
-    def offset(self, panel: int, displacement: int, drift: float) -> int:
-        """Channels from where a track is at ``middle`` to where it enters ``panel``."""
-        return round(drift * (self.middles[panel] - self.middle)) - rounded(displacement, 2)
+    def offset(self, panel: int, displacement: np.ndarray, drifts: np.ndarray) -> np.ndarray:
+        """(D,) int64: channels from where a track is at ``middle`` to where it enters ``panel``."""
+        return np.rint(drifts * (self.middles[panel] - self.middle)).astype(np.int64) - halved(displacement)
 
 
 def make_grid(rows: Sequence[int], starts: Sequence[float], tsamp: float, width_hz: float, max_drift: float) -> Grid:

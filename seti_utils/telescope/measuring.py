@@ -48,9 +48,16 @@ class Measured:
 
 
 def measure(
-    flat: Sequence[Tensor], grid: Grid, width: int, channel: Tensor, drift: Tensor, on: Sequence[int], rough: bool = False
+    flat: Sequence[Tensor],
+    grid: Grid,
+    width: int,
+    channel: Tensor,
+    drift: Tensor,
+    on: Sequence[int],
+    rough: bool = False,
+    others: bool = True,
 ) -> Measured:
-    """Refine tracks over the ON panels that show them, then sum every panel along them.
+    """Refine tracks over the ON panels that show them, then sum every panel along them (without ``others``: those alone).
 
     ``flat``: panels in sigma minus their level, summed over ``width`` channels (:func:`normalising.flattened`).
     ``channel`` and ``drift`` (N,) float64: a guess, off by at most the ranges of the first round, or of :data:`ROUGH`. The error
@@ -60,7 +67,7 @@ def measure(
         empty = channel.new_zeros(0)
         return Measured(empty, empty, empty, channel.new_zeros(0, len(flat)))
     aside = ROUGH[1] / ROUNDS[0][1] if rough else 1.0
-    showing = panel_snr(flat, grid, channel, drift, aside * width)[:, list(on)] >= SHOWING
+    showing = panel_snr(flat, grid, channel, drift, aside * width, panels=on)[:, list(on)] >= SHOWING
     use = torch.where(showing.any(1, keepdim=True), showing, True)
     seconds = lever(grid, use, on)
     unit = width / seconds
@@ -72,7 +79,8 @@ def measure(
     vertex, error = parabola(offsets, profile)
     drift = begun + vertex * unit
     grain = GRAIN * unit / (1 + drift.abs() * seconds / width).sqrt()
-    return Measured(channel, drift, torch.hypot(error * unit, grain), panel_snr(flat, grid, channel, drift, BESIDE * width, on))
+    snr = panel_snr(flat, grid, channel, drift, BESIDE * width, on, range(len(flat)) if others else on)
+    return Measured(channel, drift, torch.hypot(error * unit, grain), snr)
 
 
 def lever(grid: Grid, use: Tensor, on: Sequence[int]) -> Tensor:
@@ -168,16 +176,23 @@ def patches(y_TF: Tensor, low: Tensor, many: int) -> Tensor:
 
 
 def panel_snr(
-    flat: Sequence[Tensor], grid: Grid, channel: Tensor, drift: Tensor, beside: float, exact: Sequence[int] = ()
+    flat: Sequence[Tensor],
+    grid: Grid,
+    channel: Tensor,
+    drift: Tensor,
+    beside: float,
+    exact: Sequence[int] = (),
+    panels: Sequence[int] | None = None,
 ) -> Tensor:
     """(N, P): each panel's sum along the tracks, at the nearest channels, over the square root of its rows.
 
-    Panels not in ``exact``: the largest of the track itself and those up to ``beside`` channels to both sides.
+    Panels not in ``exact``: the largest of the track itself and those up to ``beside`` channels to both sides. Only those in
+    ``panels`` are summed; others are 0.
     """
     out = torch.zeros(len(channel), len(flat), dtype=torch.float64)
-    for panel, values in enumerate(flat):
+    for panel in range(len(flat)) if panels is None else panels:
         steps = [0] if panel in exact else sorted({round(step * beside / 2) for step in range(-2, 3)})
-        out[:, panel] = sums_beside(values, panel_times(grid, panel), channel, drift, steps).amax(1)
+        out[:, panel] = sums_beside(flat[panel], panel_times(grid, panel), channel, drift, steps).amax(1)
     return out
 
 

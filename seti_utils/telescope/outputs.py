@@ -48,9 +48,9 @@ def rank(job: Job, found: Found) -> tuple[pd.DataFrame, Funnel]:
         funnel.add(f"of SNR {limits.snr:g} or more, merged", len(hits), "hits")
         return hits_as_events(search, cadence, hits, limits, funnel), funnel
     funnel.add(
-        "the best of their cell of 64 channels and kind, as it is and with ON and OFF exchanged",
+        "of 64 channels in which ON panels show anything, of every width, as it is and with ON and OFF exchanged",
         counts["cells"],
-        "tracks",
+        "cells",
         "the data hold no noise at all",
     )
     exposure = counts["channels"] * cadence.width * cadence.hours

@@ -194,7 +194,7 @@ def measured_files(hits: np.ndarray, flat: Sequence[Tensor], grid: Grid, scale: 
         lead = grid.middle - grid.middles[panel]
         drift = torch.from_numpy(mine["drift"].astype(np.float64))
         channel = torch.from_numpy(mine["channel"].astype(np.float64)) + drift * lead
-        found = measure(flat, grid, scale.width, channel, drift, (panel,))
+        found = measure(flat, grid, scale.width, channel, drift, (panel,), others=False)
         rows = np.zeros(len(mine), FILE_HIT)
         rows["panel"], rows["width"], rows["drift"], rows["error"] = panel, scale.width, found.drift, found.error
         rows["channel"], rows["snr"] = found.channel - found.drift * lead, found.snr[:, panel]
