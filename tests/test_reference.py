@@ -62,6 +62,16 @@ def test_a_wide_needle_is_seen_through_the_high_pass():
     assert scored(x, tracks)[0][:, list(ON)].mean() > 0.3 * SNR
 
 
+@pytest.mark.parametrize("height", [30.0, 100.0, 300.0])
+def test_a_blinding_needle_is_not_lost_in_its_own_light(height):
+    """Beside a track at 300 sigma everything glares, and the level that is taken off casts a shadow: no panel said anything."""
+    tracks = straight_tracks(torch.full((BATCH,), 90.0), torch.full((BATCH,), 2.0))
+    tracks = replace(tracks, profile=plain_profiles(BATCH, fwhm=0.72))
+    x = draw(noise(3), tracks, torch.full((BATCH,), height), sigma=torch.ones(BATCH, PANELS))
+    z, score = scored(x, tracks)
+    assert (score > 20).all() and (z[:, list(ON)] > 15).all()
+
+
 def test_the_drift_search_finds_what_is_in_on_alone(needle):
     _, empty, drawn, echo = needle
     found, nothing = drift_search(drawn), drift_search(empty)

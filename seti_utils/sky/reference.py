@@ -26,6 +26,9 @@ STEADY = 0.06
 to panel."""
 AROUND = (18, 50)
 """A track's sum is judged by those of the same track this many channels beside it, where nothing of the needle is left."""
+LEAST = 0.1
+"""A panel in which a track has less energy says nothing. The light of a blinding needle beside its track counts as noise: at 300 sigma
+half of one is left."""
 HALF = 14
 """Channels of a profile on either side of the track that are summed."""
 QUIET, LOUD = 3.5, 7.5
@@ -94,7 +97,7 @@ def along_track(panels: Contrast, tracks: Tracks) -> tuple[torch.Tensor, torch.T
         straight = dedrift(what, tracks.freq, HALF + reach).nan_to_num(0.0)
         sums.append(torch.einsum("bptsk,bptk->bps", straight.unfold(-1, 2 * HALF + 1, 1), shape**power))
     signal, energy = sums
-    z = torch.where(energy > 1, signal / energy.clamp(min=1).sqrt(), torch.nan)
+    z = torch.where(energy > LEAST, signal / energy.clamp(min=LEAST).sqrt(), torch.nan)
     beside = (torch.arange(-reach, reach + 1, device=gate.device)).abs() >= AROUND[0]
     level = z[..., beside].nanmedian(-1, keepdim=True).values.nan_to_num()
     scatter = MAD_TO_SIGMA * (z[..., beside] - level).abs().nanmedian(-1).values.nan_to_num().clamp(min=1 / MAD_TO_SIGMA)
