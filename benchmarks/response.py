@@ -298,7 +298,7 @@ def draw(judge: Judged, table: pd.DataFrame, rows: pd.DataFrame) -> Figure:
         right.set(
             xscale="log", xlabel="SNR, integrated over a panel", ylabel="recall", ylim=(0, 1.02), title="at 1 % false alarms"
         )
-        right.legend(fontsize=7, loc="lower right")
+        right.legend(fontsize=7, loc="center right")
     return figure
 
 
