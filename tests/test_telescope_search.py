@@ -221,7 +221,7 @@ def test_a_search_that_was_stopped_before_its_tables_writes_them(one_needle, eve
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("seti_utils.telescope.search.write_all", stopped)
+        patch.setattr("seti_utils.telescope.outputs.write_all", stopped)
         with pytest.raises(KeyboardInterrupt):
             search(one_needle[1], tmp_path / "out")
     monkeypatch.setattr(

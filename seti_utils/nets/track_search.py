@@ -211,29 +211,26 @@ def follow(evidence: Tensor, upto: Tensor, after: Tensor, start: Tensor, drift: 
     """From seeds (B, K) in the middle of the ON panels the best paths: beginnings and drifts (B, K, 6 ``SEGMENTS``)."""
     spans, count = evidence.shape[1], start.shape[1]
     device = evidence.device
-    seed = torch.tensor([panel * SEGMENTS + SEGMENTS // 2 for panel in ON], device=device).repeat_interleave(count // len(ON))
+    middles = [panel * SEGMENTS + SEGMENTS // 2 for panel in ON]
+    seed = torch.tensor(middles, device=device).repeat_interleave(count // len(ON))
     row = torch.arange(len(evidence), device=device)[:, None]
     every = torch.arange(grid.drifts, device=device)
     turn = (every[:, None] - every).abs()
     cost = (turn * TURN).masked_fill(turn > sum(TURNS), torch.inf)
-    starts, drifts = (torch.zeros(*start.shape, spans, dtype=torch.long, device=device) for _ in range(2))
-    for forward in (True, False):
-        at, slope = start, drift
-        for step in range(spans):
-            span = seed + step if forward else seed - step
-            inside = (span >= 0) & (span < spans)
-            span = span.clamp(0, spans - 1)
-            if step and forward:
-                at = (at + slope - grid.steepest).clamp(0, grid.size - 1)
-                slope = (evidence[row, span, :, at] + after[row, span, :, at] - cost[slope]).argmax(-1)
-            elif step:
-                come = (at[..., None] - every + grid.steepest).clamp(0, grid.size - 1)
-                slope = (upto[row[..., None], span[:, None], every, come] - cost[slope]).argmax(-1)
-                at = come.gather(2, slope[..., None])[..., 0]
-            place = span.expand_as(at)[..., None]
-            for record, value in ((starts, at), (drifts, slope)):
-                record.scatter_(2, place, torch.where(inside, value, record.gather(2, place)[..., 0])[..., None])
-    return starts, drifts
+    ahead, back = [(start, drift)], [(start, drift)]
+    for step in range(1, spans - min(middles)):
+        span, (at, slope) = (seed + step).clamp(max=spans - 1), ahead[-1]
+        at = (at + slope - grid.steepest).clamp(0, grid.size - 1)
+        ahead.append((at, (evidence[row, span, :, at] + after[row, span, :, at] - cost[slope]).argmax(-1)))
+    for step in range(1, max(middles) + 1):
+        span, (at, slope) = (seed - step).clamp(min=0), back[-1]
+        come = (at[..., None] - every + grid.steepest).clamp(0, grid.size - 1)
+        slope = (upto[row[..., None], span[:, None], every, come] - cost[slope]).argmax(-1)
+        back.append((come.gather(2, slope[..., None])[..., 0], slope))
+    away = (torch.arange(spans, device=device) - seed[:, None]).expand(*start.shape, spans)
+    place = torch.where(away >= 0, away, len(ahead) - 1 - away)  # what lies back comes after what lies ahead
+    starts, drifts = (torch.stack([step[part] for step in (*ahead, *back[1:])], 2) for part in range(2))
+    return starts.gather(2, place), drifts.gather(2, place)
 
 
 def highest_nearby(height: Tensor, start: Tensor) -> Tensor:

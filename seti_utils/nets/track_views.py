@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from seti_utils.data.cadence import ON
@@ -127,11 +128,13 @@ def likeness(one: Tensor, other: Tensor) -> Tensor:
 
 def along(x_BPTF: Tensor, channel: Tensor, reach: int) -> Tensor:
     """What lies along tracks: (B, P, T, F) and channels (B, K, P, T) -> (B, K, P, T, 2 ``reach`` + 1), 0 outside the window."""
-    near = torch.arange(-reach, reach + 1, device=channel.device)
-    place = channel.round().long()[..., None] + near
-    inside = (place >= 0) & (place < x_BPTF.shape[-1])
-    values = x_BPTF[:, None].expand(-1, channel.shape[1], -1, -1, -1)
-    return values.gather(4, place.clamp(0, x_BPTF.shape[-1] - 1)) * inside
+    batch, panels, time, freq = x_BPTF.shape
+    wide = 2 * reach + 1
+    rows = F.pad(x_BPTF, (wide, wide)).reshape(-1)  # what begins in the pad on either side lies in it as a whole
+    first = (channel.round().long() - reach).clamp(-wide, freq) + wide
+    row = torch.arange(batch * panels * time, device=channel.device).view(batch, 1, panels, time)
+    place = first + row * (freq + 2 * wide)
+    return rows.unfold(0, wide, 1).index_select(0, place.reshape(-1)).view(*place.shape, wide)
 
 
 def light_of(strips: Tensor) -> Tensor:

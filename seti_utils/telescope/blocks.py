@@ -32,11 +32,11 @@ from seti_utils.telescope.tracks import (
 )
 from seti_utils.threads import one_thread
 
-BLOCK_BYTES = 56 << 20
+BLOCK_BYTES = 32 << 20
 """Most bytes of a block's pixels as they are read; with everything made of them a process stays below 1 GiB."""
 
-ABREAST = 4
-"""The number of blocks is a multiple of this, so that two or four processes end together."""
+ABREAST = 2
+"""The number of blocks is a multiple of this, so that two processes end together."""
 
 TILE_BYTES = 112 << 20
 """Most bytes of what is made of the channels that are searched at a time."""
@@ -130,7 +130,7 @@ def plan_blocks(cadence: Readable, grid: Grid, network: bool) -> list[tuple[int,
     rows = sum(cadence.rows) if network else sum(grid.rows)
     most = max(BLOCK_BYTES // (4 * rows) - 2 * grid.reach, 4 * CELL)
     count = -(-cadence.channels // most)
-    count += -count % ABREAST if cadence.channels > ABREAST * 4 * CELL else 0
+    count += -count % ABREAST if count > 1 else 0
     width = -(-cadence.channels // count // CELL) * CELL
     return [(start, min(start + width, cadence.channels)) for start in range(0, cadence.channels, width)]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from seti_utils.claims import Claim
 from seti_utils.data.cadence import FREQ
 from seti_utils.files import replacing
 from seti_utils.telescope.bandpass import Bandpass, survey
@@ -17,6 +18,12 @@ from seti_utils.telescope.classical import Arrangement
 from seti_utils.telescope.events import Limits
 from seti_utils.telescope.grid import make_grid
 from seti_utils.telescope.network import ShippedDetector, misfit
+
+SEARCH = Claim("telescope search", "search.json", "search.unfinished.json")
+"""A search's folder."""
+
+WORK = ".work"
+"""Where in it the blocks' results are kept."""
 
 MID_RESOLUTION = (1.0, 100.0)
 """Hz/s of a channel per panel between which a product is the detector's kind: there searches go to its largest drift."""

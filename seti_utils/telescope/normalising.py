@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from seti_utils.data.noise import MAD_TO_SIGMA
+from seti_utils.keeping import keep
 from seti_utils.views.medians import QUARTILES_TO_SIGMA, sort_along
 
 BLOCK = 256
@@ -131,8 +132,15 @@ def calmed(y_TF: Tensor, width: int, added: int = 1) -> Tensor:
 def pooled(x_11TF: Tensor, span: int, freq: int) -> Tensor:
     """Means over ``span`` rows and ``freq`` channels around every pixel, interpolated: (T, F)."""
     stride = (max(span // 2, 1), max(freq // 2, 1))
-    means = F.avg_pool2d(x_11TF, (span, freq), stride, (span // 2, freq // 2), count_include_pad=False)
-    return F.interpolate(means, size=x_11TF.shape[-2:], mode="bilinear")[0, 0]
+    means = F.avg_pool2d(x_11TF, (span, freq), stride, (span // 2, freq // 2), count_include_pad=False)[0]
+    wide = F.interpolate(means, size=x_11TF.shape[-1], mode="linear")[0]
+    return wide if span == 1 else between_rows(len(wide), x_11TF.shape[-2], wide.device) @ wide
+
+
+@keep(16)
+def between_rows(count: int, rows: int, device: torch.device) -> Tensor:
+    """(``rows``, ``count``): what interpolates between ``count`` rows."""
+    return F.interpolate(torch.eye(count, device=device)[None], size=rows, mode="linear")[0].T.contiguous()
 
 
 def column_medians(y_TF: Tensor) -> Tensor:

@@ -6,21 +6,19 @@ from pathlib import Path
 
 import pandas as pd
 
-from seti_utils.claims import Claim
 from seti_utils.files import replacing, write_table
 from seti_utils.machine import versions
+from seti_utils.pictures.style import png_bytes
 from seti_utils.telescope.bands import masked_share
 from seti_utils.telescope.blocks import COUNTS, Found
 from seti_utils.telescope.calibration import calibrate
+from seti_utils.telescope.drawing import drawn_here
 from seti_utils.telescope.events import COLUMNS, SEEN, Funnel, find_events, hits_as_events
-from seti_utils.telescope.jobs import Job
+from seti_utils.telescope.jobs import SEARCH, WORK, Job
 from seti_utils.telescope.pictures import draw_band
-from seti_utils.telescope.report import write_report
-from seti_utils.telescope.running import drawn_here
+from seti_utils.telescope.report import Picture, write_report
 from seti_utils.telescope.turboseti import dat_paths, file_hits, write_dat, write_find_event
 
-SEARCH = Claim("telescope search", "search.json", "search.unfinished.json")
-WORK = ".work"
 EVENTS, PAGE, FIND_EVENT = "events.csv", "events.html", "find_event.csv"
 
 
@@ -68,24 +66,31 @@ def write_all(
 ) -> tuple[pd.DataFrame, Funnel]:
     """Write everything that a finished search leaves in ``folder``; ``about`` is what ``search.json`` describes.
 
-    ``processes`` draw the best ``pictures`` events.
+    ``processes`` draw the best ``pictures`` events, while this one writes the tables.
     """
     events, funnel = rank(job, found)
-    search, cadence = job.search, job.cadence
-    write_table(folder / EVENTS, events[list(COLUMNS)])
-    for panel, path in enumerate(dat_paths(folder, cadence)):
-        write_dat(path, search, cadence, found.files, panel, job.limits.max_drift)
-    if job.calibrated and cadence.files:
-        write_find_event(folder / FIND_EVENT, search, cadence, events, job.limits.max_drift, SEEN)
+    search, cadence, limits = job.search, job.cadence, job.limits
+
+    def tables_and_band() -> Picture | None:
+        write_table(folder / EVENTS, events[list(COLUMNS)])
+        for panel, path in enumerate(dat_paths(folder, cadence)):
+            write_dat(path, search, cadence, found.files, panel, limits.max_drift)
+        if job.calibrated and cadence.files:
+            write_find_event(folder / FIND_EVENT, search, cadence, events, limits.max_drift, SEEN)
+        if not len(events) or not cadence.files:
+            return None
+        band = draw_band(cadence, events, limits.notches)
+        return png_bytes(band), band.get_figwidth()
+
     best = events.head(pictures).to_dict("records")
     titles = [f"{cadence.name}, {one['rank']}: {one['f_mid']:.6f} MHz, {one['drift']:+.2f} Hz/s" for one in best]
-    drawn = dict(zip((one["rank"] for one in best), drawn_here(search, best, titles, processes), strict=True))
+    pngs, band = drawn_here(search, best, titles, processes, meanwhile=tables_and_band)
+    drawn = dict(zip((one["rank"] for one in best), pngs, strict=True))
     shutil.rmtree(folder / "pictures", ignore_errors=True)
     for rank_of, png in drawn.items():
         with replacing(folder / "pictures" / f"event_{rank_of:03d}.png") as temporary:
             temporary.write_bytes(png)
     said = [*cadence.describe(), *job.said]
-    band = draw_band(cadence, events, job.limits.notches) if len(events) and cadence.files else None
     foot = ", ".join(f"{name} {number}" for name, number in versions().items())
     shown = events[list(COLUMNS)]
     write_report(folder / PAGE, f"Search of {cadence.name}", said, funnel.stages, shown, band, drawn, foot)

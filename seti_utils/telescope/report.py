@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from seti_utils.pictures.pages import escaped, figure_html, write_page
-from seti_utils.pictures.style import png_bytes
+
+Picture = tuple[bytes, float]
+"""A PNG and its width in inches."""
 
 STYLE = """
 :root { color-scheme: light; --ink: #22282e; --soft: #5f7385; --line: #dfe4e8; --tint: #f4f6f8; --on: #c44e00; }
@@ -82,7 +83,7 @@ def write_report(
     about: Sequence[str],
     stages: Sequence[tuple[str, int, str]],
     events: pd.DataFrame,
-    band: Figure | None,
+    band: Picture | None,
     pictures: Mapping[int, bytes],
     foot: str,
 ) -> None:
@@ -96,7 +97,7 @@ def write_report(
         f"<h2>What was left after every stage</h2><table class='funnel'>{funnel}</table>",
     ]
     if band is not None:
-        parts.append(f"<h2>The band</h2>{figure_html(png_bytes(band), 'The events along the band', band.get_figwidth())}")
+        parts.append(f"<h2>The band</h2>{figure_html(band[0], 'The events along the band', band[1])}")
     parts.append(f"<h2>Events</h2>{table_html(events, pictures)}")
     if pictures:
         parts.append("<h2>The best of them</h2>")

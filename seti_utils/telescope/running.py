@@ -1,4 +1,4 @@
-"""Blocks searched, and events drawn, by processes of this machine or a Dask cluster: the same bytes either way."""
+"""Blocks searched by processes of this machine or a Dask cluster: the same bytes either way."""
 
 import multiprocessing
 import signal
@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -15,16 +14,12 @@ from seti_utils.errors import InputError, UserError
 from seti_utils.learn.memory import keep_memory
 from seti_utils.machine import cores
 from seti_utils.telescope.blocks import Found, Search, search_block
-from seti_utils.telescope.pictures import Event, event_pngs
 
 Task = tuple[int, tuple[int, int]]
 """A block of one of several searches: the search's number, first and last + 1 channel."""
 
 SEARCHES: dict[int, Search] = {}
 """In a worker process: the searches that it has blocks of."""
-
-MOST_PICTURES = 24
-"""Pictures whose channels are held at once."""
 
 ATTEMPTS = 3
 """How often a block is given to a cluster's workers before it counts as the one that kills them."""
@@ -45,19 +40,6 @@ def search_here(searches: Sequence[Search], tasks: Sequence[Task], processes: in
         futures = {pool.submit(search_task, task): task for task in tasks}
         for future in as_completed(futures):
             yield futures[future], future.result()
-
-
-def drawn_here(search: Search, events: Sequence[Event], titles: Sequence[str], processes: int | None = None) -> list[bytes]:
-    """Pictures of ``events``, PNG, in their order; ``processes`` as in :func:`search_here`."""
-    plain = replace(search, detector=None, device="cpu")
-    processes = processes or cores()
-    size = max(-(-len(events) // max(processes, -(-len(events) // MOST_PICTURES))), 1)
-    groups = [slice(first, first + size) for first in range(0, len(events), size)]
-    if processes <= 1 or len(groups) <= 1:
-        return [png for group in groups for png in event_pngs(plain, events[group], titles[group])]
-    with workers(min(processes, len(groups)), [plain]) as pool:
-        drawn = pool.map(draw_task, [events[group] for group in groups], [titles[group] for group in groups])
-        return [png for group in drawn for png in group]
 
 
 @contextmanager
@@ -91,11 +73,6 @@ def search_task(task: Task) -> Found:
     """One block, in a worker process."""
     number, block = task
     return search_block(SEARCHES[number], *block)
-
-
-def draw_task(events: Sequence[Event], titles: Sequence[str]) -> list[bytes]:
-    """Some pictures, in a worker process."""
-    return event_pngs(SEARCHES[0], events, titles)
 
 
 def search_on_cluster(address: str, searches: Sequence[Search], tasks: Sequence[Task]) -> Iterator[tuple[Task, Found]]:

@@ -11,8 +11,7 @@ from seti_utils.files import write_table
 from seti_utils.notes import note
 from seti_utils.progress import progress
 from seti_utils.telescope.events import COLUMNS, Funnel
-from seti_utils.telescope.jobs import Job, gathered, identity, keep, names_of, waiting
-from seti_utils.telescope.outputs import EVENTS, SEARCH, WORK, read_events, write_all
+from seti_utils.telescope.jobs import SEARCH, WORK, Job, gathered, identity, keep, names_of, waiting
 from seti_utils.telescope.running import search_here, search_on_cluster
 
 Done = Callable[[Job, Path, pd.DataFrame | None, Funnel | None], None]
@@ -47,6 +46,8 @@ def search_cadences(
             note(f"{before} blocks were searched before; {total} are left")
 
         def finish(number: int, processes: int | None) -> None:
+            from seti_utils.telescope.outputs import write_all
+
             job, folder = jobs[number], folders[number]
             found = gathered(folder / WORK, job)
             events, funnel = write_all(job, found, folder, pictures=pictures, about=about[number], processes=processes)
@@ -63,6 +64,7 @@ def search_cadences(
             for (number, block), found in progress(results, total, desc="search", unit="block"):
                 keep(folders[number] / WORK, block, found)
                 kept += 1
+                import_what_draws()
                 left[number] -= 1
                 if kept == total:
                     last = number  # drawn when the search's processes have ended, by as many
@@ -73,6 +75,8 @@ def search_cadences(
             raise
         if last is not None:
             finish(last, processes)
+    from seti_utils.telescope.outputs import EVENTS, read_events
+
     for number, folder in enumerate(folders):
         if number not in tables:
             tables[number] = read_events(folder)
@@ -81,3 +85,8 @@ def search_cadences(
     if len(jobs) > 1:
         write_table(out / EVENTS, pd.concat(every, ignore_index=True))
     return pd.concat(every, ignore_index=True)
+
+
+def import_what_draws() -> None:
+    """Matplotlib and all that needs it: a third of a second, spent while the processes search and not before they begin."""
+    import seti_utils.telescope.outputs  # noqa: F401
