@@ -8,7 +8,7 @@ Writes cadences in Breakthrough Listen's layout (``search_files.py``), searches 
 are chosen on the cadences of the seeds ``--choose``: the lowest at which there are at most ``--rate`` false events per MHz and hour.
 Everything told is measured on the seeds ``--report``. The same call resumes. An event is a needle's when their lines come within
 eight channels of each other in an ON panel; every other event is false, those of terrestrial lines and of echoes too. The same
-is told of our own estimate: at the rates 0.1 and 0.05 that ``false_alarms`` says, without any choice; and where the reported
+is told of our own estimate: where ``false_alarms`` says ``--rate`` and half of it, without any choice; and where the reported
 cadences themselves have ``--rate``.
 
 ``--turns``: how often all ways search the last cadence once more, one after the other in every turn, so that a busy machine is
@@ -46,8 +46,8 @@ CLOSE = 8.0
 WAYS = {"search": ("--network", "raw"), "search, classical": ("--network", "none")}
 TURBO = {"turboSETI, all ON (filter 3)": "filter_3.csv", "turboSETI, any ON (filter 2)": "filter_2.csv"}
 HEADS = {"search": "`seti search`", "search, classical": "`--network none`"}
-SAID = (0.1, 0.05)
-"""Rates of false events, as ``false_alarms`` says them, at which our search is told too."""
+SAID = (1.0, 0.5)
+"""Rates of false events, as ``false_alarms`` says them and in units of ``--rate``, at which our search is told too."""
 THERE = "as many there"
 """The threshold at which the reported cadences themselves have the rate that is asked for: a point of their curve, not a choice."""
 FALSE = ("background", "echo", "terrestrial")
@@ -226,9 +226,15 @@ def told(name: str, tables: list[pd.DataFrame], truths: list[pd.DataFrame], abov
     return pd.DataFrame(rows)
 
 
-def markdown(table: pd.DataFrame, costs: pd.DataFrame, turns: bool) -> str:
-    """The tables of a page: recall by SNR at the chosen threshold (or where ``false_alarms`` says 0.1), and what holds for all."""
-    first = "chosen" if (table["at"] == "chosen").any() else f"{SAID[0]:g} as said"
+def said(rate: float) -> str:
+    """What a threshold is called that ``false_alarms`` gives."""
+    return f"{rate:g} as said"
+
+
+def markdown(table: pd.DataFrame, costs: pd.DataFrame, turns: bool, wanted: float) -> str:
+    """The tables of a page: recall by SNR at the chosen threshold (or where ``false_alarms`` says the rate that is ``wanted``), and
+    what holds for all."""
+    first = "chosen" if (table["at"] == "chosen").any() else said(wanted)
     main = table[table["at"] == first]
     ways = [str(way) for way in dict.fromkeys(main["way"])]
     cells = {(row["way"], row["snr"]): row for row in main.to_dict("records")}
@@ -263,8 +269,8 @@ def markdown(table: pd.DataFrame, costs: pd.DataFrame, turns: bool) -> str:
         FALSE, ("nothing that was drawn: the band's own emission, noise", "echoes", "terrestrial lines"), strict=True
     ):
         line(f"of them, {name}", lambda way, kind=kind: number(at(way, first, f"false, {kind}", snr), 0))
-    for rate in SAID:
-        where = f"{rate:g} as said"
+    for rate in (share * wanted for share in SAID):
+        where = said(rate)
         line(
             f"false events where `false_alarms` says {rate:g}",
             lambda way, where=where: number(at(way, where, "false per MHz h", snr), 2),
@@ -272,7 +278,7 @@ def markdown(table: pd.DataFrame, costs: pd.DataFrame, turns: bool) -> str:
         line("recall at SNR 15 there", lambda way, where=where: number(at(way, where, "recall", 15.0), 2))
     for snr in (15.0, 25.0):
         line(
-            f"recall at SNR {snr:g} at the threshold with 0.1 on these very cadences",
+            f"recall at SNR {snr:g} at the threshold with {wanted:g} on these very cadences",
             lambda way, snr=snr: number(at(way, THERE, "recall", snr), 2),
         )
     line("events per needle found", lambda way: number(at(way, first, "events per needle", snr), 2))
@@ -328,11 +334,11 @@ def main() -> None:
     results = []
     for way in ways:
         there, known = [tables[way, seed] for seed in args.report], [truths[seed] for seed in args.report]
-        levels = {f"{rate:g} as said": -rate - 1e-9 for rate in SAID} if way in WAYS else {}
+        levels = {said(share * args.rate): -share * args.rate - 1e-9 for share in SAID} if way in WAYS else {}
         if args.choose:
             levels["chosen"] = choose([tables[way, seed] for seed in args.choose], args.rate * exposure * len(args.choose))
         elif way in TURBO:
-            levels[f"{SAID[0]:g} as said"] = -np.inf  # everything that find_event leaves
+            levels[said(args.rate)] = -np.inf  # everything that find_event leaves
         if args.rate * exposure * len(args.report) >= 1:
             levels[THERE] = choose(there, args.rate * exposure * len(args.report))
         for where, above in levels.items():
@@ -345,7 +351,7 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     table.round(4).to_csv(args.out / f"search_{name.replace(' ', '_')}.csv", index=False)
     costs.round(2).to_csv(args.out / f"search_{name.replace(' ', '_')}_seconds.csv", index=False)
-    text = markdown(table, costs, args.turns > 0)
+    text = markdown(table, costs, args.turns > 0, args.rate)
     print(text)
     if args.page:
         write_section(args.page, f"{name} table", text)

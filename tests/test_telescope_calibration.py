@@ -9,16 +9,17 @@ from telescope_files import DT_S, draw, noise, write_cadence
 from seti_utils.telescope.bandpass import edge_seen
 from seti_utils.telescope.blocks import joined, search_block
 from seti_utils.telescope.cadences import open_cadence
-from seti_utils.telescope.calibration import UNLIKELY, Calibration, Tail, arrangements, group
+from seti_utils.telescope.calibration import FARTHEST, Calibration, arrangements, group
 from seti_utils.telescope.events import Limits
 from seti_utils.telescope.grid import make_grid
 from seti_utils.telescope.jobs import prepare
 from seti_utils.telescope.network import WINDOW, score_windows
 from seti_utils.telescope.normalising import flattened
+from seti_utils.telescope.odds import FEATURES, WEIGHTS, log_odds
 from seti_utils.telescope.outputs import rank
 from seti_utils.telescope.panels import usable
 from seti_utils.telescope.shared import less_shared
-from seti_utils.telescope.tracks import NETWORK, TRACK
+from seti_utils.telescope.tracks import TRACK
 
 ROWS, TSAMP, CHANNELS = 64, 293.13 / 64, 1024
 ON, OFF = (0, 2, 4), (1, 3, 5)
@@ -50,17 +51,52 @@ def test_what_off_panels_alone_show_is_a_false_event(tmp_path):
     assert len(events) == 0 and stages["false events to calibrate on"] == 1
 
 
-def test_what_the_network_denies_has_to_be_rarer_and_where_it_did_not_look_nothing_changes():
-    tracks, windows = np.zeros(3, TRACK), np.zeros(2, WINDOW)
-    tracks["channel"], tracks["width"], tracks["score"], tracks["trust"] = (100.0, 900.0, 5000.0), 1, 12.0, 1
-    windows["start"], windows["score"] = (0, 800), (-3.0, 2.0)
-    calibration = Calibration({(0, 1): Tail(np.array([11.0]), 10.0, 5.0, True)}, np.zeros(0), 10.0)
+def test_what_an_off_panel_shows_a_little_is_no_event_and_counts_as_one_that_it_did_not_show(tmp_path):
+    """An echo: bright in the ON panels, and faint on the same track in an OFF panel."""
+    echo = {"channel": 500.0, "drift_hz_s": 25.0}
+    events, stages, found = searched(tmp_path, [{**echo, "snr": 50.0, "on": ON}, {**echo, "snr": 10.0, "on": (3,)}])
+    usual = found.tracks[found.tracks["arrangement"] == 0]
+    assert 0 < usual["trust"][usual["bright"].argmax()] < 1, "the panel shows it, and not so much as to be sure"
+    assert len(events) == 0 and stages["false events to calibrate on"] == 1
+    events, stages, _ = searched(tmp_path / "bright", [{**echo, "snr": 50.0, "on": ON}, {**echo, "snr": 25.0, "on": (3,)}])
+    assert len(events) == 0 and stages["false events to calibrate on"] == 0, (
+        "what is surely there tells nothing of what is hidden"
+    )
+
+
+def test_the_network_speaks_of_its_own_track_and_of_no_other_in_the_window():
+    tracks, windows = np.zeros(3, TRACK), np.zeros(3, WINDOW)
+    tracks["channel"], tracks["width"], tracks["bright"], tracks["trust"], tracks["snr"] = (100.0, 900.0, 5000.0), 1, 12.0, 1, 7.0
+    windows["start"], windows["channel"], windows["score"] = (0, 0, 800), (103.0, 101.0, 1000.0), (-2.0, 1.0, 3.0)
     grid = make_grid([ROWS] * 6, [number * 313.0 for number in range(6)], TSAMP, 2861.0, 60.0)
-    denied, confirmed, unseen = sorted(group(tracks, windows, calibration, grid, ON), key=lambda one: one.tracks["channel"][0])
-    assert (denied.network, confirmed.network) == (-3.0, 2.0) and np.isnan(unseen.network)
-    assert denied.rarity == UNLIKELY * confirmed.rarity and confirmed.rarity == unseen.rarity
-    tracks["kind"][0], tracks["score"][0] = NETWORK, 1.5
-    assert group(tracks[:1], windows, calibration, grid, ON)[0].network == 1.5, "its own track counts before the window"
+    near, another, unseen = sorted(group(tracks, windows, grid, ON, True), key=lambda one: one.tracks["channel"][0])
+    assert near.network == 1.0 and np.isnan(another.network) and np.isnan(unseen.network)
+    assert near.odds > another.odds == unseen.odds
+    windows["score"] = -3.0
+    denied = group(tracks[:1], windows, grid, ON, True)[0]
+    assert denied.network == -3.0 and denied.odds < near.odds
+    assert group(tracks, windows, grid, ON, False)[0].odds == group(tracks, windows[:0], grid, ON, False)[0].odds
+
+
+def test_odds_fall_with_unevenness_and_unrest_and_rise_with_brightness_and_drift():
+    grid = make_grid([ROWS] * 6, [number * 313.0 for number in range(6)], TSAMP, 2861.0, 60.0)
+    assert all(len(weights) == len(FEATURES) for weights in WEIGHTS.values())
+
+    def odds(network=False, bright=14.0, drift=0.05, snr=(8.0, 0.0, 8.0, 0.0, 8.0, 0.0)):
+        track = np.zeros(1, TRACK)[0]
+        track["width"], track["bright"], track["drift"], track["snr"] = 1, bright, drift, snr
+        return log_odds(track, ON, grid, 2.0 if network else np.nan, network)
+
+    for network in (False, True):
+        assert odds(network, snr=(13.9, 0, 1.0, 0, 1.0, 0)) < odds(network) < odds(network, bright=20.0)
+        assert odds(network, drift=0.0) < odds(network) and odds(network, drift=-0.05) == odds(network)
+
+
+def test_rates_are_counted_and_beyond_the_highest_extrapolated_within_limits():
+    calibration = Calibration(np.array([2.0, 1.0, -1.0]), 10.0, False)
+    rates = calibration.false_alarms(np.array([-5.0, -1.0, 1.5, 2.0, 3.0, 50.0]))
+    assert np.allclose(rates, np.array([3, 3, 1, 1, np.exp(-1), 1 / FARTHEST]) / 10)
+    assert np.allclose(Calibration(np.zeros(0), 10.0, False).false_alarms(np.array([-4.0, 1.0])), [0.1, np.exp(-1) / 10])
 
 
 def test_exchanged_for_the_network_is_the_cadence_backwards_in_time():

@@ -70,10 +70,6 @@ class Readable(Protocol):
         """Each panel's channels, float32 (rows // average, stop - start)."""
         ...
 
-    def read_ranges(self, ranges: Sequence[tuple[int, int]], average: int = 1) -> list[list[np.ndarray]]:
-        """:meth:`read` of several ranges of channels, in one pass through every file: panels of each range."""
-        ...
-
     def segments(self, start: int, stop: int) -> list[tuple[int, int]]:
         """Runs of neighbouring channels in ``start`` to ``stop``, counted from ``start``; there are no data between them."""
         ...

@@ -11,7 +11,7 @@ from seti_utils.errors import InputError
 from seti_utils.telescope.bands import Band, named_by
 from seti_utils.telescope.blocks import Found, Search
 from seti_utils.telescope.cadences import Cadence
-from seti_utils.telescope.calibration import Calibration, Group, group
+from seti_utils.telescope.calibration import Calibration, Group, groups_of
 from seti_utils.telescope.classical import KINDS
 from seti_utils.telescope.measuring import together
 
@@ -20,15 +20,24 @@ SEEN = 5.0
 
 COLUMNS = (
     *("rank", "cadence", "f_start", "f_mid", "f_end", "drift", "drift_error", "snr", "n_on", "n_off"),
-    *("score_classical", "score_network", *(f"snr_{number}" for number in range(1, 7)), "false_alarms", "interference"),
+    *(
+        "log_odds",
+        "score_classical",
+        "score_network",
+        *(f"snr_{number}" for number in range(1, 7)),
+        "false_alarms",
+        "interference",
+    ),
 )
 """Columns of ``events.csv``. Frequencies in MHz at the cadence's start, middle and end; drift in Hz/s; ``snr`` of the ON panels
-together; ``snr_1`` to ``snr_6`` of each panel in order of time; ``score_network`` a logit; ``false_alarms``: false events per MHz
-and hour as rare as this one or rarer, in the same band; ``interference``: names of bands that hold it."""
+together; ``log_odds``: natural logarithm of a needle's odds against chance (:mod:`seti_utils.telescope.odds`), which rank the
+events; ``score_network``: the network's logit where its own track is this one; ``snr_1`` to ``snr_6`` of each panel in order of
+time; ``false_alarms``: false events per MHz and hour with these odds or higher ones, in the same band; ``interference``: names of
+bands that hold it."""
 
 DIGITS = {
     **dict.fromkeys(("f_start", "f_mid", "f_end"), 9),
-    **dict.fromkeys(("drift", "drift_error", "score_classical", "score_network"), 4),
+    **dict.fromkeys(("drift", "drift_error", "log_odds", "score_classical", "score_network"), 4),
     **dict.fromkeys(("snr", *(f"snr_{number}" for number in range(1, 7))), 2),
 }
 
@@ -67,24 +76,23 @@ class Funnel:
 def find_events(
     search: Search, cadence: Cadence, found: Found, calibration: Calibration, limits: Limits, funnel: Funnel
 ) -> pd.DataFrame:
-    """The ranked events of a cadence, rarest first: columns :data:`COLUMNS`, then channel (at the middle) and width."""
+    """The ranked events of a cadence, the likeliest first: columns :data:`COLUMNS`, then channel (at the middle) and width."""
     tracks = found.tracks[found.tracks["arrangement"] == 0]
     on, off = list(search.on), list(cadence.off)
     funnel.add("measured", len(tracks), "tracks")
-    tracks = tracks[together(tracks["snr"][:, on]) >= limits.snr]
-    funnel.add(f"SNR of the ON panels together at least {limits.snr:g}", len(tracks), "tracks")
-    windows = found.windows[found.windows["arrangement"] == 0]
-    groups = group(tracks, windows, calibration, search.grid, on)
+    bright = int((together(tracks["snr"][:, on]) >= limits.snr).sum())
+    funnel.add(f"SNR of the ON panels together at least {limits.snr:g}", bright, "tracks")
+    groups = groups_of(found, 0, search.grid, on, calibration.network, limits.snr)
     funnel.add("merged: tracks that meet in an ON panel are one", len(groups), "events")
-    groups = [one for one in groups if one.trust > 0 and np.isfinite(one.rarity)]
+    groups = [one for one in groups if one.trust == 1]
     funnel.add("not in an OFF panel along the same track", len(groups), "events")
     table = pd.DataFrame([event_of(one, on) for one in groups])
     if len(table):
         table = completed(table, search, cadence, on, off)
-        table["false_alarms"] = calibration.false_alarms(table["rarity"].to_numpy())
+        table["false_alarms"] = calibration.false_alarms(table["log_odds"].to_numpy())
         table["interference"] = interference(table, search, limits)
         table = selected(table, limits, funnel, cadence)
-        table = table.sort_values(["rarity", "snr", "f_mid"], ascending=[True, False, True], kind="stable")
+        table = table.sort_values(["log_odds", "snr", "f_mid"], ascending=[False, False, True], kind="stable")
     else:
         table = selected(pd.DataFrame(columns=[*COLUMNS, "width"], dtype=float), limits, funnel, cadence)
     table = table.assign(
@@ -107,7 +115,7 @@ def event_of(one: Group, on: Sequence[int]) -> dict[str, object]:
         **{f"snr_{number}": value for number, value in enumerate(best["snr"], 1)},
         "score_classical": tracks["score"][classical].max() if classical.any() else np.nan,
         "score_network": one.network,
-        "rarity": one.rarity,
+        "log_odds": one.odds,
     }
 
 
@@ -154,7 +162,9 @@ def selected(table: pd.DataFrame, limits: Limits, funnel: Funnel, cadence: Caden
         stages.append(("outside the masked bands", ~masked.astype(bool)))
     if limits.false_alarms is not None:
         rate = table["false_alarms"].astype(float)
-        stages.append((f"at most {limits.false_alarms:g} false alarms per MHz and hour", rate <= limits.false_alarms))
+        kept = rate <= limits.false_alarms
+        least = f" (the likeliest event has {rate.min():.3g})" if len(rate) and not kept.any() else ""
+        stages.append((f"at most {limits.false_alarms:g} false alarms per MHz and hour{least}", kept))
     for name, keep in stages:
         table = table[keep.loc[table.index].astype(bool)]
         funnel.add(name, len(table), "events")
@@ -166,7 +176,7 @@ def hits_as_events(search: Search, cadence: Cadence, hits: np.ndarray, limits: L
     hertz = cadence.width * 1e6
     table = pd.DataFrame({"channel": hits["channel"], "rate": hits["drift"], "error": hits["error"], "width": hits["width"]})
     table = table.assign(**{f"snr_{number}": np.nan for number in range(2, 7)}, snr=hits["snr"], snr_1=hits["snr"])
-    table = table.assign(score_classical=np.nan, score_network=np.nan, false_alarms=np.nan, n_on=1, n_off=0)
+    table = table.assign(log_odds=np.nan, score_classical=np.nan, score_network=np.nan, false_alarms=np.nan, n_on=1, n_off=0)
     middle, rate = table["channel"], table["rate"]
     half = search.grid.middle
     table["f_start"], table["f_mid"] = cadence.frequency(middle - rate * half), cadence.frequency(middle)

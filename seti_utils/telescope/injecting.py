@@ -74,10 +74,6 @@ class Injected:
             np.add.at(panel, where, (self.light.value[some][mine] / average).astype(np.float32))
         return panels
 
-    def read_ranges(self, ranges: Sequence[tuple[int, int]], average: int = 1) -> list[list[np.ndarray]]:
-        """:meth:`read` of several ranges of channels."""
-        return [self.read(start, stop, average) for start, stop in ranges]
-
     def segments(self, start: int, stop: int) -> list[tuple[int, int]]:
         return self.cadence.segments(start, stop)
 

@@ -52,10 +52,10 @@ def rank(job: Job, found: Found) -> tuple[pd.DataFrame, Funnel]:
         "the data hold no noise at all",
     )
     exposure = counts["channels"] * cadence.width * cadence.hours
-    calibration = calibrate(found, search.grid, cadence.off, exposure, search.detector is not None, limits.snr)
+    calibration = calibrate(found, search.grid, search.on, cadence.off, exposure, search.detector is not None, limits.snr)
     funnel.add(
-        f"false events to calibrate on, in {calibration.exposure:.3g} MHz·h with ON and OFF exchanged",
-        len(calibration.events),
+        f"false events to calibrate on, in {calibration.exposure:.3g} MHz·h: with ON and OFF exchanged, or faint in OFF panels",
+        len(calibration.false),
         "events",
     )
     return find_events(search, cadence, found, calibration, limits, funnel), funnel

@@ -87,7 +87,8 @@ def channels_of(search: Search, event: Event) -> tuple[int, int]:
 
 def event_pngs(search: Search, events: Sequence[Event], titles: Sequence[str]) -> list[bytes]:
     """Pictures of ``events`` as PNG, all read in one pass through the files; one thread, so that every process gives the same
-    bytes."""
+    bytes. A cadence with needles drawn into it is not pictured."""
+    assert isinstance(search.cadence, Cadence)
     with one_thread():
         power = search.cadence.read_ranges([channels_of(search, event) for event in events], search.grid.average)
         every = zip(events, titles, power, strict=True)

@@ -14,11 +14,10 @@ from seti_utils.errors import InputError
 from seti_utils.progress import progress
 from seti_utils.stats.recall import shares_above
 from seti_utils.telescope.blocks import Found, Search, joined
-from seti_utils.telescope.calibration import Calibration, calibrate, group
+from seti_utils.telescope.calibration import Calibration, calibrate, groups_of
 from seti_utils.telescope.grid import Grid
 from seti_utils.telescope.injecting import Recipe, inject
 from seti_utils.telescope.jobs import Job
-from seti_utils.telescope.measuring import together
 from seti_utils.telescope.running import search_here
 from seti_utils.telescope.tracks import NETWORK
 
@@ -70,7 +69,7 @@ def measure_sensitivity(
             continue
         passes.append((replace(exchanged, cadence=injected), truth))
         drawn += len(truth)
-    searches = [exchanged, *(one for one, _ in passes)]
+    searches = [search, *(one for one, _ in passes)]
     parts: list[dict[tuple[int, int], Found]] = [{} for _ in searches]
     tasks = [(number, block) for number in range(len(searches)) for block in job.blocks]
     for (number, block), found in progress(search_here(searches, tasks, processes), len(tasks), desc="search", unit="block"):
@@ -80,7 +79,8 @@ def measure_sensitivity(
     ways = (BOTH, NETWORK_ALONE, CLASSICAL) if search.detector is not None else (CLASSICAL,)
     truths = [truth for _, truth in passes]
     for way in ways:
-        calibration = calibrated(only(found[0], way), search, cadence.off, exposure)
+        network = way != CLASSICAL and search.detector is not None
+        calibration = calibrate(only(found[0], way), search.grid, cadence.on, cadence.off, exposure, network, search.snr)
         for truth, one in zip(truths, found[1:], strict=True):
             truth[way] = rates_of(truth, only(one, way), calibration, search, cadence.off)
     every = pd.concat(truths, ignore_index=True)
@@ -97,23 +97,14 @@ def only(found: Found, way: str) -> Found:
     return replace(found, tracks=found.tracks[~network], windows=found.windows[:0])
 
 
-def calibrated(found: Found, search: Search, off: Sequence[int], exposure: float) -> Calibration:
-    """The calibration on what was found in the files without needles."""
-    tracks, windows = found.tracks.copy(), found.windows.copy()
-    tracks["arrangement"], windows["arrangement"] = 1, 1
-    found = replace(found, tracks=tracks, windows=windows)
-    return calibrate(found, search.grid, off, exposure, len(windows) > 0, search.snr)
-
-
 def rates_of(truth: pd.DataFrame, found: Found, calibration: Calibration, search: Search, off: Sequence[int]) -> np.ndarray:
     """(N,): the lowest rate of false alarms at which an event passes each needle of ``truth``; NaN: none does."""
     grid = search.grid
-    tracks = found.tracks[together(found.tracks["snr"][:, list(off)]) >= search.snr]
-    groups = [one for one in group(tracks, found.windows, calibration, grid, off) if one.trust > 0 and np.isfinite(one.rarity)]
+    groups = [one for one in groups_of(found, 0, grid, off, calibration.network, search.snr) if one.trust == 1]
     out = np.full(len(truth), np.nan)
     if not groups:
         return out
-    rates = calibration.false_alarms(np.array([one.rarity for one in groups]))
+    rates = calibration.false_alarms(np.array([one.odds for one in groups]))
     channel = np.array([one.tracks["channel"][0] for one in groups])
     drift = np.array([one.tracks["drift"][0] for one in groups])
     places = truth[[f"channel_{panel + 1}" for panel in off]].to_numpy()

@@ -1,0 +1,58 @@
+"""The odds of an event: how much likelier a needle than chance made what was measured, as a logistic model says it.
+
+Weights were taught on cadences of ``benchmarks/search_files.py``, where it is known which events are needles
+(``benchmarks/search_odds.py``). Odds only rank: how often chance reaches them is counted on the observer's own files
+(:mod:`seti_utils.telescope.calibration`), so that weights that do not fit a band cost recall there, and make no rate untrue.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from seti_utils.telescope.grid import Grid
+from seti_utils.telescope.measuring import together
+
+FEATURES = ("one", "bright", "snr", "even", "speed", "logit", "elsewhere")
+"""What the model looks at, of an event's brightest track.
+
+``bright``: logarithm of the ON panels' SNR together, restless surroundings discounted; ``snr``: the same, not discounted.
+``even``: logarithm of the faintest ON panel over the brightest, each at least 1. ``speed``: logarithm of the widths that it
+crosses in a panel; most of what is false stands still. ``logit``: the network's where its own track is this one; ``elsewhere``: 1
+where it is not.
+"""
+
+WEIGHTS = {
+    True: (1.54, 1.13, -1.05, 0.84, 0.53, 0.79, -2.94),
+    False: (-2.16, 3.07, -1.25, 1.52, 1.30, 0.0, 0.0),
+}
+"""Of :data:`FEATURES`, where a network took part in the search, and where none did."""
+
+LOGITS = (-3.0, 4.0)
+"""Logits count between these."""
+
+SPEEDS = (0.3, 10.3)
+"""Widths per panel that are added to a speed, and the most that then counts."""
+
+
+def features(track: np.ndarray, on: Sequence[int], grid: Grid, logit: float) -> np.ndarray:
+    """:data:`FEATURES` of a ``tracks.TRACK`` row whose ON panels are ``on``; ``logit``: NaN where the network's is elsewhere."""
+    snr = track["snr"][list(on)].astype(np.float64)
+    faintest, brightest = np.maximum([snr.min(), snr.max()], 1)
+    speed = abs(track["drift"]) * grid.panel / track["width"]
+    elsewhere = np.isnan(logit)
+    return np.array(
+        [
+            1,
+            np.log(max(track["bright"], 1)),
+            np.log(max(together(snr[None])[0], 1)),
+            np.log(faintest / brightest),
+            np.log(min(speed + SPEEDS[0], SPEEDS[1])),
+            0 if elsewhere else np.clip(logit, *LOGITS),
+            elsewhere,
+        ]
+    )
+
+
+def log_odds(track: np.ndarray, on: Sequence[int], grid: Grid, logit: float, network: bool) -> float:
+    """Natural logarithm of the odds of an event whose brightest track this is; ``network``: whether one took part."""
+    return float((features(track, on, grid, logit) * WEIGHTS[network]).sum())
