@@ -22,8 +22,8 @@ where it is not.
 """
 
 WEIGHTS = {
-    True: (1.54, 1.13, -1.05, 0.84, 0.53, 0.79, -2.94),
-    False: (-2.16, 3.07, -1.25, 1.52, 1.30, 0.0, 0.0),
+    True: (1.4, 0.9, -0.9, 0.66, 0.52, 0.92, -2.93),
+    False: (-2.56, 2.93, -1.01, 1.4, 1.27, 0.0, 0.0),
 }
 """Of :data:`FEATURES`, where a network took part in the search, and where none did."""
 
