@@ -7,9 +7,9 @@ Writes cadences in Breakthrough Listen's layout (``search_files.py``), searches 
 (``search_turboseti.py``, in the environment ENV; left out without the option), and holds every event against the truth. Thresholds
 are chosen on the cadences of the seeds ``--choose``: the lowest at which there are at most ``--rate`` false events per MHz and hour.
 Everything told is measured on the seeds ``--report``. The same call resumes. An event is a needle's when their lines come within
-eight channels of each other in an ON panel; every other event is false, those of terrestrial lines and of echoes too. The same
-is told of our own estimate: where ``false_alarms`` says ``--rate`` and half of it, without any choice; and where the reported
-cadences themselves have ``--rate``.
+eight channels of each other in an ON panel; every other event is false, those of terrestrial lines and of echoes too. A page's
+tables are of what needs no choice: where our own ``false_alarms`` says ``--rate``, and everything that find_event leaves. Told too:
+half that rate, the threshold that was chosen, and the one at which the reported cadences themselves have ``--rate``.
 
 ``--turns``: how often all ways search the last cadence once more, one after the other in every turn, so that a busy machine is
 busy for all of them; seconds are the medians of these. Tables go to OUT as CSV, and to ``--page``.
@@ -48,6 +48,8 @@ TURBO = {"turboSETI, all ON (filter 3)": "filter_3.csv", "turboSETI, any ON (fil
 HEADS = {"search": "`seti search`", "search, classical": "`--network none`"}
 SAID = (1.0, 0.5)
 """Rates of false events, as ``false_alarms`` says them and in units of ``--rate``, at which our search is told too."""
+CHOSEN = "chosen"
+"""The threshold that ``--choose`` gives."""
 THERE = "as many there"
 """The threshold at which the reported cadences themselves have the rate that is asked for: a point of their curve, not a choice."""
 FALSE = ("background", "echo", "terrestrial")
@@ -232,9 +234,9 @@ def said(rate: float) -> str:
 
 
 def markdown(table: pd.DataFrame, costs: pd.DataFrame, turns: bool, wanted: float) -> str:
-    """The tables of a page: recall by SNR at the chosen threshold (or where ``false_alarms`` says the rate that is ``wanted``), and
-    what holds for all."""
-    first = "chosen" if (table["at"] == "chosen").any() else said(wanted)
+    """The tables of a page: recall by SNR where ``false_alarms`` says the rate that is ``wanted``, and what holds for all; of
+    turboSETI, everything that find_event leaves."""
+    first = said(wanted)
     main = table[table["at"] == first]
     ways = [str(way) for way in dict.fromkeys(main["way"])]
     cells = {(row["way"], row["snr"]): row for row in main.to_dict("records")}
@@ -269,12 +271,11 @@ def markdown(table: pd.DataFrame, costs: pd.DataFrame, turns: bool, wanted: floa
         FALSE, ("nothing that was drawn: the band's own emission, noise", "echoes", "terrestrial lines"), strict=True
     ):
         line(f"of them, {name}", lambda way, kind=kind: number(at(way, first, f"false, {kind}", snr), 0))
-    for rate in (share * wanted for share in SAID):
-        where = said(rate)
-        line(
-            f"false events where `false_alarms` says {rate:g}",
-            lambda way, where=where: number(at(way, where, "false per MHz h", snr), 2),
-        )
+    others = {f"where `false_alarms` says {share * wanted:g}": said(share * wanted) for share in SAID[1:]}
+    if (table["at"] == CHOSEN).any():
+        others["at the threshold chosen on other cadences"] = CHOSEN
+    for name, where in others.items():
+        line(f"false events {name}", lambda way, where=where: number(at(way, where, "false per MHz h", snr), 2))
         line("recall at SNR 15 there", lambda way, where=where: number(at(way, where, "recall", 15.0), 2))
     for snr in (15.0, 25.0):
         line(
@@ -336,8 +337,8 @@ def main() -> None:
         there, known = [tables[way, seed] for seed in args.report], [truths[seed] for seed in args.report]
         levels = {said(share * args.rate): -share * args.rate - 1e-9 for share in SAID} if way in WAYS else {}
         if args.choose:
-            levels["chosen"] = choose([tables[way, seed] for seed in args.choose], args.rate * exposure * len(args.choose))
-        elif way in TURBO:
+            levels[CHOSEN] = choose([tables[way, seed] for seed in args.choose], args.rate * exposure * len(args.choose))
+        if way in TURBO:
             levels[said(args.rate)] = -np.inf  # everything that find_event leaves
         if args.rate * exposure * len(args.report) >= 1:
             levels[THERE] = choose(there, args.rate * exposure * len(args.report))
@@ -345,7 +346,7 @@ def main() -> None:
             table = told(way, there, known, above, exposure * len(args.report))
             results.append(table.assign(at=where, seeds=" ".join(map(str, args.report))))
     table = pd.concat(results).assign(product=name)
-    print(table[table["at"] == "chosen"].round(3).to_string(index=False))
+    print(table[table["at"] == said(args.rate)].round(3).to_string(index=False))
     print(costs.drop(columns=["seed"]).groupby(["way", costs["turn"].notna()]).median().round(1).to_string())
     print(json.dumps({"cores": cores(), **versions(), "argv": sys.argv[1:]}))
     args.out.mkdir(parents=True, exist_ok=True)
