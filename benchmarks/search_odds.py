@@ -13,13 +13,12 @@ cadence is 300 MB and is removed when it has been searched; what was measured st
 import argparse
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -75,17 +74,17 @@ def events_of(found: Found, job: Job, truth: pd.DataFrame, way: str) -> pd.DataF
     return pd.concat(parts)
 
 
-def taught(events: pd.DataFrame, used: list[str]) -> np.ndarray:
+def taught(events: pd.DataFrame, used: Sequence[str]) -> np.ndarray:
     """Weights of :data:`FEATURES`, 0 for those that are not ``used``; the first is the constant."""
-    scaled = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-    scaled.fit(events[used], events["what"] == "needle")
-    scaler, model = scaled[0], scaled[-1]
-    weights = dict(zip(used, model.coef_[0] / scaler.scale_, strict=True))
-    weights["one"] = model.intercept_[0] - sum(weights[name] * mean for name, mean in zip(used, scaler.mean_, strict=True))
+    values = events[list(used)].to_numpy(float)
+    mean, scale = values.mean(0), values.std(0)
+    model = LogisticRegression(max_iter=1000).fit((values - mean) / scale, events["what"] == "needle")
+    slopes = model.coef_[0] / scale
+    weights = {**dict(zip(used, slopes, strict=True)), "one": model.intercept_[0] - slopes @ mean}
     return np.array([weights.get(name, 0.0) for name in FEATURES])
 
 
-def blind(events: pd.DataFrame, lessons: pd.DataFrame, used: list[str]) -> pd.Series:
+def blind(events: pd.DataFrame, lessons: pd.DataFrame, used: Sequence[str]) -> pd.Series:
     """Log odds of ``events``, of each seed by weights that were taught without it."""
     odds = pd.Series(0.0, index=events.index)
     for seed in events["seed"].unique():
@@ -119,7 +118,7 @@ def main() -> None:
     empty = pd.concat([every[:0], *(measured(seed, args.out, needles=False) for seed in args.empty)], ignore_index=True)
     truths = pd.concat([random_truth(MID, SNRS, WIDTHS, seed) for seed in args.seeds])
     needles = truths[truths["kind"] == "needle"].groupby("snr").size()
-    for way, used in ((BOTH, list(FEATURES[1:])), (CLASSICAL, list(FEATURES[1:5]))):
+    for way, used in ((BOTH, FEATURES[1:]), (CLASSICAL, FEATURES[1:5])):
         events, bare = (table[table["way"] == way].reset_index(drop=True) for table in (every, empty))
         print(f"{way}: {len(events)} events, {(events['what'] == 'needle').sum()} of needles")
         print(told(events, blind(events, events, used), needles).to_string(index=False))

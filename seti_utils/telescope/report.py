@@ -61,8 +61,8 @@ for (const table of document.querySelectorAll("table.events")) {
 
 HEADS = {
     "f_start": "start, MHz", "f_mid": "middle, MHz", "f_end": "end, MHz", "drift": "drift, Hz/s", "drift_error": "±",
-    "snr": "SNR", "n_on": "ON", "n_off": "OFF", "score_classical": "classical", "score_network": "network",
-    "false_alarms": "false alarms /MHz/h", **{f"snr_{number}": str(number) for number in range(1, 7)},
+    "snr": "SNR", "n_on": "ON", "n_off": "OFF", "log_odds": "log odds", "score_classical": "classical",
+    "score_network": "network", "false_alarms": "false alarms /MHz/h", **{f"snr_{number}": str(number) for number in range(1, 7)},
 }  # fmt: skip
 """Heads of columns where the column's name is not what a person would say."""
 
