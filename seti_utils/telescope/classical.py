@@ -23,7 +23,7 @@ CELL = 64
 """Channels of a cell: of every kind of track it gives its best one."""
 
 KINDS = ("standing in all ON", "standing in some ON", "moving in all ON", "moving in some ON")
-"""Kinds of tracks: each cell gives the best one of every kind."""
+"""Kinds of tracks, each by the number of its place here."""
 
 ON_ALONE = len(KINDS)
 """A further kind: the cell's best track whatever the OFF panels show. It is not a candidate. But of a bright terrestrial
