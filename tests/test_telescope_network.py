@@ -10,10 +10,11 @@ from telescope_files import DF_MHZ, DT_S, draw, noise, write_cadence
 
 from seti_utils.telescope.blocks import joined, search_block
 from seti_utils.telescope.cadences import open_cadence
+from seti_utils.telescope.calibration import arrangements
 from seti_utils.telescope.classical import ON_ALONE
 from seti_utils.telescope.events import Limits
 from seti_utils.telescope.jobs import prepare
-from seti_utils.telescope.network import WINDOW
+from seti_utils.telescope.network import WINDOW, windows_to_score
 from seti_utils.telescope.search import search_cadences
 from seti_utils.telescope.tracks import NETWORK, TRACK, told_apart
 
@@ -61,9 +62,25 @@ def test_every_window_is_whole_and_says_the_same_however_small_the_blocks(like_t
     whole = joined([search_block(job.search, *block) for block in job.blocks]).windows
     monkeypatch.setattr("seti_utils.telescope.blocks.BLOCK_BYTES", 1 << 20)
     small = prepare(open_cadence(like_the_competitions), Limits(2.0), detector=Eye())
-    assert len(small.blocks) > len(job.blocks) and len(whole) == 2 * 5
     parts = joined([search_block(small.search, *block) for block in small.blocks]).windows
-    assert np.array_equal(np.sort(parts, order=["arrangement", "start"]), np.sort(whole, order=["arrangement", "start"]))
+    assert len(small.blocks) > len(job.blocks)
+    names = ["arrangement", "start", "score", "channel", "drift"]
+    said, said_in_parts = ({tuple(row) for row in windows[names]} for windows in (whole, parts))
+    assert len(said_in_parts) == len(parts) and said <= said_in_parts
+    for windows in (whole, parts):
+        assert sorted(windows["start"][windows["arrangement"] == 0]) == [0, 128, 256, 384, 444]
+        assert (1 + windows["besides"][windows["arrangement"] == 1]).sum() == 5, "each stands for those that are left out"
+
+
+def test_of_windows_that_only_count_false_alarms_those_with_a_bright_track_are_looked_at_and_a_quarter_of_the_others():
+    known, arranged = np.zeros(4, TRACK), arrangements((0, 2, 4), (1, 3, 5))
+    known["arrangement"], known["channel"], known["trust"] = (1, 1, 0, 1), (700, 1500, 1100, 1200), (1, 1, 1, 0.9)
+    known["snr"][:, 3] = 10, 9.9, 50, 50
+    rows = windows_to_score(range(0, 2000, 128), arranged, known, 10.0, 2000)
+    assert rows["start"][rows["arrangement"] == 0].tolist() == list(range(0, 2000, 128)) and not rows["besides"][:16].any()
+    left = rows[16:][["start", "besides"]].tolist()
+    held, beyond = [(start, 0) for start in (512, 640)], [(start, 0) for start in (1792, 1920)]
+    assert left == [(0, 3), *held, (768, 3), (1280, 3), *beyond] and sum(1 + besides for _, besides in left) == 16
 
 
 def test_a_track_that_both_see_is_one_and_has_the_networks_score(like_the_competitions):

@@ -17,7 +17,7 @@ from seti_utils.errors import InputError
 from seti_utils.telescope.bandpass import Bandpass
 from seti_utils.telescope.classical import CELL, STANDING_REACH, Arrangement, doubt_of, search_alone, search_scale
 from seti_utils.telescope.grid import WIDTHS, Grid
-from seti_utils.telescope.network import WINDOW, ShippedDetector, score_windows
+from seti_utils.telescope.network import WINDOW, ShippedDetector, score_windows, windows_to_score
 from seti_utils.telescope.normalising import in_sigma
 from seti_utils.telescope.panels import averaged, by_segment, levelled, usable, without_shared
 from seti_utils.telescope.tracks import (
@@ -163,8 +163,9 @@ def _search_block(search: Search, start: int, stop: int) -> Found:
         tile = [[panel[:, low - first : high - first] for panel in one] for one in (panels, *less)]
         parts.append(search_tile(search, tile, cadence.segments(low, high), low, (begin - low, end - low)))
     if detector is not None:
-        starts, known = cadence.windows(start, stop), np.concatenate([part.tracks for part in parts])
-        parts.append(look(search, detector, raw, less, first, starts, known))
+        known = np.concatenate([part.tracks for part in parts])
+        windows = windows_to_score(cadence.windows(start, stop), search.arrangements, known, search.snr, stop)
+        parts.append(look(search, detector, raw, less, first, windows, known))
     return joined(parts)
 
 
@@ -174,16 +175,16 @@ def look(
     raw: Sequence[Tensor],
     less: Sequence[Sequence[Tensor]],
     first: int,
-    starts: Sequence[int],
+    windows: np.ndarray,
     known: np.ndarray,
 ) -> Found:
-    """What the network says of the windows that begin at ``starts``, under every arrangement, and the tracks it sees there.
+    """What the network says of ``windows``, ``network.WINDOW`` rows that are filled, and the tracks it sees there.
 
     ``raw`` and ``less``: panels as they were read, and those of each arrangement minus what its OFF panels show, from
     channel ``first`` on. ``known``: tracks that were measured; of the network's only others are.
     """
     cadence, grid = search.cadence, search.grid
-    windows = score_windows(detector, raw, first, starts, search.arrangements, grid)
+    score_windows(detector, raw, first, windows, search.arrangements, grid)
     seen = windows[windows["score"] > SEEN]
     tracks, new = told_apart(seen, known, grid, search.arrangements)
     parts = [tracks]

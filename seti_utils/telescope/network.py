@@ -12,6 +12,7 @@ from seti_utils.nets.shipped import TOGETHER
 from seti_utils.telescope.cadences import Cadence
 from seti_utils.telescope.classical import Arrangement
 from seti_utils.telescope.grid import Grid
+from seti_utils.telescope.measuring import together
 from seti_utils.views.normalising import normalise_panels
 
 MOST_ROWS = 300
@@ -20,10 +21,15 @@ MOST_ROWS = 300
 ALIKE = 0.01
 """Relative difference of df and dt that a detector does not notice."""
 
+THINNED = 4
+"""Where false alarms are counted, of the windows without a track that may be one of them one in so many is looked at, and stands
+for the others. Only what the network alone sees can be false there, which is rare."""
+
 WINDOW = np.dtype(
     [
         ("arrangement", np.int16),
         ("start", np.int32),  # first channel of the window
+        ("besides", np.int16),  # how many windows it stands for that were not looked at
         ("score", np.float32),  # logit
         ("panels", np.float32, PANELS),
         ("channel", np.float64),  # of the best track at the cadence's middle
@@ -83,23 +89,46 @@ def misfit(cadence: Cadence, card: Mapping[str, object]) -> str:
     return ""
 
 
+def windows_to_score(
+    starts: Sequence[int], arrangements: Sequence[Arrangement], known: np.ndarray, snr: float, stop: int
+) -> np.ndarray:
+    """:data:`WINDOW` rows of the windows that are to be looked at, with nothing said of them yet: under the first arrangement all
+    that begin at ``starts``; under others, which are there to count false alarms, those whose logits are wanted, and some more.
+
+    ``known``: ``tracks.TRACK`` rows of what was measured before channel ``stop``; a logit is wanted of those that reach ``snr``
+    and that no OFF panel shows.
+    """
+    begin = np.asarray(starts, np.int64)
+    rows = [np.empty(0, WINDOW)]
+    for number, arrangement in enumerate(arrangements):
+        loud = together(known["snr"][:, list(arrangement.on)]) >= snr
+        held = np.sort(known["channel"][(known["arrangement"] == number) & loud & (known["trust"] == 1)])
+        wanted = np.searchsorted(held, begin) < np.searchsorted(held, begin + FREQ)
+        wanted |= (begin + FREQ > stop) | (number == 0)
+        rest = np.flatnonzero(~wanted)
+        some = np.zeros(len(begin), WINDOW)
+        some["arrangement"], some["start"] = number, begin
+        some["besides"][rest[::THINNED]] = np.diff(np.append(np.arange(0, len(rest), THINNED), len(rest))) - 1
+        wanted[rest[::THINNED]] = True
+        rows.append(some[wanted])
+    return np.concatenate(rows)
+
+
 def score_windows(
     detector: ShippedDetector,
     panels: Sequence[Tensor],
     first: int,
-    starts: Sequence[int],
+    out: np.ndarray,
     arrangements: Sequence[Arrangement],
     grid: Grid,
-) -> np.ndarray:
-    """:data:`WINDOW` rows of the windows ``starts`` under every arrangement.
+) -> None:
+    """What the detector says of windows into ``out``, their :data:`WINDOW` rows.
 
     ``panels``: float32 (rows, F) each, from channel ``first`` on. Every window's panels are cut to 273 rows around their
     middle and brought to mean 0, standard deviation 1, as the competition's are. Where ON and OFF are exchanged the cadence is
     looked at backwards in time, so that OFF panels stand where the detector knows ON panels.
     """
-    out = np.zeros(len(arrangements) * len(starts), WINDOW)
-    out["arrangement"], out["start"] = np.repeat(range(len(arrangements)), len(starts)), np.tile(starts, len(arrangements))
-    backwards = np.repeat([arrangement.on != ON for arrangement in arrangements], len(starts))
+    backwards = np.array([arrangement.on != ON for arrangement in arrangements])[out["arrangement"]]
     cut = [panel[(len(panel) - TIME) // 2 :][:TIME] for panel in panels]
     for begin in range(0, len(out), TOGETHER):
         some = slice(begin, min(begin + TOGETHER, len(out)))
@@ -111,7 +140,6 @@ def score_windows(
         with torch.inference_mode():
             scored = detector.score(normalise_panels(x))
         fill(out[some], scored, backwards[some], grid)
-    return out
 
 
 def fill(rows: np.ndarray, scored: Scored, backwards: np.ndarray, grid: Grid) -> None:
