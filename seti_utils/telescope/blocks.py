@@ -137,10 +137,15 @@ def search_block(search: Search, start: int, stop: int) -> Found:
         return _search_block(search, start, stop)
 
 
+def channels_of_block(search: Search, start: int, stop: int) -> tuple[int, int]:
+    """First and last + 1 channel that are read for a block: its tracks, and the last window, reach beyond its ends."""
+    ahead = search.grid.reach if search.detector is None else max(search.grid.reach, FREQ)
+    return max(start - search.grid.reach, 0), min(stop + ahead, search.cadence.channels)
+
+
 def _search_block(search: Search, start: int, stop: int) -> Found:
     cadence, grid, detector = search.cadence, search.grid, search.detector
-    ahead = grid.reach if detector is None else max(grid.reach, FREQ)  # the last window begins just before the block's end
-    first, last = max(start - grid.reach, 0), min(stop + ahead, cadence.channels)
+    first, last = channels_of_block(search, start, stop)
     if detector is not None:
         raw, bad = usable(cadence.read(first, last), search.bandpass, first, last)
         panels = [averaged(panel, grid.average) for panel in raw]

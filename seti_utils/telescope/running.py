@@ -13,10 +13,8 @@ import torch
 from seti_utils.errors import InputError, UserError
 from seti_utils.learn.memory import keep_memory
 from seti_utils.machine import cores
+from seti_utils.telescope.ahead import Task, in_groups, search_group
 from seti_utils.telescope.blocks import Found, Search, search_block
-
-Task = tuple[int, tuple[int, int]]
-"""A block of one of several searches: the search's number, first and last + 1 channel."""
 
 SEARCHES: dict[int, Search] = {}
 """In a worker process: the searches that it has blocks of."""
@@ -33,13 +31,13 @@ def search_here(searches: Sequence[Search], tasks: Sequence[Task], processes: in
     count = min(processes or cores(), len(tasks))
     if count <= 1 or any(search.device != "cpu" for search in searches):
         keep_memory()
-        for number, block in tasks:
-            yield (number, block), search_block(searches[number], *block)
+        for group in in_groups(tasks, 1):
+            yield from search_group(searches, group)
         return
     with workers(count, searches) as pool:
-        futures = {pool.submit(search_task, task): task for task in tasks}
+        futures = [pool.submit(search_tasks, group) for group in in_groups(tasks, count)]
         for future in as_completed(futures):
-            yield futures[future], future.result()
+            yield from future.result()
 
 
 @contextmanager
@@ -69,10 +67,9 @@ def begin_worker(searches: dict[int, Search]) -> None:
     SEARCHES.update(searches)
 
 
-def search_task(task: Task) -> Found:
-    """One block, in a worker process."""
-    number, block = task
-    return search_block(SEARCHES[number], *block)
+def search_tasks(group: Sequence[Task]) -> list[tuple[Task, Found]]:
+    """Some neighbouring blocks, in a worker process."""
+    return list(search_group(SEARCHES, group))
 
 
 def search_on_cluster(address: str, searches: Sequence[Search], tasks: Sequence[Task]) -> Iterator[tuple[Task, Found]]:
