@@ -75,7 +75,7 @@ def test_the_best_path_is_the_best_of_all_paths():
     grid = Grid(9, 2, 1)
     g = torch.Generator().manual_seed(4)
     evidence = torch.randn(1, 3, 3, 9, generator=g) * 3
-    upto, after = best_paths(evidence.clone())
+    upto, after = best_paths(evidence.clone(), 0, 2)
     best = {}
     for start in range(9):
         for drifts in itertools.product(range(3), repeat=3):

@@ -93,10 +93,10 @@ def find_tracks(x_BPTF: Tensor, still: Tensor | None = None, each: int = EACH, m
             slow = slice(grid.steepest - SLOW, grid.steepest + SLOW + 1)
             sums[:, :, slow] = torch.maximum(sums[:, :, slow], track_sums(still, grid, slow).sub_(DOUBT))
         evidence = evidence_of(sums, most)
-        upto, after = best_paths(evidence)
+        middle = [panel * SEGMENTS + SEGMENTS // 2 for panel in ON]
+        upto, after = best_paths(evidence, middle[0], middle[-1])
         own = best_through(evidence.view(batch * PANELS, SEGMENTS, grid.drifts, grid.size), SEGMENTS // 2)
         own = own.view(batch, PANELS, grid.drifts, grid.size)
-        middle = [panel * SEGMENTS + SEGMENTS // 2 for panel in ON]
         whole, alone = upto[:, middle] + after[:, middle], own[:, ON]
         start, drift = seeds(alone + (whole - alone).clamp(max=SUPPORT), each)
         starts, drifts = follow(evidence, upto, after, start, drift, grid)
@@ -152,14 +152,17 @@ def evidence_of(sums: Tensor, most: float = MOST) -> Tensor:
     return evidence
 
 
-def best_paths(evidence: Tensor) -> tuple[Tensor, Tensor]:
-    """For every span, drift and beginning (B, N, drifts, size): the best path up to and with it, and the best one after it."""
+def best_paths(evidence: Tensor, first: int, last: int) -> tuple[Tensor, Tensor]:
+    """For every span, drift and beginning (B, N, drifts, size): the best path up to and with it, and the best one after it.
+
+    What nobody asks for is left out: the first is there for spans up to ``last``, the other one from span ``first`` on.
+    """
     upto, after = torch.empty_like(evidence), torch.empty_like(evidence)
-    last = evidence.shape[1] - 1
-    upto[:, 0], after[:, last] = evidence[:, 0], 0
+    end = evidence.shape[1] - 1
+    upto[:, 0], after[:, end] = evidence[:, 0], 0
     for span in range(1, last + 1):
         torch.add(turned(shifted(upto[:, span - 1], 1)), evidence[:, span], out=upto[:, span])
-    for span in range(last, 0, -1):
+    for span in range(end, first, -1):
         after[:, span - 1] = shifted(turned(evidence[:, span] + after[:, span]), -1)
     return upto, after
 

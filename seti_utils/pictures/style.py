@@ -109,16 +109,17 @@ def reduce_colours(image: Image.Image, colours: int) -> Image.Image:
     the nearest entry is approximate, so this looks at every one.
     """
     pixels = np.asarray(image).astype(np.uint32)
-    packed, where, counts = np.unique(
-        pixels[..., 0] << 16 | pixels[..., 1] << 8 | pixels[..., 2], return_inverse=True, return_counts=True
-    )
+    every = pixels[..., 0] << 16 | pixels[..., 1] << 8 | pixels[..., 2]
+    packed, counts = np.unique(every, return_counts=True)
+    place = np.empty(1 << 24, np.uint32)
+    place[packed] = np.arange(len(packed))
     found = np.stack([packed >> 16, packed >> 8 & 255, packed & 255], -1).astype(np.uint8)
     flat = found[np.argsort(-counts, kind="stable")[: colours // 8]]
     sample = np.repeat(found, np.ceil(np.sqrt(counts)).astype(int), axis=0)[None]
     cut = Image.fromarray(sample).quantize(colours - len(flat), method=Image.Quantize.MEDIANCUT).getpalette()
     palette = np.concatenate([flat, np.array(cut, np.uint8).reshape(-1, 3)])[:colours]
     nearest = np.concatenate([nearest_colours(some, palette) for some in np.array_split(found, -(-len(found) // 8192))])
-    reduced = Image.fromarray(nearest[where.reshape(pixels.shape[:2])])
+    reduced = Image.fromarray(nearest[place[every]])
     reduced.putpalette(palette.tobytes())
     return reduced
 

@@ -122,19 +122,43 @@ def calmed(y_TF: Tensor, width: int, added: int = 1) -> Tensor:
     """
     rows, size = y_TF.shape
     span, freq = max(rows // PATCHES, 1), max(PATCH_FREQ // added, 4 * width)
-    clipped = y_TF.abs().clamp_(max=PATCH_CLIP)[None, None]
+    clipped = y_TF.abs().clamp_(max=PATCH_CLIP)
     unrest = pooled(clipped, span, min(freq, size))
     if span > 1:
         unrest = torch.maximum(unrest, pooled(clipped, 1, min(max(ROW_FREQ // added, freq), size)), out=unrest)
     return y_TF / unrest.mul_(ABS_TO_SIGMA).clamp_(min=1.0)
 
 
-def pooled(x_11TF: Tensor, span: int, freq: int) -> Tensor:
+def pooled(x_TF: Tensor, span: int, freq: int) -> Tensor:
     """Means over ``span`` rows and ``freq`` channels around every pixel, interpolated: (T, F)."""
-    stride = (max(span // 2, 1), max(freq // 2, 1))
-    means = F.avg_pool2d(x_11TF, (span, freq), stride, (span // 2, freq // 2), count_include_pad=False)[0]
-    wide = F.interpolate(means, size=x_11TF.shape[-1], mode="linear")[0]
-    return wide if span == 1 else between_rows(len(wide), x_11TF.shape[-2], wide.device) @ wide
+    wide = F.interpolate(window_means(x_TF, span, freq)[None], size=x_TF.shape[1], mode="linear")[0]
+    return wide if span == 1 else between_rows(len(wide), len(x_TF), wide.device) @ wide
+
+
+def window_means(x_TF: Tensor, span: int, freq: int) -> Tensor:
+    """Means over windows of ``span`` rows and ``freq`` channels, every half of them, from half a one before the edge on."""
+    if freq % 2 or (span > 1 and span % 2):
+        stride = max(span // 2, 1), max(freq // 2, 1)
+        return F.avg_pool2d(x_TF[None], (span, freq), stride, (span // 2, freq // 2), count_include_pad=False)[0]
+    sums, count = x_TF, 1.0
+    for dim, size in ((0, span), (1, freq)):
+        if size > 1:
+            sums = half_overlapping(sums, size // 2, dim)
+            count = count * half_overlapping(x_TF.new_ones(x_TF.shape[dim]), size // 2, 0).unsqueeze(1 - dim)
+    return sums / count
+
+
+def half_overlapping(x: Tensor, half: int, dim: int) -> Tensor:
+    """Sums along ``dim`` over neighbours, twice ``half``, every ``half``; the first one and the last one lie half outside."""
+    size = x.shape[dim]
+    whole = size // half * half
+    parts = [x.narrow(dim, 0, whole).unflatten(dim, (-1, half)).sum(dim + 1)]
+    if whole < size:
+        parts.append(x.narrow(dim, whole, size - whole).sum(dim, keepdim=True))
+    edge = torch.zeros_like(parts[0].narrow(dim, 0, 1))
+    sums = torch.cat([edge, *parts, edge], dim)
+    count = size // half + 1
+    return sums.narrow(dim, 0, count) + sums.narrow(dim, 1, count)
 
 
 @keep(16)

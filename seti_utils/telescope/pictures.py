@@ -8,6 +8,7 @@ import pandas as pd
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from seti_utils.pictures.style import FAINT, INK, OFF_COLOUR, ON_COLOUR, WATERFALL, new_picture, open_axes, png_bytes, styled
 from seti_utils.telescope.bands import Band
@@ -64,10 +65,10 @@ def draw_event(search: Search, event: Event, title: str = "", power: Sequence[np
         waterfalls = [panel.numpy()[:, low:high] for panel in sigma]
         draw_waterfalls(left, search, waterfalls, tracks, low - middle + first, middle - first, hertz / 1e3)
         draw_profiles(right, search, flat, tracks, [event[f"snr_{number + 1}"] for number in range(len(panels))])
-        left.set(xlabel=f"kHz from {event['f_mid']:.6f} MHz")
-        right.set(xlabel="channels from the track")
-        left.set_title("power, in units of the noise", fontsize=9)
-        right.set_title("along the track", fontsize=9)
+        draw_scale(left, f"kHz from {event['f_mid']:.6f} MHz")
+        draw_scale(right, "channels from the track")
+        left.set_title("power, in units of the noise", fontsize=9, y=1)  # where it is given, no place is looked for
+        right.set_title("along the track", fontsize=9, y=1)
         if title:
             figure.suptitle(title, x=0.01, y=1 - 0.07 / height, ha="left", va="top", fontsize=10.5, fontweight="bold")
     return figure
@@ -142,8 +143,19 @@ def draw_waterfalls(
             [end[0] for end in inside], [end[1] for end in inside], shape, color="white", markersize=4, markeredgecolor=INK,
             markeredgewidth=0.5, clip_on=False,
         )  # fmt: skip
-    axes.set(xlim=(left, right), ylim=(lanes(panels), 0), yticks=[])
-    axes.spines[:].set_visible(False)
+    axes.set(xlim=(left, right), ylim=(lanes(panels), 0))
+
+
+def draw_scale(axes: Axes, label: str) -> None:
+    """Numbers, marks and a label below the axes. Matplotlib's own ticks take as long as everything else in the picture."""
+    axes.set_axis_off()
+    low, high = axes.get_xlim()
+    below = axes.get_xaxis_transform()
+    ticks = [value for value in MaxNLocator(6, steps=[1, 2, 5, 10]).tick_values(low, high) if low <= value <= high]
+    axes.plot(ticks, [0] * len(ticks), "|", transform=below, color=INK, markersize=4, markeredgewidth=0.7, clip_on=False)
+    for value in ticks:
+        axes.text(value, -0.008, f"{value:g}".replace("-", "−"), transform=below, ha="center", va="top", fontsize=8)
+    axes.text(0.5, -0.035, label, transform=axes.transAxes, ha="center", va="top", fontsize=9)
 
 
 def draw_profiles(
@@ -168,10 +180,8 @@ def draw_profiles(
     axes.hlines(list(ticks)[::2], -PROFILE, PROFILE, color=FAINT, linewidth=0.6, zorder=0)
     axes.hlines([number * (1 + GAP) + 1 for number in range(len(panels))], -PROFILE, PROFILE, color=INK, linewidth=0.7)
     axes.set(xlim=(-PROFILE, PROFILE), ylim=(lanes(panels), 0))
-    axes.yaxis.tick_right()
-    axes.set_yticks(list(ticks), list(ticks.values()))
-    axes.tick_params(labelsize=7, length=2)
-    axes.spines[:].set_visible(False)
+    for place, value in ticks.items():
+        axes.text(1.04 * PROFILE, place, value, ha="left", va="center", fontsize=7)
 
 
 def lanes(panels: Sequence[np.ndarray]) -> float:

@@ -89,6 +89,8 @@ def resize_sparse(image: Tensor, freq: int, time: int, kernel: str, antialias: b
         kernel = "bicubic"
     else:
         rows = weighted_sums(image.mT, taps(size_t, time, kernel, antialias))
+        if kernel == "area" and size_f == freq:
+            return rows.mT  # each pixel is its own mean
     return weighted_sums(rows.mT, taps(size_f, freq, kernel, antialias))
 
 
