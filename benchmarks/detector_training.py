@@ -1,4 +1,7 @@
-"""The judge of the detector in the box, trained on lessons that were kept (``detector_lessons.py``): epochs that resume."""
+"""The judge of the detector in the box, trained on lessons that were kept (``detector_lessons.py``): epochs that resume.
+
+What weighs its looks is then taught the score that is reported (``detector_weighing.py``).
+"""
 
 import math
 from collections.abc import Iterator
@@ -69,20 +72,20 @@ def trained(out: Path, seed: int, files: int = FILES, epochs: int = EPOCHS, watc
     return network.eval()
 
 
-def rate(done: float) -> float:
+def rate(done: float, highest: float = RATE) -> float:
     """Rises linearly, then falls as a cosine."""
     if done < WARM:
-        return RATE * done / WARM + LAST
-    return RATE * (1 + math.cos(math.pi * (done - WARM) / (1 - WARM))) / 2 + LAST
+        return highest * done / WARM + LAST
+    return highest * (1 + math.cos(math.pi * (done - WARM) / (1 - WARM))) / 2 + LAST
 
 
-def taught(seen: Sighting, part: Part) -> Tensor:
+def taught(seen: Sighting, part: Part, paired: float = PAIRED) -> Tensor:
     """What a step minimises: cross-entropy over tracks and over their panels, and what scenes lose when they get brighter."""
     loss = judged(seen.track, part.track) + judged(seen.panel, part.panel)
     count = len(part.fainter)
     if not count:
         return loss
-    return loss + PAIRED * F.relu(seen.logit[part.fainter] - seen.logit[-count:]).mean()
+    return loss + paired * F.relu(seen.logit[part.fainter] - seen.logit[-count:]).mean()
 
 
 def parts(paths: list[Path], generator: torch.Generator) -> Iterator[tuple[float, Part]]:

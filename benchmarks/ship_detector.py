@@ -2,10 +2,10 @@
 
     python benchmarks/ship_detector.py [--out out/detector] [--seed 1] [--ship]
 
-Draws the lessons (``detector_lessons.py``: an endless sky, searched once) and trains the judge on them (``detector_training.py``), both
-resumed by the same call. It becomes two detectors: ``raw``, of panels as they are, and ``cleaned``, of panels minus the sky that their
-neighbours show, which a detector makes look like raw ones with a fiftieth of the noise. Both are scored on the tests of other
-synthetic skies, and on one needle in empty cadences at every brightness. With ``--ship`` weights and cards replace those in
+Draws the lessons (``detector_lessons.py``: an endless sky, searched once) and trains the judge on them (``detector_training.py``,
+then ``detector_weighing.py``), resumed by the same call. It becomes two detectors: ``raw``, of panels as they are, and ``cleaned``, of
+panels minus the sky that their neighbours show, which a detector makes look like raw ones with a fiftieth of the noise. Both are
+scored on the tests of other synthetic skies, and on one needle in empty cadences at every brightness. With ``--ship`` weights and cards replace those in
 ``seti_utils/nets/shipped``; without it they lie in OUT.
 """
 
@@ -21,6 +21,7 @@ import torch
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
 import detector_lessons
 import detector_training
+import detector_weighing
 from judging import AMPLITUDES, STRAIGHT, largest_fall, of_detector, recalled, respond
 
 from seti_utils.data.cadence import DF_HZ, DT_S, FREQ, OFF, ON, TIME
@@ -44,8 +45,9 @@ SKIES = (101, 303)
 RECIPE = {
     detector_lessons: "BANDS WINDOWS FAMILIES SNR BRIGHT BRIGHT_SHARE BRIGHTER CANDIDATES BESIDE TERRESTRIAL GLARE KINDS KEPT SURE",
     detector_training: "LESSONS FILES EPOCHS BATCH MIXED RATE WARM LAST DECAY CLIP PAIRED",
+    detector_weighing: "EPOCHS STEP RATE PAIRED",
 }
-"""What the card tells of both modules."""
+"""What the card tells of these modules."""
 FAINT = 8.0
 """Integrated SNR in OFF panels, as drawn, below which an echo can hardly be told: the sum along its track holds half of it."""
 SNRS = (3, 6, 10, 15, 25, 50, 170)
@@ -58,7 +60,7 @@ def main() -> None:
     parser.add_argument("--ship", action="store_true", help="replace the detectors that come with the package")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    network = detector_training.trained(args.out, args.seed)
+    network = detector_weighing.finished(args.out, args.seed)
     cards = [write(name, network, args.seed, args.out) for name in BLIND]
     for path in (args.out / "raw.safetensors", *cards) if args.ship else ():
         (FOLDER / path.name).write_bytes(path.read_bytes())

@@ -90,14 +90,20 @@ class Detector(nn.Module):
 
     def judge(self, shown: TrackViews) -> Sighting:
         """What is to be said of tracks so shown."""
-        strips, numbers, channel = shown
-        batch, count = strips.shape[:2]
-        numbers = self.scale(numbers.flatten(0, 2)).view_as(numbers)
+        return self.weigh(self.see(shown.strips), shown.numbers, shown.channel)
+
+    def see(self, strips: Tensor) -> Tensor:
+        """What the body sees of strips (B, K, 6, ``STRIPS``, time, width): features (B, K, 6, D)."""
         image = strips.flatten(0, 2).transpose(2, 3).contiguous(memory_format=torch.channels_last)
         maps = self.body.forward_features(image)
         middle = maps[:, :, maps.shape[2] // 2].float()
         looks = torch.cat([middle.mean(2), middle.amax(2), maps.float().mean((2, 3))], 1)
-        looks = self.each(torch.cat([looks.unflatten(0, (batch, count, PANELS)), numbers], 3))
+        return looks.view(*strips.shape[:3], -1)
+
+    def weigh(self, looks: Tensor, numbers: Tensor, channel: Tensor) -> Sighting:
+        """What is to be said of tracks by what the body saw of them (B, K, 6, D) and by their numbers."""
+        numbers = self.scale(numbers.flatten(0, 2)).view_as(numbers)
+        looks = self.each(torch.cat([looks, numbers], 3))
         on, off = looks[:, :, ON], looks[:, :, OFF]
         others = torch.stack([on.mean(2), on.amax(2), off.mean(2), off.amax(2)], 2).flatten(2)
         joined = self.exchange(torch.cat([on, others[:, :, None].expand(-1, -1, len(ON), -1)], 3))

@@ -1,0 +1,91 @@
+"""The last part of the judge's training: its looks at strips are kept, and what weighs them learns the score that is reported.
+
+A judge that is taught every track on its own (``detector_training.py``) has never seen that a scene's score is its highest track's:
+there the one odd track of an empty scene counts as much as all others together. Looks are taken once, so that an epoch costs seconds;
+the whole part takes some minutes, and begins anew when it was interrupted.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from detector_lessons import lessons
+from detector_training import BATCH, CLIP, DECAY, FILES, LESSONS, Part, rate, taught, trained, twins
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from seti_utils.nets.detector import LIMIT, Detector, Sighting, judged
+from seti_utils.nets.track_views import TrackViews
+from seti_utils.sky.plan import seeded
+
+EPOCHS, STEP, RATE, PAIRED = 8, 2 * BATCH, 1.5e-3, 2.0
+"""How often it goes over the lessons, scenes of a step, the highest rate, and the weight of what brighter candidates lose."""
+TOGETHER = 24
+
+
+class Looks(NamedTuple):
+    """Scenes: what the body saw of N of them, float16, their numbers and answers, and (M, 2) who is whose brighter twin."""
+
+    looks: Tensor
+    numbers: Tensor
+    panel: Tensor
+    track: Tensor
+    unit: Tensor
+
+
+def finished(out: Path, seed: int) -> Detector:
+    """The detector as it is shipped: trained, and then taught what to make of its looks."""
+    network = trained(out, seed)
+    kept = looks_at(network, lessons(out / "lessons", LESSONS, 0, FILES))
+    return weighed(network, kept, seed)
+
+
+@torch.inference_mode()
+def looks_at(network: Detector, paths: list[Path]) -> Looks:
+    """What the network's body sees of the lessons in ``paths``."""
+    whole: dict[str, list[Tensor]] = {name: [] for name in Looks._fields}
+    start = 0
+    for path in paths:
+        one = load_file(path)
+        whole["looks"].append(torch.cat([network.see(some.float()).half() for some in one["strips"].split(TOGETHER)]))
+        for name in ("numbers", "panel", "track"):
+            whole[name].append(one[name])
+        whole["unit"].append(twins(one["fainter"].long(), start))
+        start += len(one["track"])
+    return Looks(**{name: torch.cat(parts) for name, parts in whole.items()})
+
+
+def weighed(network: Detector, kept: Looks, seed: int, epochs: int = EPOCHS) -> Detector:
+    """The same network; its body stays, and so do the means and deviations of its numbers."""
+    kept = Looks(*(one.clone() for one in kept))  # made in inference mode, which autograd refuses
+    optimiser = torch.optim.AdamW(network.eval().head_parameters(), RATE, weight_decay=DECAY)
+    for epoch in range(epochs):
+        order = torch.randperm(len(kept.unit), generator=seeded("weigh", seed, epoch))
+        steps = kept.unit[order].split(STEP)
+        for step, some in enumerate(steps):
+            for group in optimiser.param_groups:
+                group["lr"] = rate((epoch + step / len(steps)) / epochs, RATE)
+            part = part_of(kept, some)
+            seen = network.weigh(part.views.strips, part.views.numbers, part.views.channel)
+            loss = taught(seen, part, PAIRED) + judged(*of_scenes(seen, part.track))
+            optimiser.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(network.head_parameters(), CLIP)
+            optimiser.step()
+    return network
+
+
+def part_of(kept: Looks, some: Tensor) -> Part:
+    """A step's scenes; in place of strips stands what was seen of them."""
+    again = some[:, 1] >= 0
+    rows = torch.cat([some[:, 0], some[again, 1]])
+    views = TrackViews(kept.looks[rows].float(), kept.numbers[rows].float(), torch.zeros(len(rows), 1, 6, 1))
+    return Part(views, kept.panel[rows].float(), kept.track[rows].float(), again.nonzero()[:, 0])
+
+
+def of_scenes(seen: Sighting, track: Tensor) -> tuple[Tensor, Tensor]:
+    """Logits (B,) of scenes, with a candidate that of the best track that follows it; and their answers: 1, 0, or -1 for neither."""
+    right = track == 1
+    found = right.any(1)
+    logit = torch.where(found, seen.track.masked_fill(~right, -LIMIT).amax(1), seen.logit)
+    return logit, torch.where(found, 1.0, torch.where((track == 0).all(1), 0.0, -1.0))
