@@ -27,8 +27,8 @@ to panel."""
 AROUND = (18, 50)
 """A track's sum is judged by those of the same track this many channels beside it, where nothing of the needle is left."""
 LEAST = 0.1
-"""A panel in which a track has less energy says nothing. The light of a blinding needle beside its track counts as noise: at 300 sigma
-half of one is left."""
+"""A panel in which a track has less energy says nothing. The light of a blinding needle beside its track counts as noise: at 300
+sigma half of one is left."""
 HALF = 14
 """Channels of a profile on either side of the track that are summed."""
 QUIET, LOUD = 3.5, 7.5
