@@ -55,9 +55,8 @@ def measure(
     drift: Tensor,
     on: Sequence[int],
     rough: bool = False,
-    others: bool = True,
 ) -> Measured:
-    """Refine tracks over the ON panels that show them, then sum every panel along them (without ``others``: those alone).
+    """Refine tracks over the ON panels that show them, then sum every panel along them.
 
     ``flat``: panels in sigma minus their level, summed over ``width`` channels (:func:`normalising.flattened`).
     ``channel`` and ``drift`` (N,) float64: a guess, off by at most the ranges of the first round, or of :data:`ROUGH`. The error
@@ -79,7 +78,7 @@ def measure(
     vertex, error = parabola(offsets, profile)
     drift = begun + vertex * unit
     grain = GRAIN * unit / (1 + drift.abs() * seconds / width).sqrt()
-    snr = panel_snr(flat, grid, channel, drift, BESIDE * width, on, range(len(flat)) if others else on)
+    snr = panel_snr(flat, grid, channel, drift, BESIDE * width, on)
     return Measured(channel, drift, torch.hypot(error * unit, grain), snr)
 
 

@@ -1,13 +1,15 @@
 """What is found is measured: hits, windows and files' hits become tracks with a place, a drift, an error and an SNR per panel."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from seti_utils.data.cadence import PANELS
-from seti_utils.telescope.classical import ON_ALONE, Arrangement, cell_of, on_scores, quietness
+from seti_utils.telescope.classical import ON_ALONE, Arrangement, alike, cell_of, on_scores, quietness
 from seti_utils.telescope.grid import STANDING, Grid, Scale
 from seti_utils.telescope.measuring import Measured, measure, panel_times, significance, together
 
@@ -41,6 +43,9 @@ FILE_HIT = np.dtype(
 
 MEASURED = 0.5
 """Tracks are measured from this share of the smallest SNR on that is asked for."""
+
+APART = 16
+"""Widths beside a track, and more, that are looked at when it is measured."""
 
 NEARBY = 4
 """Cells around a candidate in which the ON panels' best tracks are measured too, whatever the OFF panels show."""
@@ -188,16 +193,22 @@ def measured_windows(
 
 
 def measured_files(hits: np.ndarray, flat: Sequence[Tensor], grid: Grid, scale: Scale, snr: float) -> np.ndarray:
-    """:data:`FILE_HIT` rows: the hits of every file by itself that reach ``snr``."""
+    """:data:`FILE_HIT` rows: the hits of every file by itself that reach ``snr``.
+
+    Panels that are alike are laid side by side, so far apart that no track reaches the next one, and measured as one.
+    """
     out = [np.empty(0, FILE_HIT)]
-    for panel in range(len(flat)):
-        mine = hits[(hits["arrangement"] == panel) & (hits["score"] >= MEASURED * snr)]
-        lead = grid.middle - grid.middles[panel]
+    for panels in alike(flat):
+        mine = hits[np.isin(hits["arrangement"], panels) & (hits["score"] >= MEASURED * snr)]
         drift = torch.from_numpy(mine["drift"].astype(np.float64))
-        channel = torch.from_numpy(mine["channel"].astype(np.float64)) + drift * lead
-        found = measure(flat, grid, scale.width, channel, drift, (panel,), others=False)
+        alone = replace(grid, rows=(len(flat[panels[0]]),), middles=(0.0,), middle=0.0)
+        apart = int(float(drift.abs().max()) * alone.panel) + APART * scale.width if len(mine) else 0
+        side_by_side = torch.cat([F.pad(flat[panel], (0, apart)) for panel in panels], 1)
+        begin = np.searchsorted(panels, mine["arrangement"]) * (flat[panels[0]].shape[1] + apart)
+        channel = torch.from_numpy((mine["channel"] + begin).astype(np.float64))
+        found = measure([side_by_side], alone, scale.width, channel, drift, (0,))
         rows = np.zeros(len(mine), FILE_HIT)
-        rows["panel"], rows["width"], rows["drift"], rows["error"] = panel, scale.width, found.drift, found.error
-        rows["channel"], rows["snr"] = found.channel - found.drift * lead, found.snr[:, panel]
+        rows["panel"], rows["width"], rows["drift"], rows["error"] = mine["arrangement"], scale.width, found.drift, found.error
+        rows["channel"], rows["snr"] = found.channel.numpy() - begin, found.snr[:, 0]
         out.append(rows[rows["snr"] >= snr])
     return np.concatenate(out)
