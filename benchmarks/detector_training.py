@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from detector_lessons import lessons
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from seti_utils.learn import checkpoint
+from seti_utils.learn.losses import fall
 from seti_utils.nets.backbones import make_body
 from seti_utils.nets.detector import Detector, Sighting, judged
 from seti_utils.nets.track_views import STRIPS, TrackViews
@@ -85,7 +85,7 @@ def taught(seen: Sighting, part: Part, paired: float = PAIRED) -> Tensor:
     count = len(part.fainter)
     if not count:
         return loss
-    return loss + paired * F.relu(seen.logit[part.fainter] - seen.logit[-count:]).mean()
+    return loss + paired * fall(seen.logit[part.fainter], seen.logit[-count:])
 
 
 def parts(paths: list[Path], generator: torch.Generator) -> Iterator[tuple[float, Part]]:

@@ -27,10 +27,14 @@ RUNGS = {
     "rung_student": "+ noisy student",
     "rung_apart": "whole family, overlap-aware validation",
     "rung_student_apart": "+ noisy student, overlap-aware validation",
+    "rung_rising": "+ a brighter needle is never worse",
     "rung_detector": "detector taught by drawn needles alone",
+    "rung_detector_rising": "+ a brighter needle is never worse (detector)",
     "detector_raw": "the shipped detector, untrained here",
     "rung_cleaned": "+ overlap cleaning",
+    "rung_cleaned_rising": "+ a brighter needle is never worse (cleaned)",
     "rung_cleaned_detector": "detector on cleaned panels",
+    "rung_cleaned_detector_rising": "+ a brighter needle is never worse (cleaned detector)",
     "detector_cleaned": "the shipped detector of cleaned panels, untrained here",
     LIGHT: "no network: ON light above OFF light of cleaned panels",
     "rung_top": "+ ensemble: mean of the logits",
@@ -41,7 +45,8 @@ AGAINST = {
     "rung_inject": "rung_plain", "rung_family": "rung_inject", "rung_student": "rung_family", "rung_apart": "rung_family",
     "rung_student_apart": "rung_apart", "rung_detector": "rung_apart", "detector_raw": "rung_detector",
     "rung_cleaned": "rung_apart", "rung_cleaned_detector": "rung_detector", "detector_cleaned": "detector_raw",
-    "rung_top": "detector_cleaned", STACK: "rung_top",
+    "rung_rising": "rung_apart", "rung_detector_rising": "rung_detector", "rung_cleaned_rising": "rung_cleaned",
+    "rung_cleaned_detector_rising": "rung_cleaned_detector", "rung_top": "detector_cleaned", STACK: "rung_top",
 }  # fmt: skip
 """The rung that each is measured against."""
 

@@ -14,7 +14,7 @@ from seti_utils.learn.checkpoint import load
 from seti_utils.learn.survival import Stopped
 from seti_utils.log.pages import LOG
 from seti_utils.log.registry import edit
-from seti_utils.log.specs import AdaBN, Detector, Resize, Reweight, Shot
+from seti_utils.log.specs import AdaBN, Detector, FixMatch, Resize, Reweight, Shot, Twins
 from seti_utils.run.chain import steps_of
 from seti_utils.run.identity import Run
 from seti_utils.run.infer import scores_of
@@ -132,6 +132,26 @@ def test_a_detector_trains_on_negatives_alone_and_no_classifier_takes_its_weight
     assert seen and sum(seen) == 0, "no row with a positive label came near it"
     with pytest.raises(InputError, match="another network"):
         load_network(build_model("track_net", 1), folder / "last.safetensors")
+
+
+@pytest.mark.parametrize("detect", [None, Detector(needles=1)])
+def test_twins_join_the_loss_of_a_run_by_their_weight(sky, tmp_path, monkeypatch, detect):
+    """A fall that is always 1 adds the weight to the loss of every step, and changes nothing else."""
+    from seti_utils.learn import objectives
+
+    own = {"backbone": "track_net", "panels": None, "pool": None, "clean": None} if detect else {}
+    seen, losses = [], []
+    for level in (0.0, 1.0):
+        monkeypatch.setattr(objectives, "fall", lambda fainter, brighter: seen.append(len(fainter)) or level + 0 * brighter.sum())
+        folder = run(sky, tmp_path / str(level), detect=detect, twins=Twins(0.5, weight=3.0), **own)
+        losses.append(pd.read_csv(folder / "history.csv")["loss"][0])
+    assert set(seen) == {2}, "half of every batch of four"
+    assert losses[1] - losses[0] == pytest.approx(3.0, abs=1e-5)
+
+
+def test_twins_and_fixmatch_are_refused_together():
+    with pytest.raises(InputError, match="twins and fixmatch"):
+        LOG.config("sky_demo", {"twins": Twins(), "fixmatch": FixMatch()})
 
 
 def test_detect_refuses_knobs_that_would_do_nothing():

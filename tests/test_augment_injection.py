@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from seti_utils.data.cadence import CLEANED_LIMIT, CLEANED_SIX, SIX
+from seti_utils.data.noise import local_sigma
 from seti_utils.errors import InputError
 from seti_utils.overlap.clean import clean_panels
 from seti_utils.sky.needles import FAMILIES
@@ -15,6 +16,7 @@ from seti_utils.views.masked_injection import inject_with_mask
 from seti_utils.views.noise import add_noise
 from seti_utils.views.normalising import normalise_panels
 from seti_utils.views.rendering import render
+from seti_utils.views.twins import twins
 
 ON, OFF = [0, 2, 4], [1, 3, 5]
 
@@ -171,6 +173,31 @@ def test_no_needle_overflows_float16_in_cleaned_panels():
     drawn, _ = inject(cleaned, torch.zeros(2), generator=seeded(1), panels=CLEANED_SIX, p=1.0, drop=0.0, **words)
     masked, _ = inject_with_mask(cleaned, generator=seeded(2), panels=CLEANED_SIX, needles=1, freq=64, time=24, **words)
     assert drawn.amax() == masked.amax() == CLEANED_LIMIT and drawn.isfinite().all()
+
+
+def test_twins_are_one_needle_twice_in_the_same_cadence():
+    x = torch.randn(10, 12, 273, 256, generator=seeded(1))
+    words = {"share": 0.25, "families": FAMILIES, "amplitude": (0.5, 300.0), "panels": SIX + CLEANED_SIX}
+    fainter, brighter = twins(x, generator=seeded(2), **words)
+    assert fainter.shape == (3, 12, 273, 256), "a quarter of ten, rounded up"
+    assert all(torch.equal(*both) for both in zip((fainter, brighter), twins(x, generator=seeded(2), **words), strict=True))
+    faint, bright = (part[:, 6:] - x[:3, 6:] for part in (fainter, brighter))
+    assert not faint[:, OFF].any() and not bright[:, OFF].any() and bright[:, ON].flatten(1).any(1).all()
+    by = (bright.flatten(1).amax(1) / faint.flatten(1).amax(1))[:, None, None, None]
+    assert (by > 1).all() and torch.allclose(bright, faint * by, atol=1e-3, rtol=1e-3), "of one shape"
+    for raw, light in ((fainter, faint), (brighter, bright)):
+        sigma = local_sigma(x[:3, :6])[..., None, None]
+        assert torch.allclose(raw[:, :6], normalise_panels(x[:3, :6] + light * sigma), atol=1e-4), (
+            "raw panels show the same, normalised"
+        )
+    with pytest.raises(InputError, match="low, high"):
+        twins(x, generator=seeded(), **words | {"amplitude": (3.0, 1.0)})
+
+
+def test_twins_overflow_no_float16_in_cleaned_panels():
+    cleaned = torch.zeros(2, 6, 273, 256, dtype=torch.float16)
+    _, brighter = twins(cleaned, generator=seeded(1), share=1.0, amplitude=(1e5, 1e5), panels=CLEANED_SIX)
+    assert brighter.amax() == CLEANED_LIMIT
 
 
 def test_noise_on_cleaned_panels_is_the_same_draw():

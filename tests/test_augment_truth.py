@@ -14,7 +14,9 @@ from seti_utils.run.compose import IMAGE_KNOBS
 from seti_utils.views.injection import inject
 from seti_utils.views.layout import arrange, arrange_channels, rows_of
 from seti_utils.views.noise import add_noise
+from seti_utils.views.normalising import normalise_panels
 from seti_utils.views.rendering import render
+from seti_utils.views.twins import twins
 
 LAYOUTS = ["abacad", "aaabcd", "aaa,bcd", "a,b,a,c,a,d", "aaa,bcd,abacad", "aaa", "aaa/bcd"]
 LAYOUTS += ["AAA,BCD", "aaa,bcd,AAA,BCD"]
@@ -123,6 +125,23 @@ def test_an_injected_needle_shows_in_on_slots_only_and_its_label_is_1(layout):
                 touched |= changed
     assert (label[touched] == 1).all() and torch.equal(label[~touched], y[~touched])
     assert not touched[STAR].any() and touched[~STAR].sum() > BATCH / 3
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_twins_show_one_needle_in_on_slots_and_nothing_else_differs(layout):
+    """Twins bear no label: with or without a star's needle, a cadence stays as it was but for one more in some ON panels."""
+    x = torch.randn(BATCH, 6, 96, 64, generator=seeded())
+    x[:, ON, :, CHANNEL] += 4 * STAR.float()[:, None, None]
+    x = as_read(x, layout)
+    pair = twins(x, generator=seeded(), families=("line",), share=0.5, amplitude=(30.0, 300.0), panels=held(layout))
+    for shown in pair:
+        assert len(shown) == BATCH / 2
+        for panel, before, after in zip(held(layout), x.unbind(1), shown.unbind(1)):
+            kept = before[: len(shown)] if panel >= 6 else normalise_panels(before[: len(shown)])
+            changed = ~torch.isclose(kept, after, atol=1e-5).flatten(1).all(1)
+            assert changed.any() if panel % 6 in ON else not changed.any()
+    light = pair[1] - pair[0]
+    assert (light.flatten(1).amax(1) > 0).all(), "each has a needle"
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

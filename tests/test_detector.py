@@ -11,7 +11,7 @@ from torch import nn
 from seti_utils.data.batches import Batch
 from seti_utils.data.cadence import CLEANED_SIX, OFF, ON, SIX
 from seti_utils.errors import InputError
-from seti_utils.learn.objectives import Views, during
+from seti_utils.learn.objectives import Twins, Views, during
 from seti_utils.log.pages import LOG
 from seti_utils.nets.backbones import make_body
 from seti_utils.nets.detector import (
@@ -225,6 +225,26 @@ def test_flips_move_places_with_pixels():
     assert plain < 0.3
     assert loss([partial(flip, p=1.0, axes=("freq",))]) < plain + 0.05
     assert loss([partial(flip, p=1.0, axes=("time",))]) < plain + 0.05
+
+
+def test_twins_of_a_detector_add_what_their_logits_fall():
+    class Level(nn.Module):
+        def forward(self, image, target=None):
+            level = image.mean((1, 2, 3))
+            none = torch.zeros(len(image), 1, 6, image.shape[3])
+            return Sighting(level, none[..., 0, 0], none[..., 0], none, none)
+
+    def draw(x, *, generator, panels):
+        return torch.full((2, *x.shape[1:]), 3.0), torch.full((2, *x.shape[1:]), 1.0)
+
+    views = Views(partial(render, layout="A,B,A,C,A,D"), torch.Generator())
+    needles = partial(inject_with_mask, families=("line",), amplitude=(40.0, 40.0), needles=1)
+    batch = Batch(torch.zeros(4, 6, 24, 32).half(), torch.zeros(4), torch.arange(4), CLEANED_SIX)
+    views.generator.manual_seed(4)
+    alone = detecting(views, needles, autocast=nullcontext)(Level(), batch, 0.0)
+    views.generator.manual_seed(4)
+    both = detecting(views, needles, twins=Twins(draw, 0.5), autocast=nullcontext)(Level(), batch, 0.0)
+    torch.testing.assert_close(both, alone + 0.5 * 2.0)
 
 
 def test_drawn_needles_alone_teach_it_to_rank_cadences(seed, learned):

@@ -139,5 +139,10 @@ def test_a_lineage_names_network_and_panels_even_where_they_are_the_defaults():
     assert "logit mean of rung_student_apart" in lineage_text(LOG, "rung_top")
 
 
+def test_a_setting_that_was_switched_off_is_said():
+    assert "Whiten(freq=15, limit=None, cut=6.0)" in lineage_text(LOG, "rung_rising")
+    assert "clean = (Whiten(freq=15, limit=6.0),)" in lineage_text(LOG, "rung_plain"), "what is off from the start is not"
+
+
 def test_experiments_md_says_nothing_where_there_is_nothing_to_say():
     assert "None*" not in experiments_markdown(LOG)

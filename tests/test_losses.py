@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from seti_utils.errors import InputError
 from seti_utils.learn.auc_losses import AUCMargin, wmw
-from seti_utils.learn.losses import as_logit, bce, focal, soft_cross_entropy
+from seti_utils.learn.losses import as_logit, bce, fall, focal, soft_cross_entropy
 from seti_utils.learn.optimisers import make_optimiser
 from seti_utils.stats.auc import auc
 
@@ -173,6 +173,15 @@ def test_aucm_at_its_inner_optimum_is_the_squared_margin_form():
 def test_aucm_refuses_settings_without_meaning(wrong):
     with pytest.raises(InputError):
         AUCMargin(**wrong)
+
+
+def test_a_fall_is_what_brighter_needles_lose_in_the_mean():
+    fainter, brighter = torch.tensor([1.0, 2.0, -1.0, 0.5]), torch.tensor([3.0, 1.5, -1.0, 0.25])
+    assert fall(fainter, brighter).item() == (0.5 + 0.25) / 4
+    assert fall(fainter[:0], brighter[:0]).item() == 0
+    brighter.requires_grad_()
+    fall(fainter.half(), brighter).backward()
+    assert brighter.grad.tolist() == [0, -0.25, 0, -0.25], "what rises is left alone"
 
 
 def pooled_features(rows, seed):

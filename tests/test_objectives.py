@@ -12,7 +12,7 @@ from torch import nn
 from seti_utils.learn.auc_losses import wmw
 from seti_utils.learn.fit import fit
 from seti_utils.learn.losses import bce, focal, soft_cross_entropy
-from seti_utils.learn.objectives import Views, added, distill, during, fixmatch, paired, supervised
+from seti_utils.learn.objectives import Twins, Views, added, distill, during, fixmatch, paired, supervised
 from seti_utils.learn.precision import Precision
 from seti_utils.learn.schedules import cosine
 from seti_utils.learn.seeding import Randomness
@@ -77,6 +77,25 @@ def test_the_supervised_loss_is_that_of_the_networks_output():
     expected = F.binary_cross_entropy_with_logits(given.x.float()[:, 0].mean((1, 2)), given.y)
     torch.testing.assert_close(loss, expected)
     assert torch.equal(model.calls[0][1], given.y), "a margin head needs the label"
+
+
+@pytest.mark.parametrize("two", [False, True])
+def test_twins_go_through_the_network_with_the_batch_and_add_what_they_fall(two):
+    model, given = Spy(two), batch()
+    pair = (torch.tensor([1.0, 2.0, 0.0]), torch.tensor([1.5, 1.0, -0.25]))
+
+    def draw(x, *, generator, panels):
+        assert torch.equal(x, given.x) and panels == (0, 1), "the batch as it was read"
+        return tuple(level[:, None, None, None].expand(3, 2, 4, 4) for level in pair)
+
+    loss = supervised(
+        soft_cross_entropy, views(image_augments=[lambda x, y, done, generator: (x + 1, y)]), twins=Twins(draw, 2.0)
+    )
+    alone = supervised(soft_cross_entropy, views(image_augments=[lambda x, y, done, generator: (x + 1, y)]))
+    torch.testing.assert_close(loss(model, given, 0.0), alone(Spy(two), given, 0.0) + 2.0 * (1.0 + 0.25) / 3)
+    image, target, training, _ = model.calls[0]
+    assert len(model.calls) == 1 and training and torch.equal(target, torch.cat([given.y, torch.ones(6)]))
+    assert torch.equal(image[6:, 0, 0, 0], torch.cat(pair)), "no augmentation"
 
 
 def test_the_loss_is_float32_outside_autocast():

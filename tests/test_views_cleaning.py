@@ -157,9 +157,24 @@ def test_whiten_is_in_units_of_the_noise_without_the_running_mean(x):
     assert whiten(x, limit=1.5).abs().max() == 1.5
     ramp = torch.linspace(-40, 40, 256).expand(1, 1, 30, 256) + x[:1, :1, :30]
     assert abs(whiten(ramp, limit=99.0)[..., 8:-8].mean()) < 0.02 and whiten(ramp)[..., 8:-8].std() < 1.05
-    for wrong in ({"freq": 4}, {"freq": 1}, {"limit": 0}):
+    for wrong in ({"freq": 4}, {"freq": 1}, {"limit": 0}, {"cut": 0}):
         with pytest.raises(InputError, match="odd freq"):
             whiten(x, **wrong)
+
+
+def test_a_bright_needle_digs_no_trough_where_the_mean_is_cut(x):
+    """By hand: one channel of 600 among zeros. Plain, its neighbours lose 600/15; cut at 6, they lose 6/15, and it keeps the rest."""
+    line = x[:1, :1].clone()
+    line[..., 100] += 600
+    unit = float(1 / local_sigma(line))
+    plain, cut = (whiten(line, limit=None, **how) - whiten(x[:1, :1], limit=None) for how in ({}, {"cut": 6.0}))
+    dug = plain[0, 0, :, 101:107].mean()
+    assert dug == pytest.approx(-600 * unit / 15, rel=0.02)
+    assert cut[0, 0, :, 101:107].mean() == pytest.approx(-6 / 15, abs=0.15)
+    assert cut[0, 0, :, 100].mean() == pytest.approx(600 * unit, rel=0.01)
+    assert torch.equal(plain[..., :93], cut[..., :93]) and torch.equal(plain[..., 108:], cut[..., 108:])
+    assert torch.allclose(whiten(x, cut=60.0), whiten(x), atol=1e-5), "what does not stand out is whitened as without"
+    assert torch.allclose(whiten(line[..., :20], limit=None, cut=6.0), whiten(line[..., :20], limit=None), atol=1e-5)
 
 
 def test_every_cleaning_step_has_its_picture():

@@ -40,6 +40,11 @@ def focal(output: Tensor, target: Tensor, gamma: float = 2.0) -> Tensor:
     return (positive + negative).mean()
 
 
+def fall(fainter: Tensor, brighter: Tensor) -> Tensor:
+    """Mean of how far logits (N,) of needles fall when these get brighter; rising costs nothing, and no needles are 0."""
+    return F.relu(fainter.float() - brighter.float()).sum() / max(len(fainter), 1)
+
+
 def soft_cross_entropy(output: Tensor, target: Tensor) -> Tensor:
     """Cross-entropy of the two-class softmax against soft labels; on one logit it is :func:`bce`.
 

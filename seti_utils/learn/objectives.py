@@ -6,6 +6,7 @@ An augmentation here is ``(x, y, done, generator) -> (x, y)``, one of panels tak
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from functools import reduce
 
 import torch
@@ -14,7 +15,7 @@ from torch import nn
 from seti_utils.data.batches import Batch
 from seti_utils.data.cadence import Panels
 from seti_utils.learn.average import bare
-from seti_utils.learn.losses import as_logit
+from seti_utils.learn.losses import as_logit, fall
 
 Augment = Callable[..., tuple[torch.Tensor, torch.Tensor]]
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
@@ -34,6 +35,25 @@ def during(augment: Callable[..., tuple[torch.Tensor, torch.Tensor]], until: flo
 def added(*losses: Loss) -> Loss:
     """The sum of several losses, each called with (output, target): BCE plus the WMW surrogate, for example."""
     return lambda output, target: reduce(torch.add, (loss(output, target) for loss in losses))
+
+
+@dataclass(frozen=True)
+class Twins:
+    """Needles at two brightnesses, beside a batch: ``draw(x, generator=, panels=)`` gives the fainter and the brighter panels
+    (:func:`seti_utils.views.twins.twins`), and ``weight`` times what logits fall from one to the other joins the loss."""
+
+    draw: Callable[..., tuple[torch.Tensor, torch.Tensor]]
+    weight: float
+
+    def images(self, views: "Views", batch: Batch) -> torch.Tensor:
+        """(2 N, C, freq, time), the fainter ones first; apart from the needle as evaluation sees them, without augmentation."""
+        x, _ = views.receive(batch)
+        pair = self.draw(x, generator=views.generator, panels=batch.panels)
+        return views.render(torch.cat(pair), panels=batch.panels)
+
+    def loss(self, logit: torch.Tensor) -> torch.Tensor:
+        """What the logits (2 N,) of those images add."""
+        return self.weight * fall(*logit.chunk(2))
 
 
 class Views:
@@ -87,17 +107,26 @@ class Views:
         return self.render(self.receive(batch)[0], panels=batch.panels).contiguous(memory_format=self.layout)
 
 
-def supervised(loss: Loss, views: Views, *, autocast: Context = nullcontext) -> Callable[..., torch.Tensor]:
+def supervised(
+    loss: Loss, views: Views, *, twins: Twins | None = None, autocast: Context = nullcontext
+) -> Callable[..., torch.Tensor]:
     """Objective of labelled batches: views, the network under ``autocast``, then ``loss`` in float32 outside it.
 
-    The network is called as ``model(image, target)``, because a margin head needs the label.
+    The network is called as ``model(image, target)``, because a margin head needs the label. ``twins`` go through it with the
+    batch, as positives, and add only what their logits fall.
     """
 
     def objective(model: nn.Module, batch: Batch, done: float) -> torch.Tensor:
         image, y = views.training(batch, done)
+        if twins is None:
+            with autocast():
+                output = model(image, y)
+            return loss(output.float(), y)
+        pair = twins.images(views, batch)
+        joined = torch.cat([image, pair]).contiguous(memory_format=views.layout)
         with autocast():
-            output = model(image, y)
-        return loss(output.float(), y)
+            output = model(joined, torch.cat([y, y.new_ones(len(pair))])).float()
+        return loss(output[: len(y)], y) + twins.loss(as_logit(output[len(y) :]))
 
     return objective
 

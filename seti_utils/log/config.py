@@ -63,6 +63,7 @@ class Config:
     # the loss
     loss: specs.Loss = specs.BCE()
     auc_loss: specs.WMW | None = None
+    twins: specs.Twins | None = None
 
     # the course of training
     epochs: Count = 30
@@ -105,6 +106,8 @@ class Config:
                 f"layout={self.layout!r}: an endless sky has no cleaned panels, so sky_first cannot show them",
                 remedy="write small letters, or leave sky_first off",
             )
+        if self.twins and self.fixmatch:
+            raise InputError("twins and fixmatch both put images beside a batch", remedy="switch one of them off")
         silent = [knob for knob in ("pool", "attention", "head", "panels", "fixmatch") if getattr(self, knob)]
         if self.detect and silent:
             raise InputError(

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from seti_utils.data.batches import Batch
 from seti_utils.data.cadence import OFF, ON, PANELS
 from seti_utils.errors import InputError
-from seti_utils.learn.objectives import Context, Views
+from seti_utils.learn.objectives import Context, Twins, Views
 from seti_utils.nets.body import Body
 from seti_utils.nets.pooling import pooling_layer
 from seti_utils.nets.track_views import NUMBERS, TrackViews, along, views_of
@@ -146,14 +146,14 @@ def paint(logit: Tensor, channel: Tensor, freq: int) -> Tensor:
 
 
 def detecting(
-    views: Views, inject_with_mask: Callable[..., tuple[Tensor, Tensor]], *, autocast: Context
+    views: Views, inject_with_mask: Callable[..., tuple[Tensor, Tensor]], *, twins: Twins | None = None, autocast: Context
 ) -> Callable[..., Tensor]:
     """Objective: needles are drawn into the batch, and the tracks that follow one are to be told from those that do not.
 
     ``inject_with_mask(x, generator=, panels=, freq=, time=)`` gives panels and places
     (:func:`seti_utils.views.masked_injection.inject_with_mask`). The places go through the image augmentations as further
     channels, so what moves pixels moves them alike. The batch's own labels are not read. Returns the mean binary
-    cross-entropy over tracks plus that over their panels, in float32.
+    cross-entropy over tracks plus that over their panels, in float32, and what the logits of ``twins`` fall.
     """
 
     def objective(model: nn.Module, batch: Batch, done: float) -> Tensor:
@@ -167,10 +167,14 @@ def detecting(
         for augment in views.image_augments:
             both, _ = augment(both, y, done, views.generator)
         image, places = both.split((x.shape[1], places.shape[1]), dim=1)
+        count = len(image)
+        if twins is not None:
+            image = torch.cat([image, twins.images(views, batch)])
         with autocast():
             seen = model(image.contiguous(memory_format=views.layout), y)
-        panel, track = answers(seen.channel, places)
-        return judged(seen.track, track) + judged(seen.panel, panel)
+        panel, track = answers(seen.channel[:count], places)
+        loss = judged(seen.track[:count], track) + judged(seen.panel[:count], panel)
+        return loss if twins is None else loss + twins.loss(seen.logit[count:])
 
     return objective
 

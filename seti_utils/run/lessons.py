@@ -7,7 +7,7 @@ import torch
 from seti_utils.data.cadence import Rows
 from seti_utils.data.sources import Source
 from seti_utils.learn.distributed import Team
-from seti_utils.learn.objectives import Augment, Views, paired, supervised
+from seti_utils.learn.objectives import Augment, Twins, Views, paired, supervised
 from seti_utils.learn.precision import Precision
 from seti_utils.learn.seeding import Randomness
 from seti_utils.log import specs
@@ -89,10 +89,11 @@ class Lessons:
         if isinstance(phase.spec, specs.Shot):
             flips = Views(self.view, self.generator, layout=self.layout, image_augments=augments(config, ("flip",)))
             return bound(phase.spec)(flips, autocast=autocast)
+        twins = Twins(bound(config.twins), config.twins.weight) if config.twins else None
         if config.detect:
-            return detecting(self.views, bound(config.detect), autocast=autocast)
+            return detecting(self.views, bound(config.detect), twins=twins, autocast=autocast)
         if config.fixmatch is None or phase.kind == "sky":
-            return supervised(self.loss, self.views, autocast=autocast)
+            return supervised(self.loss, self.views, twins=twins, autocast=autocast)
         strong = augments(config, ("flip", "cutout"))
         return bound(config.fixmatch)(self.loss, self.views, strong=strong, autocast=autocast)
 

@@ -4,6 +4,7 @@ from seti_utils.log.pages.ours import CLIPPED, MINUS_SKY
 from seti_utils.log.pages.solution import NOISE
 from seti_utils.log.registry import STACK, Log, edit
 from seti_utils.log.specs import (
+    FAMILIES,
     Compress,
     Detector,
     Flip,
@@ -13,14 +14,15 @@ from seti_utils.log.specs import (
     PanelEncoder,
     Pseudo,
     Resize,
+    Twins,
     Whiten,
 )
 
 TITLE = "The ladder"
-FAMILIES = ("line", "drift", "quadratic", "chirp", "sine", "walk", "bursts", "intermittent", "one_panel", "partial")
 SHAPES = ("line", "drift", "chirp", "sine")
 """What the winners drew: their drifts, and the S-shapes that only the test holds."""
 CLEANED = {"layout": "ABACAD", "clean": (CLIPPED, Compress(0.1))}
+RISING = "a brighter needle is never worse"
 COMPRESSED = "what is left of the noise is a thousandth of a needle: only logarithms show both"
 
 
@@ -29,6 +31,7 @@ def write(log: Log) -> None:
     classifiers(log)
     students(log)
     detectors_and_cleaned(log)
+    rising(log)
     ensembles(log)
     full_size(log)
     yardstick(log)
@@ -133,6 +136,22 @@ def detectors_and_cleaned(log: Log) -> None:
         layout="A,B,A,C,A,D",
         because="as for the classifier; the detector takes the noise of every column as it is",
     )
+
+
+def rising(log: Log) -> None:
+    """The same networks, taught that a brighter needle is never worse."""
+    exp = log.exp
+    exp(
+        "rung_rising",
+        "rung_apart",
+        RISING,
+        clean=(Whiten(limit=None, cut=6.0), Compress(1.0)),
+        twins=Twins(0.125, weight=2.0),
+        because="what the network sees has to rise with a needle before its score can: no trough beside it, no flat clip; "
+        "then a needle is shown at two brightnesses",
+    )
+    for name, least in (("cleaned", 0.1), ("detector", 0.3), ("cleaned_detector", 0.1)):
+        exp(f"rung_{name}_rising", f"rung_{name}", RISING, twins=Twins(0.125, weight=2.0, amplitude=(least, 300.0)))
 
 
 def ensembles(log: Log) -> None:

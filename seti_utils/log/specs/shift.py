@@ -5,6 +5,9 @@ from typing import Annotated
 from seti_utils.log.specs.base import Adaptation, Spec
 from seti_utils.log.values import Between, Count, Filled, Name, NotNegative, Part, Positive, Share
 
+FAMILIES = ("line", "drift", "quadratic", "chirp", "sine", "walk", "bursts", "intermittent", "one_panel", "partial")
+"""Every family of needles."""
+
 
 class AdaBN(Adaptation, does="seti_utils.learn.adapting:adapt_batchnorm"):
     """After training: BatchNorm statistics of the test cadences in place of the training's (Li 2016).
@@ -38,6 +41,20 @@ class Reweight(Spec, does="seti_utils.scores.row_weights:row_weights"):
     power: NotNegative = 1.0
 
 
+class Twins(Spec, does="seti_utils.views.twins:twins", caller=("weight",)):
+    """Beside every batch, ``share`` of its cadences with a needle at two brightnesses; what the brighter one's logit lies below
+    the fainter one's, times ``weight``, joins the loss.
+
+    No label is read. ``families``, ``nature`` and the range of both ``amplitude``s: see ``Injection``; log-uniform.
+    """
+
+    share: Part = 0.25
+    weight: Positive = 1.0
+    families: Annotated[tuple[Name, ...], Filled()] = FAMILIES
+    amplitude: Between = (0.3, 300.0)
+    nature: tuple[Name, ...] = ("all",)
+
+
 class Detector(Spec, does="seti_utils.views.masked_injection:inject_with_mask"):
     """Train a detector of tracks on drawn needles alone; the score is that of the best needle that only ON panels show.
 
@@ -47,9 +64,7 @@ class Detector(Spec, does="seti_utils.views.masked_injection:inject_with_mask"):
     as 2 %. ``glare``: share of the cadences that get bright spikes, bursts, combs, blobs or fringes too, which are not targets.
     """
 
-    families: Annotated[tuple[Name, ...], Filled()] = (
-        "line", "drift", "quadratic", "chirp", "sine", "walk", "bursts", "intermittent", "one_panel", "partial",
-    )  # fmt: skip
+    families: Annotated[tuple[Name, ...], Filled()] = FAMILIES
     amplitude: Between = (0.15, 100.0)
     needles: Count = 3
     nature: tuple[Name, ...] = ("all",)

@@ -63,7 +63,11 @@ class LowRank(CleanStep, does="seti_utils.views.background:low_rank"):
 
 
 class Whiten(CleanStep, does="seti_utils.views.whitening:whiten"):
-    """Per panel: in units of the local noise, running mean over ``freq`` channels off, clipped to [-limit, limit]."""
+    """Per panel: in units of the local noise, running mean over ``freq`` channels off, clipped to [-limit, limit].
+
+    ``cut``: for the mean, nothing is brighter than that above what lies beside it, so a bright needle digs no trough.
+    """
 
     freq: Annotated[int, Odd(3)] = 15
-    limit: Positive = 6.0
+    limit: Positive | None = 6.0
+    cut: Positive | None = None
