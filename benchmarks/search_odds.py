@@ -5,9 +5,9 @@
 Writes and searches a cadence of ``search_files.py`` per seed, with the network and without it (none of the seeds that
 ``search.py`` chooses by or reports), and fits a logistic regression: events of the cadence that are needles against those that
 are not, and against those with ON and OFF exchanged. Prints the weights, taught on all cadences; and, taught without the cadence
-that is asked, how many needles are found at given rates of false events, and the rates that the calibration says there. With
-``--empty`` also on cadences of these seeds without needles, where the windows and cells that needles fill elsewhere are free. A
-cadence is 300 MB and is removed when it has been searched; what was measured stays in OUT, so that the same call resumes.
+that is asked, how many needles are found at given rates of false events, and how many events are false where ``false_alarms`` says a
+rate. With ``--empty`` this is told of cadences of these seeds without needles too, where the windows and cells that needles fill
+elsewhere are free. A cadence is 300 MB and is removed when it has been searched; what was measured stays in OUT, so that the same call resumes.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from search_files import MID, random_truth, write_cadence
 from seti_utils.nets.shipped import load_detector
 from seti_utils.telescope.blocks import Found, joined
 from seti_utils.telescope.cadences import open_cadence
-from seti_utils.telescope.calibration import groups_of
+from seti_utils.telescope.calibration import Calibration, groups_of
 from seti_utils.telescope.events import Limits
 from seti_utils.telescope.jobs import Job, prepare
 from seti_utils.telescope.odds import FEATURES, features
@@ -37,6 +37,7 @@ from seti_utils.telescope.sensitivity import BOTH, CLASSICAL, only
 
 LIMITS = Limits(MAX_DRIFT["0002"], false_alarms=None)
 RATES = (0.03, 0.05, 0.1)
+SAID = (0.003, 0.01, 0.03, 0.05, 0.1, 0.2)
 EXPOSURE = MID.channels * MID.df_mhz * 6 * MID.panel / 3600
 
 
@@ -94,18 +95,35 @@ def blind(events: pd.DataFrame, lessons: pd.DataFrame, used: Sequence[str]) -> p
     return odds
 
 
-def told(events: pd.DataFrame, odds: pd.Series, needles: pd.Series) -> pd.DataFrame:
-    """At given rates of false events: recall by SNR, and the rate that the calibration says."""
+def sorted_out(events: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+    """Which rows are events of the cadence as it is, and which the calibration counts as false ones."""
     usual, sure = events["arrangement"] == 0, events["trust"] == 1
-    counted = (~usual & sure) | (usual & (events["trust"] > 0) & ~sure)
-    false = np.sort(odds[usual & sure & (events["what"] != "needle")])[::-1]
+    return usual & sure, (~usual & sure) | (usual & (events["trust"] > 0) & ~sure)
+
+
+def told(events: pd.DataFrame, odds: pd.Series, needles: pd.Series) -> pd.DataFrame:
+    """Recall by SNR at given rates of false events, counted in all cadences together."""
+    real, _ = sorted_out(events)
+    false = np.sort(odds[real & (events["what"] != "needle")])[::-1]
     rows, exposure = [], EXPOSURE * events["seed"].nunique()
     for rate in RATES:
-        above = odds > false[int(rate * exposure)]
-        found = events[above & usual & sure & (events["what"] == "needle")].drop_duplicates(["seed", "truth"])
-        recall = (found.groupby("drawn").size() / needles).round(3)
-        rows.append({"false per MHz h": rate, "said": round((above & counted).sum() / exposure, 3), **recall})
+        found = events[real & (odds > false[int(rate * exposure)]) & (events["what"] == "needle")]
+        recall = found.drop_duplicates(["seed", "truth"]).groupby("drawn").size() / needles
+        rows.append({"false per MHz h": rate, **recall.round(3)})
     return pd.DataFrame(rows)
+
+
+def true_rates(events: pd.DataFrame, odds: pd.Series) -> pd.DataFrame:
+    """False events where ``false_alarms`` says a rate or less, each cadence calibrated by itself; and how many it foretells."""
+    said = pd.Series(np.inf, index=events.index)
+    real, false = sorted_out(events)
+    for seed in events["seed"].unique():
+        here = events["seed"] == seed
+        calibration = Calibration(-np.sort(-odds[here & false].to_numpy()), EXPOSURE, True)
+        said[here & real] = calibration.false_alarms(odds[here & real].to_numpy())
+    exposure = EXPOSURE * events["seed"].nunique()
+    counted = [int(((said <= rate) & (events["what"] != "needle")).sum()) for rate in SAID]
+    return pd.DataFrame({"said": SAID, "counted": counted, "foretold": np.round(np.array(SAID) * exposure, 1)})
 
 
 def main() -> None:
@@ -121,10 +139,12 @@ def main() -> None:
     for way, used in ((BOTH, FEATURES[1:]), (CLASSICAL, FEATURES[1:5])):
         events, bare = (table[table["way"] == way].reset_index(drop=True) for table in (every, empty))
         print(f"{way}: {len(events)} events, {(events['what'] == 'needle').sum()} of needles")
-        print(told(events, blind(events, events, used), needles).to_string(index=False))
+        odds = blind(events, events, used)
+        print(told(events, odds, needles).to_string(index=False))
+        print(true_rates(events, odds).to_string(index=False))
         if len(bare):
             print("without needles:")
-            print(told(bare, blind(bare, events, used), needles)[["false per MHz h", "said"]].to_string(index=False))
+            print(true_rates(bare, blind(bare, events, used)).to_string(index=False))
         print("   ", tuple(float(round(weight, 2)) for weight in taught(events[events["trust"] == 1], used)))
 
 
