@@ -136,7 +136,7 @@ def main() -> None:
     empty = pd.concat([every[:0], *(measured(seed, args.out, needles=False) for seed in args.empty)], ignore_index=True)
     truths = pd.concat([random_truth(MID, SNRS, WIDTHS, seed) for seed in args.seeds])
     needles = truths[truths["kind"] == "needle"].groupby("snr").size()
-    for way, used in ((BOTH, FEATURES[1:]), (CLASSICAL, FEATURES[1:5])):
+    for way, used in ((BOTH, FEATURES[1:]), (CLASSICAL, FEATURES[1:4])):
         events, bare = (table[table["way"] == way].reset_index(drop=True) for table in (every, empty))
         print(f"{way}: {len(events)} events, {(events['what'] == 'needle').sum()} of needles")
         odds = blind(events, events, used)

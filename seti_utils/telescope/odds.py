@@ -10,20 +10,18 @@ from collections.abc import Sequence
 import numpy as np
 
 from seti_utils.telescope.grid import Grid
-from seti_utils.telescope.measuring import together
 
-FEATURES = ("one", "bright", "snr", "even", "speed", "logit", "elsewhere")
+FEATURES = ("one", "bright", "even", "speed", "logit", "elsewhere")
 """What the model looks at, of an event's brightest track.
 
-``bright``: logarithm of the ON panels' SNR together, restless surroundings discounted; ``snr``: the same, not discounted.
-``even``: logarithm of the faintest ON panel over the brightest, each at least 1. ``speed``: logarithm of the widths that it
-crosses in a panel; most of what is false stands still. ``logit``: the network's where its own track is this one; ``elsewhere``: 1
-where it is not.
+``bright``: logarithm of the ON panels' SNR together, restless surroundings discounted. ``even``: logarithm of the faintest ON
+panel's SNR over the brightest's, each at least 1. ``speed``: logarithm of the widths that it crosses in a panel; most of what is
+false stands still. ``logit``: the network's where its own track is this one; ``elsewhere``: 1 where it is not.
 """
 
 WEIGHTS = {
-    True: (1.4, 0.9, -0.9, 0.66, 0.52, 0.92, -2.93),
-    False: (-2.56, 2.93, -1.01, 1.4, 1.27, 0.0, 0.0),
+    True: (0.63, 0.21, 0.91, 0.59, 0.87, -2.98),
+    False: (-3.34, 2.08, 1.59, 1.32, 0.0, 0.0),
 }
 """Of :data:`FEATURES`, where a network took part in the search, and where none did."""
 
@@ -44,7 +42,6 @@ def features(track: np.ndarray, on: Sequence[int], grid: Grid, logit: float) -> 
         [
             1,
             np.log(max(track["bright"], 1)),
-            np.log(max(together(snr[None])[0], 1)),
             np.log(faintest / brightest),
             np.log(min(speed + SPEEDS[0], SPEEDS[1])),
             0 if elsewhere else np.clip(logit, *LOGITS),
