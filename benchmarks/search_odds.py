@@ -42,8 +42,9 @@ EXPOSURE = MID.channels * MID.df_mhz * 6 * MID.panel / 3600
 
 
 def measured(seed: int, out: Path, needles: bool = True) -> pd.DataFrame:
-    """Every event of a cadence, with its needles or without them, as it is (``arrangement`` 0) and with ON and OFF exchanged (1), of both ways of searching:
-    :data:`FEATURES`, ``trust``, ``what`` it is, how many ``times`` it counts, and of a needle its number ``truth`` and how bright it was ``drawn``."""
+    """Every event of a cadence, with its needles or without them, of both ways of searching: as it is (``arrangement`` 0) and with
+    ON and OFF exchanged (1). :data:`FEATURES`, ``trust``, ``what`` it is, how many ``times`` it counts, and of a needle its number
+    ``truth`` and how bright it was ``drawn``."""
     kept = out / f"{'events' if needles else 'empty'}_{seed}.csv"
     if not kept.exists():
         truth = random_truth(MID, SNRS, WIDTHS, seed)
