@@ -19,7 +19,7 @@ from seti_utils.telescope.odds import FEATURES, WEIGHTS, log_odds
 from seti_utils.telescope.outputs import rank
 from seti_utils.telescope.panels import usable
 from seti_utils.telescope.shared import less_shared
-from seti_utils.telescope.tracks import TRACK
+from seti_utils.telescope.tracks import NETWORK, TRACK
 
 ROWS, TSAMP, CHANNELS = 64, 293.13 / 64, 1024
 ON, OFF = (0, 2, 4), (1, 3, 5)
@@ -84,6 +84,8 @@ def test_the_network_speaks_of_its_own_track_and_of_no_other_in_the_window():
     windows["score"] = -3.0
     denied = group(tracks[:1], windows, grid, ON, True)[0]
     assert denied.network == -3.0 and denied.odds < near.odds
+    tracks["kind"][1], tracks["score"][1] = NETWORK, 2.0  # a bent track, where the straight one in the window is not
+    assert group(tracks[1:2], windows, grid, ON, True)[0].network == 2.0
     assert group(tracks, windows, grid, ON, False)[0].odds == group(tracks, windows[:0], grid, ON, False)[0].odds
 
 

@@ -21,6 +21,7 @@ from seti_utils.telescope.grid import Grid
 from seti_utils.telescope.measuring import together
 from seti_utils.telescope.merging import merge
 from seti_utils.telescope.odds import log_odds
+from seti_utils.telescope.tracks import NETWORK
 
 FARTHEST = 100.0
 """By how much a rate is extrapolated below one false event in all that was looked at."""
@@ -72,8 +73,8 @@ def calibrate(
 class Group:
     """The tracks of one event, the brightest first: it says where the event is, and whether the OFF panels show it.
 
-    ``trust``: 1 when none does. ``odds``: the logarithm of the event's odds. ``network``: the network's highest logit of windows
-    whose own track is this one; NaN where there is none.
+    ``trust``: 1 when none does. ``odds``: the logarithm of the event's odds. ``network``: see :func:`logit_of`; NaN where the
+    network's tracks are elsewhere.
     """
 
     tracks: np.ndarray
@@ -105,19 +106,23 @@ def group(tracks: np.ndarray, windows: np.ndarray, grid: Grid, on: Sequence[int]
     groups = []
     for leader in np.unique(labels):
         members = tracks[labels == leader]
-        logit = logit_of(members[0], windows, grid, on)
+        logit = logit_of(members, windows, grid, on)
         odds = log_odds(members[0], on, grid, logit, network)
         groups.append(Group(members, float(members["trust"][0]), odds, logit))
     return groups
 
 
-def logit_of(track: np.ndarray, windows: np.ndarray, grid: Grid, on: Sequence[int]) -> float:
-    """The network's highest logit of the windows that hold the track's middle and whose own track is this one.
+def logit_of(tracks: np.ndarray, windows: np.ndarray, grid: Grid, on: Sequence[int]) -> float:
+    """The network's highest logit of the event's own tracks that it sees (a bent one passes beside the straight sums), or else
+    of the windows that hold the first track's middle and whose own track is that one.
 
     A window's logit is of the best track in it: it says nothing of another one.
     """
-    holding = windows[(windows["start"] <= track["channel"]) & (track["channel"] < windows["start"] + FREQ)]
-    times = np.array([grid.middles[panel] - grid.middle for panel in on])
-    apart = holding["channel"] - track["channel"] + np.multiply.outer(times, holding["drift"] - track["drift"])
-    own = holding["score"][np.abs(apart).mean(0) <= OWN]
+    own = tracks["score"][tracks["kind"] == NETWORK]
+    if not len(own):
+        first = tracks[0]
+        holding = windows[(windows["start"] <= first["channel"]) & (first["channel"] < windows["start"] + FREQ)]
+        times = np.array([grid.middles[panel] - grid.middle for panel in on])
+        apart = holding["channel"] - first["channel"] + np.multiply.outer(times, holding["drift"] - first["drift"])
+        own = holding["score"][np.abs(apart).mean(0) <= OWN]
     return float(own.max()) if len(own) else np.nan

@@ -16,12 +16,12 @@ FEATURES = ("one", "bright", "even", "speed", "logit", "elsewhere")
 
 ``bright``: logarithm of the ON panels' SNR together, restless surroundings discounted. ``even``: logarithm of the faintest ON
 panel's SNR over the brightest's, each at least 1. ``speed``: logarithm of the widths that it crosses in a panel; most of what is
-false stands still. ``logit``: the network's where its own track is this one; ``elsewhere``: 1 where it is not.
+false stands still. ``logit``: the network's where its own track is one of the event's; ``elsewhere``: 1 where it is not.
 """
 
 WEIGHTS = {
-    True: (0.63, 0.21, 0.91, 0.59, 0.87, -2.98),
-    False: (-3.34, 2.08, 1.59, 1.32, 0.0, 0.0),
+    True: (-0.05, 0.52, 1.09, 0.6, 0.82, -3.2),
+    False: (-3.36, 2.07, 1.58, 1.31, 0.0, 0.0),
 }
 """Of :data:`FEATURES`, where a network took part in the search, and where none did."""
 
