@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import torch
 from telescope_files import DT_S, draw, noise, write_cadence
 
@@ -10,7 +11,7 @@ from seti_utils.telescope.bandpass import edge_seen
 from seti_utils.telescope.blocks import Found, joined, search_block
 from seti_utils.telescope.cadences import open_cadence
 from seti_utils.telescope.calibration import FARTHEST, Calibration, arrangements, calibrate, group
-from seti_utils.telescope.events import Limits
+from seti_utils.telescope.events import Funnel, Limits, selected
 from seti_utils.telescope.grid import make_grid
 from seti_utils.telescope.jobs import prepare
 from seti_utils.telescope.network import WINDOW, score_windows, windows_to_score
@@ -71,6 +72,15 @@ def test_what_an_off_panel_shows_a_little_is_no_event_and_counts_as_one_that_it_
     assert len(events) == 0 and stages["false events to calibrate on"] == 0, (
         "what is surely there tells nothing of what is hidden"
     )
+
+
+def test_where_the_rate_leaves_nothing_the_stage_says_what_the_likeliest_event_has():
+    events = pd.DataFrame({"drift": [3.0, 4.0], "width": 1, "false_alarms": [0.7, 0.25], "f_mid": 1.0})
+    funnel, cadence = Funnel(), SimpleNamespace(width=1e-6, span=100.0)
+    assert selected(events, Limits(60.0, false_alarms=0.1), funnel, cadence).empty
+    assert funnel.stages[-1][0] == "at most 0.1 false alarms per MHz and hour (the likeliest event has 0.25)"
+    assert len(selected(events, Limits(60.0, false_alarms=0.5), funnel, cadence)) == 1
+    assert funnel.stages[-1][0] == "at most 0.5 false alarms per MHz and hour"
 
 
 def test_the_network_speaks_of_its_own_track_and_of_no_other_in_the_window():
