@@ -23,10 +23,9 @@ p, li { max-width: 96ch; } .soft { color: var(--soft); font-size: 14px; } ul { p
 .funnel { border-collapse: collapse; } .funnel td { padding: 3px 10px 3px 0; font-variant-numeric: tabular-nums; }
 .funnel td:first-child { text-align: right; font-weight: 600; white-space: nowrap; } .funnel .what { color: var(--soft); }
 .scroll { overflow-x: auto; } table.events { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; }
-.events th, .events td { padding: 5px 12px 5px 0; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }
-.events th { color: var(--soft); border-bottom: 1.5px solid var(--soft); cursor: pointer; user-select: none; position: sticky;
-top: 0;
-  background: #fff; }
+.events th, .events td { padding: 5px 9px 5px 0; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }
+.events th { color: var(--soft); white-space: normal; vertical-align: bottom; border-bottom: 1.5px solid var(--soft);
+  cursor: pointer; user-select: none; position: sticky; top: 0; background: #fff; }
 .events th:hover { color: var(--ink); } .events th[aria-sort=ascending]::after { content: " ↑"; }
 .events th[aria-sort=descending]::after { content: " ↓"; } .events th:focus-visible { outline: 2px solid var(--on); }
 .events .words { text-align: left; } .events a { color: #0072b2; text-decoration: none; }
