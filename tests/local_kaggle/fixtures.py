@@ -106,11 +106,11 @@ def lines_inside(request: dict, timeout: float | None, live: bool, started: obje
         os.environ.update(before)
 
 
-@pytest.fixture(scope="session")
-def repository(lasting):
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory):
     """A tiny repository: the real top-level metadata with small train and infer notebooks."""
-    root = lasting / "repository"
-    (root / "notebooks").mkdir(parents=True)
+    root = tmp_path_factory.mktemp("repository")
+    (root / "notebooks").mkdir()
     shutil.copy(ROOT / "kernel-metadata.json", root)
     train = notebook('experiment = "sky_demo"\nfolds = "0"\nseeds = "2021"\nstop_after = ""\nrate = 0.5\n', TRAIN)
     infer = notebook('experiment = "sky_demo"\nfolds = "0,1"\nseeds = "2021"\nruns = ""\n', INFER)
@@ -119,14 +119,14 @@ def repository(lasting):
     return root
 
 
-@pytest.fixture(scope="session")
-def built(repository, lasting):
+@pytest.fixture(scope="module")
+def built(repository, tmp_path_factory):
     """A built train kernel of the local site's user; tests copy its folder."""
     return build(
         "train",
         **DEMO,
         root=repository,
-        out=lasting / "build",
+        out=tmp_path_factory.mktemp("build"),
     )
 
 
