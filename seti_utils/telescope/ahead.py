@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from seti_utils.telescope.blocks import Found, Readable, Search, channels_of_block, search_block
+from seti_utils.telescope.blocks import Found, Search, StandIn, channels_of_block, search_block
 
 Task = tuple[int, tuple[int, int]]
 """A block of one of several searches: the search's number, first and last + 1 channel."""
@@ -15,25 +15,12 @@ READ_TOGETHER = 3
 
 
 @dataclass(frozen=True, eq=False)
-class Ahead:
+class Ahead(StandIn):
     """A cadence of whose panels the channels from ``first`` on have been read, ``average`` rows in one: (rows, F) each."""
 
-    cadence: Readable
     panels: Sequence[np.ndarray]
     first: int
     average: int
-
-    @property
-    def channels(self) -> int:
-        return self.cadence.channels
-
-    @property
-    def width(self) -> float:
-        return self.cadence.width
-
-    @property
-    def rows(self) -> tuple[int, ...]:
-        return self.cadence.rows
 
     def read(self, start: int, stop: int, average: int = 1) -> list[np.ndarray]:
         """A copy of each panel's channels, float32, where they have been read."""
@@ -41,15 +28,6 @@ class Ahead:
         if average != self.average or begin < 0 or end > self.panels[0].shape[1]:
             return self.cadence.read(start, stop, average)
         return [panel[:, begin:end].copy() for panel in self.panels]
-
-    def segments(self, start: int, stop: int) -> list[tuple[int, int]]:
-        return self.cadence.segments(start, stop)
-
-    def windows(self, start: int, stop: int) -> list[int]:
-        return self.cadence.windows(start, stop)
-
-    def close(self) -> None:
-        self.cadence.close()
 
 
 def in_groups(tasks: Sequence[Task], processes: int) -> list[list[Task]]:

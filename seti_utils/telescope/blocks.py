@@ -82,6 +82,34 @@ class Readable(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
+class StandIn:
+    """What stands in for a cadence: it reads its panels in a way of its own, and is like it in all else."""
+
+    cadence: Readable
+
+    @property
+    def channels(self) -> int:
+        return self.cadence.channels
+
+    @property
+    def width(self) -> float:
+        return self.cadence.width
+
+    @property
+    def rows(self) -> tuple[int, ...]:
+        return self.cadence.rows
+
+    def segments(self, start: int, stop: int) -> list[tuple[int, int]]:
+        return self.cadence.segments(start, stop)
+
+    def windows(self, start: int, stop: int) -> list[int]:
+        return self.cadence.windows(start, stop)
+
+    def close(self) -> None:
+        self.cadence.close()
+
+
+@dataclass(frozen=True, eq=False)
 class Search:
     """Everything that a block's search depends on. ``snr``: the smallest SNR that is asked for."""
 

@@ -16,6 +16,7 @@ from seti_utils.errors import InputError
 from seti_utils.sky.nature import natural
 from seti_utils.sky.needles import FAMILIES, Tracks, pixels, random_tracks
 from seti_utils.sky.plan import seeded
+from seti_utils.telescope.blocks import StandIn
 from seti_utils.telescope.cadences import Cadence
 from seti_utils.telescope.normalising import local_noise
 
@@ -45,23 +46,10 @@ class Light:
 
 
 @dataclass(frozen=True, eq=False)
-class Injected:
+class Injected(StandIn):
     """A cadence with ``light`` in it, to be read like one."""
 
-    cadence: Cadence
     light: Light
-
-    @property
-    def channels(self) -> int:
-        return self.cadence.channels
-
-    @property
-    def width(self) -> float:
-        return self.cadence.width
-
-    @property
-    def rows(self) -> tuple[int, ...]:
-        return self.cadence.rows
 
     def read(self, start: int, stop: int, average: int = 1) -> list[np.ndarray]:
         """Each panel's channels with the needles in them, float32 (rows // average, stop - start)."""
@@ -73,15 +61,6 @@ class Injected:
             where = self.light.row[some][mine] // average, self.light.channel[some][mine] - start
             np.add.at(panel, where, (self.light.value[some][mine] / average).astype(np.float32))
         return panels
-
-    def segments(self, start: int, stop: int) -> list[tuple[int, int]]:
-        return self.cadence.segments(start, stop)
-
-    def windows(self, start: int, stop: int) -> list[int]:
-        return self.cadence.windows(start, stop)
-
-    def close(self) -> None:
-        self.cadence.close()
 
 
 def inject(cadence: Cadence, panels: Sequence[int], recipe: Recipe, seed: int) -> tuple[Injected, pd.DataFrame]:
