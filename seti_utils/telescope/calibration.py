@@ -5,8 +5,8 @@ same band, the same interference and the same noise. Every panel stays at its ow
 all six is on one line here as there (panels that change places would make a candidate of it).
 
 Interference that OFF panels hardly show is not among those: exchanged, it is bright in one panel and missing in three. It is
-counted on the cadence as it is. Tracks that OFF panels show a little are no events, and about as many again will be fainter there
-than can be seen: an interval of brightness as wide in proportion holds as many, where brightness has no scale.
+counted on the cadence as it is. Tracks that OFF panels show a little are not events, and about as many again will be
+fainter there than can be seen: an interval of brightness as wide in proportion holds as many, where brightness has no scale.
 """
 
 from collections.abc import Sequence
