@@ -103,11 +103,16 @@ def parts(paths: list[Path], generator: torch.Generator) -> Iterator[tuple[float
         unit = unit[torch.randperm(len(unit), generator=generator)]
         steps = unit.split(BATCH)
         for step, some in enumerate(steps):
-            again = some[:, 1] >= 0
-            rows = torch.cat([some[:, 0], some[again, 1]])
-            views = TrackViews(data["strips"][rows].float(), data["numbers"][rows].float(), torch.zeros(len(rows), 1, 6, 1))
             done = (first + len(chosen) * step / len(steps)) / len(order)
-            yield done, Part(views, data["panel"][rows].float(), data["track"][rows].float(), again.nonzero()[:, 0])
+            yield done, part_of(data["strips"], data["numbers"], data["panel"], data["track"], some)
+
+
+def part_of(shown: Tensor, numbers: Tensor, panel: Tensor, track: Tensor, some: Tensor) -> Part:
+    """The scenes ``some`` (N, 2) of ``twins``, their brighter twins last; ``shown``: strips, or what was seen of them."""
+    again = some[:, 1] >= 0
+    rows = torch.cat([some[:, 0], some[again, 1]])
+    views = TrackViews(shown[rows].float(), numbers[rows].float(), torch.zeros(len(rows), 1, 6, 1))
+    return Part(views, panel[rows].float(), track[rows].float(), again.nonzero()[:, 0])
 
 
 def twins(fainter: Tensor, start: int) -> Tensor:

@@ -10,12 +10,11 @@ from typing import NamedTuple
 
 import torch
 from detector_lessons import lessons
-from detector_training import BATCH, CLIP, DECAY, FILES, LESSONS, Part, rate, taught, trained, twins
+from detector_training import BATCH, CLIP, DECAY, FILES, LESSONS, part_of, rate, taught, trained, twins
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from seti_utils.nets.detector import LIMIT, Detector, Sighting, judged
-from seti_utils.nets.track_views import TrackViews
 from seti_utils.sky.plan import seeded
 
 EPOCHS, STEP, RATE, PAIRED = 8, 2 * BATCH, 1.5e-3, 2.0
@@ -65,7 +64,7 @@ def weighed(network: Detector, kept: Looks, seed: int, epochs: int = EPOCHS) -> 
         for step, some in enumerate(steps):
             for group in optimiser.param_groups:
                 group["lr"] = rate((epoch + step / len(steps)) / epochs, RATE)
-            part = part_of(kept, some)
+            part = part_of(kept.looks, kept.numbers, kept.panel, kept.track, some)
             seen = network.weigh(part.views.strips, part.views.numbers, part.views.channel)
             loss = taught(seen, part, PAIRED) + judged(*of_scenes(seen, part.track))
             optimiser.zero_grad()
@@ -73,14 +72,6 @@ def weighed(network: Detector, kept: Looks, seed: int, epochs: int = EPOCHS) -> 
             nn.utils.clip_grad_norm_(network.head_parameters(), CLIP)
             optimiser.step()
     return network
-
-
-def part_of(kept: Looks, some: Tensor) -> Part:
-    """A step's scenes; in place of strips stands what was seen of them."""
-    again = some[:, 1] >= 0
-    rows = torch.cat([some[:, 0], some[again, 1]])
-    views = TrackViews(kept.looks[rows].float(), kept.numbers[rows].float(), torch.zeros(len(rows), 1, 6, 1))
-    return Part(views, kept.panel[rows].float(), kept.track[rows].float(), again.nonzero()[:, 0])
 
 
 def of_scenes(seen: Sighting, track: Tensor) -> tuple[Tensor, Tensor]:
