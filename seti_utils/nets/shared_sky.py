@@ -9,7 +9,7 @@ from torch import Tensor
 from seti_utils.data.cadence import OFF
 from seti_utils.data.noise import MAD_TO_SIGMA
 from seti_utils.keeping import keep
-from seti_utils.views.medians import lower_median
+from seti_utils.views.medians import median_along
 
 RANK = 20
 """Most components that are removed: the five real cadences have 6 to 20 above the noise."""
@@ -114,14 +114,14 @@ def panel_noise(x_BPTF: Tensor) -> Tensor:
     """
     pairs = x_BPTF[:, :, ::4][:, :, : x_BPTF.shape[2] // 4] - x_BPTF[:, :, 1::4][:, :, : x_BPTF.shape[2] // 4]
     bend = (pairs[..., :-2] + pairs[..., 2:]).sub_(pairs[..., 1:-1], alpha=2)
-    noise = lower_median(bend.abs_().flatten(2), 2) * (MAD_TO_SIGMA / math.sqrt(12))
+    noise = median_along(bend.abs_().flatten(2), 2) * (MAD_TO_SIGMA / math.sqrt(12))
     return noise.clamp_(min=LEAST_NOISE)[..., None, None]
 
 
 def column_noise(x_BPTF: Tensor) -> Tensor:
     """(B, 1, 1, F): the noise of every column, from differences of neighbouring rows, the median of the panels."""
-    step = lower_median((x_BPTF[:, :, 1:] - x_BPTF[:, :, :-1]).abs_(), 2)
-    return (lower_median(step, 1) * (MAD_TO_SIGMA / math.sqrt(2))).clamp_(min=LEAST_NOISE)[:, None, None]
+    step = median_along((x_BPTF[:, :, 1:] - x_BPTF[:, :, :-1]).abs_(), 2)
+    return (median_along(step, 1) * (MAD_TO_SIGMA / math.sqrt(2))).clamp_(min=LEAST_NOISE)[:, None, None]
 
 
 def compress(x: Tensor, scale: float = 8.0) -> Tensor:

@@ -15,7 +15,7 @@ def sort_along(x: Tensor, dim: int) -> Tensor:
     return x.sort(dim).values
 
 
-def lower_median(x: Tensor, dim: int) -> Tensor:
+def median_along(x: Tensor, dim: int) -> Tensor:
     """The median along ``dim``, the lower of two, as ``torch.median`` gives it; on a CPU by NumPy, in a tenth of the time."""
     middle = (x.shape[dim] - 1) // 2
     if x.device.type == "cpu":
