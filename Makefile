@@ -37,7 +37,7 @@ run: venv  ## the main job: a sky, overlap search, cleaned panels, two networks,
 	$(SKY)
 	$(PY) -m seti_utils overlap search $(OUT)/sky $(OUT)/overlap
 	$(PY) -m seti_utils overlap clean $(OUT)/sky $(OUT)/overlap
-	$(NOTEBOOK) train $(OUT)/raw.ipynb -p experiment=rung_apart -p overlap=$(OUT)/overlap $(GIVEN)
+	$(NOTEBOOK) train $(OUT)/raw.ipynb -p experiment=rung_rising -p overlap=$(OUT)/overlap $(GIVEN)
 	$(NOTEBOOK) train $(OUT)/cleaned.ipynb -p experiment=rung_cleaned -p overlap=$(OUT)/overlap $(GIVEN)
 	$(PY) -m seti_utils chain sky_stack --overlap $(OUT)/overlap $(WHERE)
 	$(PY) -m seti_utils summary sky_stack --overlap $(OUT)/overlap $(WHERE)

@@ -38,7 +38,7 @@ RECIPES = {
     "plain": ("a network on panels as they are, with drawn needles", ("rung_family",), False),
     "cleaned": ("on cleaned panels, current files as neighbours", ("rung_cleaned",), False),
     "cleaned_old": ("on cleaned panels, old files as neighbours too", ("rung_cleaned",), True),
-    "whole": ("the whole: both networks and the shipped detector, stacked; old files too", ("rung_cleaned", "rung_apart"), True),
+    "whole": ("the whole: both networks and the shipped detector, stacked; old files too", ("rung_cleaned", "rung_rising"), True),
 }
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 import torch
 from matplotlib.figure import Figure
 
+from seti_utils.files import write_table
 from seti_utils.overlap.folder import read_pairs
 from seti_utils.pictures.style import INK, NEGATIVE, TEST, new_picture, open_axes, styled
 from seti_utils.run.artifacts import run_folder
@@ -24,17 +25,13 @@ RUNGS = {
     "rung_plain": "baseline",
     "rung_inject": "+ injection: drifts and S-shapes",
     "rung_family": "+ injection: the whole family",
-    "rung_student": "+ noisy student",
-    "rung_apart": "whole family, overlap-aware validation",
-    "rung_student_apart": "+ noisy student, overlap-aware validation",
+    "rung_apart": "+ overlap-aware validation",
     "rung_rising": "+ a brighter needle is never worse",
+    "rung_student": "+ noisy student",
     "rung_detector": "detector taught by drawn needles alone",
-    "rung_detector_rising": "+ a brighter needle is never worse (detector)",
     "detector_raw": "the shipped detector, untrained here",
     "rung_cleaned": "+ overlap cleaning",
-    "rung_cleaned_rising": "+ a brighter needle is never worse (cleaned)",
     "rung_cleaned_detector": "detector on cleaned panels",
-    "rung_cleaned_detector_rising": "+ a brighter needle is never worse (cleaned detector)",
     "detector_cleaned": "the shipped detector of cleaned panels, untrained here",
     LIGHT: "no network: ON light above OFF light of cleaned panels",
     "rung_top": "+ ensemble: mean of the logits",
@@ -42,11 +39,10 @@ RUNGS = {
     WHOLE: "the same of all three folds, one stack",
 }
 AGAINST = {
-    "rung_inject": "rung_plain", "rung_family": "rung_inject", "rung_student": "rung_family", "rung_apart": "rung_family",
-    "rung_student_apart": "rung_apart", "rung_detector": "rung_apart", "detector_raw": "rung_detector",
-    "rung_cleaned": "rung_apart", "rung_cleaned_detector": "rung_detector", "detector_cleaned": "detector_raw",
-    "rung_rising": "rung_apart", "rung_detector_rising": "rung_detector", "rung_cleaned_rising": "rung_cleaned",
-    "rung_cleaned_detector_rising": "rung_cleaned_detector", "rung_top": "detector_cleaned", STACK: "rung_top",
+    "rung_inject": "rung_plain", "rung_family": "rung_inject", "rung_apart": "rung_family", "rung_rising": "rung_apart",
+    "rung_student": "rung_rising", "rung_detector": "rung_rising", "detector_raw": "rung_detector",
+    "rung_cleaned": "rung_rising", "rung_cleaned_detector": "rung_detector", "detector_cleaned": "detector_raw",
+    "rung_top": "detector_cleaned", STACK: "rung_top",
 }  # fmt: skip
 """The rung that each is measured against."""
 
@@ -69,23 +65,38 @@ def truth_of(sky: Path, overlap: Path) -> pd.DataFrame:
 
 
 def measured(results: Path, out: Path) -> pd.DataFrame:
-    """One row per sky of the present version and rung: seeds, values with intervals, the comparison with the rung below."""
-    rows, lines = pd.read_csv(results), []
+    """One row per sky of the present version and rung: seeds, values with intervals, the comparison with the rung below.
+
+    They are written beside ``results``: intervals of runs that are not in ``out`` any more are those of the last call that had them.
+    """
+    rows, lines, path = pd.read_csv(results), [], results.with_name(f"{results.stem}_rungs.csv")
     rows = rows[rows["version"] == SKY_VERSION]
+    words = {"marks": str, "below": str}
+    before = pd.read_csv(path, dtype=words).fillna({"below": ""}).to_dict("records") if path.exists() else []
     for _, sky in rows.groupby(["version", "overlap"]):
         version, overlap = int(sky["version"].iloc[0]), float(sky["overlap"].iloc[0])
         home = home_of(out, version, overlap)
         truth = truth_of(home / "sky", home / "overlap") if (home / "overlap").is_dir() else None
+        marks = sky.groupby("rung")["fingerprint"].agg(lambda marks: " ".join(dict.fromkeys(marks)))
         for name, runs in sky.groupby("rung", sort=False):
             rung = str(name)
             folders = [run_folder(home / "runs", rung, fold, seed) for fold, seed in zip(runs["fold"], runs["seed"], strict=True)]
             means = ("cv", "test", "gap", "with_neighbour", "without_neighbour", "s_shapes", "seconds")
-            line = {"version": version, "overlap": overlap, "rung": rung, "seeds": len(runs)} | runs[list(means)].mean().to_dict()
-            line |= runs[["cv", "test", "gap"]].std().add_suffix("_sd").to_dict()
+            what = {"version": version, "overlap": overlap, "rung": rung, "seeds": len(runs), "marks": marks[name]}
+            what["below"] = marks.get(AGAINST.get(rung, ""), "")
+            line = what | runs[list(means)].mean().to_dict() | runs[["cv", "test", "gap"]].std().add_suffix("_sd").to_dict()
             if truth is not None and all((folder / "test.csv").exists() for folder in folders):
                 line |= pooled(folders, truth) | change(rung, runs, sky, home, truth) | {"bound": bound(folders, truth)}
-            lines.append(line)
-    return pd.DataFrame(lines)
+            lines.append(earlier(before, what) | line)
+    rungs = pd.DataFrame(lines)
+    write_table(path, rungs)
+    return rungs
+
+
+def earlier(before: list[dict], what: dict[str, object]) -> dict[str, object]:
+    """The row that an earlier call wrote of the same runs; without the comparison where the rung below is another one."""
+    same = [one for one in before if all(one[key] == what[key] for key in what if key != "below")]
+    return {key: value for one in same for key, value in one.items() if one["below"] == what["below"] or "gain" not in key}
 
 
 def pooled(folders: list[Path], truth: pd.DataFrame) -> dict[str, float]:
@@ -168,7 +179,7 @@ def markdown(rungs: pd.DataFrame, results: Path) -> str:
             cells = [interval(line, name) for name in ("cv", "test", "gap")]
             cells += [
                 f"{interval(line, 'gain', '+.3f')} {verdict(line)}" if pd.notna(line.get("gain_low")) else "–",
-                interval(line, "joint") if "joint" in line else "–",
+                interval(line, "joint") if pd.notna(line.get("joint")) else "–",
             ]
             cells += [f"{line[name]:.3f}" for name in ("with_neighbour", "without_neighbour", "s_shapes")] + [
                 f"{line['seconds']:.0f}"

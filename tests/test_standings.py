@@ -21,7 +21,7 @@ from seti_utils.stats.intervals import auc_interval
 
 TINY = {"backbone": "test_efficientnet", "epochs": 1, "resize": edit(freq=32, time=32), "batch": 8, "precision": None, "folds": 2}
 DETECTORS = ["shipped detector raw, untrained here", "shipped detector cleaned, untrained here"]
-PARTS = [*DETECTORS, "rung_apart", "rung_cleaned", "sky_stack"]
+PARTS = [*DETECTORS, "rung_rising", "rung_cleaned", "sky_stack"]
 FOLDERS = ("detector_raw", "detector_cleaned", *PARTS[2:])
 
 
@@ -51,7 +51,7 @@ def test_the_blend_is_made_of_all_parts_on_the_same_rows(runtime, said):
         assert rows is None or len(tables[0]) == rows
     oofs = [read_scores(folder / "oof.csv").set_index("id").sort_index() for folder in folders]
     assert all(one["target"].equals(oofs[0]["target"]) and set(one["fold"]) == {0} for one in oofs)
-    assert any("AUC out of fold" in line for line in said) and "stack by coverage of rung_apart, rung_cleaned" in said[-1]
+    assert any("AUC out of fold" in line for line in said) and "stack by coverage of rung_rising, rung_cleaned" in said[-1]
     submission = pd.read_csv(runtime.out / "submission.csv", dtype={"id": str}).set_index("id")["target"]
     test = read_scores(runtime.out / "sky_stack" / "test.csv").set_index("id")["score"]
     np.testing.assert_allclose(submission.loc[test.index], test, rtol=1e-6)
@@ -64,7 +64,7 @@ def test_a_detectors_scores_are_its_own_and_are_kept(runtime, said, monkeypatch)
     x = standings.read_one(source, kept["id"][5])
     np.testing.assert_allclose(kept["score"][5], float(detector.score(x).logit.sigmoid()), rtol=1e-5)
     monkeypatch.setattr(blends, "score_source", lambda *args: pytest.fail("scored again"))
-    oof = read_scores(runtime.out / "rung_apart" / "oof.csv")
+    oof = read_scores(runtime.out / "rung_rising" / "oof.csv")
     again = blends.detector_scores("raw", oof, runtime)
     assert again[0].equals(kept) and again[1]["id"].equals(oof["id"])
 
@@ -73,7 +73,7 @@ def test_a_detectors_scores_are_its_own_and_are_kept(runtime, said, monkeypatch)
 def test_scores_of_another_detector_are_made_anew(runtime, said, tmp_path):
     from dataclasses import replace
 
-    oof = read_scores(runtime.out / "rung_apart" / "oof.csv").head(9)
+    oof = read_scores(runtime.out / "rung_rising" / "oof.csv").head(9)
     here = replace(runtime, out=tmp_path)
     first = blends.detector_scores("raw", oof, here)
     for name in ("oof.csv", "test.csv"):

@@ -12,7 +12,7 @@ from seti_utils.errors import InputError
 from seti_utils.log.specs import CleanStep, features_of
 from seti_utils.pictures.cleaning import draw_cleaning
 from seti_utils.views.background import low_rank
-from seti_utils.views.cleaning import clip, column_norm, emphasis, high_pass, off_median, row_norm
+from seti_utils.views.cleaning import clip, column_norm, compress, emphasis, high_pass, off_median, row_norm
 from seti_utils.views.rendering import render
 from seti_utils.views.whitening import whiten
 
@@ -34,6 +34,14 @@ def test_cleaning_keeps_shape_dtype_input_and_the_rest_of_the_batch_apart(x, nam
     assert torch.equal(x, before) and torch.equal(once, CLEANING[name](x))
     assert torch.allclose(CLEANING[name](x[1:]).float(), once[1:].float(), atol=1e-4)
     assert not torch.equal(once, x)
+
+
+@pytest.mark.parametrize("scale", [0.1, 1.0])
+def test_compression_is_asinh_for_the_faint_and_for_the_blinding(scale):
+    x = torch.logspace(-6, 6, 2 * 6 * 4 * 8).view(2, 6, 4, 8)
+    x = torch.cat([x, -x, torch.zeros(1, 6, 4, 8)])
+    wanted = scale * np.arcsinh(x.double().numpy() / scale)
+    np.testing.assert_allclose(compress(x, scale), wanted, rtol=1e-6)
 
 
 @pytest.mark.parametrize("name", [*CLEANING, "nmf"])

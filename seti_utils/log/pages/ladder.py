@@ -22,16 +22,13 @@ TITLE = "The ladder"
 SHAPES = ("line", "drift", "chirp", "sine")
 """What the winners drew: their drifts, and the S-shapes that only the test holds."""
 CLEANED = {"layout": "ABACAD", "clean": (CLIPPED, Compress(0.1))}
-RISING = "a brighter needle is never worse"
 COMPRESSED = "what is left of the noise is a thousandth of a needle: only logarithms show both"
 
 
 def write(log: Log) -> None:
     """Write down the ladder, each rung one change above another."""
     classifiers(log)
-    students(log)
-    detectors_and_cleaned(log)
-    rising(log)
+    built_on_rising(log)
     ensembles(log)
     full_size(log)
     yardstick(log)
@@ -72,39 +69,35 @@ def classifiers(log: Log) -> None:
         "widths: what a network has never been shown, it takes for empty sky.",
     )
     exp("rung_family", "rung_inject", "the whole family of needles", inject=edit(families=FAMILIES))
+    exp("rung_apart", "rung_family", "cadences that share sky in one fold", fold_groups="overlap")
+    exp(
+        "rung_rising",
+        "rung_apart",
+        "a brighter needle is never worse",
+        clean=(Whiten(limit=None, cut=6.0), Compress(1.0)),
+        twins=Twins(0.125, weight=2.0, amplitude=(0.3, 3000.0)),
+        because="what the network sees has to rise with a needle before its score can: no trough beside it, no flat clip; "
+        "then a needle is shown at two brightnesses",
+        note="All that is built on it keeps the twins.",
+    )
 
 
-def students(log: Log) -> None:
-    """What learns from the test rows' scores; and folds in which no sky lies on both sides."""
+def built_on_rising(log: Log) -> None:
+    """What learns from the test rows' scores; tracks instead of labels; and panels minus what other files show."""
     exp = log.exp
     exp(
         "rung_student",
-        "rung_family",
+        "rung_rising",
         "a noisy student of the test rows",
-        init_from="rung_family",
-        pseudo=Pseudo("rung_family"),
+        init_from="rung_rising",
+        pseudo=Pseudo("rung_rising"),
         drop_rate=0.3,
         epochs=1,
         because="it continues from its teacher's weights, with noise that the teacher did not have",
     )
-    exp("rung_apart", "rung_family", "cadences that share sky in one fold", fold_groups="overlap")
-    exp(
-        "rung_student_apart",
-        "rung_student",
-        "cadences that share sky in one fold",
-        fold_groups="overlap",
-        init_from="rung_apart",
-        pseudo=Pseudo("rung_apart"),
-        because="a student has the folds of its teacher",
-    )
-
-
-def detectors_and_cleaned(log: Log) -> None:
-    """Tracks instead of labels, and panels minus what other files show."""
-    exp = log.exp
     exp(
         "rung_detector",
-        "rung_apart",
+        "rung_rising",
         "the tracks of needles, taught by drawn needles alone",
         backbone="track_net",
         precision=None,
@@ -120,11 +113,12 @@ def detectors_and_cleaned(log: Log) -> None:
     )
     exp(
         "rung_cleaned",
-        "rung_apart",
+        "rung_rising",
         MINUS_SKY,
         layout="A,B,A,C,A,D",
         clean=(CLIPPED, Compress(0.1)),
         inject=edit(p=0.5, amplitude=(0.1, 300.0)),
+        twins=edit(amplitude=(0.1, 3000.0)),
         epochs=8,
         batch=16,
         because=f"{COMPRESSED}, and the faint can be learned",
@@ -134,24 +128,9 @@ def detectors_and_cleaned(log: Log) -> None:
         "rung_detector",
         MINUS_SKY,
         layout="A,B,A,C,A,D",
+        twins=edit(amplitude=(0.1, 3000.0)),
         because="as for the classifier; the detector takes the noise of every column as it is",
     )
-
-
-def rising(log: Log) -> None:
-    """The same networks, taught that a brighter needle is never worse."""
-    exp = log.exp
-    exp(
-        "rung_rising",
-        "rung_apart",
-        RISING,
-        clean=(Whiten(limit=None, cut=6.0), Compress(1.0)),
-        twins=Twins(0.125, weight=2.0),
-        because="what the network sees has to rise with a needle before its score can: no trough beside it, no flat clip; "
-        "then a needle is shown at two brightnesses",
-    )
-    for name, least in (("cleaned", 0.1), ("detector", 0.3), ("cleaned_detector", 0.1)):
-        exp(f"rung_{name}_rising", f"rung_{name}", RISING, twins=Twins(0.125, weight=2.0, amplitude=(least, 300.0)))
 
 
 def ensembles(log: Log) -> None:
@@ -159,14 +138,14 @@ def ensembles(log: Log) -> None:
     log.blend(
         "rung_top",
         "the student, the detector, both on cleaned panels, and the detectors that come with the package",
-        ("rung_student_apart", "rung_detector", "rung_cleaned", "rung_cleaned_detector"),
+        ("rung_student", "rung_detector", "rung_cleaned", "rung_cleaned_detector"),
         how="logit",
         detectors=("raw", "cleaned"),
     )
     log.blend(
         "sky_stack",
         "raw panels, cleaned panels and the detectors that come with the package",
-        ("rung_apart", "rung_cleaned"),
+        ("rung_rising", "rung_cleaned"),
         how=STACK,
         detectors=("raw", "cleaned"),
         note="What `make run` shows: trainings of a minute or two, and detectors that need none.",
