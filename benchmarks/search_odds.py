@@ -43,8 +43,8 @@ EXPOSURE = MID.channels * MID.df_mhz * 6 * MID.panel / 3600
 
 def measured(seed: int, out: Path, needles: bool = True) -> pd.DataFrame:
     """Every event of a cadence, with its needles or without them, of both ways of searching: as it is (``arrangement`` 0) and with
-    ON and OFF exchanged (1). :data:`FEATURES`, ``trust``, ``what`` it is, how many ``times`` it counts, and of a needle its number
-    ``truth`` and how bright it was ``drawn``."""
+    ON and OFF exchanged (1). :data:`FEATURES`, ``trust``, ``what`` it is, and of a needle its number ``truth`` and how bright it was
+    ``drawn``."""
     kept = out / f"{'events' if needles else 'empty'}_{seed}.csv"
     if not kept.exists():
         truth = random_truth(MID, SNRS, WIDTHS, seed)
@@ -71,7 +71,7 @@ def events_of(found: Found, job: Job, truth: pd.DataFrame, way: str) -> pd.DataF
         rows = [features(track, on, grid, one.network) for track, one in zip(leaders, groups, strict=True)]
         table = pd.DataFrame(rows, columns=list(FEATURES))
         needle = (events["what"] == "needle") & (number == 0)
-        table = table.assign(times=[one.stands_for for one in groups], trust=[one.trust for one in groups])
+        table = table.assign(trust=[one.trust for one in groups])
         table = table.assign(what=events["what"].where(needle | (number == 0), "exchanged"))
         parts.append(table.assign(truth=events["truth"], drawn=events["snr"], arrangement=number, way=way))
     return pd.concat(parts)
@@ -121,7 +121,7 @@ def true_rates(events: pd.DataFrame, odds: pd.Series) -> pd.DataFrame:
     real, false = sorted_out(events)
     for seed in events["seed"].unique():
         here = events["seed"] == seed
-        calibration = Calibration(-np.sort(-odds[here & false].repeat(events["times"][here & false]).to_numpy()), EXPOSURE, True)
+        calibration = Calibration(-np.sort(-odds[here & false].to_numpy()), EXPOSURE, True)
         said[here & real] = calibration.false_alarms(odds[here & real].to_numpy())
     exposure = EXPOSURE * events["seed"].nunique()
     counted = [int(((said <= rate) & (events["what"] != "needle")).sum()) for rate in SAID]

@@ -14,7 +14,7 @@ from seti_utils.telescope.calibration import arrangements
 from seti_utils.telescope.classical import ON_ALONE
 from seti_utils.telescope.events import Limits
 from seti_utils.telescope.jobs import prepare
-from seti_utils.telescope.network import WINDOW, windows_to_score
+from seti_utils.telescope.network import WINDOW, standing, windows_to_score
 from seti_utils.telescope.search import search_cadences
 from seti_utils.telescope.tracks import NETWORK, TRACK, told_apart
 
@@ -32,7 +32,10 @@ class Eye:
 
     card = {"df_hz": DF_MHZ * 1e6, "dt_s": DT_S}
 
-    def score(self, x):
+    def shrunk(self, panel):
+        return panel
+
+    def score_shrunk(self, x):
         light = x.mean(2).amax(2)
         place = x[:, 0].mean(1).argmax(1)
         logit = light[:, ::2].amin(1) * 20 - light[:, 1::2].amax(1) * 20
@@ -53,7 +56,7 @@ def test_the_network_looks_at_half_overlapped_windows_and_its_events_are_merged(
     found = search_cadences([job], tmp_path, options={}, processes=1, pictures=0)
     assert len(found) == 1 and found.loc[0, "score_network"] > 1 and found.loc[0, "score_classical"] > 5
     stages = json.loads((tmp_path / "search.json").read_text(encoding="utf-8"))["stages"]
-    assert {"stage": "scored by the network", "count": 5, "of": "windows"} in stages
+    assert {"stage": "scored by the network", "count": 2, "of": "windows"} in stages, "those that hold the needle"
     assert "merged: tracks that meet in an ON panel are one" in [stage["stage"] for stage in stages]
 
 
@@ -67,20 +70,24 @@ def test_every_window_is_whole_and_says_the_same_however_small_the_blocks(like_t
     names = ["arrangement", "start", "score", "channel", "drift"]
     said, said_in_parts = ({tuple(row) for row in windows[names]} for windows in (whole, parts))
     assert len(said_in_parts) == len(parts) and said <= said_in_parts
-    for windows in (whole, parts):
-        assert sorted(windows["start"][windows["arrangement"] == 0]) == [0, 128, 256, 384, 444]
-        assert (1 + windows["besides"][windows["arrangement"] == 1]).sum() == 5, "each stands for those that are left out"
+    assert sorted(whole["start"][whole["arrangement"] == 0]) == [128, 256]
 
 
-def test_of_windows_that_only_count_false_alarms_those_with_a_bright_track_are_looked_at_and_a_quarter_of_the_others():
-    known, arranged = np.zeros(4, TRACK), arrangements((0, 2, 4), (1, 3, 5))
-    known["arrangement"], known["channel"], known["trust"] = (1, 1, 0, 1), (700, 1500, 1100, 1200), (1, 1, 1, 0.9)
-    known["snr"][:, 3] = 10, 9.9, 50, 50
-    rows = windows_to_score(range(0, 2000, 128), arranged, known, 10.0, 2000)
-    assert rows["start"][rows["arrangement"] == 0].tolist() == list(range(0, 2000, 128)) and not rows["besides"][:16].any()
-    left = rows[16:][["start", "besides"]].tolist()
-    held, beyond = [(start, 0) for start in (512, 640)], [(start, 0) for start in (1792, 1920)]
-    assert left == [(0, 3), *held, (768, 3), (1280, 3), *beyond] and sum(1 + besides for _, besides in left) == 16
+def test_windows_are_looked_at_where_something_is_as_bright_as_an_event_or_stands_still_and_no_off_panel_shows_it():
+    known, arranged = np.zeros(5, TRACK), arrangements((0, 2, 4), (1, 3, 5))
+    known["arrangement"], known["channel"] = (0, 0, 1, 1, 0), (700, 1100, 1200, 1500, 300)
+    known["trust"], known["snr"][:] = (1, 1, 1, 1, 0.9), np.array([10.1, 9.9, 50, 9.9, 50])[:, None] / 3**0.5
+    still = np.array([5]), np.array([], int)
+    rows = windows_to_score(range(0, 2000, 128), arranged, known, still, 10.0, 2000)
+    beyond = [1792, 1920]
+    assert rows["start"][rows["arrangement"] == 0].tolist() == [0, 512, 640, *beyond]
+    assert rows["start"][rows["arrangement"] == 1].tolist() == [1024, 1152, *beyond]
+    panels = [torch.randn(91, 700, generator=torch.Generator().manual_seed(number)) for number in range(6)]
+    for place, light in ((100, [1, 0, 1, 0, 1, 0]), (300, [0, 1, 0, 1, 0, 1]), (500, [1, 0, 1, 0.8, 1, 0])):
+        for panel, much in zip(panels, light):
+            panel[:, place] += much
+    assert standing(panels, arranged[0], [(0, 700)], 10.0).tolist() == [100]
+    assert standing(panels, arranged[1], [(0, 700)], 10.0).tolist() == [300]
 
 
 def test_a_track_that_both_see_is_one_and_has_the_networks_score(like_the_competitions):
@@ -96,8 +103,11 @@ def test_a_track_that_both_see_is_one_and_has_the_networks_score(like_the_compet
     assert new["score"].tolist() == [2, 1], "another drift, and too far away"
 
 
-def test_a_network_alone_finds_what_the_classical_search_is_not_sure_of(like_the_competitions, tmp_path, monkeypatch):
+def test_what_the_network_alone_sees_in_a_window_is_measured(like_the_competitions, tmp_path, monkeypatch):
+    every = np.zeros(5, WINDOW)
+    every["start"] = (0, 128, 256, 384, 444)
     monkeypatch.setattr("seti_utils.telescope.tracks.MEASURED", 1e9)
+    monkeypatch.setattr("seti_utils.telescope.blocks.windows_to_score", lambda *_: every)
     job = prepare(open_cadence(like_the_competitions), Limits(100.0, false_alarms=5.0), detector=Eye())
     found = search_cadences([job], tmp_path, options={}, processes=1, pictures=0)
     assert (

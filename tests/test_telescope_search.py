@@ -361,16 +361,19 @@ def test_memory_stays_below_what_the_help_says(tmp_path, foff, tsamp, rows, drif
             file.truncate(path.stat().st_size + (rows - 1) * (4 << 20))
         paths.append(str(path))
     code = (
-        "import sys\nfrom seti_utils.telescope.cadences import open_cadence\nfrom seti_utils.telescope.events import Limits\n"
+        "import sys\nimport numpy as np\nfrom seti_utils.telescope import blocks\n"
+        "from seti_utils.telescope.cadences import open_cadence\nfrom seti_utils.telescope.events import Limits\n"
         "from seti_utils.telescope.grid import make_grid\nfrom seti_utils.telescope.bandpass import Bandpass\n"
         "from seti_utils.telescope.ahead import in_groups, search_group\nfrom seti_utils.telescope.blocks import Search, plan_blocks\n"
         "from seti_utils.telescope.calibration import arrangements\n"
         "from seti_utils.nets.shipped import load_detector\n"
+        "def every(starts, *_):\n    rows = np.zeros(len(starts), blocks.WINDOW)\n    rows['start'] = starts\n    return rows\n"
+        "blocks.windows_to_score = every\n"  # in empty files there is nothing to look at
         "d = load_detector() if int(sys.argv[1]) else None\nc = open_cadence(sys.argv[3:])\n"
         "g = make_grid(c.rows, c.starts, c.tsamp, c.width * 1e6, float(sys.argv[2]))\n"
         "s = Search(c, g, Bandpass(0, (), 0, 1, ()), c.on, arrangements(c.on, c.off), 10.0, d)\n"
         "group = in_groups([(0, block) for block in plan_blocks(c, g, d is not None)], 1)[0]\nassert len(group) == 3\n"
-        "assert all(len(found.windows) > 40 or d is None for _, found in search_group([s], group))\n"
+        "assert all(len(found.windows) > 30 or d is None for _, found in search_group([s], group))\n"
         # ru_maxrss would count what this test's own process held when it started the other one
         "print(open('/proc/self/status', encoding='utf-8').read().partition('VmHWM:')[2].split()[0])"
     )

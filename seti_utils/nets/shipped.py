@@ -14,10 +14,11 @@ from seti_utils.errors import InputError
 from seti_utils.files import read_object, replacing, sha256, write_json
 from seti_utils.log.layouts import panels_shown, parse_layout
 from seti_utils.nets.body import Body
-from seti_utils.nets.detector import Detector, Sighting, paint
+from seti_utils.nets.detector import Detector, paint
 from seti_utils.nets.needle_net import SHAPES, needle_body
 from seti_utils.nets.track_views import STRIPS
 from seti_utils.views.rendering import render
+from seti_utils.views.resizing import resize_into
 
 FOLDER = Path(__file__).parent / "shipped"
 """``<name>.json``, a card, and ``<name>.safetensors``, its weights, unless the card names another's as its ``weights``."""
@@ -79,6 +80,24 @@ class ShippedDetector:
         parts = [self._score(part) for part in x_BPTF.split(TOGETHER)] if len(x_BPTF) else [self._nothing()]
         return Scores(*(torch.cat(values) for values in zip(*parts, strict=True)))
 
+    def shrunk(self, panel_TF: Tensor) -> Tensor:
+        """A panel (time, F) of float32 and of any number of channels in the network's time bins: (bins, F).
+
+        Windows of a band that overlap have their bins in common, where the network sees every channel as it is.
+        """
+        how = {name: value for name, value in self.card["resize"].items() if name not in ("freq", "time")}
+        out = panel_TF.new_empty(self.card["resize"]["time"], panel_TF.shape[1])
+        resize_into(panel_TF.T[None], out.T[None], **how)
+        return out
+
+    @torch.inference_mode()
+    def score_shrunk(self, x_BPTF: Tensor) -> Scores:
+        """Scores of cadences (B, 6, bins, freq) whose panels are :meth:`shrunk`, each at mean 0; all are scored at once.
+
+        What else is in the batch may change the last bits, and so may it whether a panel was shrunk before it was cut.
+        """
+        return self._said(x_BPTF.transpose(2, 3))
+
     def refuse_other(self, df_hz: float, dt_s: float, where: object) -> None:
         """Raise ``InputError`` naming what differs when data have another resolution than the detector was taught on."""
         for name, given, unit in (("df_hz", abs(df_hz), "Hz per channel"), ("dt_s", dt_s, "s per row")):
@@ -99,7 +118,11 @@ class ShippedDetector:
         whole = F.pad(x_BPTF, (0, 0) * (x_BPTF.ndim - 1) + (0, TOGETHER - size))  # one size, one order of every sum
         layout = parse_layout(self.card["layout"])
         image = render(whole, layout=layout, panels=tuple(sorted(panels_shown(layout))), resize=self.card["resize"])
-        seen = Sighting(*(part[:size] for part in self.network.look(image)))
+        return Scores(*(part[:size] for part in self._said(image)))
+
+    def _said(self, image: Tensor) -> Scores:
+        """What the network says of images (B, 6, freq, time)."""
+        seen = self.network.look(image)
         best = seen.track.argmax(1)
         row = torch.arange(len(best), device=best.device)
         panel, channel = seen.panel[row, best], seen.channel[row, best]

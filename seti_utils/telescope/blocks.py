@@ -17,7 +17,7 @@ from seti_utils.errors import InputError
 from seti_utils.telescope.bandpass import Bandpass
 from seti_utils.telescope.classical import CELL, STANDING_REACH, Arrangement, doubt_of, search_alone, search_scale
 from seti_utils.telescope.grid import WIDTHS, Grid
-from seti_utils.telescope.network import WINDOW, ShippedDetector, score_windows, windows_to_score
+from seti_utils.telescope.network import WINDOW, ShippedDetector, score_windows, shrunk, standing, windows_to_score
 from seti_utils.telescope.normalising import in_sigma
 from seti_utils.telescope.panels import averaged, by_segment, levelled, usable, without_shared
 from seti_utils.telescope.tracks import (
@@ -175,10 +175,12 @@ def _search_block(search: Search, start: int, stop: int) -> Found:
     cadence, grid, detector = search.cadence, search.grid, search.detector
     first, last = channels_of_block(search, start, stop)
     if detector is not None:
-        raw, bad = usable(cadence.read(first, last), search.bandpass, first, last)
-        panels = [averaged(panel, grid.average) for panel in raw]
+        panels, bad = usable(cadence.read(first, last), search.bandpass, first, last)
+        seen = [shrunk(detector, panel) for panel in panels]
+        for number, panel in enumerate(panels):
+            panels[number] = averaged(panel, grid.average)
     else:
-        raw = []
+        seen = []
         panels, bad = usable(cadence.read(first, last, grid.average), search.bandpass, first, last)
     segments = cadence.segments(first, last)
     for number in range(len(panels)):  # one after the other, so that what a panel was read as can go
@@ -197,15 +199,17 @@ def _search_block(search: Search, start: int, stop: int) -> Found:
         parts.append(search_tile(search, tile, cadence.segments(low, high), low, (begin - low, end - low)))
     if detector is not None:
         known = np.concatenate([part.tracks for part in parts])
-        windows = windows_to_score(cadence.windows(start, stop), search.arrangements, known, search.snr, stop)
-        parts.append(look(search, detector, raw, less, first, windows, known))
+        arranged = zip(less, search.arrangements, strict=True)
+        still = [first + standing(mine, arrangement, segments, search.snr) for mine, arrangement in arranged]
+        windows = windows_to_score(cadence.windows(start, stop), search.arrangements, known, still, search.snr, stop)
+        parts.append(look(search, detector, seen, less, first, windows, known))
     return joined(parts)
 
 
 def look(
     search: Search,
     detector: ShippedDetector,
-    raw: Sequence[Tensor],
+    shown: Sequence[Tensor],
     less: Sequence[Sequence[Tensor]],
     first: int,
     windows: np.ndarray,
@@ -213,11 +217,11 @@ def look(
 ) -> Found:
     """What the network says of ``windows``, ``network.WINDOW`` rows that are filled, and the tracks it sees there.
 
-    ``raw`` and ``less``: panels as they were read, and those of each arrangement minus what its OFF panels show, from
+    ``shown`` and ``less``: panels in the detector's time bins, and those of each arrangement minus what its OFF panels show, from
     channel ``first`` on. ``known``: tracks that were measured; of the network's only others are.
     """
     cadence, grid = search.cadence, search.grid
-    score_windows(detector, raw, first, windows, search.arrangements, grid)
+    score_windows(detector, shown, first, windows, search.arrangements, grid)
     seen = windows[windows["score"] > SEEN]
     tracks, new = told_apart(seen, known, grid, search.arrangements)
     parts = [tracks]

@@ -62,9 +62,7 @@ def calibrate(
 
     False events have to be as bright as events: the panels that count as ON together reach ``snr``.
     """
-    exchanged = [
-        one.odds for one in groups_of(found, 1, grid, off, network, snr) if one.trust == 1 for _ in range(one.stands_for)
-    ]
+    exchanged = [one.odds for one in groups_of(found, 1, grid, off, network, snr) if one.trust == 1]
     faint = [one.odds for one in groups_of(found, 0, grid, on, network, snr) if 0 < one.trust < 1]
     return Calibration(-np.sort(-np.array([*exchanged, *faint], np.float64)), exposure, network)
 
@@ -81,11 +79,6 @@ class Group:
     trust: float
     odds: float
     network: float
-
-    @property
-    def stands_for(self) -> int:
-        """How many false events it is: what the network alone sees, it sees in some of the windows (``network.THINNED``)."""
-        return 1 + int(self.tracks["besides"].min())
 
 
 def groups_of(found: Found, arrangement: int, grid: Grid, on: Sequence[int], network: bool, snr: float) -> list[Group]:

@@ -1,6 +1,7 @@
 """The detector on windows of a telescope's band: whether it fits, and what it says of each window."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -8,11 +9,13 @@ import torch
 from torch import Tensor
 
 from seti_utils.data.cadence import DF_HZ, DT_S, FREQ, ON, PANELS, TIME
-from seti_utils.nets.shipped import TOGETHER
+from seti_utils.sky.reference import QUIET
 from seti_utils.telescope.cadences import Cadence
 from seti_utils.telescope.classical import Arrangement
 from seti_utils.telescope.grid import Grid
 from seti_utils.telescope.measuring import together
+from seti_utils.telescope.normalising import flattened
+from seti_utils.telescope.panels import by_segment
 from seti_utils.views.normalising import normalise_panels
 
 MOST_ROWS = 300
@@ -21,15 +24,17 @@ MOST_ROWS = 300
 ALIKE = 0.01
 """Relative difference of df and dt that a detector does not notice."""
 
-THINNED = 4
-"""Where false alarms are counted, of the windows without a track that may be one of them one in so many is looked at, and stands
-for the others. Only what the network alone sees can be false there, which is rare."""
+AT_ONCE = 8
+"""Windows that are scored at once: what they need stays in a processor's cache."""
+
+STANDING = 0.8
+"""A window is looked at where something stands still at this share of the smallest SNR that is asked for, however restless its
+surroundings: on emission the sums along tracks, which discount it, miss needles that the network sees."""
 
 WINDOW = np.dtype(
     [
         ("arrangement", np.int16),
         ("start", np.int32),  # first channel of the window
-        ("besides", np.int16),  # how many windows it stands for that were not looked at
         ("score", np.float32),  # logit
         ("panels", np.float32, PANELS),
         ("channel", np.float64),  # of the best track at the cadence's middle
@@ -60,8 +65,12 @@ class ShippedDetector(Protocol):
     @property
     def card(self) -> Mapping[str, object]: ...
 
-    def score(self, x_BPTF: Tensor, /) -> Scored:
-        """Scores of panels (B, 6, 273, 256), float32."""
+    def shrunk(self, panel_TF: Tensor, /) -> Tensor:
+        """A panel (273, F), float32, in the detector's time bins (bins, F)."""
+        ...
+
+    def score_shrunk(self, x_BPTF: Tensor, /) -> Scored:
+        """Scores of panels (B, 6, bins, 256), float32, each at mean 0."""
         ...
 
 
@@ -86,32 +95,54 @@ def misfit(cadence: Cadence, card: Mapping[str, object]) -> str:
         return f"panels have {counts} rows, it was taught on {TIME} (up to {MOST_ROWS} are cut to that)"
     if cadence.channels < FREQ:
         return f"the band has {cadence.channels} channels, a window {FREQ}"
+    resize = card.get("resize")
+    if isinstance(resize, Mapping) and (resize.get("freq"), resize.get("kernel")) != (FREQ, "area"):
+        return f"it looks at channels resized by {resize.get('kernel')} to {resize.get('freq')}, here at each as it is"
     return ""
 
 
-def windows_to_score(
-    starts: Sequence[int], arrangements: Sequence[Arrangement], known: np.ndarray, snr: float, stop: int
-) -> np.ndarray:
-    """:data:`WINDOW` rows of the windows that are to be looked at, with nothing said of them yet: under the first arrangement all
-    that begin at ``starts``; under others, which are there to count false alarms, those whose logits are wanted, and some more.
+def standing(panels: Sequence[Tensor], arrangement: Arrangement, segments: Sequence[tuple[int, int]], snr: float) -> np.ndarray:
+    """Channels at which the ON panels' spectra together stand out by :data:`STANDING` of ``snr``, and no OFF panel's does.
 
-    ``known``: ``tracks.TRACK`` rows of what was measured before channel ``stop``; a logit is wanted of those that reach ``snr``
-    and that no OFF panel shows.
+    ``panels``: (T, F) each, in sigma, minus what the OFF panels show.
+    """
+    spectra = torch.stack([panel.mean(0) * len(panel) ** 0.5 for panel in panels])
+    spectra = by_segment(partial(flattened, width=1), spectra, segments).cpu()
+    quiet = spectra[list(arrangement.off)].amax(0) <= QUIET
+    return np.flatnonzero(quiet.numpy() & (together(spectra[list(arrangement.on)].T.numpy()) >= STANDING * snr))
+
+
+def windows_to_score(
+    starts: Sequence[int],
+    arrangements: Sequence[Arrangement],
+    known: np.ndarray,
+    still: Sequence[np.ndarray],
+    snr: float,
+    stop: int,
+) -> np.ndarray:
+    """:data:`WINDOW` rows of the windows beginning at ``starts`` that are to be looked at, with nothing said of them yet.
+
+    Those that hold the middle of a track that reaches ``snr`` in the ON panels together and that no OFF panel shows, or a channel
+    of ``still``, which :func:`standing` gives for each arrangement. The same holds under every arrangement: what is not looked at
+    in the cadence is no false alarm where ON and OFF are exchanged. ``known``: ``tracks.TRACK`` rows of what was measured before
+    channel ``stop``; windows that reach beyond are looked at.
     """
     begin = np.asarray(starts, np.int64)
     rows = [np.empty(0, WINDOW)]
-    for number, arrangement in enumerate(arrangements):
+    for number, (arrangement, channels) in enumerate(zip(arrangements, still, strict=True)):
         loud = together(known["snr"][:, list(arrangement.on)]) >= snr
-        held = np.sort(known["channel"][(known["arrangement"] == number) & loud & (known["trust"] == 1)])
-        wanted = np.searchsorted(held, begin) < np.searchsorted(held, begin + FREQ)
-        wanted |= (begin + FREQ > stop) | (number == 0)
-        rest = np.flatnonzero(~wanted)
-        some = np.zeros(len(begin), WINDOW)
-        some["arrangement"], some["start"] = number, begin
-        some["besides"][rest[::THINNED]] = np.diff(np.append(np.arange(0, len(rest), THINNED), len(rest))) - 1
-        wanted[rest[::THINNED]] = True
-        rows.append(some[wanted])
+        tracks = known["channel"][(known["arrangement"] == number) & loud & (known["trust"] == 1)]
+        held = np.sort(np.concatenate([tracks, channels]))
+        wanted = (np.searchsorted(held, begin) < np.searchsorted(held, begin + FREQ)) | (begin + FREQ > stop)
+        mine = np.zeros(int(wanted.sum()), WINDOW)
+        mine["arrangement"], mine["start"] = number, begin[wanted]
+        rows.append(mine)
     return np.concatenate(rows)
+
+
+def shrunk(detector: ShippedDetector, panel: Tensor) -> Tensor:
+    """A panel (rows, F), float32, cut to the detector's rows around its middle, in its time bins."""
+    return detector.shrunk(panel[(len(panel) - TIME) // 2 :][:TIME])
 
 
 def score_windows(
@@ -124,21 +155,18 @@ def score_windows(
 ) -> None:
     """What the detector says of windows into ``out``, their :data:`WINDOW` rows.
 
-    ``panels``: float32 (rows, F) each, from channel ``first`` on. Every window's panels are cut to 273 rows around their
-    middle and brought to mean 0, standard deviation 1, as the competition's are. Where ON and OFF are exchanged the cadence is
-    looked at backwards in time, so that OFF panels stand where the detector knows ON panels.
+    ``panels``: (bins, F) each, from channel ``first`` on, see :func:`shrunk`. Every window's panels are brought to mean 0,
+    standard deviation 1, as the competition's are. Where ON and OFF are exchanged the cadence is looked at backwards in time, so
+    that OFF panels stand where the detector knows ON panels.
     """
     backwards = np.array([arrangement.on != ON for arrangement in arrangements])[out["arrangement"]]
-    cut = [panel[(len(panel) - TIME) // 2 :][:TIME] for panel in panels]
-    for begin in range(0, len(out), TOGETHER):
-        some = slice(begin, min(begin + TOGETHER, len(out)))
-        x = torch.empty(len(out[some]), len(cut), TIME, FREQ)
-        for window, row, back in zip(x, out[some], backwards[some], strict=True):
-            at = int(row["start"]) - first
-            for number, panel in enumerate(reversed(cut) if back else cut):
-                window[number] = panel[:, at : at + FREQ].flip(0) if back else panel[:, at : at + FREQ]
+    ways = torch.stack(list(panels)), torch.stack([panel.flip(0) for panel in reversed(panels)])
+    for begin in range(0, len(out), AT_ONCE):
+        some = slice(begin, begin + AT_ONCE)
+        starts = (out[some]["start"].astype(int) - first).tolist()
+        cut = [ways[back][..., at : at + FREQ] for at, back in zip(starts, backwards[some].astype(int), strict=True)]
         with torch.inference_mode():
-            scored = detector.score(normalise_panels(x))
+            scored = detector.score_shrunk(normalise_panels(torch.stack(cut)))
         fill(out[some], scored, backwards[some], grid)
 
 

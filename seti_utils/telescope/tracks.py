@@ -18,7 +18,6 @@ TRACK = np.dtype(
         ("arrangement", np.int16),
         ("kind", np.int16),  # of classical tracks; -1: the network's
         ("width", np.int16),
-        ("besides", np.int16),  # of the network's tracks: windows that were not looked at and that this one's stands for
         ("score", np.float32),  # the search's score with what the OFF panels take from it; the network's logit
         ("bright", np.float32),  # SNR of the ON panels together, restless surroundings discounted
         ("trust", np.float32),  # 1: no OFF panel shows anything along the track; 0: one surely does
@@ -188,7 +187,7 @@ def measured_windows(
 ) -> np.ndarray:
     """:data:`TRACK` rows of the network's windows (``network.WINDOW``), its track taken as a rough guess."""
     found, _ = measured(windows["channel"], windows["drift"], flat, calm, grid, scale, arrangement, rough=True)
-    found["kind"], found["score"], found["besides"] = NETWORK, windows["score"], windows["besides"]
+    found["kind"], found["score"] = NETWORK, windows["score"]
     return found
 
 
