@@ -59,7 +59,8 @@ def measure(
     """Refine tracks over the ON panels that show them, then sum every panel along them.
 
     ``flat``: panels in sigma minus their level, summed over ``width`` channels (:func:`normalising.flattened`).
-    ``channel`` and ``drift`` (N,) float64: a guess, off by at most the ranges of the first round, or of :data:`ROUGH`. The error
+    ``channel`` and ``drift`` (N,) float64: a guess, off by at most the ranges of the first round, or of :data:`ROUGH`, in the
+    middle of the panels that show the track: it turns about there, for elsewhere another drift is another channel too. The error
     is where the squared SNR has fallen by one, one standard deviation when the noise is Gaussian, and :data:`GRAIN`.
     """
     if not len(channel):
@@ -68,26 +69,29 @@ def measure(
     aside = ROUGH[1] / ROUNDS[0][1] if rough else 1.0
     showing = panel_snr(flat, grid, channel, drift, aside * width, panels=on)[:, list(on)] >= SHOWING
     use = torch.where(showing.any(1, keepdim=True), showing, True)
-    seconds = lever(grid, use, on)
+    first, last = ends_of(grid, use, on)
+    seconds, pivot = last - first, (first + last) / 2
     unit = width / seconds
+    channel = channel + drift * pivot
     for drifts, channels, many, fine in (ROUGH, *ROUNDS) if rough else ROUNDS:
         offsets = torch.linspace(-drifts, drifts, many, dtype=torch.float64)
         shifts = torch.linspace(-channels, channels, fine, dtype=torch.float64) * width
         begun = drift
-        channel, drift, profile = best_of(flat, grid, channel, drift, unit[:, None] * offsets, shifts, use, on)
+        channel, drift, profile = best_of(flat, grid, channel, drift, pivot, unit[:, None] * offsets, shifts, use, on)
     vertex, error = parabola(offsets, profile)
     drift = begun + vertex * unit
+    channel = channel - drift * pivot
     grain = GRAIN * unit / (1 + drift.abs() * seconds / width).sqrt()
     snr = panel_snr(flat, grid, channel, drift, BESIDE * width, on)
     return Measured(channel, drift, torch.hypot(error * unit, grain), snr)
 
 
-def lever(grid: Grid, use: Tensor, on: Sequence[int]) -> Tensor:
-    """Seconds from the beginning of the first panel in use to the end of the last, (N,)."""
+def ends_of(grid: Grid, use: Tensor, on: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """When the first of the ON panels in use (N, P) begins and the last ends, (N,) seconds from the cadence's middle."""
     half = torch.tensor([grid.rows[panel] * grid.row / 2 for panel in on], dtype=torch.float64)
-    middle = torch.tensor([grid.middles[panel] for panel in on], dtype=torch.float64)
+    middle = torch.tensor([grid.middles[panel] - grid.middle for panel in on], dtype=torch.float64)
     first = torch.where(use, middle - half, torch.inf).amin(1)
-    return torch.where(use, middle + half, -torch.inf).amax(1) - first
+    return first, torch.where(use, middle + half, -torch.inf).amax(1)
 
 
 def best_of(
@@ -95,12 +99,14 @@ def best_of(
     grid: Grid,
     channel: Tensor,
     drift: Tensor,
+    pivot: Tensor,
     offsets: Tensor,
     shifts: Tensor,
     use: Tensor,
     on: Sequence[int],
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The best of all combinations of drift ``offsets`` (N, D) and channel ``shifts`` (S,) around each track.
+    """The best of all combinations of drift ``offsets`` (N, D) and channel ``shifts`` (S,) around each track; ``channel`` is that
+    ``pivot`` (N,) seconds from the cadence's middle.
 
     Returns channel, drift, and the SNR at every offset from the drift that came in, each at its best channel (N, D).
     """
@@ -113,10 +119,10 @@ def best_of(
         count = torch.zeros(len(channel[some]), dtype=torch.float64)
         speed = (drift[some, None] + offsets[some])[:, :, None]
         for place, panel in enumerate(on):
-            time = panel_times(grid, panel)
+            time = panel_times(grid, panel) - pivot[some, None, None]
             summed = interpolated_sums(flat[panel], channel[some, None, None] + speed * time, shifts)
             total += torch.where(use[some, place, None, None], summed, 0)
-            count += use[some, place] * float(len(time))
+            count += use[some, place] * float(grid.rows[panel])
         profile, best = (total / count.sqrt()[:, None, None]).max(2)
         where = profile.argmax(1, keepdim=True)
         moved = offsets[some].gather(1, where)[:, 0]
