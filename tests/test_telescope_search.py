@@ -15,10 +15,11 @@ from telescope_files import DF_MHZ, DT_S, SOURCES, draw, noise, write_cadence, w
 
 from seti_utils.__main__ import main
 from seti_utils.errors import InputError
+from seti_utils.telescope.blocks import joined, search_block
 from seti_utils.telescope.cadences import open_cadence
 from seti_utils.telescope.events import COLUMNS, Limits
 from seti_utils.telescope.jobs import prepare, usual_max_drift
-from seti_utils.telescope.outputs import SEARCH, WORK
+from seti_utils.telescope.outputs import SEARCH, WORK, rank
 from seti_utils.telescope.running import search_here
 from seti_utils.telescope.search import search_cadences
 
@@ -124,6 +125,25 @@ def test_masks_and_known_bands(one_needle, tmp_path, capsys):
     assert "saw nothing; choose a smaller --mask" in capsys.readouterr().err
     known.write_text("low,high,name\n1481,1479,x\n", encoding="utf-8")
     assert main([*words, "-o", str(tmp_path / "d")]) == 2 and f"{known}, line 2" in capsys.readouterr().err
+
+
+def test_where_blocks_end_decides_on_no_event(tmp_path, monkeypatch):
+    """Noise, scatter and unrest were measured in neighbourhoods that began anew with every block: near the threshold other events
+    were listed, wherever the blocks ended."""
+    needles = [{"channel": 100.0 + 237 * n, "drift_hz_s": 50 * (-1) ** n, "snr": 11.0 + n % 3} for n in range(12)]
+    panels = panels_with(*needles, channels=3072)
+    for number, panel in enumerate(panels):
+        panel += 3 * np.sin(np.arange(3072) / 90 + number)
+    paths, found = write_cadence(tmp_path / "files", panels, tsamp=TSAMP), []
+    for size in (32 << 20, 1_600_000):
+        monkeypatch.setattr("seti_utils.telescope.blocks.BLOCK_BYTES", size)
+        job = prepare(open_cadence(paths), Limits(60.0, false_alarms=None))
+        found.append(rank(job, joined([search_block(job.search, *block) for block in job.blocks]))[0])
+    assert job.blocks[0] == (0, 512) and len(job.blocks) == 6
+    one, six = (events.sort_values("f_mid").reset_index(drop=True) for events in found)
+    assert len(one) == len(six) >= 8
+    for name, within in (("f_mid", 0.1 * DF_MHZ), ("snr", 0.1), ("log_odds", 0.1)):
+        assert np.abs(one[name] - six[name]).max() < within, name
 
 
 @pytest.mark.slow

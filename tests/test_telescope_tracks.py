@@ -17,6 +17,7 @@ from seti_utils.telescope.normalising import (
     in_own_scatter,
     in_sigma,
     local_noise,
+    pooled,
 )
 from seti_utils.telescope.panels import averaged, levelled
 from seti_utils.telescope.tracks import TRACK, in_channels
@@ -94,6 +95,27 @@ def test_calming_divides_by_unrest_and_leaves_quiet_noise_alone():
     needle = random(66, 1024, seed=1)
     needle[:, 512] += 5
     assert calmed(needle, 1)[:, 512].mean() > 5 / 1.6
+
+
+def test_where_channels_begin_changes_no_pixel_within():
+    """What is measured in neighbourhoods was measured in others, wherever a block began or ended elsewhere."""
+    x = random(91, 1536)
+    x[:, 700:900] *= torch.linspace(1, 6, 200)
+    x[30:50, 300:420] *= 4
+    part, inner, same = x[:, 256:1280], slice(512, 1024), slice(256, 768)
+    assert torch.equal(local_noise(x)[512:896], local_noise(part)[256:640]), "the part's last 256 channels lack a neighbour"
+    assert torch.allclose(calmed(x, 1)[:, inner], calmed(part, 1)[:, same], rtol=1e-5)
+    assert torch.equal(in_own_scatter(x, 1)[:, inner], in_own_scatter(part, 1)[:, same])
+
+
+@pytest.mark.parametrize("at", [(8, 24), (44, 304), (80, 992)])
+def test_unrest_stands_where_it_was_measured(at):
+    """It had stood up to half a window beside it, towards the ends of a panel."""
+    x = torch.zeros(91, 1024)
+    x[at[0] : at[0] + 4, at[1] : at[1] + 8] = 1
+    wide = pooled(x, 8, 16)
+    for size, weight, place in ((91, wide.sum(1), at[0] + 1.5), (1024, wide.sum(0), at[1] + 3.5)):
+        assert abs(float((weight * torch.arange(size)).sum() / weight.sum()) - place) < 0.1
 
 
 def test_column_medians_and_scatter():

@@ -15,7 +15,7 @@ from torch import Tensor
 from seti_utils.data.cadence import FREQ
 from seti_utils.errors import InputError
 from seti_utils.telescope.bandpass import Bandpass
-from seti_utils.telescope.classical import CELL, STANDING_REACH, Arrangement, doubt_of, search_alone, search_scale
+from seti_utils.telescope.classical import STANDING_REACH, Arrangement, doubt_of, search_alone, search_scale
 from seti_utils.telescope.grid import WIDTHS, Grid
 from seti_utils.telescope.network import WINDOW, ShippedDetector, score_windows, shrunk, standing, windows_to_score
 from seti_utils.telescope.normalising import in_sigma
@@ -150,12 +150,12 @@ def joined(parts: Sequence[Found]) -> Found:
 
 
 def plan_blocks(cadence: Readable, grid: Grid, network: bool) -> list[tuple[int, int]]:
-    """First and last + 1 channels of the blocks: even ones, whole cells, as large as :data:`BLOCK_BYTES` allow."""
+    """First and last + 1 channels of the blocks: even ones, aligned, as large as :data:`BLOCK_BYTES` allow."""
     rows = sum(cadence.rows) if network else sum(grid.rows)
-    most = max(BLOCK_BYTES // (4 * rows) - 2 * grid.reach, 4 * CELL)
+    most = max((BLOCK_BYTES // (4 * rows) - 2 * grid.reach) // grid.aligned, 1) * grid.aligned
     count = -(-cadence.channels // most)
     count += -count % ABREAST if count > 1 else 0
-    width = -(-cadence.channels // count // CELL) * CELL
+    width = -(-cadence.channels // count // grid.aligned) * grid.aligned
     return [(start, min(start + width, cadence.channels)) for start in range(0, cadence.channels, width)]
 
 
@@ -191,7 +191,7 @@ def _search_block(search: Search, start: int, stop: int) -> Found:
     live = int(alive.sum())
     parts = [Found(counts=np.array([live, pixels, bad, live * grid.tracks, 0, 0], np.int64))]
     tiles = -(-(stop - start) // tile_size(grid))
-    size = -(-(stop - start) // (tiles * CELL)) * CELL
+    size = -(-(stop - start) // (tiles * grid.aligned)) * grid.aligned
     for begin in range(start, stop, size):
         end = min(begin + size, stop)
         low, high = max(begin - grid.reach, first), min(end + grid.reach, last)
@@ -261,11 +261,11 @@ def tile_size(grid: Grid) -> int:
     displacements = max(len(np.unique(grid.displacement(0, scale.width, np.array(scale.drifts)))) for scale in grid.scales)
     per_channel = 4 * (COPIES * sum(grid.rows) + (displacements + 4 * STANDING_REACH + 2) * len(grid.rows))
     room = TILE_BYTES // per_channel - 2 * grid.reach
-    if room < 4 * CELL:
+    if room < grid.aligned:
         raise InputError(
             f"tracks cross {grid.reach:,} channels, too many for the memory", remedy="choose a smaller largest drift: -M HZ_S"
         )
-    return min(room, LARGEST_TILE) // CELL * CELL
+    return min(room, LARGEST_TILE) // grid.aligned * grid.aligned
 
 
 def search_tile(

@@ -41,6 +41,9 @@ TOGETHER = 1 << 15
 ROUNDING = 1e-5
 """Relative error, at most, of a few numbers' sum."""
 
+TIED = 1e-3
+"""Scores are equal that differ by less: neighbouring drifts share the sums of some panels, and the last digit would choose."""
+
 STANDING_REACH = 3
 """Displacements within a panel, in widths, for which sums of standing tracks are made."""
 
@@ -225,7 +228,7 @@ def best_of(found: np.ndarray, scale: Scale, arrangement: int, first: int, least
 
     ``first`` is the first cell's first channel."""
     found = found[found["score"] >= least]
-    found = found[np.lexsort((-found["score"], found["cell"], found["kind"]))]
+    found = found[np.lexsort((-np.rint(found["score"] / TIED), found["cell"], found["kind"]))]
     new = np.ones(len(found), bool)
     new[1:] = (np.diff(found["cell"]) != 0) | (np.diff(found["kind"]) != 0)
     found = found[new]

@@ -1,7 +1,7 @@
 """What a search tries: how rows are averaged, which widths, which drifts, and how many channels it needs around a block."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -26,6 +26,13 @@ NARROWEST = 4
 
 MOST_ADDED = 64
 """Most channels that are added into one."""
+
+ALIGNED = 256
+"""Blocks, and what is read around them, begin at multiples of so many channels: what is measured in neighbourhoods (noise,
+scatter, unrest, what OFF panels show) is then measured in the same ones, however the band is cut."""
+
+FEWEST_SUMS = 32
+"""Neighbouring sums in units of whose scatter sums are taken, at least, however many channels were added up."""
 
 SLOWEST_WIDE = 0.25
 """A width beyond :data:`WIDTHS` is tried from this share of its own smear on."""
@@ -75,6 +82,11 @@ class Grid:
         return max(self.rows) * self.row
 
     @property
+    def aligned(self) -> int:
+        """Channels of which blocks are multiples, for the same neighbourhoods in all of them."""
+        return max(ALIGNED, FEWEST_SUMS * self.scales[-1].coarser().added)
+
+    @property
     def tracks(self) -> int:
         """Tracks that are tried at every channel."""
         return sum(len(scale.drifts) for scale in self.scales)
@@ -112,5 +124,5 @@ def make_grid(rows: Sequence[int], starts: Sequence[float], tsamp: float, width_
         width *= 2
     middle = min(starts) + span / 2
     reach = int(fastest * span / 2) + 16 * scales[-1].width + 16
-    reach += -reach % scales[-1].coarser().added  # so that blocks begin where channels are added up from
-    return Grid(average, row, counts, middles, middle, tuple(scales), reach)
+    grid = Grid(average, row, counts, middles, middle, tuple(scales), reach)
+    return replace(grid, reach=reach + -reach % grid.aligned)

@@ -13,6 +13,7 @@ import torch
 
 from seti_utils.data.cadence import FREQ, PANELS
 from seti_utils.errors import InputError
+from seti_utils.sky.carriers import mostly_all
 from seti_utils.sky.nature import natural
 from seti_utils.sky.needles import FAMILIES, Tracks, pixels, random_tracks
 from seti_utils.sky.plan import seeded
@@ -27,12 +28,15 @@ SLOT = 512
 @dataclass(frozen=True)
 class Recipe:
     """Which needles are drawn: ``snrs`` per panel (setigen's convention), ``families``, full widths at half maximum in
-    channels (log-uniform between the two), and the largest drift in Hz/s."""
+    channels (log-uniform between the two), and the largest drift in Hz/s; the aspects of ``nature`` in which they vary
+    (:mod:`seti_utils.sky.nature`), and which share of them ``every`` panel carries, not just one or some."""
 
     snrs: tuple[float, ...]
     families: tuple[str, ...]
     fwhm: tuple[float, float]
     max_drift: float
+    nature: tuple[str, ...] = ("width",)
+    every: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,16 +71,17 @@ def inject(cadence: Cadence, panels: Sequence[int], recipe: Recipe, seed: int) -
     """A needle in every second slot of the band, in ``panels``; and their table: one row per needle.
 
     Columns: ``family`` ``snr`` ``fwhm`` (channels) ``drift`` (Hz/s) and ``channel_1`` to ``channel_6``, where it is at each
-    panel's middle. Needles that drift faster than the recipe's limit are left out. Raises ``InputError`` when none is left.
+    panel's middle; NaN where the panel does not show it. Needles that drift faster than the recipe's limit are left out. Raises
+    ``InputError`` when none is left.
     """
     slots = np.arange(0, cadence.channels - SLOT + 1, 2 * SLOT)
     generator = seeded(seed, "telescope sensitivity")
     step = (cadence.starts[-1] - cadence.starts[0]) / (PANELS - 1) / cadence.tsamp
     pitch = max(round(step), max(cadence.rows))  # rows from one panel's start to the next one's
-    carriers = torch.zeros(len(slots), PANELS, dtype=torch.bool)
-    carriers[:, list(panels)] = True
+    among = seeded(seed, "telescope sensitivity", "carriers")
+    carriers = mostly_all(len(slots), generator=among, panels=panels, every=recipe.every)
     tracks = random_tracks(recipe.families, len(slots), generator=generator, carriers=carriers, time=pitch)
-    tracks = natural(tracks, ("width",), generator=generator, fwhm=recipe.fwhm)
+    tracks = natural(tracks, recipe.nature, generator=generator, fwhm=recipe.fwhm)
     path = at_real_times(tracks.freq, cadence) + torch.from_numpy(slots).float()[:, None, None] + (SLOT - FREQ) / 2
     tracks = Tracks(path, tracks.gate[..., : path.shape[2]], tracks.family, tracks.drift, tracks.profile)
     pick = (torch.rand(len(slots), generator=generator) * len(recipe.snrs)).long()
@@ -87,7 +92,8 @@ def inject(cadence: Cadence, panels: Sequence[int], recipe: Recipe, seed: int) -
     fwhm = tracks.profile.fwhm.numpy() if tracks.profile is not None else np.nan
     table = table.assign(fwhm=fwhm, drift=hertz)
     for number, rows in enumerate(cadence.rows):
-        table[f"channel_{number + 1}"] = tracks.freq[:, number, rows // 2].numpy()
+        shown = (tracks.gate[:, number, :rows] > 0).any(1) & torch.tensor(number in panels)
+        table[f"channel_{number + 1}"] = torch.where(shown, tracks.freq[:, number, rows // 2], torch.nan).numpy()
     if not slow.any():
         raise InputError(
             f"no needle fits {cadence.channels:,} channels and {recipe.max_drift:g} Hz/s", remedy="choose a larger -M"

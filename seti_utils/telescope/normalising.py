@@ -1,7 +1,8 @@
 """Panels in units of their local noise, minus what is broad, and sums of them in units of their own scatter.
 
-Everything here looks at a neighbourhood only: what a pixel becomes does not depend on where a block of channels ends,
-but for the outermost few.
+Everything here looks at a neighbourhood only, and neighbourhoods follow each other from the first channel on. So what a pixel
+becomes does not depend on where a block of channels ends, as long as it begins at a multiple of ``Grid.aligned``; but for the
+outermost neighbourhoods.
 """
 
 import torch
@@ -10,9 +11,10 @@ from torch import Tensor
 
 from seti_utils.data.noise import MAD_TO_SIGMA
 from seti_utils.keeping import keep
+from seti_utils.telescope.grid import ALIGNED, FEWEST_SUMS
 from seti_utils.views.medians import QUARTILES_TO_SIGMA, sort_along
 
-BLOCK = 256
+BLOCK = ALIGNED
 """Channels over which the noise is measured."""
 
 AROUND = 8
@@ -48,8 +50,9 @@ ABS_TO_SIGMA = 1.2533
 BEND_TO_SIGMA = MAD_TO_SIGMA / 12**0.5
 """Median absolute value of a channel's bend, changed from row to row, to the standard deviation of a Gaussian."""
 
-SCATTER_FREQ, FEWEST_SUMS = 128, 32
-"""Channels over which the scatter of sums is measured: where the sky is restless, a sum has to be larger. And sums, at least."""
+SCATTER_FREQ = 128
+"""Channels over which the scatter of sums is measured, and ``FEWEST_SUMS`` sums at least: where the sky is restless, a sum has to
+be larger."""
 
 
 def local_noise(x_TF: Tensor) -> Tensor:
@@ -58,16 +61,29 @@ def local_noise(x_TF: Tensor) -> Tensor:
     Measured block by block, interpolated between the blocks. Slopes, ripples, lines and bursts leave it alone. Constant
     data give 0.
     """
-    size = x_TF.shape[1] - 2
+    size = x_TF.shape[1]
     step = max(len(x_TF) // 64, 1) * 2
     rows = x_TF[:-1:step] - x_TF[1::step] if len(x_TF) > 1 else x_TF * 2**0.5
-    blocks = max(size // BLOCK, 1)
-    width = size // blocks
+    rows = F.pad(rows[None], (0, 2), mode="replicate")[0]
+    blocks, width = divided(size, BLOCK)
     bend = (rows[:, :-2] + rows[:, 2:]).sub_(rows[:, 1:-1], alpha=2).abs_()[:, : blocks * width]
     ordered = sort_along(bend.view(len(rows), blocks, width).transpose(0, 1).reshape(blocks, -1), 1)
     noise = ordered[:, ordered.shape[1] // 2] * BEND_TO_SIGMA
-    size += 2
-    return F.interpolate(noise[None, None], size=size, mode="linear")[0, 0]
+    return between(noise[None, None], width, size)[0, 0]
+
+
+def divided(size: int, width: int) -> tuple[int, int]:
+    """How many neighbourhoods of ``width`` there are in ``size``, and their width; one of all where that is less."""
+    return (size // width, width) if size >= width else (1, size)
+
+
+def between(values: Tensor, step: int, size: int, before: int = 0) -> Tensor:
+    """(…, ``size``): linear between ``values`` (B, …, N), which stand in the middles of ``step`` neighbours each, the first of
+    whom is ``before`` places ahead; beyond the outermost ones as they are."""
+    wide = F.interpolate(values, size=values.shape[-1] * step, mode="linear")
+    if (lack := before + size - wide.shape[-1]) > 0:
+        wide = F.pad(wide, (0, lack), mode="replicate")
+    return wide[..., before : before + size]
 
 
 def in_sigma(x_TF: Tensor) -> Tensor:
@@ -131,8 +147,9 @@ def calmed(y_TF: Tensor, width: int, added: int = 1) -> Tensor:
 
 def pooled(x_TF: Tensor, span: int, freq: int) -> Tensor:
     """Means over ``span`` rows and ``freq`` channels around every pixel, interpolated: (T, F)."""
-    wide = F.interpolate(window_means(x_TF, span, freq)[None], size=x_TF.shape[1], mode="linear")[0]
-    return wide if span == 1 else between_rows(len(wide), len(x_TF), wide.device) @ wide
+    half = max(freq // 2, 1)
+    wide = between(window_means(x_TF, span, freq)[None], half, x_TF.shape[1], half // 2)[0]
+    return wide if span == 1 else between_rows(len(wide), len(x_TF), max(span // 2, 1), wide.device) @ wide
 
 
 def window_means(x_TF: Tensor, span: int, freq: int) -> Tensor:
@@ -162,9 +179,9 @@ def half_overlapping(x: Tensor, half: int, dim: int) -> Tensor:
 
 
 @keep(16)
-def between_rows(count: int, rows: int, device: torch.device) -> Tensor:
-    """(``rows``, ``count``): what interpolates between ``count`` rows."""
-    return F.interpolate(torch.eye(count, device=device)[None], size=rows, mode="linear")[0].T.contiguous()
+def between_rows(count: int, rows: int, half: int, device: torch.device) -> Tensor:
+    """(``rows``, ``count``): what interpolates between ``count`` windows of twice ``half`` rows, the first half outside."""
+    return between(torch.eye(count, device=device)[None], half, rows, half // 2)[0].T.contiguous()
 
 
 def column_medians(y_TF: Tensor) -> Tensor:
@@ -179,8 +196,7 @@ def in_own_scatter(sums_DF: Tensor, rows: int, added: int = 1) -> Tensor:
     The scatter counts at least as that of Gaussian noise, the square root of ``rows``. ``added`` channels were added into each.
     """
     size = sums_DF.shape[-1]
-    blocks = max(size // max(SCATTER_FREQ // added, FEWEST_SUMS), 1)
-    width = size // blocks
+    blocks, width = divided(size, max(SCATTER_FREQ // added, FEWEST_SUMS))
     whole = blocks * width
     ordered = sort_along(sums_DF[..., :whole].unflatten(-1, (blocks, width)), -1)
     middle = ordered[..., width // 2, None]

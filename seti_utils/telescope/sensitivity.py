@@ -14,7 +14,7 @@ from seti_utils.errors import InputError
 from seti_utils.progress import progress
 from seti_utils.stats.recall import shares_above
 from seti_utils.telescope.blocks import Found, Search, joined
-from seti_utils.telescope.calibration import Calibration, calibrate, groups_of
+from seti_utils.telescope.calibration import Calibration, Group, calibrate, groups_of
 from seti_utils.telescope.grid import Grid
 from seti_utils.telescope.injecting import Recipe, inject
 from seti_utils.telescope.jobs import Job
@@ -105,15 +105,21 @@ def rates_of(truth: pd.DataFrame, found: Found, calibration: Calibration, search
     if not groups:
         return out
     rates = calibration.false_alarms(np.array([one.odds for one in groups]))
+    near = passes(groups, truth, grid, off)
+    passed = np.any(near, axis=1)
+    out[passed] = np.where(near, rates, np.inf).min(1)[passed]
+    return out
+
+
+def passes(groups: Sequence[Group], truth: pd.DataFrame, grid: Grid, panels: Sequence[int]) -> np.ndarray:
+    """Bool (needles, events): whether an event's line passes a needle of ``truth`` (:func:`injecting.inject`) within :data:`NEAR`
+    in the middle of one of ``panels`` that shows it."""
     channel = np.array([one.tracks["channel"][0] for one in groups])
     drift = np.array([one.tracks["drift"][0] for one in groups])
-    places = truth[[f"channel_{panel + 1}" for panel in off]].to_numpy()
-    times = np.array([grid.middles[panel] - grid.middle for panel in off])
-    for row, place in enumerate(places):
-        apart = np.abs(channel[:, None] + drift[:, None] * times - place).min(1)
-        near = apart <= NEAR
-        out[row] = rates[near].min() if near.any() else np.nan
-    return out
+    places = truth[[f"channel_{panel + 1}" for panel in panels]].to_numpy()
+    times = np.array([grid.middles[panel] - grid.middle for panel in panels])
+    lines = channel[:, None] + drift[:, None] * times
+    return np.any(np.abs(lines - places[:, None]) <= NEAR, axis=2)
 
 
 def recall_table(
