@@ -56,8 +56,15 @@ def test_the_network_looks_at_half_overlapped_windows_and_its_events_are_merged(
     found = search_cadences([job], tmp_path, options={}, processes=1, pictures=0)
     assert len(found) == 1 and found.loc[0, "score_network"] > 1 and found.loc[0, "score_classical"] > 5
     stages = json.loads((tmp_path / "search.json").read_text(encoding="utf-8"))["stages"]
-    assert {"stage": "scored by the network", "count": 2, "of": "windows"} in stages, "those that hold the needle"
+    scored = "in which ON panels show what no OFF panel does, scored by the network"
+    assert {"stage": scored, "count": 2, "of": "windows"} in stages, "those that hold the needle"
     assert "merged: tracks that meet in an ON panel are one" in [stage["stage"] for stage in stages]
+
+
+def test_a_band_in_which_there_is_nothing_to_look_at_has_no_events(tmp_path):
+    paths = write_cadence(tmp_path / "files", panels_with(rows=279, tsamp=DT_S, channels=700))
+    job = prepare(open_cadence(paths), Limits(100.0), detector=Eye())
+    assert search_cadences([job], tmp_path / "found", options={}, processes=1, pictures=0).empty
 
 
 def test_every_window_is_whole_and_says_the_same_however_small_the_blocks(like_the_competitions, monkeypatch):

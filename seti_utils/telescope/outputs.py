@@ -40,7 +40,7 @@ def rank(job: Job, found: Found) -> tuple[pd.DataFrame, Funnel]:
     funnel.add("tried, of every width and drift", counts["tracks"], "tracks", "choose a larger -M")
     if search.detector is not None:
         real = (found.windows["arrangement"] == 0).sum()
-        funnel.add("scored by the network", int(real), "windows", "the network saw no window: leave it out with --network none")
+        funnel.add("in which ON panels show what no OFF panel does, scored by the network", int(real), "windows")
     if not job.calibrated:
         hits, _ = file_hits(found.files, search, 0)
         funnel.add(f"of SNR {limits.snr:g} or more, merged", len(hits), "hits")
