@@ -205,5 +205,7 @@ def test_a_band_without_a_middle_has_no_edges_and_spikes_become_their_neighbours
     values = np.tile(np.arange(8.0, dtype=np.float32), (3, 1))
     values[:, 4], values[1, 6] = 900.0, np.nan
     bandpass = SimpleNamespace(spikes_between=lambda first, last: np.array([4]))
-    (panel,), bad = usable([values], bandpass, 0, 8)
-    assert bad == 1 and torch.isfinite(panel).all() and (panel[:, 4] == 4).all() and panel[0, 6] == 6
+    panel, bad = usable(values, bandpass, 0, 8)
+    assert (
+        bad.tolist() == [0, 0, 0, 0, 0, 0, 1, 0] and torch.isfinite(panel).all() and (panel[:, 4] == 4).all() and panel[0, 6] == 6
+    )

@@ -4,7 +4,7 @@ Between two cadences lie as many empty channels as a track can cross, so that no
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -55,6 +55,10 @@ class ArrayCadences(Cadence):
             skip = start + begin - number * STRIDE
             out[..., begin:end] = panels[..., skip : skip + end - begin]
         return list(out)
+
+    def panel_by_panel(self, start: int, stop: int, average: int = 1) -> Iterator[np.ndarray]:
+        """:meth:`read`, one panel at a time."""
+        yield from self.read(start, stop, average)
 
     def read_ranges(self, ranges: Sequence[tuple[int, int]], average: int = 1) -> list[list[np.ndarray]]:
         """:meth:`read` of several ranges of channels."""

@@ -6,7 +6,6 @@ result is small.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -17,9 +16,10 @@ from seti_utils.errors import InputError
 from seti_utils.telescope.bandpass import Bandpass
 from seti_utils.telescope.classical import STANDING_REACH, Arrangement, doubt_of, search_alone, search_scale
 from seti_utils.telescope.grid import WIDTHS, Grid
-from seti_utils.telescope.network import WINDOW, ShippedDetector, score_windows, shrunk, standing, windows_to_score
+from seti_utils.telescope.network import WINDOW, ShippedDetector, score_windows, standing, windows_to_score
 from seti_utils.telescope.normalising import in_sigma
-from seti_utils.telescope.panels import averaged, by_segment, levelled, usable, without_shared
+from seti_utils.telescope.panels import by_segment, levelled, without_shared
+from seti_utils.telescope.pixels import Pixels, Readable, read_pixels
 from seti_utils.telescope.tracks import (
     FILE_HIT,
     MEASURED,
@@ -32,13 +32,13 @@ from seti_utils.telescope.tracks import (
 )
 from seti_utils.threads import one_thread
 
-BLOCK_BYTES = 32 << 20
-"""Most bytes of a block's pixels as they are read; with everything made of them a process stays below 1 GiB."""
+BLOCK_BYTES = 16 << 20
+"""Most bytes of a block's pixels, rows averaged; with everything made of them a process stays below 1 GiB."""
 
 ABREAST = 2
 """The number of blocks is a multiple of this, so that two processes end together."""
 
-TILE_BYTES = 112 << 20
+TILE_BYTES = 160 << 20
 """Most bytes of what is made of the channels that are searched at a time."""
 
 LARGEST_TILE = 16384
@@ -50,63 +50,6 @@ COPIES = 8
 
 SEEN = 0.0
 """The network's track is measured in windows with higher logits."""
-
-
-class Readable(Protocol):
-    """What a block is read from: a cadence of telescope files, or anything that looks like one."""
-
-    @property
-    def channels(self) -> int: ...
-
-    @property
-    def width(self) -> float:
-        """MHz of a channel."""
-        ...
-
-    @property
-    def rows(self) -> tuple[int, ...]: ...
-
-    def read(self, start: int, stop: int, average: int = 1) -> list[np.ndarray]:
-        """Each panel's channels, float32 (rows // average, stop - start)."""
-        ...
-
-    def segments(self, start: int, stop: int) -> list[tuple[int, int]]:
-        """Runs of neighbouring channels in ``start`` to ``stop``, counted from ``start``; there are no data between them."""
-        ...
-
-    def windows(self, start: int, stop: int) -> list[int]:
-        """First channels of the network's windows that begin in ``start`` to ``stop``."""
-        ...
-
-    def close(self) -> None: ...
-
-
-@dataclass(frozen=True, eq=False)
-class StandIn:
-    """What stands in for a cadence: it reads its panels in a way of its own, and is like it in all else."""
-
-    cadence: Readable
-
-    @property
-    def channels(self) -> int:
-        return self.cadence.channels
-
-    @property
-    def width(self) -> float:
-        return self.cadence.width
-
-    @property
-    def rows(self) -> tuple[int, ...]:
-        return self.cadence.rows
-
-    def segments(self, start: int, stop: int) -> list[tuple[int, int]]:
-        return self.cadence.segments(start, stop)
-
-    def windows(self, start: int, stop: int) -> list[int]:
-        return self.cadence.windows(start, stop)
-
-    def close(self) -> None:
-        self.cadence.close()
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,20 +92,27 @@ def joined(parts: Sequence[Found]) -> Found:
     return Found(**whole, counts=sum((part.counts for part in parts), np.zeros(len(COUNTS), np.int64)))
 
 
-def plan_blocks(cadence: Readable, grid: Grid, network: bool) -> list[tuple[int, int]]:
+def plan_blocks(cadence: Readable, grid: Grid) -> list[tuple[int, int]]:
     """First and last + 1 channels of the blocks: even ones, aligned, as large as :data:`BLOCK_BYTES` allow."""
-    rows = sum(cadence.rows) if network else sum(grid.rows)
-    most = max((BLOCK_BYTES // (4 * rows) - 2 * grid.reach) // grid.aligned, 1) * grid.aligned
+    most = max((BLOCK_BYTES // (4 * sum(grid.rows)) - 2 * grid.reach) // grid.aligned, 1) * grid.aligned
     count = -(-cadence.channels // most)
     count += -count % ABREAST if count > 1 else 0
     width = -(-cadence.channels // count // grid.aligned) * grid.aligned
     return [(start, min(start + width, cadence.channels)) for start in range(0, cadence.channels, width)]
 
 
-def search_block(search: Search, start: int, stop: int) -> Found:
-    """Search the channels ``start`` to ``stop``; one thread, so that every process gives the same bytes."""
+def search_block(search: Search, start: int, stop: int, pixels: Pixels | None = None) -> Found:
+    """Search the channels ``start`` to ``stop``; one thread, so that every process gives the same bytes. ``pixels``: those of
+    :func:`channels_of_block`, or more, where they have been read."""
     with one_thread(), torch.inference_mode():
-        return _search_block(search, start, stop)
+        first, last = channels_of_block(search, start, stop)
+        pixels = read_for(search, first, last) if pixels is None else pixels.cut(first, last)
+        return _search_block(search, start, stop, pixels)
+
+
+def read_for(search: Search, first: int, last: int) -> Pixels:
+    """The channels ``first`` to ``last`` as a search needs them."""
+    return read_pixels(search.cadence, search.bandpass, search.grid.average, search.detector, first, last)
 
 
 def channels_of_block(search: Search, start: int, stop: int) -> tuple[int, int]:
@@ -171,25 +121,15 @@ def channels_of_block(search: Search, start: int, stop: int) -> tuple[int, int]:
     return max(start - search.grid.reach, 0), min(stop + ahead, search.cadence.channels)
 
 
-def _search_block(search: Search, start: int, stop: int) -> Found:
-    cadence, grid, detector = search.cadence, search.grid, search.detector
-    first, last = channels_of_block(search, start, stop)
-    if detector is not None:
-        panels, bad = usable(cadence.read(first, last), search.bandpass, first, last)
-        seen = [shrunk(detector, panel) for panel in panels]
-        for number, panel in enumerate(panels):
-            panels[number] = averaged(panel, grid.average)
-    else:
-        seen = []
-        panels, bad = usable(cadence.read(first, last, grid.average), search.bandpass, first, last)
+def _search_block(search: Search, start: int, stop: int, pixels: Pixels) -> Found:
+    cadence, grid, detector, first = search.cadence, search.grid, search.detector, pixels.first
+    last = first + pixels.size
     segments = cadence.segments(first, last)
-    for number in range(len(panels)):  # one after the other, so that what a panel was read as can go
-        panels[number] = by_segment(in_sigma, panels[number].to(search.device), segments)
+    panels = [by_segment(in_sigma, panel.to(search.device), segments) for panel in pixels.panels]
     less = [without_shared(panels, one, segments, first) for one in search.arrangements]
     alive = torch.stack([panel.abs().amax(0) > 0 for panel in panels]).any(0)[start - first : stop - first]
-    pixels = sum(grid.rows) * (stop - start)
-    live = int(alive.sum())
-    parts = [Found(counts=np.array([live, pixels, bad, live * grid.tracks, 0, 0], np.int64))]
+    live, many, bad = int(alive.sum()), sum(grid.rows) * (stop - start), pixels.bad[start - first : stop - first].sum()
+    parts = [Found(counts=np.array([live, many, bad, live * grid.tracks, 0, 0], np.int64))]
     tiles = -(-(stop - start) // tile_size(grid))
     size = -(-(stop - start) // (tiles * grid.aligned)) * grid.aligned
     for begin in range(start, stop, size):
@@ -202,7 +142,7 @@ def _search_block(search: Search, start: int, stop: int) -> Found:
         arranged = zip(less, search.arrangements, strict=True)
         still = [first + standing(mine, arrangement, segments, search.snr) for mine, arrangement in arranged]
         windows = windows_to_score(cadence.windows(start, stop), search.arrangements, known, still, search.snr, stop)
-        parts.append(look(search, detector, seen, less, first, windows, known))
+        parts.append(look(search, detector, pixels.shown, less, first, windows, known))
     return joined(parts)
 
 
@@ -283,6 +223,7 @@ def search_tile(
         part = Found(files=measured_files(alone, [panel.cpu() for panel in flat], grid, scale, search.snr))
         in_channels(part.files, scale, low)
         whole.append(part)
+        del flat, calm  # before the next ones are made
         for number, arrangement in enumerate(search.arrangements):
             flat, calm = levelled(panels[number + 1], scale, segments)
             hits, cells = search_scale(calm, doubts[number], grid, scale, arrangement, number, inner, MEASURED * search.snr)
@@ -292,4 +233,5 @@ def search_tile(
             part.tracks["arrangement"] = number
             part.counts[COUNTS.index("cells")] = cells
             whole.append(part)
+            del flat, calm
     return joined(whole)

@@ -1,7 +1,7 @@
 """Six files as one cadence: sorted in time, sources checked against the order of pointings, frequency axes aligned."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -93,8 +93,12 @@ class Cadence:
 
     def read(self, start: int, stop: int, average: int = 1) -> list[np.ndarray]:
         """Each panel's channels ``start`` to ``stop``, float32 (rows // average, stop - start)."""
-        pairs = zip(self.files, self.skip, strict=True)
-        return [file.read(skip + start, skip + stop, average) for file, skip in pairs]
+        return list(self.panel_by_panel(start, stop, average))
+
+    def panel_by_panel(self, start: int, stop: int, average: int = 1) -> Iterator[np.ndarray]:
+        """:meth:`read`, one panel at a time."""
+        for file, skip in zip(self.files, self.skip, strict=True):
+            yield file.read(skip + start, skip + stop, average)
 
     def read_ranges(self, ranges: Sequence[tuple[int, int]], average: int = 1) -> list[list[np.ndarray]]:
         """:meth:`read` of several ranges of channels, in one pass through every file: panels of each range."""

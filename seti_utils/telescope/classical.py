@@ -97,8 +97,7 @@ def search_scale(
     last + 1 of the channels whose tracks are wanted. Channels that a panel does not have count as 0. :data:`HIT` rows with
     scores of at least ``least``, which is above 0, by kind and channel; and in how many cells anything was seen.
     """
-    clipped = [panel.clamp(-PIXEL_CLIP, PIXEL_CLIP) for panel in calm]
-    sums = all_sums(clipped, doubt, grid, scale, arrangement)
+    sums = all_sums(calm, doubt, grid, scale, arrangement)
     found, cells = [np.empty(0, CANDIDATE)], 0
     for moving in (False, True):
         tracks = np.flatnonzero(grid.standing(scale) != moving)
@@ -111,8 +110,12 @@ def search_scale(
 
 def doubt_of(calm: Sequence[Tensor], arrangement: Arrangement) -> Tensor:
     """(F,): by how much a pixel may be off where OFF panels show a line that stands still; ``calm`` before that was taken off."""
-    lines = [calm[panel].clamp(-PIXEL_CLIP, PIXEL_CLIP).mean(0).abs() for panel in arrangement.off]
-    return STEADY * torch.stack(lines).amax(0)
+    return STEADY * off_spectra(calm, arrangement).abs_().amax(0)
+
+
+def off_spectra(calm: Sequence[Tensor], arrangement: Arrangement) -> Tensor:
+    """(OFF panels, F): their mean spectra, pixels clipped."""
+    return torch.stack([calm[panel].clamp(-PIXEL_CLIP, PIXEL_CLIP).mean(0) for panel in arrangement.off])
 
 
 def search_alone(calm: Sequence[Tensor], grid: Grid, scale: Scale, core: tuple[int, int], least: float) -> np.ndarray:
@@ -141,20 +144,20 @@ def alike(panels: Sequence[Tensor]) -> list[list[int]]:
     return list(groups.values())
 
 
-def all_sums(flat: Sequence[Tensor], doubt: Tensor, grid: Grid, scale: Scale, arrangement: Arrangement) -> list[PanelSums]:
+def all_sums(calm: Sequence[Tensor], doubt: Tensor, grid: Grid, scale: Scale, arrangement: Arrangement) -> list[PanelSums]:
     """The sums along every track that the arrangement needs, panel by panel. ``doubt`` (F,): see :func:`doubt_of`."""
     width, still = scale.width, grid.standing(scale)
     near = np.array([width * number for number in range(-STANDING_REACH, STANDING_REACH + 1)])
-    level = torch.stack([flat[panel].mean(0) for panel in arrangement.off]).median(0).values
+    level = off_spectra(calm, arrangement).median(0).values
     out: dict[int, PanelSums] = {}
-    for panels in alike(flat):
-        some = torch.stack([flat[panel] for panel in panels], 1)
+    for panels in alike(calm):
+        some = torch.stack([calm[panel] for panel in panels], 1).clamp_(-PIXEL_CLIP, PIXEL_CLIP)
         weight = (1 + len(some) * doubt.square()).rsqrt_()
         standing = sums_of((some - level).mul_(weight), near, scale.added) if still.any() else [None] * len(panels)
         wanted = np.unique(grid.displacement(panels[0], width, np.array(scale.drifts)[~still]))
         moving = sums_of(some.sub_(column_medians(some)), wanted, scale.added) if len(wanted) else [None] * len(panels)
         out.update({panel: PanelSums(*both) for panel, *both in zip(panels, moving, standing, strict=True)})
-    return [out[number] for number in range(len(flat))]
+    return [out[number] for number in range(len(calm))]
 
 
 def sums_of(panels_TPF: Tensor, displacements: np.ndarray, added: int) -> list[Sums]:

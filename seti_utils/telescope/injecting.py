@@ -4,7 +4,7 @@ Needles are those that the sky and the detector's lessons draw (:mod:`seti_utils
 gaps included; their SNR is in units of the noise of the very channels that they cross.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,9 +17,9 @@ from seti_utils.sky.carriers import mostly_all
 from seti_utils.sky.nature import natural
 from seti_utils.sky.needles import FAMILIES, Tracks, pixels, random_tracks
 from seti_utils.sky.plan import seeded
-from seti_utils.telescope.blocks import StandIn
 from seti_utils.telescope.cadences import Cadence
 from seti_utils.telescope.normalising import local_noise
+from seti_utils.telescope.pixels import StandIn
 
 SLOT = 512
 """Channels of a slot, which holds one needle; every other slot stays as it is."""
@@ -55,16 +55,16 @@ class Injected(StandIn):
 
     light: Light
 
-    def read(self, start: int, stop: int, average: int = 1) -> list[np.ndarray]:
+    def panel_by_panel(self, start: int, stop: int, average: int = 1) -> Iterator[np.ndarray]:
         """Each panel's channels with the needles in them, float32 (rows // average, stop - start)."""
-        panels = [np.ascontiguousarray(panel) for panel in self.cadence.read(start, stop, average)]
         first, last = np.searchsorted(self.light.channel, [start, stop])
         some = slice(first, last)
-        for number, panel in enumerate(panels):
-            mine = (self.light.panel[some] == number) & (self.light.row[some] < len(panel) * average)
+        for number, panel in enumerate(self.cadence.panel_by_panel(start, stop, average)):
+            lit = np.ascontiguousarray(panel)
+            mine = (self.light.panel[some] == number) & (self.light.row[some] < len(lit) * average)
             where = self.light.row[some][mine] // average, self.light.channel[some][mine] - start
-            np.add.at(panel, where, (self.light.value[some][mine] / average).astype(np.float32))
-        return panels
+            np.add.at(lit, where, (self.light.value[some][mine] / average).astype(np.float32))
+            yield lit
 
 
 def inject(cadence: Cadence, panels: Sequence[int], recipe: Recipe, seed: int) -> tuple[Injected, pd.DataFrame]:

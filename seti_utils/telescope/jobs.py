@@ -79,7 +79,7 @@ def prepare(
     if cadence.off:
         arranged = arrangements(cadence.on, cadence.off)
     search = Search(cadence, grid, bandpass, cadence.on, arranged, limits.snr, detector, device)
-    blocks = tuple(plan_blocks(cadence, grid, detector is not None))
+    blocks = tuple(plan_blocks(cadence, grid))
     return Job(search, cadence, limits, blocks, said_of(search, cadence, limits, without))
 
 

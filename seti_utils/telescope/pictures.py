@@ -47,7 +47,8 @@ def draw_event(search: Search, event: Event, title: str = "", power: Sequence[np
     rate, middle = event["drift"] / hertz, event["channel"]
     first, last = channels_of(search, event)
     low, high = (edge - first for edge in around_track(search, event))
-    panels, _ = usable(power or search.cadence.read(first, last, search.grid.average), search.bandpass, first, last)
+    read = power or search.cadence.panel_by_panel(first, last, search.grid.average)
+    panels = [usable(panel, search.bandpass, first, last)[0] for panel in read]
     with torch.inference_mode():
         segments = search.cadence.segments(first, last)
         sigma = [by_segment(in_sigma, panel, segments) for panel in panels]
