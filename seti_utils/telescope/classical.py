@@ -16,7 +16,7 @@ from torch import Tensor
 from seti_utils.sky.reference import LOUD, QUIET, STEADY
 from seti_utils.telescope.grid import Grid, Scale
 from seti_utils.telescope.lines import Sums, through
-from seti_utils.telescope.normalising import PIXEL_CLIP, column_medians, in_own_scatter
+from seti_utils.telescope.normalising import PIXEL_CLIP, column_medians, in_own_scatter, spaced
 from seti_utils.telescope.tree import drift_sums
 
 CELL = 64
@@ -123,7 +123,7 @@ def search_alone(calm: Sequence[Tensor], grid: Grid, scale: Scale, core: tuple[i
     ``arrangement``, and ``channel`` at the panel's own middle. Standing lines are lines here, as no OFF panel speaks."""
     out, cell = [np.empty(0, HIT)], cell_of(scale)
     for panels in alike(calm):
-        clipped = torch.stack([calm[panel] for panel in panels], 1).clamp_(-PIXEL_CLIP, PIXEL_CLIP)
+        clipped = side_by_side([calm[panel] for panel in panels])
         wanted = np.unique(grid.displacement(panels[0], scale.width, np.array(scale.drifts)))
         drifts = wanted / (max(len(clipped) - 1, 1) * grid.row)
         for panel, sums in zip(panels, sums_of(clipped, wanted, scale.added), strict=True):
@@ -134,6 +134,14 @@ def search_alone(calm: Sequence[Tensor], grid: Grid, scale: Scale, core: tuple[i
                 parts.append(as_candidates(score, 0, drifts, drift, at))
             out.append(best_of(np.concatenate(parts), scale, panel, core[0], least))
     return np.concatenate(out)
+
+
+def side_by_side(calm: Sequence[Tensor]) -> Tensor:
+    """(T, P, F): panels (T, F) that are alike, their pixels clipped."""
+    out = spaced(len(calm[0]), len(calm), calm[0].shape[1], device=calm[0].device)
+    for place, panel in enumerate(calm):
+        torch.clamp(panel, -PIXEL_CLIP, PIXEL_CLIP, out=out[:, place])
+    return out
 
 
 def alike(panels: Sequence[Tensor]) -> list[list[int]]:
@@ -151,7 +159,7 @@ def all_sums(calm: Sequence[Tensor], doubt: Tensor, grid: Grid, scale: Scale, ar
     level = off_spectra(calm, arrangement).median(0).values
     out: dict[int, PanelSums] = {}
     for panels in alike(calm):
-        some = torch.stack([calm[panel] for panel in panels], 1).clamp_(-PIXEL_CLIP, PIXEL_CLIP)
+        some = side_by_side([calm[panel] for panel in panels])
         weight = (1 + len(some) * doubt.square()).rsqrt_()
         standing = sums_of((some - level).mul_(weight), near, scale.added) if still.any() else [None] * len(panels)
         wanted = np.unique(grid.displacement(panels[0], width, np.array(scale.drifts)[~still]))

@@ -5,6 +5,8 @@ becomes does not depend on where a block of channels ends, as long as it begins 
 outermost neighbourhoods.
 """
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -23,8 +25,14 @@ AROUND = 8
 LEVEL_CLIP = 4.0
 """Pixels count in that mean up to this many sigma: a bright line leaves no trough beside it."""
 
-ROWS_AT_ONCE = 16
-"""Rows whose level is taken at a time: what that needs stays in a processor's cache."""
+AT_ONCE = 1 << 17
+"""Pixels whose level is taken at a time: what that needs stays in a processor's cache."""
+
+COLUMNS_AT_ONCE = 512
+"""Channels whose medians are taken at a time."""
+
+ROOM = 16
+"""Pixels between two rows of :func:`spaced`: a line of the cache."""
 
 LEVEL_ROUNDS = 2
 """How often that is done. Levels of what is left after a first level would ring: a faint copy of the line on either side."""
@@ -119,8 +127,8 @@ def flattened(x_TF: Tensor, width: int) -> Tensor:
     The level is a mean over ``AROUND * width`` channels in which bright pixels count up to ``LEVEL_CLIP`` above it.
     """
     out = torch.empty_like(x_TF, memory_format=torch.contiguous_format)
-    for rows, rest in zip(x_TF.split(ROWS_AT_ONCE), out.split(ROWS_AT_ONCE), strict=True):
-        around = AROUND * width
+    around, some = AROUND * width, max(AT_ONCE // x_TF.shape[1], 1)
+    for rows, rest in zip(x_TF.split(some), out.split(some), strict=True):
         level = boxcar(rows, around).div_(around)
         for _ in range(LEVEL_ROUNDS):
             level = boxcar(torch.clamp(rows, level - LEVEL_CLIP, level + LEVEL_CLIP), around).div_(around)
@@ -185,9 +193,20 @@ def between_rows(count: int, rows: int, half: int, device: torch.device) -> Tens
 
 
 def column_medians(y_TF: Tensor) -> Tensor:
-    """(F,): the median of every channel over the panel."""
-    ordered = sort_along(y_TF, 0)
-    return (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2
+    """(…, F): the median of every channel of (T, …, F) over the rows; some channels at a time, which are laid row by row before
+    they are sorted."""
+    if y_TF.ndim > 2:
+        return torch.stack([column_medians(part) for part in y_TF.unbind(1)])
+    parts = [sort_along(some.T.contiguous(), 1) for some in y_TF.split(COLUMNS_AT_ONCE, 1)]
+    low, high = (len(y_TF) - 1) // 2, len(y_TF) // 2
+    return torch.cat([(part[:, low] + part[:, high]) / 2 for part in parts])
+
+
+def spaced(rows: int, *shape: int, device: torch.device | None = None) -> Tensor:
+    """An empty tensor (``rows``, *``shape``) with a little room between its rows: where these begin at multiples of a large power
+    of two, the pixels of a column share a few places of the cache, and reading a column takes five times as long."""
+    size = math.prod(shape)
+    return torch.empty(rows, size + ROOM, device=device)[:, :size].unflatten(1, shape)
 
 
 def in_own_scatter(sums_DF: Tensor, rows: int, added: int = 1) -> Tensor:
