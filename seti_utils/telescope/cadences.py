@@ -242,11 +242,9 @@ def checked_order(files: Sequence[TelescopeFile], order: str | None) -> str:
     thrice = [name for name in dict.fromkeys(names) if names.count(name) == 3]
     remedy = "give the six files of one cadence, or say the order: --order ABACAD"
     if thrice:
-        others = iter("BCDEF")
-        seen: dict[str, str] = {thrice[0]: "A"}
-        remedy = "say so: --order " + "".join(
-            seen[name] if name in seen else seen.setdefault(name, next(others)) for name in names
-        )
+        others, seen = iter("BCDEF"), {thrice[0]: "A"}
+        letters = [seen[name] if name in seen else seen.setdefault(name, next(others)) for name in names]
+        remedy = f"say so: --order {''.join(letters)}"
     raise InputError(f"in order of time the sources are {shown}: not A B A C A D", remedy=remedy)
 
 
