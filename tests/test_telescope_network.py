@@ -84,10 +84,10 @@ def test_windows_are_looked_at_where_something_is_as_bright_as_an_event_or_stand
     known, arranged = np.zeros(5, TRACK), arrangements((0, 2, 4), (1, 3, 5))
     known["arrangement"], known["channel"] = (0, 0, 1, 1, 0), (700, 1100, 1200, 1500, 300)
     known["trust"], known["snr"][:] = (1, 1, 1, 1, 0.9), np.array([10.1, 9.9, 50, 9.9, 50])[:, None] / 3**0.5
-    still = np.array([5]), np.array([], int)
-    rows = windows_to_score(range(0, 2000, 128), arranged, known, still, 10.0, 2000)
+    still = np.array([5, 1412]), np.array([], int)
+    rows = windows_to_score(range(-256, 2256, 128), arranged, known, still, 10.0, (0, 2000))
     beyond = [1792, 1920]
-    assert rows["start"][rows["arrangement"] == 0].tolist() == [0, 512, 640, *beyond]
+    assert rows["start"][rows["arrangement"] == 0].tolist() == [512, 640, 1280, *beyond], "the first is in a window before"
     assert rows["start"][rows["arrangement"] == 1].tolist() == [1024, 1152, *beyond]
     panels = [torch.randn(91, 700, generator=torch.Generator().manual_seed(number)) for number in range(6)]
     for place, light in ((100, [1, 0, 1, 0, 1, 0]), (300, [0, 1, 0, 1, 0, 1]), (500, [1, 0, 1, 0.8, 1, 0])):

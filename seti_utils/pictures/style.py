@@ -97,7 +97,7 @@ def png_bytes(figure: Figure, colours: int | None = 256) -> bytes:
     if colours is not None:
         image = reduce_colours(image, colours)
     out = io.BytesIO()
-    image.save(out, "PNG", optimize=True)
+    image.save(out, "PNG", compress_level=7)  # one per cent larger than the best, in half the time
     return out.getvalue()
 
 

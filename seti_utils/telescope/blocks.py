@@ -141,7 +141,8 @@ def _search_block(search: Search, start: int, stop: int, pixels: Pixels) -> Foun
         known = np.concatenate([part.tracks for part in parts])
         arranged = zip(less, search.arrangements, strict=True)
         still = [first + standing(mine, arrangement, segments, search.snr) for mine, arrangement in arranged]
-        windows = windows_to_score(cadence.windows(start, stop), search.arrangements, known, still, search.snr, stop)
+        starts = cadence.windows(first, last)
+        windows = windows_to_score(starts, search.arrangements, known, still, search.snr, (start, stop))
         parts.append(look(search, detector, pixels.shown, less, first, windows, known))
     return joined(parts)
 

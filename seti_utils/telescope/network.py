@@ -118,25 +118,29 @@ def windows_to_score(
     known: np.ndarray,
     still: Sequence[np.ndarray],
     snr: float,
-    stop: int,
+    core: tuple[int, int],
 ) -> np.ndarray:
-    """:data:`WINDOW` rows of the windows beginning at ``starts`` that are to be looked at, with nothing said of them yet.
+    """:data:`WINDOW` rows of the windows that begin in ``core`` and are to be looked at, with nothing said of them yet; ``starts``:
+    where those around there begin.
 
-    Those that hold the middle of a track that reaches ``snr`` in the ON panels together and that no OFF panel shows, or a channel
-    of ``still``, which :func:`standing` gives for each arrangement. The same holds under every arrangement: what is not looked at
-    in the cadence is no false alarm where ON and OFF are exchanged. ``known``: ``tracks.TRACK`` rows of what was measured before
-    channel ``stop``; windows that reach beyond are looked at.
+    Those that hold the middle of a track that reaches ``snr`` in the ON panels together and that no OFF panel shows; and those
+    in whose middle, more than in another one's, a channel of ``still`` is, which :func:`standing` gives for each arrangement. The
+    same holds under every arrangement: what is not looked at in the cadence is no false alarm where ON and OFF are exchanged.
+    ``known``: ``tracks.TRACK`` rows of what was measured in ``core``; windows that reach beyond are looked at.
     """
     begin = np.asarray(starts, np.int64)
+    mine = (core[0] <= begin) & (begin < core[1])
     rows = [np.empty(0, WINDOW)]
     for number, (arrangement, channels) in enumerate(zip(arrangements, still, strict=True)):
         loud = together(known["snr"][:, list(arrangement.on)]) >= snr
-        tracks = known["channel"][(known["arrangement"] == number) & loud & (known["trust"] == 1)]
-        held = np.sort(np.concatenate([tracks, channels]))
-        wanted = (np.searchsorted(held, begin) < np.searchsorted(held, begin + FREQ)) | (begin + FREQ > stop)
-        mine = np.zeros(int(wanted.sum()), WINDOW)
-        mine["arrangement"], mine["start"] = number, begin[wanted]
-        rows.append(mine)
+        held = np.sort(known["channel"][(known["arrangement"] == number) & loud & (known["trust"] == 1)])
+        wanted = (np.searchsorted(held, begin) < np.searchsorted(held, begin + FREQ)) | (begin + FREQ > core[1])
+        if len(begin):
+            wanted[np.searchsorted((begin[1:] + begin[:-1] + FREQ) / 2, channels)] = True
+        chosen = begin[wanted & mine]
+        new = np.zeros(len(chosen), WINDOW)
+        new["arrangement"], new["start"] = number, chosen
+        rows.append(new)
     return np.concatenate(rows)
 
 
