@@ -16,7 +16,7 @@ from seti_utils.telescope.grid import make_grid
 from seti_utils.telescope.jobs import prepare
 from seti_utils.telescope.network import WINDOW, score_windows
 from seti_utils.telescope.normalising import flattened
-from seti_utils.telescope.odds import FEATURES, WEIGHTS, log_odds
+from seti_utils.telescope.odds import FEATURES, WEIGHTS, features, log_odds
 from seti_utils.telescope.outputs import rank
 from seti_utils.telescope.panels import usable
 from seti_utils.telescope.shared import less_shared
@@ -102,6 +102,24 @@ def test_odds_fall_with_unevenness_and_unrest_and_rise_with_brightness_and_drift
     for network in (False, True):
         assert odds(network, snr=(13.9, 0, 1.0, 0, 1.0, 0)) < odds(network) < odds(network, bright=20.0)
         assert odds(network, drift=0.0) < odds(network) and odds(network, drift=-0.05) == odds(network)
+
+
+def test_features_tell_a_needle_in_one_panel_from_a_spot_that_others_hardly_show():
+    grid = make_grid([ROWS] * 6, [number * 313.0 for number in range(6)], TSAMP, 2861.0, 60.0)
+
+    def seen(*snr, bright=12.0, width=1):
+        track = np.zeros(1, TRACK)[0]
+        track["width"], track["bright"], track["snr"] = width, bright, snr
+        return dict(zip(FEATURES, features(track, ON, grid, np.nan), strict=True))
+
+    needle, spot, pair = seen(12, 0, 0.4, 0, -2, 0), seen(12, 0, 3.2, 0, 4, 0), seen(12, 0, 1.4, 0, 6, 0)
+    assert needle["among"] == 0 and np.isclose(spot["among"], np.log(3.2 / 12)) and np.isclose(pair["among"], np.log(0.5))
+    assert np.isclose(needle["even"], np.log(1 / 12)) and needle["elsewhere"] == 1 and needle["logit"] == 0
+    assert needle["calm"] == 0 and np.isclose(seen(12, 0, 0, 0, 0, 0, bright=4.0, width=2)["calm"], np.log(4 / 12))
+    assert seen(1, 0, 1, 0.5, 1, 0)["off"] == 0 and np.isclose(seen(9, 2, 9, 1, 9, 1)["off"], np.log(2))
+    assert seen(9, 4, 9, 0, 9, 0)["off"] == seen(9, 6, 9, 0, 9, 0)["off"], (
+        "calibration counts both for what is fainter than a veto"
+    )
 
 
 def test_rates_are_counted_and_beyond_the_highest_extrapolated_within_limits():

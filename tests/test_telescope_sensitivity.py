@@ -13,7 +13,7 @@ from seti_utils.__main__ import main
 from seti_utils.errors import InputError
 from seti_utils.telescope.cadences import open_cadence
 from seti_utils.telescope.events import Limits
-from seti_utils.telescope.injecting import Recipe, inject
+from seti_utils.telescope.injecting import SLOT, Recipe, inject
 from seti_utils.telescope.jobs import prepare
 from seti_utils.telescope.sensitivity import BOTH, CLASSICAL, NETWORK_ALONE, measure_sensitivity
 
@@ -47,6 +47,20 @@ def test_needles_are_as_bright_as_the_table_says_and_where_it_says(files):
         wide = slice(int(row["channel_4"]) - 60, int(row["channel_4"]) + 61)
         energy = np.square(light[3][:, wide]).sum() / 1.8**2 / (0.306 * np.pi**0.5)  # telescope_files.noise has sigma 1.8
         assert np.isclose(energy**0.5, row["snr"], rtol=0.25)
+
+
+def test_a_needle_in_some_panels_has_no_place_in_the_others(files):
+    cadence = open_cadence(files)
+    recipe = replace(RECIPE, families=("line",), nature=("width", "scintillation"), every=0.0, snrs=(40.0,))
+    injected, truth = inject(cadence, OFF, recipe, 3)
+    light = [
+        after - before for before, after in zip(cadence.read(0, CHANNELS), injected.panel_by_panel(0, CHANNELS), strict=True)
+    ]
+    places = truth[[f"channel_{panel + 1}" for panel in range(6)]].to_numpy()
+    assert len(truth) == 4 and (np.isfinite(places).sum(1) <= 2).all() and np.isnan(places[:, [0, 2, 4]]).all()
+    for row, number in np.ndindex(places.shape):
+        slot = slice(2 * row * SLOT, (2 * row + 1) * SLOT)  # every needle stays in its own slot here
+        assert np.isnan(places[row, number]) == (np.abs(light[number][:, slot]).max() == 0)
 
 
 def test_blocks_and_averaged_rows_hold_the_same_light(files):

@@ -24,6 +24,9 @@ from seti_utils.telescope.pixels import StandIn
 SLOT = 512
 """Channels of a slot, which holds one needle; every other slot stays as it is."""
 
+STRETCH = 8192
+"""Channels that are read at a time to measure the noise: files pack thousands together, and unpack all of them for any."""
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -71,8 +74,8 @@ def inject(cadence: Cadence, panels: Sequence[int], recipe: Recipe, seed: int) -
     """A needle in every second slot of the band, in ``panels``; and their table: one row per needle.
 
     Columns: ``family`` ``snr`` ``fwhm`` (channels) ``drift`` (Hz/s) and ``channel_1`` to ``channel_6``, where it is at each
-    panel's middle; NaN where the panel does not show it. Needles that drift faster than the recipe's limit are left out. Raises
-    ``InputError`` when none is left.
+    panel's middle; NaN where the panel does not show it. Needles that drift faster than the recipe's limit are left out, and
+    those that are on in no row of their panels. Raises ``InputError`` when none is left.
     """
     slots = np.arange(0, cadence.channels - SLOT + 1, 2 * SLOT)
     generator = seeded(seed, "telescope sensitivity")
@@ -87,22 +90,28 @@ def inject(cadence: Cadence, panels: Sequence[int], recipe: Recipe, seed: int) -
     pick = (torch.rand(len(slots), generator=generator) * len(recipe.snrs)).long()
     snr = torch.tensor(recipe.snrs)[pick]
     hertz = (tracks.drift / (pitch * cadence.tsamp) * cadence.width * 1e6).numpy()
-    slow = np.abs(hertz) <= recipe.max_drift
     table = pd.DataFrame({"family": [FAMILIES[number] for number in tracks.family.tolist()], "snr": snr.numpy()})
     fwhm = tracks.profile.fwhm.numpy() if tracks.profile is not None else np.nan
     table = table.assign(fwhm=fwhm, drift=hertz)
     for number, rows in enumerate(cadence.rows):
         shown = (tracks.gate[:, number, :rows] > 0).any(1) & torch.tensor(number in panels)
         table[f"channel_{number + 1}"] = torch.where(shown, tracks.freq[:, number, rows // 2], torch.nan).numpy()
-    if not slow.any():
+    wanted = (np.abs(hertz) <= recipe.max_drift) & table.filter(like="channel_").notna().any(axis=1).to_numpy()
+    if not wanted.any():
         raise InputError(
             f"no needle fits {cadence.channels:,} channels and {recipe.max_drift:g} Hz/s", remedy="choose a larger -M"
         )
-    light = [light_of(cadence, tracks.rows(torch.tensor([row])), panels, float(snr[row])) for row in np.flatnonzero(slow)]
+    middle = tracks.freq[:, list(panels), path.shape[2] // 2].mean(1).long().numpy()
+    kept = np.flatnonzero(wanted)
+    noise = noise_around(cadence, middle[kept])
+    light = [
+        light_of(cadence, tracks.rows(torch.tensor([row])), panels, float(snr[row]), mine)
+        for row, mine in zip(kept, noise, strict=True)
+    ]
     every = Light(*(np.concatenate([getattr(one, name) for one in light]) for name in ("panel", "row", "channel", "value")))
     order = np.argsort(every.channel, kind="stable")
     every = Light(every.panel[order], every.row[order], every.channel[order], every.value[order])
-    return Injected(cadence, every), table[slow].reset_index(drop=True)
+    return Injected(cadence, every), table[wanted].reset_index(drop=True)
 
 
 def at_real_times(freq: torch.Tensor, cadence: Cadence) -> torch.Tensor:
@@ -117,13 +126,26 @@ def at_real_times(freq: torch.Tensor, cadence: Cadence) -> torch.Tensor:
     return path[:, below].lerp(path[:, below + 1], (at - below).float()).unflatten(1, (PANELS, -1))
 
 
-def light_of(cadence: Cadence, track: Tracks, panels: Sequence[int], snr: float) -> Light:
-    """The pixels of one needle of ``snr`` in every panel."""
+def noise_around(cadence: Cadence, middle: np.ndarray) -> torch.Tensor:
+    """(N, 6): the noise of every panel in the ``SLOT`` channels around each of these (N,)."""
+    low = (middle - SLOT // 2).clip(0, max(cadence.channels - SLOT, 0))
+    out, order = torch.empty(len(low), PANELS), np.argsort(low, kind="stable")
+    while len(order):
+        first = int(low[order[0]])
+        some = order[low[order] <= first + max(STRETCH - SLOT, 0)]
+        read = cadence.read(first, min(int(low[some[-1]]) + SLOT, cadence.channels))
+        for row in some:
+            begin = int(low[row]) - first
+            for number, panel in enumerate(read):
+                part = torch.from_numpy(np.ascontiguousarray(panel[:, begin : begin + SLOT]))
+                out[row, number] = local_noise(part).median()
+        order = order[len(some) :]
+    return out
+
+
+def light_of(cadence: Cadence, track: Tracks, panels: Sequence[int], snr: float, noise: torch.Tensor) -> Light:
+    """The pixels of one needle of ``snr`` in every panel of this ``noise`` (6,)."""
     pitch = track.freq.shape[2]
-    middle = float(track.freq[:, panels, pitch // 2].mean())
-    low = min(max(int(middle) - SLOT // 2, 0), max(cadence.channels - SLOT, 0))
-    read = cadence.read(low, min(low + SLOT, cadence.channels))
-    noise = torch.tensor([float(local_noise(torch.from_numpy(np.ascontiguousarray(panel))).median()) for panel in read])
     peak = torch.zeros(1, PANELS)
     for panel in panels:
         peak[0, panel] = snr / cadence.rows[panel] ** 0.5
