@@ -120,8 +120,8 @@ def windows_to_score(
     snr: float,
     core: tuple[int, int],
 ) -> np.ndarray:
-    """:data:`WINDOW` rows of the windows that begin in ``core`` and are to be looked at, with nothing said of them yet; ``starts``:
-    where those around there begin.
+    """:data:`WINDOW` rows of the windows that begin in ``core`` and are to be looked at, with nothing said of them yet;
+    ``starts``: where those around there begin.
 
     Those that hold the middle of a track that reaches ``snr`` in the ON panels together and that no OFF panel shows; and those
     in whose middle, more than in another one's, a channel of ``still`` is, which :func:`standing` gives for each arrangement. The
