@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from seti_utils.data.cadence import ON
+from seti_utils.keeping import keep
 from seti_utils.nets.shared_sky import compress, residuals
 from seti_utils.nets.track_search import CLEANED_MOST, MOST, SEGMENTS, Found, find_tracks
 
@@ -62,7 +63,8 @@ def views_of(x_BPTF: Tensor, per_column: bool = False) -> TrackViews:
     dim = (FULL / light[:, :, ON].amax((2, 3), keepdim=True)).clamp(max=1)
     numbers = numbers_of(strips, light, dim, found, plain.abs_().mean(3))
     shown = strips[:, :, :, :STRIPS]
-    shown = shown.unflatten(4, (-1, BINS)).sum(5) * (dim[..., None, None] / BINS**0.5)
+    joined = sum((shown[..., bin_of::BINS, :] for bin_of in range(1, BINS)), shown[..., ::BINS, :])
+    shown = joined * (dim[..., None, None] / BINS**0.5)
     return TrackViews(compress(shown) / 4, numbers, found.channel)
 
 
@@ -84,7 +86,7 @@ def numbers_of(strips: Tensor, light: Tensor, dim: Tensor, found: Found, power: 
     taken = whole - left
     around = torch.cat([taken[..., : middle - BESIDE + 1], taken[..., middle + BESIDE :]], -1).mean((4, 5))
     taken = (taken[..., narrow].mean((4, 5)) - around) * (3 * rows) ** 0.5
-    sharp = light_of((whole.mean(4, keepdim=True) @ smooth_less(strips)) * rows**0.5)
+    sharp = light_of((whole.mean(4, keepdim=True) @ smooth_less(strips.shape[-1], strips.device)) * rows**0.5)
     with_sky = likeness(course, power[:, None, :, None])
     channel = found.channel
     slopes = channel[..., -1] - channel[..., 0]
@@ -109,14 +111,15 @@ def numbers_of(strips: Tensor, light: Tensor, dim: Tensor, found: Found, power: 
     )
 
 
-def smooth_less(like: Tensor) -> Tensor:
-    """Matrix (width, width) that takes the cubic off a strip's profile that fits it best beside the track."""
-    middle = like.shape[-1] // 2
+@keep(4)
+def smooth_less(width: int, device: torch.device) -> Tensor:
+    """Matrix (``width``, ``width``) that takes the cubic off a strip's profile that fits it best beside the track."""
+    middle = width // 2
     at = torch.arange(-middle, middle + 1, dtype=torch.float64) / middle
     cubic = torch.stack([at**power for power in range(4)], 1)
     beside = (at.abs() * middle >= BESIDE).double()[:, None]
     fit = cubic @ torch.linalg.pinv(cubic * beside)
-    return (torch.eye(len(at)) - (fit * beside.T).T).to(like)
+    return (torch.eye(len(at)) - (fit * beside.T).T).to(device, torch.float32)
 
 
 def likeness(one: Tensor, other: Tensor) -> Tensor:
