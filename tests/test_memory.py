@@ -34,3 +34,12 @@ def test_freed_memory_is_kept():
         assert ended.returncode == 0, ended.stderr
         pages[how] = int(ended.stdout)
     assert pages["kept"] < pages["plain"] / 4
+
+
+def test_what_is_imported_is_not_looked_at_again():
+    code = (
+        "import gc\nfrom seti_utils.learn.memory import importing\n"
+        "with importing():\n    assert not gc.isenabled()\n    import json\n"
+        "assert gc.isenabled() and gc.get_freeze_count() > 1000 and gc.get_count()[2] == 0"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -143,10 +143,13 @@ def parse_rate(text: str) -> float | None:
 
 def handle(args: argparse.Namespace) -> None:
     from seti_utils.files import require_writable
-    from seti_utils.telescope.search import search_cadences
+    from seti_utils.learn.memory import importing
 
     require_writable(args.out, "choose another place (-o)")
-    jobs = handle_reading(args)
+    with importing():
+        from seti_utils.telescope.search import search_cadences
+
+        jobs = handle_reading(args)
     search_cadences(
         jobs,
         args.out,
