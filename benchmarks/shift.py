@@ -6,9 +6,9 @@ Rungs are experiments of the log's page "The ladder", trained by the same code a
 blends. Seed number i trains fold i of three, so the three runs of a rung validate on all training rows once. Each (rung,
 seed) is a row of ``benchmarks/results/shift.csv``, written as soon as it is known; the same call resumes where a killed one
 was. The whole is one stack of all three runs, as one would hand it in. Budget: TRAIN + TEST cadences, about 1,600 training
-rows per run; ``seconds`` is processor time of one core, training and prediction of that run (a student's teacher is a rung of
-its own). ``--overlap`` makes another sky with more shared rows, whose rows in the table carry that number. Intervals: 95 %,
-bootstrap over rows, all seeds together.
+rows per run; ``seconds`` is processor time of one core, training and prediction of that run. ``--overlap`` makes another sky
+with more shared rows, whose rows in the table carry that number. Intervals: 95 %, bootstrap over rows, all seeds together;
+``shift_rungs.csv`` keeps them for a machine where the runs are not.
 """
 
 import argparse

@@ -27,7 +27,6 @@ RUNGS = {
     "rung_family": "+ injection: the whole family",
     "rung_apart": "+ overlap-aware validation",
     "rung_rising": "+ a brighter needle is never worse",
-    "rung_student": "+ noisy student",
     "rung_detector": "detector taught by drawn needles alone",
     "detector_raw": "the shipped detector, untrained here",
     "rung_cleaned": "+ overlap cleaning",
@@ -40,9 +39,8 @@ RUNGS = {
 }
 AGAINST = {
     "rung_inject": "rung_plain", "rung_family": "rung_inject", "rung_apart": "rung_family", "rung_rising": "rung_apart",
-    "rung_student": "rung_rising", "rung_detector": "rung_rising", "detector_raw": "rung_detector",
-    "rung_cleaned": "rung_rising", "rung_cleaned_detector": "rung_detector", "detector_cleaned": "detector_raw",
-    "rung_top": "detector_cleaned", STACK: "rung_top",
+    "rung_detector": "rung_rising", "detector_raw": "rung_detector", "rung_cleaned": "rung_rising",
+    "rung_cleaned_detector": "rung_detector", "detector_cleaned": "detector_raw", "rung_top": "detector_cleaned", STACK: "rung_top",
 }  # fmt: skip
 """The rung that each is measured against."""
 

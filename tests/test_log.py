@@ -136,7 +136,7 @@ def test_a_lineage_names_network_and_panels_even_where_they_are_the_defaults():
     assert "image: panels abacad, 1 channel (a: the star, b c d: its neighbours)" in said
     said = lineage_text(LOG, "idea_cleaned", parse_overrides(["pretrained=False"]))
     assert "starting from random weights" in said and "capitals: cleaned of the sky that other files show" in said
-    assert "logit mean of rung_student" in lineage_text(LOG, "rung_top")
+    assert "logit mean of rung_rising" in lineage_text(LOG, "rung_top")
 
 
 def test_a_setting_that_was_switched_off_is_said():
