@@ -94,7 +94,7 @@ def built_on_rising(log: Log) -> None:
         clean=None,
         resize=edit(time=48),
         detect=Detector(FAMILIES),
-        twins=edit(amplitude=(0.3, 3000.0)),
+        twins=edit(share=0.3, weight=4.0, amplitude=(0.1, 3000.0)),
         inject=None,
         panels=None,
         pool=None,
