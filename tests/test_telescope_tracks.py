@@ -249,6 +249,18 @@ def test_a_track_in_some_on_panels_is_refined_about_their_middle(on, snr):
         assert (found.snr[:, [panel for panel in range(6) if panel not in on]] < 5).all()
 
 
+def test_a_track_that_was_guessed_in_one_panel_and_passes_through_all_has_the_lever_arm_of_all():
+    """Its guess leaves the track in the other panels; what the first panel says of its drift is not enough."""
+    tracks = [(200.0 + 60.3 * number, drift) for number, drift in enumerate((-19.3, -7.7, -3.2, 4.1, 9.8, 14.4))]
+    grid, flat = cadence_with(tracks, 60)
+    truth, rate = np.array(tracks)[:, 0], np.array(tracks)[:, 1] / grid.panel
+    first = grid.middles[0] - grid.middle
+    drift = rate + 1.2 / grid.panel
+    channel = truth + (rate - drift) * first
+    found = measure(flat, grid, 1, torch.from_numpy(channel), torch.from_numpy(drift), (0, 2, 4))
+    assert (np.abs(found.drift.numpy() - rate) * DF < 0.3).all() and (found.error.numpy() * DF < 0.3).all()
+
+
 @pytest.mark.parametrize("span", [0.1, 0.4, 1.5, 6.0])
 @pytest.mark.parametrize("width", [1, 2, 4])
 def test_sums_beside_a_track_are_those_of_interpolated_rows(span, width):

@@ -1,7 +1,7 @@
 """Tracks measured: where exactly they are, how fast they drift, with what error, and how bright each panel is."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -69,11 +69,34 @@ def measure(
     aside = ROUGH[1] / ROUNDS[0][1] if rough else 1.0
     showing = panel_snr(flat, grid, channel, drift, aside * width, panels=on)[:, list(on)] >= SHOWING
     use = torch.where(showing.any(1, keepdim=True), showing, True)
+    found = refined(flat, grid, width, channel, drift, use, on, (ROUGH, *ROUNDS) if rough else ROUNDS)
+    # what was refined in one panel may pass through others now: their lever arm tells its drift better
+    shown = use | (found.snr[:, list(on)] >= SHOWING)
+    more = (shown != use).any(1)
+    if not more.any():
+        return found
+    again = refined(flat, grid, width, found.channel[more], found.drift[more], shown[more], on, ROUNDS)
+    for field in fields(Measured):
+        getattr(found, field.name)[more] = getattr(again, field.name)
+    return found
+
+
+def refined(
+    flat: Sequence[Tensor],
+    grid: Grid,
+    width: int,
+    channel: Tensor,
+    drift: Tensor,
+    use: Tensor,
+    on: Sequence[int],
+    rounds: Sequence[tuple[float, float, int, int]],
+) -> Measured:
+    """The best tracks near guesses, over the ON panels in ``use`` (N, P), after these ``rounds``; see :func:`measure`."""
     first, last = ends_of(grid, use, on)
     seconds, pivot = last - first, (first + last) / 2
     unit = width / seconds
     channel = channel + drift * pivot
-    for drifts, channels, many, fine in (ROUGH, *ROUNDS) if rough else ROUNDS:
+    for drifts, channels, many, fine in rounds:
         offsets = torch.linspace(-drifts, drifts, many, dtype=torch.float64)
         shifts = torch.linspace(-channels, channels, fine, dtype=torch.float64) * width
         begun = drift
