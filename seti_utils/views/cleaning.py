@@ -71,12 +71,15 @@ def compress(x_BPTF: Tensor, scale: float = 1.0) -> Tensor:
 
 
 def arcsinh_(x: Tensor) -> Tensor:
-    """``x.arcsinh_()`` of float32 (to 1e-6 of it), on a CPU in a third of the time: torch's own takes one pixel after another."""
+    """``x.arcsinh_()`` of float32, on a CPU in a third of the time: torch's own takes one pixel after another.
+
+    To 1e-6 of it up to 1e18, beyond which its square would be infinite; there it goes on rising, and is at most 2 % less.
+    """
     if x.device.type != "cpu":
         return x.arcsinh_()
     for part in x.split(1):  # one cadence stays in the cache
         height = part.abs()
-        square = height.square()
+        square = height.square().clamp_(max=1e36)
         root = square.add(1).sqrt_().add_(1)
         part.copy_(square.div_(root).add_(height).log1p_().copysign_(part))
     return x
