@@ -7,17 +7,17 @@ from seti_utils.telescope.blocks import Found, Search, channels_of_block, read_f
 Task = tuple[int, tuple[int, int]]
 """A block of one of several searches: the search's number, first and last + 1 channel."""
 
-READ_TOGETHER = 3
+READ_TOGETHER = 4
 """Blocks that are read together, at most: their pixels are held at once."""
 
 
 def in_groups(tasks: Sequence[Task], processes: int) -> list[list[Task]]:
-    """``tasks`` in their order, in groups of neighbouring blocks: large ones first and single ones at last, so that all processes
-    have something to do to the end."""
+    """``tasks`` in their order, in groups of neighbouring blocks: each a process's share of those that are left (guided
+    self-scheduling, Polychronopoulos & Kuck 1987), so that all processes have something to do to the end."""
     groups: list[list[Task]] = []
     done = 0
     while done < len(tasks):
-        size = min(-(-(len(tasks) - done) // (2 * processes)), READ_TOGETHER)
+        size = min(-(-(len(tasks) - done) // processes), READ_TOGETHER)
         group = [tasks[done]]
         for number, block in tasks[done + 1 : done + size]:
             if (number, block[0]) != (group[-1][0], group[-1][1][1]):
