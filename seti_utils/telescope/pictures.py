@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogFormatter, MaxNLocator
 
 from seti_utils.pictures.style import FAINT, INK, OFF_COLOUR, ON_COLOUR, WATERFALL, new_picture, open_axes, png_bytes, styled
 from seti_utils.telescope.bands import Band
@@ -199,8 +199,8 @@ def tick_below(high: float) -> float:
 def draw_band(cadence: Cadence, events: pd.DataFrame, masks: Sequence[Band] = ()) -> Figure:
     """Where in the band the events are: SNR against frequency, as dark as they are rare; masked bands in grey."""
     with styled():
-        figure = new_picture(8.6, 2.6)
-        axes = open_axes(figure.subplots(), x="MHz", y="SNR of the ON panels")
+        figure = new_picture(8.6, 2.6, layout=None)
+        axes = open_axes(figure.add_axes((0.085, 0.18, 0.9, 0.71)), x="MHz", y="SNR of the ON panels")
         for band in masks:
             axes.axvspan(band.low, band.high, color=FAINT, alpha=0.6, linewidth=0)
         every = events["n_on"].to_numpy() >= len(cadence.on)
@@ -211,6 +211,8 @@ def draw_band(cadence: Cadence, events: pd.DataFrame, masks: Sequence[Band] = ()
             )  # fmt: skip
         wide = len(events) > 0 and events["snr"].max() > 10 * events["snr"].min()
         axes.set(xlim=(cadence.lowest, cadence.frequency(cadence.channels)), yscale="log" if wide else "linear")
+        if wide:  # plain numbers: powers with exponents take a fifth of a second
+            axes.yaxis.set(major_formatter=LogFormatter(), minor_formatter=LogFormatter())
         if len(events):
-            axes.legend(loc="upper right")
+            axes.legend(loc="lower right", bbox_to_anchor=(1, 0.98), ncols=2)  # above the axes: events lie anywhere in them
     return figure
