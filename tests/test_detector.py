@@ -22,6 +22,7 @@ from seti_utils.nets.detector import (
     answers,
     detecting,
     judged,
+    of_scene,
     paint,
 )
 from seti_utils.nets.models import build_model
@@ -126,11 +127,17 @@ def test_a_sighting_says_where_and_in_which_panels():
     x, track = crossing()
     with torch.no_grad():
         seen = model.look(x.transpose(2, 3))
-        assert torch.equal(seen.logit, model(x.transpose(2, 3))) and torch.equal(seen.logit, seen.track.amax(1))
+        assert torch.equal(seen.logit, model(x.transpose(2, 3))) and torch.equal(seen.logit, of_scene(seen.track))
     away = (seen.channel[0] - track)[:, list(ON)].abs().mean((1, 2))
     assert float(away.amin()) < 1
     assert seen.panel.shape == (2, 3 * EACH, 6) and seen.features.shape == (2, 3 * EACH, WIDTH)
     assert model.features(x.transpose(2, 3)).shape == (2, WIDTH)
+
+
+def test_a_scene_is_judged_by_its_four_best_tracks():
+    track = torch.tensor([[2.0, -1.0, 3.0, 1.0, 2.0, -8.0], [0.5, 0.5, -3.0, 0.5, 0.5, 0.5]])
+    assert EACH == 4 and of_scene(track).tolist() == [2.0, 0.5]
+    assert of_scene(track[:, :2]).tolist() == [0.5, 0.5]  # of fewer, all
 
 
 def test_scores_depend_on_no_other_cadence_and_on_no_scale():

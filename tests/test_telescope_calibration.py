@@ -142,7 +142,7 @@ def test_exchanged_for_the_network_is_the_cadence_backwards_in_time():
             place = x.mean(2).argmax(2).float()  # the brightest channel of every panel
             drift = (place[:, 4] - place[:, 0]) / 4
             return SimpleNamespace(
-                logit=x.mean(2).amax(2)[:, ::2].amin(1), panel=x.mean(2).amax(2), freq=place[:, 0] - drift / 2, drift=drift
+                track=x.mean(2).amax(2)[:, ::2].amin(1), panel=x.mean(2).amax(2), freq=place[:, 0] - drift / 2, drift=drift
             )
 
     panels = [torch.randn(273, 600, generator=torch.Generator().manual_seed(number)) * 0.01 for number in range(6)]

@@ -39,7 +39,7 @@ class Eye:
         light = x.mean(2).amax(2)
         place = x[:, 0].mean(1).argmax(1)
         logit = light[:, ::2].amin(1) * 20 - light[:, 1::2].amax(1) * 20
-        return SimpleNamespace(logit=logit, panel=light, freq=place.float(), drift=torch.zeros(len(x)))
+        return SimpleNamespace(track=logit, panel=light, freq=place.float(), drift=torch.zeros(len(x)))
 
 
 @pytest.fixture(scope="module")

@@ -100,7 +100,7 @@ class Eye:
         light = x.mean(2).amax(2)
         place = x[:, ::2].mean((1, 2)).argmax(1).float()
         logit = light[:, ::2].amin(1) * 40 - light[:, 1::2].amax(1) * 40
-        return SimpleNamespace(logit=logit, panel=light, freq=place, drift=torch.zeros(len(x)))
+        return SimpleNamespace(track=logit, panel=light, freq=place, drift=torch.zeros(len(x)))
 
 
 def test_network_classical_and_both_are_told_apart(tmp_path):

@@ -13,6 +13,7 @@ from seti_utils.errors import InputError
 from seti_utils.learn.objectives import Context, Twins, Views
 from seti_utils.nets.body import Body
 from seti_utils.nets.pooling import pooling_layer
+from seti_utils.nets.track_search import EACH
 from seti_utils.nets.track_views import NUMBERS, TrackViews, along, views_of
 
 PANEL, WIDTH = 96, 64
@@ -33,7 +34,7 @@ crosses it."""
 class Sighting(NamedTuple):
     """What a detector says of B cadences and of K tracks in each.
 
-    ``logit`` (B,): its best track's. ``track`` (B, K): logit of a needle that only ON panels show. ``panel`` (B, K, 6): in ON
+    ``logit`` (B,): the scene's, see :func:`of_scene`. ``track`` (B, K): logit of a needle that only ON panels show. ``panel`` (B, K, 6): in ON
     panels of a candidate there, in OFF panels of any needle there. ``channel`` (B, K, 6, time): where the track is, in channels
     of the image. ``features`` (B, K, D): what the track's logit is read from.
     """
@@ -43,6 +44,16 @@ class Sighting(NamedTuple):
     panel: Tensor
     channel: Tensor
     features: Tensor
+
+
+def of_scene(track: Tensor) -> Tensor:
+    """(B,): the logit of a scene from those of its tracks (B, K): the mean of the ``EACH`` highest.
+
+    A needle is followed by several tracks, by ``EACH`` where it shows in one ON panel alone, each a little beside the others.
+    What one of them takes for nothing beside an echo, or for a needle on a blob, others do not; so a needle keeps its logit and
+    the highest of an empty scene loses some.
+    """
+    return track.topk(min(EACH, track.shape[1]), 1).values.mean(1)
 
 
 class Detector(nn.Module):
@@ -112,7 +123,7 @@ class Detector(nn.Module):
         panel = torch.stack([candidate[:, :, at // 2] if at in ON else panel[:, :, at] for at in range(PANELS)], 2)
         features = torch.cat([joined.mean(2), joined.amax(2)], 2).float()
         track = LIMIT * torch.tanh(self.head(features)[..., 0].float() / LIMIT)
-        return Sighting(track.amax(1), track, panel, channel, features)
+        return Sighting(of_scene(track), track, panel, channel, features)
 
     def heat(self, image: Tensor) -> Tensor:
         """The logit of every place of every ON panel, (B, 3, freq, time): that of the best track there, else far below 0."""

@@ -41,13 +41,14 @@ NEEDED = {
 class Scores(NamedTuple):
     """What a detector says of B cadences.
 
-    ``logit`` (B,): of a needle that only ON panels show. ``panel`` (B, 6): of that needle in each ON panel, and of any needle
-    on its track in each OFF panel. ``freq`` (B,): where a straight line along the best track passes at the cadence's
+    ``logit`` (B,): of a needle that only ON panels show, anywhere. ``track`` (B,): of one on the best track. ``panel`` (B, 6): of
+    that needle in each ON panel, and of any needle on its track in each OFF panel. ``freq`` (B,): where a straight line along the best track passes at the cadence's
     start, in channels; it may lie outside the window. ``drift`` (B,): that line's slope in channels per panel. ``channel``
     (B, 6, time): the track itself, bent as it may be, in ``time`` bins per panel. All float32.
     """
 
     logit: Tensor
+    track: Tensor
     panel: Tensor
     freq: Tensor
     drift: Tensor
@@ -110,7 +111,7 @@ class ShippedDetector:
 
     def heat(self, scores: Scores) -> Tensor:
         """Probability (B, 6, time, freq) of the needle along each best track, for pictures: three channels wide, 0 elsewhere."""
-        logit = torch.minimum(scores.panel, scores.logit[:, None])
+        logit = torch.minimum(scores.panel, scores.track[:, None])
         return paint(logit[:, None], scores.channel[:, None], self.card["freq"]).sigmoid().transpose(2, 3)
 
     def _score(self, x_BPTF: Tensor) -> Scores:
@@ -128,11 +129,11 @@ class ShippedDetector:
         panel, channel = seen.panel[row, best], seen.channel[row, best]
         scale = self.card["freq"] / image.shape[2]
         freq, drift = straight_line(channel * scale, panel)
-        return Scores(seen.logit, panel, freq, drift, channel * scale)
+        return Scores(seen.logit, seen.track[row, best], panel, freq, drift, channel * scale)
 
     def _nothing(self) -> Scores:
         time = self.card["resize"]["time"]
-        return Scores(*(torch.zeros(0, *shape) for shape in ((), (PANELS,), (), (), (PANELS, time))))
+        return Scores(*(torch.zeros(0, *shape) for shape in ((), (), (PANELS,), (), (), (PANELS, time))))
 
 
 TOGETHER = 8

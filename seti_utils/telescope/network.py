@@ -44,10 +44,10 @@ WINDOW = np.dtype(
 
 
 class Scored(Protocol):
-    """What a detector says of a batch: a logit each, and its best track."""
+    """What a detector says of a batch: the best track of each."""
 
     @property
-    def logit(self) -> Tensor: ...  # (B,)
+    def track(self) -> Tensor: ...  # (B,) its logit
 
     @property
     def panel(self) -> Tensor: ...  # (B, 6)
@@ -176,7 +176,7 @@ def score_windows(
 
 def fill(rows: np.ndarray, scored: Scored, backwards: np.ndarray, grid: Grid) -> None:
     """What was said of windows, some of which were looked at backwards in time, into their :data:`WINDOW` rows."""
-    rows["score"] = scored.logit.float().cpu().numpy()
+    rows["score"] = scored.track.float().cpu().numpy()
     panels = scored.panel.float().cpu().numpy()
     rows["panels"] = np.where(backwards[:, None], panels[:, ::-1], panels)
     drift = scored.drift.double().cpu().numpy()
