@@ -1,12 +1,12 @@
 """Train the judge of the detectors that come with the package, measure both on skies that they were not chosen on, and write them.
 
-    python benchmarks/ship_detector.py [--out out/detector] [--seed 1] [--ship]
+    python benchmarks/ship_detector.py [--out out/detector] [--seed 1] [--measure] [--ship]
 
 Draws the lessons (``detector_lessons.py``: an endless sky, searched once) and trains the judge on them (``detector_training.py``,
 then ``detector_weighing.py``), resumed by the same call. It becomes two detectors: ``raw``, of panels as they are, and ``cleaned``, of
 panels minus the sky that their neighbours show, which a detector makes look like raw ones with a fiftieth of the noise. Both are
 scored on the tests of other synthetic skies, and on one needle in empty cadences at every brightness. With ``--ship`` weights and cards replace those in
-``seti_utils/nets/shipped``; without it they lie in OUT.
+``seti_utils/nets/shipped``; without it they lie in OUT. With ``--measure`` nothing is trained: the weights in the box are measured anew, eight minutes of one core.
 """
 
 import argparse
@@ -57,10 +57,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("out/detector"))
     parser.add_argument("--seed", type=int, default=1, help="of the judge's weights and of the order of its lessons")
+    parser.add_argument("--measure", action="store_true", help="train nothing: measure the weights in the box anew")
     parser.add_argument("--ship", action="store_true", help="replace the detectors that come with the package")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    network = detector_weighing.finished(args.out, args.seed)
+    args.out.mkdir(parents=True, exist_ok=True)
+    network = load_detector("raw").network if args.measure else detector_weighing.finished(args.out, args.seed)
     cards = [write(name, network, args.seed, args.out) for name in BLIND]
     for path in (args.out / "raw.safetensors", *cards) if args.ship else ():
         (FOLDER / path.name).write_bytes(path.read_bytes())

@@ -34,9 +34,9 @@ crosses it."""
 class Sighting(NamedTuple):
     """What a detector says of B cadences and of K tracks in each.
 
-    ``logit`` (B,): the scene's, see :func:`of_scene`. ``track`` (B, K): logit of a needle that only ON panels show. ``panel`` (B, K, 6): in ON
-    panels of a candidate there, in OFF panels of any needle there. ``channel`` (B, K, 6, time): where the track is, in channels
-    of the image. ``features`` (B, K, D): what the track's logit is read from.
+    ``logit`` (B,): the scene's, see :func:`of_scene`. ``track`` (B, K): logit of a needle that only ON panels show. ``panel``
+    (B, K, 6): in ON panels of a candidate there, in OFF panels of any needle there. ``channel`` (B, K, 6, time): where the track
+    is, in channels of the image. ``features`` (B, K, D): what the track's logit is read from.
     """
 
     logit: Tensor

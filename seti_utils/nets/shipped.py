@@ -42,9 +42,9 @@ class Scores(NamedTuple):
     """What a detector says of B cadences.
 
     ``logit`` (B,): of a needle that only ON panels show, anywhere. ``track`` (B,): of one on the best track. ``panel`` (B, 6): of
-    that needle in each ON panel, and of any needle on its track in each OFF panel. ``freq`` (B,): where a straight line along the best track passes at the cadence's
-    start, in channels; it may lie outside the window. ``drift`` (B,): that line's slope in channels per panel. ``channel``
-    (B, 6, time): the track itself, bent as it may be, in ``time`` bins per panel. All float32.
+    that needle in each ON panel, and of any needle on its track in each OFF panel. ``freq`` (B,): where a straight line along the
+    best track passes at the cadence's start, in channels; it may lie outside the window. ``drift`` (B,): that line's slope in
+    channels per panel. ``channel`` (B, 6, time): the track itself, bent as it may be, in ``time`` bins per panel. All float32.
     """
 
     logit: Tensor
