@@ -1,11 +1,9 @@
 """The command line: ``seti COMMAND``, or ``python -m seti_utils COMMAND``."""
 
-import gc
 import io
 import os
 import sys
 import warnings
-from typing import NoReturn
 
 from seti_utils.commands.parsing import as_called, make_parser
 from seti_utils.errors import UserError, explained
@@ -41,17 +39,6 @@ def main(words: list[str] | None = None) -> int:
         return 130
 
 
-def program() -> NoReturn:
-    """What ``seti`` runs: :func:`main`, and the end of the process.
-
-    At its end the interpreter looks for garbage in everything that was ever imported, a third of a second after PyTorch. What is
-    left goes with the process.
-    """
-    code = main()
-    gc.freeze()
-    sys.exit(code)
-
-
 def noted(message: Warning | str, category: type[Warning], *_: object, **__: object) -> str:
     """A warning as one line: a person does not care where in the code it was raised."""
     return f"{'note' if category is UserWarning else category.__name__}: {message}\n"
@@ -71,4 +58,4 @@ def silence() -> None:
 
 
 if __name__ == "__main__":
-    program()
+    sys.exit(main())

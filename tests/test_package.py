@@ -44,7 +44,7 @@ def test_public_names_do_not_hide_a_room():
 
 
 def test_the_command_seti_is_the_module_and_the_version_is_one():
-    assert PROJECT["project"]["scripts"] == {"seti": "seti_utils.__main__:program"}
+    assert PROJECT["project"]["scripts"] == {"seti": "seti_utils.__main__:main"}
     assert PROJECT["project"]["version"] == seti_utils.__version__
 
 
@@ -63,7 +63,7 @@ def test_the_wheel_holds_the_package_the_command_and_what_it_needs_besides(wheel
     missing = {path.relative_to(ROOT).as_posix() for path in inside} - set(names)
     assert not missing, "code, types and the weights of the detector that comes in the box"
     about = next(name for name in names if name.endswith("entry_points.txt"))
-    assert "seti = seti_utils.__main__:program" in zipfile.ZipFile(wheel).read(about).decode()
+    assert "seti = seti_utils.__main__:main" in zipfile.ZipFile(wheel).read(about).decode()
     shipped = [name for name in names if f".data/data/{places.SHARED.as_posix()}/" in name]
     notebooks = {path.name for path in (ROOT / "notebooks").glob("*.ipynb")}
     assert notebooks <= {name.rpartition("/")[2] for name in shipped} and any("kernel-metadata.json" in name for name in shipped)
