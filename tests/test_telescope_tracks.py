@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from seti_utils.telescope.classical import Arrangement, all_sums, on_scores, quietness, search_alone, search_scale
-from seti_utils.telescope.grid import Scale, make_grid
-from seti_utils.telescope.measuring import interpolated_sums, measure, patches
+from seti_utils.telescope.grid import Scale, astray, make_grid
+from seti_utils.telescope.measuring import interpolated_sums, measure, patches, significance
 from seti_utils.telescope.merging import merge
 from seti_utils.telescope.normalising import (
     added_up,
@@ -169,15 +169,15 @@ def test_a_tracks_score_is_that_of_the_sums_along_it():
     scale, doubt, core = grid.scales[1], torch.zeros(700), (192, 448)
     best = {}
     for drift, still in zip(np.array(scale.drifts), grid.standing(scale)):
-        rows = []
+        rows, margin = [], astray(scale.width)
         for panel, sums in enumerate(all_sums(panels, doubt, grid, scale, Arrangement(on, off))):
             mine = sums.standing if still else sums.moving
             displacement = grid.displacement(panel, scale.width, drift)
-            begin = core[0] + int(grid.offset(panel, displacement, drift)) - scale.width
+            begin = core[0] + int(grid.offset(panel, displacement, drift)) - margin
             row = mine.values[list(mine.displacements).index(displacement), mine.place]
-            rows.append(row[begin : begin + core[1] - core[0] + 2 * scale.width])
-        inner = slice(scale.width, -scale.width)
-        trust = quietness([rows[panel] for panel in off], scale.width)
+            rows.append(row[begin : begin + core[1] - core[0] + 2 * margin])
+        inner = slice(margin, -margin)
+        trust = quietness([rows[panel] for panel in off], margin)
         for kind, score in enumerate(on_scores([rows[panel][inner] for panel in on])):
             for cell, value in enumerate((score * trust).unflatten(0, (-1, 64)).amax(1).tolist()):
                 key = (kind + 2 * (not still), cell)
@@ -198,8 +198,9 @@ def test_a_doubled_drift_limit_keeps_rows_and_widths_that_were_there():
     assert make_grid([860_000] * 6, starts, 349e-6, 366_210.9, 10.0).rows[0] < 200
 
 
-def cadence_with(tracks, snr, seed=0, channels=768, on=(0, 2, 4)):
-    """Panels of unit noise with needles (channel at the middle, channels per panel), and their grid."""
+def cadence_with(tracks, snr, seed=0, channels=768, on=(0, 2, 4), fwhm=0.72, width=1):
+    """Panels of unit noise with needles (channel at the middle, channels per panel), summed over ``width``, and their grid. Needles
+    of every ``fwhm`` have the same energy."""
     grid = make_grid([ROWS] * 6, [number * (ROWS * DT + 20) for number in range(6)], DT, DF, 390)
     rng = np.random.default_rng(seed)
     panels = [rng.standard_normal((ROWS, channels)).astype(np.float32) for _ in range(6)]
@@ -207,10 +208,11 @@ def cadence_with(tracks, snr, seed=0, channels=768, on=(0, 2, 4)):
         for panel in on:
             start = panel * (ROWS * DT + 20)
             place = channel + drift / (ROWS * DT) * (start + (np.arange(ROWS) + 0.5) * DT - grid.middle)
-            for step in range(-3, 4):
+            for step in range(-8, 9):
                 at = np.round(place).astype(int) + step
-                panels[panel][np.arange(ROWS), at] += snr / ROWS**0.5 * np.exp(-((at - place) ** 2) / (2 * 0.306**2))
-    return grid, [flattened(in_sigma(averaged(torch.from_numpy(panel), grid.average)), 1) for panel in panels]
+                shape = np.exp(-4 * np.log(2) * ((at - place) / fwhm) ** 2)
+                panels[panel][np.arange(ROWS), at] += snr / ROWS**0.5 * (0.72 / fwhm) ** 0.5 * shape
+    return grid, [flattened(in_sigma(averaged(torch.from_numpy(panel), grid.average)), width) for panel in panels]
 
 
 @pytest.mark.parametrize(("snr", "within"), [(25, 0.5), (100, 0.2)])
@@ -225,6 +227,39 @@ def test_drift_is_measured_to_half_a_hertz_per_second_with_an_error_that_holds(s
     assert np.abs(wrong).max() < within and (np.abs(wrong) < 3.5 * found.error.numpy() * DF).all()
     assert np.abs(found.channel.numpy() - truth[:, 0]).max() < 0.3
     assert (found.snr[:, [0, 2, 4]] > 0.5 * snr).all() and (found.snr[:, [1, 3, 5]] < 5).all()
+
+
+@pytest.mark.parametrize(("width", "beside", "shown"), [(4, 0, True), (4, 2, True), (4, 5, False), (2, 3, False), (1, 1, True)])
+def test_an_off_panel_shows_a_track_within_half_its_width_and_not_what_lies_a_width_beside(width, beside, shown):
+    """Emission a width beside a needle had been a veto of it; echoes lie on the track."""
+    grid, _ = cadence_with([], 0)
+    channel, drift = torch.tensor([300.0], dtype=torch.float64), torch.tensor([4.0], dtype=torch.float64) / grid.panel
+    panels = [random(91, 768, seed=number) for number in range(6)]
+    for panel in (0, 2, 3, 4):
+        time = (np.arange(91) - 45) * grid.row + grid.middles[panel] - grid.middle
+        place = np.rint(300 + float(drift) * time + beside * (panel == 3)).astype(int)
+        for step in range(width) if panel != 3 else (width // 2,):
+            panels[panel][np.arange(91), place - width // 2 + step] += 2.0
+    flat = [flattened(panel, width) for panel in panels]
+    found = measure(flat, grid, width, channel, drift, (0, 2, 4))
+    seen = significance(flat, grid, width, found.channel, found.drift, (0, 2, 4))
+    assert (found.snr[0, [0, 2, 4]] > 10).all()
+    assert (found.snr[0, 3] > 5) == (seen[0, 3] > 3.5) == shown
+
+
+@pytest.mark.parametrize(("fwhm", "width", "within"), [(2.0, 2, 0.25), (5.0, 4, 0.6)])
+def test_the_drift_of_wide_tracks_has_an_error_that_holds_too(fwhm, width, within):
+    """It was said to be two and a half times what it is: as if nothing were known of a place inside a whole width."""
+    tracks = [(100.0 + 60.3 * number, drift) for number, drift in enumerate(np.linspace(-6, 6, 10))]
+    truth, wrong, error = np.array(tracks), [], []
+    for seed in range(4):
+        grid, flat = cadence_with(tracks, 25, seed, fwhm=fwhm, width=width)
+        channel, rate = torch.from_numpy(truth[:, 0] + 0.5 * (width > 1)), torch.from_numpy(truth[:, 1] / grid.panel)
+        found = measure(flat, grid, width, channel, rate, (0, 2, 4))
+        wrong.append((found.drift - rate).abs().numpy() * DF)
+        error.append(found.error.numpy() * DF)
+    usual = np.quantile(np.concatenate(wrong), 0.68)
+    assert usual < within and 0.5 < np.quantile(np.concatenate(wrong) / np.concatenate(error), 0.68) < 1.3
 
 
 @pytest.mark.parametrize("snr", [20, 60])

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from seti_utils.sky.reference import LOUD, QUIET, STEADY
-from seti_utils.telescope.grid import Grid, Scale
+from seti_utils.telescope.grid import Grid, Scale, astray
 from seti_utils.telescope.lines import Sums, through
 from seti_utils.telescope.normalising import PIXEL_CLIP, column_medians, in_own_scatter, spaced
 from seti_utils.telescope.tree import drift_sums
@@ -31,9 +31,6 @@ track pieces remain that happen to miss the OFF panels, and whoever sees the who
 
 AHEAD = 4.0
 """By how much a panel may stand out over the faintest ON panel before "in all ON" stops counting the excess."""
-
-ASTRAY = 1
-"""Widths by which an OFF panel's track may lie beside that of the ON panels."""
 
 TOGETHER = 1 << 15
 """Sums of tracks that are compared at once: few enough for a processor's cache, and enough to be worth a call."""
@@ -194,7 +191,7 @@ def candidates(
 
     No track of a cell scores more than the highest sums of all ON panels there would together.
     """
-    drifts, margin, cell = np.array(scale.drifts)[tracks], ASTRAY * scale.width, cell_of(scale)
+    drifts, margin, cell = np.array(scale.drifts)[tracks], astray(scale.width), cell_of(scale)
     lines = [through(one, grid, panel, scale.width, drifts, core[0]) for panel, one in enumerate(sums)]
     cells = -(-(core[1] - core[0]) // cell)
     most = torch.maximum(*on_scores([lines[panel].highest(cells, cell) for panel in arrangement.on]))

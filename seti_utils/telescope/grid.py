@@ -38,6 +38,12 @@ SLOWEST_WIDE = 0.25
 """A width beyond :data:`WIDTHS` is tried from this share of its own smear on."""
 
 
+def astray(width: int) -> int:
+    """Channels to both sides of a track of this width at which an OFF panel's light still is that of the track: half a width, and
+    at least one. Echoes lie within; a whole width took in emission beside the track."""
+    return max(width // 2, 1)
+
+
 def halved(number: np.ndarray) -> np.ndarray:
     """Half of whole numbers, halves rounded away from zero, as :func:`tree.rounded` does."""
     return np.sign(number) * ((np.abs(number) + 1) // 2)

@@ -8,13 +8,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from seti_utils.telescope.grid import Grid
+from seti_utils.telescope.grid import Grid, astray
 from seti_utils.views.medians import QUARTILES_TO_SIGMA
 
 SHOWING = 3.0
 """A panel has a say in where the track is from this SNR on."""
 
-ROUNDS = ((1.5, 1.5, 13, 13), (0.25, 0.4, 9, 9), (0.5, 0.25, 9, 7))
+ROUNDS = ((1.5, 1.5, 13, 13), (0.25, 0.4, 9, 9), (0.75, 0.25, 9, 7))
 """Rounds of the search for the best track: half ranges and numbers of drifts and channels, in widths. A drift of one width
 shifts the track's ends by one width against each other, from the first to the last panel that shows it."""
 
@@ -30,15 +30,12 @@ MOST = 1_000_000
 NEIGHBOURS = range(5, 21)
 """Widths to both sides at which tracks say how much sums scatter there."""
 
-BESIDE = 1.0
-"""Widths to both sides at which an OFF panel is looked at too."""
-
 
 @dataclass(frozen=True)
 class Measured:
     """Tracks (N,): channel at the cadence's middle, drift and its error in channels per second; ``snr`` (N, P).
 
-    An OFF panel's SNR is the largest within ``BESIDE`` widths of the track.
+    An OFF panel's SNR is the largest within :func:`grid.astray` channels of the track.
     """
 
     channel: Tensor
@@ -104,8 +101,8 @@ def refined(
     vertex, error = parabola(offsets, profile)
     drift = begun + vertex * unit
     channel = channel - drift * pivot
-    grain = GRAIN * unit / (1 + drift.abs() * seconds / width).sqrt()
-    snr = panel_snr(flat, grid, channel, drift, BESIDE * width, on)
+    grain = GRAIN / seconds / (1 + drift.abs() * seconds).sqrt()
+    snr = panel_snr(flat, grid, channel, drift, astray(width), on)
     return Measured(channel, drift, torch.hypot(error * unit, grain), snr)
 
 
@@ -239,9 +236,9 @@ def sums_beside(y_TF: Tensor, time: Tensor, channel: Tensor, drift: Tensor, step
 def significance(calm: Sequence[Tensor], grid: Grid, width: int, channel: Tensor, drift: Tensor, on: Sequence[int]) -> Tensor:
     """(N, P): each panel's sum along the tracks minus the median of tracks beside them, in units of their scatter, at least 1.
 
-    An OFF panel's is the largest within ``BESIDE`` widths of the track.
+    An OFF panel's is the largest within :func:`grid.astray` channels of the track.
     """
-    out = panel_snr(calm, grid, channel, drift, BESIDE * width, on)
+    out = panel_snr(calm, grid, channel, drift, astray(width), on)
     steps = [sign * width * step for step in NEIGHBOURS for sign in (-1, 1)]
     for panel, values in enumerate(calm):
         ordered = sums_beside(values, panel_times(grid, panel), channel, drift, steps).sort(1).values

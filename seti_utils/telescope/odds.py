@@ -25,8 +25,8 @@ channels, for emission is broad. ``speed``: the widths that it crosses in a pane
 the network's where its own track is one of the event's; ``elsewhere``: 1 where it is not."""
 
 WEIGHTS = {
-    True: (2.18, 0.18, 1.91, 0.46, 0.54, -2.31, 0.46, 1.02, 0.82, -2.92),
-    False: (-2.51, 2.09, 1.77, 0.88, 0.88, -2.36, 1.25, 1.6, 0.0, 0.0),
+    True: (1.9, 0.12, 1.58, 0.43, 0.42, -2.16, 0.22, 0.89, 0.9, -2.77),
+    False: (-2.71, 2.06, 1.49, 0.83, 0.89, -2.25, 1.08, 1.47, 0.0, 0.0),
 }
 """Of :data:`FEATURES`, where a network took part in the search, and where none did."""
 
