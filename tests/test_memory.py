@@ -43,3 +43,14 @@ def test_what_is_imported_is_not_looked_at_again():
         "assert gc.isenabled() and gc.get_freeze_count() > 1000 and gc.get_count()[2] == 0"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("triton", [False, True])
+def test_what_is_left_is_not_looked_through_unless_it_would_be_called_a_leak(triton):
+    code = (
+        f"import gc, sys\nsys.modules.update({{'triton': None}} if {triton} else {{}})\n"
+        "from seti_utils.learn.memory import leave_to_exit\n"
+        "before = gc.get_freeze_count()\nleave_to_exit()\nprint(gc.get_freeze_count() > before)\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True)
+    assert ended.stdout.strip() == str(not triton)

@@ -143,7 +143,7 @@ def parse_rate(text: str) -> float | None:
 
 def handle(args: argparse.Namespace) -> None:
     from seti_utils.files import require_writable
-    from seti_utils.learn.memory import importing
+    from seti_utils.learn.memory import importing, leave_to_exit
 
     require_writable(args.out, "choose another place (-o)")
     with importing():
@@ -159,6 +159,7 @@ def handle(args: argparse.Namespace) -> None:
         pictures=max(args.pictures, 0),
         done=tell,
     )
+    leave_to_exit()
 
 
 def handle_reading(args: argparse.Namespace) -> list:
