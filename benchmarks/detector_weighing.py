@@ -1,7 +1,8 @@
-"""The last part of the judge's training: its looks at strips are kept, and what weighs them learns the score that is reported.
+"""The last part of the judge's training: its looks at strips are kept, and what weighs them learns what a scene's highest track says.
 
-A judge that is taught every track on its own (``detector_training.py``) has never seen that a scene's score is its highest track's:
-there the one odd track of an empty scene counts as much as all others together. Looks are taken once, so that an epoch costs seconds;
+A judge that is taught every track on its own (``detector_training.py``) has never seen that the highest track counts: there the one
+odd track of an empty scene counts as much as all others together. (What is reported is the mean of the four highest,
+``detector.of_scene``; lessons keep too few tracks of a scene for that.) Looks are taken once, so that an epoch costs seconds;
 the whole part takes some minutes, and begins anew when it was interrupted.
 """
 
