@@ -20,20 +20,18 @@ from torch import Tensor
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
 from response import markdown
 
+from seti_utils.data.cadence import SHAPE
 from seti_utils.data.competition import read_competition
-from seti_utils.log.layouts import panels_shown, parse_layout
 from seti_utils.nets.detector import of_scene
-from seti_utils.nets.shipped import ShippedDetector, load_detector
+from seti_utils.nets.shipped import TOGETHER, ShippedDetector, load_detector
 from seti_utils.overlap.panels import clean, read_covered
 from seti_utils.overlap.search import search
 from seti_utils.run.scoring import open_split
 from seti_utils.sky import make_sky
 from seti_utils.stats.auc import auc
 from seti_utils.stats.recall import binned, threshold
-from seti_utils.views.rendering import render
 
 TRAIN, TEST = 30, 1200
-TOGETHER = 8
 RATES = (0.003, 0.01, 0.1)
 WAYS: dict[str, Callable[[Tensor], Tensor]] = {
     "the best": lambda track: track.amax(1),
@@ -70,14 +68,12 @@ def tracks_of(detector: ShippedDetector, folder: Path, seed: int) -> tuple[Tenso
     source = open_split(sky, "test", overlap)
     if overlap:
         rows = np.flatnonzero(read_covered(overlap).loc[list(source.ids)] > 0)
-    layout = parse_layout(detector.card["layout"])
     parts = []
     for first in range(0, len(rows), TOGETHER):
         some = rows[first : first + TOGETHER]
-        x_BPTF = torch.empty(len(some), 6, detector.card["time"], detector.card["freq"], dtype=torch.float16)
+        x_BPTF = torch.empty(len(some), *SHAPE, dtype=torch.float16)
         source.read_into(some.tolist(), x_BPTF)
-        image = render(x_BPTF, layout=layout, panels=tuple(sorted(panels_shown(layout))), resize=detector.card["resize"])
-        parts.append(detector.network.look(image).track)
+        parts.append(detector.network.look(detector.image(x_BPTF)).track)
     truth = pd.read_csv(sky / "truth.csv", dtype={"id": str}).set_index("id").loc[list(source.ids)]
     return torch.cat(parts), truth.iloc[rows]
 

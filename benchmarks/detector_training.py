@@ -82,10 +82,10 @@ def rate(done: float, highest: float = RATE) -> float:
 def taught(seen: Sighting, part: Part, paired: float = PAIRED) -> Tensor:
     """What a step minimises: cross-entropy over tracks and over their panels, and what scenes lose when they get brighter."""
     loss = judged(seen.track, part.track) + judged(seen.panel, part.panel)
-    highest = seen.track.amax(1)  # lessons keep too few tracks of a scene for its logit
     count = len(part.fainter)
     if not count:
         return loss
+    highest = seen.track.amax(1)  # lessons keep too few tracks of a scene for its logit
     return loss + paired * fall(highest[part.fainter], highest[-count:])
 
 

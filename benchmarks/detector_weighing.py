@@ -79,5 +79,5 @@ def of_scenes(seen: Sighting, track: Tensor) -> tuple[Tensor, Tensor]:
     """Logits (B,) of scenes, with a candidate that of the best track that follows it; and their answers: 1, 0, or -1 for neither."""
     right = track == 1
     found = right.any(1)
-    logit = torch.where(found, seen.track.masked_fill(~right, -LIMIT).amax(1), seen.track.amax(1))
-    return logit, torch.where(found, 1.0, torch.where((track == 0).all(1), 0.0, -1.0))
+    others = found[:, None] & ~right
+    return seen.track.masked_fill(others, -LIMIT).amax(1), torch.where(found, 1.0, torch.where((track == 0).all(1), 0.0, -1.0))

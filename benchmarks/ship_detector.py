@@ -61,7 +61,6 @@ def main() -> None:
     parser.add_argument("--ship", action="store_true", help="replace the detectors that come with the package")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    args.out.mkdir(parents=True, exist_ok=True)
     network = load_detector("raw").network if args.measure else detector_weighing.finished(args.out, args.seed)
     cards = [write(name, network, args.seed, args.out) for name in BLIND]
     for path in (args.out / "raw.safetensors", *cards) if args.ship else ():

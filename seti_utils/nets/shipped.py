@@ -109,6 +109,11 @@ class ShippedDetector:
                     remedy="train one for this resolution: its drifts and widths are counted in channels and rows",
                 )
 
+    def image(self, x_BPTF: Tensor) -> Tensor:
+        """What the network looks at, (B, 6, freq, time), of cadences as :meth:`score` takes them."""
+        layout = parse_layout(self.card["layout"])
+        return render(x_BPTF, layout=layout, panels=tuple(sorted(panels_shown(layout))), resize=self.card["resize"])
+
     def heat(self, scores: Scores) -> Tensor:
         """Probability (B, 6, time, freq) of the needle along each best track, for pictures: three channels wide, 0 elsewhere."""
         logit = torch.minimum(scores.panel, scores.track[:, None])
@@ -117,9 +122,7 @@ class ShippedDetector:
     def _score(self, x_BPTF: Tensor) -> Scores:
         size = len(x_BPTF)
         whole = F.pad(x_BPTF, (0, 0) * (x_BPTF.ndim - 1) + (0, TOGETHER - size))  # one size, one order of every sum
-        layout = parse_layout(self.card["layout"])
-        image = render(whole, layout=layout, panels=tuple(sorted(panels_shown(layout))), resize=self.card["resize"])
-        return Scores(*(part[:size] for part in self._said(image)))
+        return Scores(*(part[:size] for part in self._said(self.image(whole))))
 
     def _said(self, image: Tensor) -> Scores:
         """What the network says of images (B, 6, freq, time)."""
