@@ -146,7 +146,7 @@ def best_lines(x_BPTF: Tensor) -> Tensor:
         places = [at + round((panel - ON[len(ON) // 2]) * drift) for panel in ON]
         inside = torch.stack([(place >= 0) & (place < size) for place in places]).all(0)
         parts = [sums[:, part, number, place[inside]] for part, place in enumerate(places)]
-        best = torch.maximum(best, sum(parts).amax(1) / math.sqrt(len(ON)))
+        best = torch.maximum(best, torch.stack(parts).sum(0).amax(1) / math.sqrt(len(ON)))
     return best
 
 
