@@ -94,7 +94,7 @@ def built_on_rising(log: Log) -> None:
         clean=None,
         resize=edit(time=48),
         detect=Detector(FAMILIES),
-        twins=edit(share=0.3, weight=4.0, amplitude=(0.1, 3000.0)),
+        twins=edit(share=0.3, weight=8.0, amplitude=(0.1, 3000.0)),
         inject=None,
         panels=None,
         pool=None,
@@ -110,7 +110,7 @@ def built_on_rising(log: Log) -> None:
         layout="A,B,A,C,A,D",
         clean=(CLIPPED, Compress(0.1)),
         inject=edit(p=0.5, amplitude=(0.1, 300.0)),
-        twins=edit(share=0.3, weight=4.0, amplitude=(0.1, 300.0)),
+        twins=edit(share=0.3, weight=8.0, amplitude=(0.1, 300.0)),
         epochs=8,
         batch=16,
         because=f"{COMPRESSED}, and the faint can be learned",
@@ -120,7 +120,6 @@ def built_on_rising(log: Log) -> None:
         "rung_detector",
         MINUS_SKY,
         layout="A,B,A,C,A,D",
-        twins=Twins(0.125, weight=2.0, amplitude=(0.1, 300.0)),
         because="as for the classifier; the detector takes the noise of every column as it is",
     )
 
