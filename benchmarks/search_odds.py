@@ -33,10 +33,10 @@ from seti_utils.sky.needles import FAMILIES
 from seti_utils.telescope.blocks import Found, joined
 from seti_utils.telescope.cadences import open_cadence
 from seti_utils.telescope.calibration import Calibration, Group, groups_of
-from seti_utils.telescope.events import Limits
 from seti_utils.telescope.grid import make_grid
 from seti_utils.telescope.injecting import Recipe, inject
 from seti_utils.telescope.jobs import prepare
+from seti_utils.telescope.limits import Limits
 from seti_utils.telescope.odds import FEATURES, features
 from seti_utils.telescope.running import search_here
 from seti_utils.telescope.sensitivity import BOTH, CLASSICAL, only, passes

@@ -7,6 +7,7 @@ import warnings
 
 from seti_utils.commands.parsing import as_called, make_parser
 from seti_utils.errors import UserError, explained
+from seti_utils.learn.memory import end_at_once
 
 NOBODY_READS = 141
 """The exit code of a command whose output goes to a pipe that was closed: 128 + SIGPIPE, as the shell has it."""
@@ -18,6 +19,7 @@ def main(words: list[str] | None = None) -> int:
     2: something given is wrong, or the disk refused. 3: the run is dead or diverged. 4: another rank was lost. 75: stopped
     in good order, the same command resumes. 130: interrupted. 141: whoever read the output has gone.
     """
+    own_process = words is None
     words = sys.argv[1:] if words is None else words
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # as standard error is: a locale without σ ends no command
@@ -26,6 +28,8 @@ def main(words: list[str] | None = None) -> int:
         args = make_parser(words).parse_args(words)
         code = args.handle(args) or 0
         sys.stdout.flush()  # a closed pipe shows here and not at the interpreter's end
+        if own_process and getattr(args, "ends_at_once", False):
+            end_at_once(code)
         return code
     except BrokenPipeError:
         silence()

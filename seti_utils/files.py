@@ -6,10 +6,12 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from seti_utils.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @contextmanager
@@ -87,7 +89,7 @@ def read_object(path: str | Path, remedy: str, missing: tuple[str, str] = ("ther
     return content
 
 
-def write_table(path: str | Path, table: pd.DataFrame) -> None:
+def write_table(path: str | Path, table: "pd.DataFrame") -> None:
     """Write ``table`` as CSV without its index, atomically; floats keep all their digits."""
     with replacing(path) as temporary:
         table.to_csv(temporary, index=False, lineterminator="\n")

@@ -11,9 +11,10 @@ from seti_utils.telescope.bandpass import edge_seen
 from seti_utils.telescope.blocks import joined, search_block
 from seti_utils.telescope.cadences import open_cadence
 from seti_utils.telescope.calibration import FARTHEST, Calibration, arrangements, group
-from seti_utils.telescope.events import Funnel, Limits, selected
+from seti_utils.telescope.events import selected
 from seti_utils.telescope.grid import make_grid
 from seti_utils.telescope.jobs import prepare
+from seti_utils.telescope.limits import Funnel, Limits
 from seti_utils.telescope.network import WINDOW, score_windows
 from seti_utils.telescope.normalising import flattened
 from seti_utils.telescope.odds import FEATURES, WEIGHTS, features, log_odds

@@ -8,8 +8,8 @@ import pytest
 from telescope_files import draw, noise, write_cadence
 
 from seti_utils.telescope.cadences import open_cadence
-from seti_utils.telescope.events import Limits
 from seti_utils.telescope.jobs import prepare
+from seti_utils.telescope.limits import Limits
 from seti_utils.telescope.outputs import WORK
 from seti_utils.telescope.search import search_cadences
 
@@ -23,7 +23,7 @@ import os, signal, sys, threading, time
 from pathlib import Path
 import seti_utils.telescope.blocks as blocks
 from seti_utils.telescope.cadences import open_cadence
-from seti_utils.telescope.events import Limits
+from seti_utils.telescope.limits import Limits
 from seti_utils.telescope.jobs import prepare
 from seti_utils.telescope.search import search_cadences
 from distributed import Client, LocalCluster

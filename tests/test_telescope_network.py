@@ -12,8 +12,8 @@ from seti_utils.telescope.blocks import joined, search_block
 from seti_utils.telescope.cadences import open_cadence
 from seti_utils.telescope.calibration import arrangements
 from seti_utils.telescope.classical import ON_ALONE
-from seti_utils.telescope.events import Limits
 from seti_utils.telescope.jobs import prepare
+from seti_utils.telescope.limits import Limits
 from seti_utils.telescope.network import WINDOW, standing, windows_to_score
 from seti_utils.telescope.search import search_cadences
 from seti_utils.telescope.tracks import NETWORK, TRACK, told_apart

@@ -17,8 +17,9 @@ from seti_utils.__main__ import main
 from seti_utils.errors import InputError
 from seti_utils.telescope.blocks import joined, search_block
 from seti_utils.telescope.cadences import open_cadence
-from seti_utils.telescope.events import COLUMNS, Limits
+from seti_utils.telescope.events import COLUMNS
 from seti_utils.telescope.jobs import prepare, usual_max_drift
+from seti_utils.telescope.limits import Limits
 from seti_utils.telescope.outputs import SEARCH, WORK, rank
 from seti_utils.telescope.running import search_here
 from seti_utils.telescope.search import search_cadences
@@ -156,7 +157,7 @@ def test_one_process_or_two_give_the_same_bytes_and_a_killed_search_resumes(one_
     search_cadences(jobs[:1], tmp_path / "one", options={}, processes=1, pictures=1)
     search_cadences(jobs[1:2], tmp_path / "two", options={}, processes=2, pictures=1)
 
-    def broken(searches, tasks, processes):
+    def broken(searches, tasks, processes, meanwhile):
         for count, result in enumerate(search_here(searches, tasks, 1)):
             if count == 2:
                 raise KeyboardInterrupt
@@ -245,7 +246,7 @@ def test_a_search_that_was_stopped_before_its_tables_writes_them(one_needle, eve
         with pytest.raises(KeyboardInterrupt):
             search(one_needle[1], tmp_path / "out")
     monkeypatch.setattr(
-        "seti_utils.telescope.search.search_here", lambda searches, tasks, processes: pytest.fail() if tasks else []
+        "seti_utils.telescope.search.search_here", lambda searches, tasks, *_, **__: pytest.fail() if tasks else []
     )
     pd.testing.assert_frame_equal(search(one_needle[1], tmp_path / "out"), events)
 
@@ -382,7 +383,7 @@ def test_memory_stays_below_what_the_help_says(tmp_path, foff, tsamp, rows, drif
         paths.append(str(path))
     code = (
         "import sys\nimport numpy as np\nfrom seti_utils.telescope import blocks\n"
-        "from seti_utils.telescope.cadences import open_cadence\nfrom seti_utils.telescope.events import Limits\n"
+        "from seti_utils.telescope.cadences import open_cadence\nfrom seti_utils.telescope.limits import Limits\n"
         "from seti_utils.telescope.grid import make_grid\nfrom seti_utils.telescope.bandpass import Bandpass\n"
         "from seti_utils.telescope.ahead import in_groups, search_group\nfrom seti_utils.telescope.blocks import Search, plan_blocks\n"
         "from seti_utils.telescope.calibration import arrangements\n"

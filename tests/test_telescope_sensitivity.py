@@ -12,9 +12,9 @@ from telescope_files import DF_MHZ, DT_S, noise, write_cadence
 from seti_utils.__main__ import main
 from seti_utils.errors import InputError
 from seti_utils.telescope.cadences import open_cadence
-from seti_utils.telescope.events import Limits
 from seti_utils.telescope.injecting import SLOT, Recipe, inject
 from seti_utils.telescope.jobs import prepare
+from seti_utils.telescope.limits import Limits
 from seti_utils.telescope.sensitivity import BOTH, CLASSICAL, NETWORK_ALONE, measure_sensitivity
 
 ROWS, TSAMP, CHANNELS = 64, 293.13 / 64, 4096

@@ -30,6 +30,7 @@ EXAMPLES = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(ends_at_once=True)
     how = add_search(parser)
     how.add_argument("--pictures", type=int, default=12, metavar="N", help="draw the best N events (default: 12)")
     how.add_argument(
@@ -143,7 +144,7 @@ def parse_rate(text: str) -> float | None:
 
 def handle(args: argparse.Namespace) -> None:
     from seti_utils.files import require_writable
-    from seti_utils.learn.memory import importing, leave_to_exit
+    from seti_utils.learn.memory import importing
 
     require_writable(args.out, "choose another place (-o)")
     with importing():
@@ -159,7 +160,6 @@ def handle(args: argparse.Namespace) -> None:
         pictures=max(args.pictures, 0),
         done=tell,
     )
-    leave_to_exit()
 
 
 def handle_reading(args: argparse.Namespace) -> list:
@@ -182,9 +182,9 @@ def prepared(args: argparse.Namespace) -> list:
     from seti_utils.learn.distributed import choose_device
     from seti_utils.telescope.bands import parse_bands, read_bands
     from seti_utils.telescope.detectors import find_detector
-    from seti_utils.telescope.events import Limits
     from seti_utils.telescope.inputs import open_cadences, parse_planes
     from seti_utils.telescope.jobs import prepare, usual_max_drift
+    from seti_utils.telescope.limits import Limits
 
     limits = Limits(
         max_drift=args.max_drift or 0.0,

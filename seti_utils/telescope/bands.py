@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from seti_utils.data.tables import ignore_columns, read_table, require_columns
 from seti_utils.errors import InputError
 
 COLUMNS = ("low", "high", "name")
@@ -45,6 +44,8 @@ def parse_bands(text: str) -> tuple[Band, ...]:
 
 def read_bands(path: str | Path) -> tuple[Band, ...]:
     """The bands of a table with columns low, high (MHz) and name. Raises ``InputError`` naming the line."""
+    from seti_utils.data.tables import ignore_columns, read_table, require_columns
+
     table = read_table(path, f"give a table with the columns {', '.join(COLUMNS)}")
     require_columns(table, COLUMNS, path)
     ignore_columns(table, COLUMNS, path)

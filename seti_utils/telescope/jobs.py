@@ -15,8 +15,8 @@ from seti_utils.telescope.blocks import Found, Search, joined, plan_blocks
 from seti_utils.telescope.cadences import Cadence
 from seti_utils.telescope.calibration import arrangements
 from seti_utils.telescope.classical import Arrangement
-from seti_utils.telescope.events import Limits
 from seti_utils.telescope.grid import make_grid
+from seti_utils.telescope.limits import Limits
 from seti_utils.telescope.network import ShippedDetector, misfit
 
 SEARCH = Claim("telescope search", "search.json", "search.unfinished.json")

@@ -1,7 +1,7 @@
 """What a search leaves: events.csv, events.html, pictures, turboSETI's formats, and search.json, which says what it was."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -13,8 +13,9 @@ from seti_utils.telescope.bands import masked_share
 from seti_utils.telescope.blocks import COUNTS, Found
 from seti_utils.telescope.calibration import calibrate
 from seti_utils.telescope.drawing import drawn_here
-from seti_utils.telescope.events import COLUMNS, SEEN, Funnel, find_events, hits_as_events
+from seti_utils.telescope.events import COLUMNS, SEEN, find_events, hits_as_events
 from seti_utils.telescope.jobs import SEARCH, WORK, Job
+from seti_utils.telescope.limits import Funnel
 from seti_utils.telescope.pictures import draw_band
 from seti_utils.telescope.report import Picture, write_report
 from seti_utils.telescope.turboseti import dat_paths, file_hits, write_dat, write_find_event
@@ -98,6 +99,11 @@ def write_all(
     stages = [{"stage": name, "count": count, "of": what} for name, count, what in funnel.stages]
     SEARCH.finish(folder, {"parameters": about, "stages": stages, "said": said, "versions": versions()})
     return events, funnel
+
+
+def joined_events(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """The events of several cadences as one table, ranked within each."""
+    return pd.concat(tables, ignore_index=True)
 
 
 def read_events(folder: Path) -> pd.DataFrame:

@@ -1,8 +1,9 @@
 """Blocks searched by processes of this machine or a Dask cluster: the same bytes either way."""
 
+import gc
 import multiprocessing
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -23,10 +24,16 @@ ATTEMPTS = 3
 """How often a block is given to a cluster's workers before it counts as the one that kills them."""
 
 
-def search_here(searches: Sequence[Search], tasks: Sequence[Task], processes: int | None = None) -> Iterator[tuple[Task, Found]]:
+def search_here(
+    searches: Sequence[Search],
+    tasks: Sequence[Task],
+    processes: int | None = None,
+    meanwhile: Callable[[], object] = lambda: None,
+) -> Iterator[tuple[Task, Found]]:
     """Search ``tasks`` in ``processes`` processes (default: one per core, as many as there are tasks at most).
 
-    Results come as they are finished. A device other than the CPU is used by this process alone.
+    Results come as they are finished. A device other than the CPU is used by this process alone. ``meanwhile``: what this process
+    does as soon as one of the others has nothing left to do and its core is free.
     """
     count = min(processes or cores(), len(tasks))
     if count <= 1 or any(search.device != "cpu" for search in searches):
@@ -36,8 +43,10 @@ def search_here(searches: Sequence[Search], tasks: Sequence[Task], processes: in
         return
     with workers(count, searches) as pool:
         futures = [pool.submit(search_tasks, group) for group in in_groups(tasks, count)]
-        for future in as_completed(futures):
+        for left, future in zip(reversed(range(len(futures))), as_completed(futures), strict=True):
             yield from future.result()
+            if left == count - 1:
+                meanwhile()
 
 
 @contextmanager
@@ -60,8 +69,10 @@ def workers(count: int, searches: Sequence[Search]) -> Iterator[ProcessPoolExecu
 
 
 def begin_worker(searches: dict[int, Search]) -> None:
-    """Make a process ready: Ctrl-C is the parent's to handle, a block uses one thread, and what it frees the next one takes."""
+    """Make a process ready: Ctrl-C is the parent's to handle, a block uses one thread, what it frees the next one takes, and no
+    garbage is looked for in what the parent made, every page of which would be copied."""
     keep_memory()
+    gc.freeze()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
     SEARCHES.update(searches)

@@ -3,18 +3,20 @@
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from seti_utils.errors import UserError
 from seti_utils.files import write_table
 from seti_utils.notes import note
 from seti_utils.progress import progress
-from seti_utils.telescope.events import COLUMNS, Funnel
 from seti_utils.telescope.jobs import SEARCH, WORK, Job, gathered, identity, keep, names_of, waiting
+from seti_utils.telescope.limits import Funnel
 from seti_utils.telescope.running import search_here, search_on_cluster
 
-Done = Callable[[Job, Path, pd.DataFrame | None, Funnel | None], None]
+if TYPE_CHECKING:
+    import pandas as pd
+
+Done = Callable[[Job, Path, "pd.DataFrame | None", Funnel | None], None]
 """Called for every finished cadence with its job, its folder, its events and stages; None where it had been searched before."""
 
 
@@ -27,7 +29,7 @@ def search_cadences(
     cluster: str | None = None,
     pictures: int = 12,
     done: Done = lambda job, folder, events, funnel: None,
-) -> pd.DataFrame:
+) -> "pd.DataFrame":
     """Search ``jobs``; one alone leaves its results in ``out``, several in a folder each and all events in ``out``.
 
     ``options``: what else the results depend on, for the folders' descriptions. ``cluster``: address of a Dask scheduler,
@@ -46,7 +48,7 @@ def search_cadences(
             note(f"{before} blocks were searched before; {total} are left")
 
         def finish(number: int, processes: int | None) -> None:
-            from seti_utils.telescope.outputs import write_all
+            from seti_utils.telescope.outputs import COLUMNS, write_all
 
             job, folder = jobs[number], folders[number]
             found = gathered(folder / WORK, job)
@@ -58,13 +60,15 @@ def search_cadences(
             finish(number, processes)
         flat = [(number, block) for number, blocks in tasks.items() for block in blocks]
         searches = [job.search for job in jobs]
-        results = search_on_cluster(cluster, searches, flat) if cluster else search_here(searches, flat, processes)
+        if cluster:
+            results = search_on_cluster(cluster, searches, flat)
+        else:
+            results = search_here(searches, flat, processes, meanwhile=import_what_draws)
         kept, last = 0, None
         try:
             for (number, block), found in progress(results, total, desc="search", unit="block"):
                 keep(folders[number] / WORK, block, found)
                 kept += 1
-                import_what_draws()
                 left[number] -= 1
                 if kept == total:
                     last = number  # drawn when the search's processes have ended, by as many
@@ -75,18 +79,19 @@ def search_cadences(
             raise
         if last is not None:
             finish(last, processes)
-    from seti_utils.telescope.outputs import EVENTS, read_events
+    from seti_utils.telescope.outputs import EVENTS, joined_events, read_events
 
     for number, folder in enumerate(folders):
         if number not in tables:
             tables[number] = read_events(folder)
             done(jobs[number], folder, None, None)
-    every = [tables[number] for number in range(len(jobs))]
+    every = joined_events([tables[number] for number in range(len(jobs))])
     if len(jobs) > 1:
-        write_table(out / EVENTS, pd.concat(every, ignore_index=True))
-    return pd.concat(every, ignore_index=True)
+        write_table(out / EVENTS, every)
+    return every
 
 
 def import_what_draws() -> None:
-    """Matplotlib and all that needs it: a third of a second, spent while the processes search and not before they begin."""
+    """pandas, matplotlib and all that needs them: half a second, spent while the last process searches and not before the first
+    one begins."""
     import seti_utils.telescope.outputs  # noqa: F401

@@ -10,10 +10,10 @@ from seti_utils.errors import InputError
 from seti_utils.pictures.style import save_picture
 from seti_utils.session.mounts import input_root
 from seti_utils.telescope.detectors import find_detector
-from seti_utils.telescope.events import Funnel, Limits
 from seti_utils.telescope.injecting import Recipe
 from seti_utils.telescope.inputs import ENDINGS, open_cadences
 from seti_utils.telescope.jobs import Job, prepare, usual_max_drift
+from seti_utils.telescope.limits import Funnel, Limits
 from seti_utils.telescope.recall_picture import draw_sensitivity
 from seti_utils.telescope.search import search_cadences
 from seti_utils.telescope.sensitivity import measure_sensitivity
