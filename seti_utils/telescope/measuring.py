@@ -184,10 +184,16 @@ def interpolated_sums(y_TF: Tensor, where: Tensor, shifts: Tensor) -> Tensor:
     where = where + shifts[0]
     low = where.floor()
     part = (where - low).float()[..., None, :] + (fractions / 1e6).float()[:, None]  # (..., fractions, T), below 2
-    weights = torch.stack([(1 - part).clamp_(min=0), 1 - (part - 1).abs_(), (part - 1).clamp_(min=0)], -3)
+    weights = part.new_empty(*part.shape[:-2], 3, *part.shape[-2:])  # filled in place: to stack them would be a pass more
+    left, middle, right = weights.unbind(-3)
+    torch.sub(1, part, out=left).clamp_(min=0)
+    torch.sub(part, 1, out=right)
+    torch.sub(1, right.abs(), out=middle)
+    right.clamp_(min=0)
     sums = weights.flatten(-3, -2) @ patches(y_TF, low.long(), int(whole[-1]) + 3)
     sums = sums.unflatten(-2, (3, len(fractions)))
-    return sum((sums[..., step, kind, whole + step] for step in range(1, 3)), sums[..., 0, kind, whole])
+    left, middle, right = (sums[..., step, kind, whole + step] for step in range(3))
+    return left + middle + right
 
 
 def patches(y_TF: Tensor, low: Tensor, many: int) -> Tensor:

@@ -38,8 +38,8 @@ def less_shared(panels: Sequence[Tensor], on: Sequence[int], off: Sequence[int],
         some = starts[begin : begin + BATCH]
         cut = [torch.stack([panel[:, at : at + width] for at in some]) for panel in panels]
         for number, values in enumerate(cleaned(cut, on, off)):
-            for at, value in zip(some, values, strict=True):
-                out[number][:, at : at + width] += value * fade
+            for at, value in zip(some, values.mul_(fade), strict=True):
+                out[number][:, at : at + width] += value
         for at in some:
             weight[at : at + width] += fade
     return [panel.div_(weight) for panel in out]
