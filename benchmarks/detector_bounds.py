@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
-from detector_lessons import LAYOUT, RESIZE, marks, shown
+from detector_lessons import RESIZE, marks, shown
 from judging import TOGETHER, open_network
 from pages import write_section
 from response import TEST, judged_rows, markdown
@@ -33,7 +33,7 @@ from seti_utils.data.packed import open_cadences
 from seti_utils.nets import track_views
 from seti_utils.nets.detector import answers
 from seti_utils.nets.shared_sky import compress, residuals
-from seti_utils.nets.shipped import load_detector
+from seti_utils.nets.shipped import ShippedDetector, load_detector
 from seti_utils.nets.track_search import (
     DOUBT,
     SEGMENTS,
@@ -52,7 +52,6 @@ from seti_utils.sky.folder import needles_of
 from seti_utils.sky.ranges import SKY_VERSION
 from seti_utils.stats.auc import auc
 from seti_utils.stats.recall import binned
-from seti_utils.views.rendering import render
 
 
 def main() -> None:
@@ -74,7 +73,7 @@ def told_tracks(out: Path, test: int) -> pd.DataFrame:
     """By id of every needle: ``found``, whether a track of it is among the twelve; ``told``, the logit with its true one beside them; and
     ``light``, what the panels it is drawn into hold along that one, in sigma together, in the width that has most."""
     sky = out / f"sky{SKY_VERSION}_{test}"
-    source, network = open_cadences(read_competition(sky), "test", None, SIX), load_detector("raw").network
+    source, detector = open_cadences(read_competition(sky), "test", None, SIX), load_detector("raw")
     place, parts = {row: number for number, row in enumerate(source.ids)}, []
     for ids, content in needles_of(sky, "test"):
         for some in content.target.nonzero()[:, 0].split(TOGETHER):
@@ -85,40 +84,40 @@ def told_tracks(out: Path, test: int) -> pd.DataFrame:
             true = F.adaptive_avg_pool1d(mine.star.tracks.freq.flatten(0, 1)[:, None], RESIZE["time"]).view(len(some), PANELS, -1)
             with patch.object(track_views, "find_tracks", beside(true)), torch.no_grad():
                 views = shown(x_BPTF)
-                seen = network.judge(views)
+                seen = detector.network.judge(views)
             right = answers(views.channel[:, :-1], marks(mine))[1]
             columns = {
                 "found": (right == 1).any(1),
                 "told": seen.logit,
-                "light": light_of_needles(x_BPTF, true, mine.star.tracks.gate),
+                "light": light_of_needles(plain_residual(detector, x_BPTF), true, mine.star.tracks.gate),
             }
             parts.append(pd.DataFrame({"id": names} | {name: column.numpy() for name, column in columns.items()}))
     return pd.concat(parts).set_index("id")
 
 
-def plain_residual(x_BPTF: Tensor) -> Tensor:
+def plain_residual(detector: ShippedDetector, x_BPTF: Tensor) -> Tensor:
     """What a detector searches: cadences (B, 6, 273, 256) in its time bins minus the sky that their panels share, (B, 6, time, freq) in sigma."""
-    image = render(x_BPTF.float(), layout=LAYOUT, panels=SIX, resize=RESIZE)
-    return compress(residuals(image.transpose(2, 3).contiguous()).plain)
+    return compress(residuals(detector.image(x_BPTF).transpose(2, 3).contiguous()).plain)
 
 
-def light_of_needles(x_BPTF: Tensor, true: Tensor, gate: Tensor) -> Tensor:
-    """(B,): light along the tracks ``true`` (B, 6, time) in the panels whose rows ``gate`` (B, 6, 273) opens, in sigma together."""
-    strips = along(plain_residual(x_BPTF), true[:, None], REACH)[:, :, :, None]
+def light_of_needles(left: Tensor, true: Tensor, gate: Tensor) -> Tensor:
+    """(B,): light of :func:`plain_residual` along the tracks ``true`` (B, 6, time) in the panels whose rows ``gate`` (B, 6, 273) opens, in
+    sigma together."""
+    strips = along(left, true[:, None], REACH)[:, :, :, None]
     light, there = light_of(strips)[:, 0], gate.any(2).float()
     return ((light * there[..., None]).sum(1) / there.sum(1, keepdim=True).sqrt()).amax(1)
 
 
 def chance(out: Path, test: int, rows: pd.DataFrame) -> str:
     """A sentence: how much light the best straight line of cadences without any needle has in the ON panels together."""
-    source = open_cadences(read_competition(out / f"sky{SKY_VERSION}_{test}"), "test", None, SIX)
+    source, detector = open_cadences(read_competition(out / f"sky{SKY_VERSION}_{test}"), "test", None, SIX), load_detector("raw")
     empty = rows.index[(rows["target"] == 0) & rows["terrestrial"].isna()]
     place, parts = {row: number for number, row in enumerate(source.ids)}, []
     for first in range(0, len(empty), TOGETHER):
         some = [place[name] for name in empty[first : first + TOGETHER]]
         x_BPTF = torch.empty(len(some), *SHAPE, dtype=torch.float16)
         source.read_into(some, x_BPTF)
-        parts.append(best_lines(plain_residual(x_BPTF)))
+        parts.append(best_lines(plain_residual(detector, x_BPTF)))
     low, middle, high = torch.cat(parts).quantile(torch.tensor([0.1, 0.5, 0.9])).tolist()
     return (
         f"The best straight line of {len(empty)} cadences without any needle has {middle:.1f} sigma in the ON panels together, median; "

@@ -3,8 +3,9 @@
 The names below are the public face; each is imported when it is first used, so that ``import seti_utils`` waits for nothing.
 """
 
-import importlib
 from typing import TYPE_CHECKING
+
+from seti_utils.lazily import on_first_use
 
 if TYPE_CHECKING:
     from seti_utils.log.pages import LOG
@@ -28,13 +29,7 @@ PLACES = {
     "shift_study": "run.notebooks.shift:shift_study",  # what the notebook eda_domain_shift calls
 }
 
-
-def __getattr__(name: str) -> object:
-    if name not in PLACES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module, _, attribute = PLACES[name].partition(":")
-    value = globals()[name] = getattr(importlib.import_module(f"{__name__}.{module}"), attribute)
-    return value
+__getattr__ = on_first_use(__name__, PLACES)
 
 
 def __dir__() -> list[str]:

@@ -3,8 +3,9 @@
 The names below are imported when they are first used: who asks for a constant of the sky does not wait for tables.
 """
 
-import importlib
 from typing import TYPE_CHECKING
+
+from seti_utils.lazily import on_first_use
 
 if TYPE_CHECKING:
     from seti_utils.sky.endless import EndlessSky
@@ -12,11 +13,4 @@ if TYPE_CHECKING:
 
 __all__ = ["EndlessSky", "make_sky"]
 
-PLACES = {"EndlessSky": "endless", "make_sky": "folder"}
-
-
-def __getattr__(name: str) -> object:
-    if name not in PLACES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(importlib.import_module(f"{__name__}.{PLACES[name]}"), name)
-    return value
+__getattr__ = on_first_use(__name__, {"EndlessSky": "endless:EndlessSky", "make_sky": "folder:make_sky"})
