@@ -77,9 +77,11 @@ def test_a_session_that_is_stopped(kaggle, repository, tmp_path):
     deadline = time.monotonic() + 600
     while status(train.kernel).state != "RUNNING" and time.monotonic() < deadline:
         time.sleep(0.1)
+    (version,) = kaggle.kernels.versions[train.kernel]
     kaggle.kernels.stop()
     with pytest.raises(errors.RunFailed, match="cancelled"):
         wait([train.kernel], every=0.2, show=quietly)
+    assert gone(version.execution.folder)
 
 
 NEVER = "import time\ntime.sleep(3600)"

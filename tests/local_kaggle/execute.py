@@ -22,6 +22,8 @@ PROCESSOR = (
     "OPENBLAS_CORETYPE",
 )
 """What this processor is told to pass for (benchmarks/numerics.py): a session rounds as whoever compares its scores does."""
+HERE = {name: os.environ[name] for name in (*KEPT, *PROCESSOR) if name in os.environ}
+"""Of the environment that the tests began in: a session starts while a call of the client has cleaned it (fixtures.py)."""
 CHECKOUT = Path(__file__).parents[2]
 GUARD = '''"""Refuses every connection that leaves this machine, and hides the checkout that `make venv` installed here."""
 import os
@@ -56,6 +58,7 @@ class Execution:
     def __init__(self, folder: Path, notebook: dict, layout: str, mounts: dict, sources: dict, machine: threading.Semaphore):
         self.folder, self.work = folder, folder / "working"
         self.status, self.failure, self.process = "QUEUED", "", None
+        self.changing = threading.Lock()
         shutil.rmtree(folder, ignore_errors=True)
         self.work.mkdir(parents=True)
         (folder / "home").mkdir()
@@ -79,8 +82,7 @@ class Execution:
         return place
 
     def environment(self) -> dict[str, str]:
-        kept = {name: os.environ[name] for name in (*KEPT, *PROCESSOR) if name in os.environ}
-        return kept | {
+        return HERE | {
             "HOME": str(self.folder / "home"),
             "TMPDIR": str(self.folder / "home"),
             "PYTHONPATH": str(self.folder / "guard"),
@@ -97,33 +99,28 @@ class Execution:
 
     def run(self, machine: threading.Semaphore) -> None:
         with machine:
-            if self.status != "QUEUED":
-                return
-            self.status = "RUNNING"
-            with open(self.folder / "log.txt", "wb") as log:
-                self.process = subprocess.Popen(
-                    [
-                        sys.executable,
-                        "-m",
-                        "papermill",
-                        str(self.folder / "notebook.ipynb"),
-                        str(self.folder / "executed.ipynb"),
-                        "--cwd",
-                        str(self.work),
-                        "--log-output",
-                        "--no-progress-bar",
-                        "--start-timeout",
-                        str(LONGEST_RUN),
-                    ],
-                    env=self.environment(),
-                    cwd=self.work,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                )
-                code = self.outcome()
-            if self.status == "RUNNING":
-                self.status = "ERROR" if code else "COMPLETE"
+            with self.changing:
+                if self.status != "QUEUED":
+                    return
+                self.process, self.status = self.start(), "RUNNING"
+            code = self.outcome()
+            with self.changing:
+                if self.status == "RUNNING":
+                    self.status = "ERROR" if code else "COMPLETE"
+
+    def start(self) -> subprocess.Popen:
+        """Papermill and its kernel, a session of processes of their own."""
+        command = [sys.executable, "-m", "papermill", str(self.folder / "notebook.ipynb"), str(self.folder / "executed.ipynb")]
+        options = ["--cwd", str(self.work), "--log-output", "--no-progress-bar", "--start-timeout", str(LONGEST_RUN)]
+        with open(self.folder / "log.txt", "wb") as log:
+            return subprocess.Popen(
+                command + options,
+                env=self.environment(),
+                cwd=self.work,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
 
     def outcome(self) -> int:
         """Exit status of papermill; a process that lingers after its last cell is ended and judged by its notebook."""
@@ -153,11 +150,12 @@ class Execution:
         return None if said.get("end_time") is None else int(bool(said.get("exception")))
 
     def stop(self) -> None:
-        """Cancel the session."""
-        if self.status in ("QUEUED", "RUNNING"):
-            self.status = "CANCEL_ACKNOWLEDGED"
-            if self.process:
-                self.kill()
+        """Cancel the session; one that is about to start never does."""
+        with self.changing:
+            if self.status in ("QUEUED", "RUNNING"):
+                self.status = "CANCEL_ACKNOWLEDGED"
+                if self.process:
+                    self.kill()
 
     def kill(self) -> None:
         """End papermill and the kernel that it started: they are a session of processes of their own."""
