@@ -52,6 +52,13 @@ def test_other_peoples_tools_read_the_weights_and_their_provenance(tmp_path):
     assert all(torch.equal(value, model.state_dict()[name]) for name, value in fresh.state_dict().items())
 
 
+def test_equal_weights_are_equal_files(tmp_path):
+    """Whatever order safetensors leaves its notes in; a file that a share is made of is known by its bytes."""
+    for at in range(20):
+        checkpoint.save_weights(tmp_path / f"{at}.safetensors", net(), META | {"said": "µ – “café”"})
+    assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 1
+
+
 def test_weights_of_earlier_versions_are_found_until_newer_ones_take_their_place(tmp_path):
     checkpoint.save_weights(tmp_path / "best.pt", net(0), META)
     checkpoint.save_weights(tmp_path / "best.pt", net(1), META)

@@ -32,7 +32,17 @@ def pack(content: Mapping[str, torch.Tensor], meta: Mapping[str, object], digest
     words = json.dumps(meta)
     tensors = {name: content[name].detach().cpu().contiguous().clone() for name in sorted(content)}
     header = {"format": "pt", "meta": words, "digest": digest([json.loads(words), tensors])}
-    return safetensors.torch.save(tensors, metadata=header)
+    return in_order(safetensors.torch.save(tensors, metadata=header))
+
+
+def in_order(file: bytes) -> bytes:
+    """The same file with its header's notes by name: safetensors leaves them in another order each time, and equal weights should be equal files."""
+    start = 8 + int.from_bytes(file[:8], "little")
+    header = json.loads(file[8:start])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text = text.ljust(-(-len(text) // 8) * 8)  # tensors begin at a multiple of eight bytes
+    return len(text).to_bytes(8, "little") + text + file[start:]
 
 
 def unpack(path: Path, digest: Digest) -> tuple[dict[str, torch.Tensor], dict[str, object]]:
