@@ -17,11 +17,13 @@ from seti_utils.files import replacing
 from seti_utils.log.layouts import panels_shown, parse_layout
 from seti_utils.nets.detector import answers
 from seti_utils.nets.track_views import TrackViews, views_of
+from seti_utils.overlap.clean import clean_panels
+from seti_utils.overlap.match import LEAST
 from seti_utils.sky.background import random_bands, random_glare
 from seti_utils.sky.cadences import Content, Needle, cut, finish, needle_tracks
 from seti_utils.sky.carriers import mostly_all, terrestrial_carriers
 from seti_utils.sky.draws import coin, log_uniform
-from seti_utils.sky.plan import seeded
+from seti_utils.sky.plan import crowded_offsets, seeded
 from seti_utils.sky.ranges import BAND_FREQ, SHIFTED_MIX, TERRESTRIAL_KINDS, TRAIN_FAMILIES, TRAIN_MIX
 from seti_utils.views.masked_injection import mark_wide
 from seti_utils.views.rendering import render
@@ -29,6 +31,8 @@ from seti_utils.views.rendering import render
 LAYOUT, RESIZE = "a,b,a,c,a,d", {"freq": FREQ, "time": 48, "kernel": "area"}
 BANDS, WINDOWS = 8, 5
 """Bands of a batch, and scenes cut from each."""
+CROWDED, NEIGHBOURS = 4, 0.75
+"""Bands of a batch of cleaned scenes, each with all windows of a crowded band; and the share of its neighbours that a scene is cleaned by."""
 FAMILIES = (*TRAIN_FAMILIES, *("sine",) * 8, "line", "line")
 SNR, BRIGHT, BRIGHT_SHARE = (3.0, 165.0), (30.0, 5000.0), 0.4
 """Integrated SNR of a needle over a panel, log-uniform; a share of them is of the brighter range."""
@@ -45,14 +49,52 @@ TOGETHER = 8
 def scenes(seed: int, number: int) -> tuple[Tensor, list[Content], Tensor]:
     """Batch ``number``: panels (B, 6, T, F) float16, their content, and (B,) which row shows the same scene fainter, -1 for none."""
     generator = seeded(seed, "lessons", number)
-    mix = torch.tensor(TRAIN_MIX) + torch.tensor(SHIFTED_MIX)
-    kinds = torch.multinomial(mix, BANDS, replacement=True, generator=generator)
-    sky = random_bands(kinds, generator=generator)
+    sky = random_bands(kinds(BANDS, generator), generator=generator)
     batch = BANDS * WINDOWS
     places = torch.rand(batch, generator=generator) * (BAND_FREQ - FREQ + 1)
     x = cut(sky, [row % BANDS for row in range(batch)], places.long().tolist())
     bright = coin(GLARE, (batch,), generator=generator).nonzero()[:, 0]
     x[bright] += random_glare(len(bright), generator=generator)
+    content, brighter, again = needles(batch, generator)
+    second = finish(x[again], brighter.light(), "current").half()
+    first = finish(x, content.light(), "current").half()
+    return torch.cat([first, second]), [content, brighter], torch.cat([torch.full((batch,), -1), again])
+
+
+def cleaned_scenes(seed: int, number: int) -> tuple[Tensor, list[Content], Tensor]:
+    """The like of ``scenes``, in panels minus the sky that windows beside them show, each with needles of its own."""
+    generator = seeded(seed, "cleaned lessons", number)
+    sky = random_bands(kinds(CROWDED, generator), generator=generator)
+    places = torch.tensor([crowded_offsets(generator) for _ in range(CROWDED)])
+    windows = places.shape[1]
+    x = cut(sky, [row // windows for row in range(places.numel())], places.flatten().tolist())
+    content, brighter, again = needles(len(x), generator)
+    second = finish(x[again], brighter.light(), "current").half()
+    first = finish(x, content.light(), "current").half()
+    shift = places[:, None, :] - places[:, :, None]
+    beside = (
+        (shift.abs() <= FREQ - LEAST) & coin(NEIGHBOURS, shift.shape, generator=generator) & ~torch.eye(windows, dtype=torch.bool)
+    )
+
+    def clean(own: Tensor, row: int) -> Tensor:
+        band, at = divmod(row, windows)
+        others = beside[band, at].nonzero()[:, 0]
+        agree = torch.ones(len(others), PANELS, dtype=torch.bool)
+        return clean_panels(own, first[band * windows + others], shift[band, at, others].tolist(), agree)[0].half()
+
+    rows = [*range(len(first)), *again.tolist()]
+    both = torch.stack([clean(own, row) for own, row in zip(torch.cat([first, second]), rows, strict=True)])
+    return both, [content, brighter], torch.cat([torch.full((len(x),), -1), again])
+
+
+def kinds(bands: int, generator: torch.Generator) -> Tensor:
+    """Kinds of background of so many bands, as train and test have them together."""
+    mix = torch.tensor(TRAIN_MIX) + torch.tensor(SHIFTED_MIX)
+    return torch.multinomial(mix, bands, replacement=True, generator=generator)
+
+
+def needles(batch: int, generator: torch.Generator) -> tuple[Content, Content, Tensor]:
+    """What ``batch`` scenes hold; the same of those that have a candidate, drawn brighter; and which scenes these are."""
 
     def snr() -> Tensor:
         usual, high = (log_uniform(*bounds, (batch,), generator=generator) for bounds in (SNR, BRIGHT))
@@ -77,9 +119,7 @@ def scenes(seed: int, number: int) -> tuple[Tensor, list[Content], Tensor]:
     brighter = content.rows(again)
     by = log_uniform(*BRIGHTER, (len(again),), generator=generator)
     brighter = replace(brighter, star=replace(brighter.star, snr=(brighter.star.snr * by).clamp(max=BRIGHT[1])))
-    second = finish(x[again], brighter.light(), "current").half()
-    first = finish(x, content.light(), "current").half()
-    return torch.cat([first, second]), [content, brighter], torch.cat([torch.full((batch,), -1), again])
+    return content, brighter, again
 
 
 def marks(content: Content) -> Tensor:
@@ -92,14 +132,14 @@ def marks(content: Content) -> Tensor:
     return places
 
 
-def shown(x_BPTF: Tensor) -> TrackViews:
-    """What a detector is shown of cadences, float16 or float32."""
+def shown(x_BPTF: Tensor, cleaned: bool = False) -> TrackViews:
+    """What a detector is shown of cadences, float16 or float32, raw or ``cleaned``."""
     layout = parse_layout(LAYOUT)
     panels = tuple(sorted(panels_shown(layout)))
     parts = []
     for part in x_BPTF.split(TOGETHER):
         image = render(part, layout=layout, panels=panels, resize=RESIZE)
-        parts.append(views_of(image.transpose(2, 3).contiguous()))
+        parts.append(views_of(image.transpose(2, 3).contiguous(), cleaned))
     return TrackViews(*(torch.cat(one) for one in zip(*parts, strict=True)))
 
 
@@ -119,10 +159,10 @@ def kept(views: TrackViews, track: Tensor, generator: torch.Generator) -> Tensor
     return torch.cat([best, rest.topk(KEPT - SURE, 1).indices], 1)
 
 
-def lesson(seed: int, number: int) -> dict[str, Tensor]:
+def lesson(seed: int, number: int, cleaned: bool = False) -> dict[str, Tensor]:
     """What batch ``number`` teaches: strips and numbers of its tracks (float16), the answers, and who is whose fainter twin."""
-    x, content, fainter = scenes(seed, number)
-    views = shown(x)
+    x, content, fainter = (cleaned_scenes if cleaned else scenes)(seed, number)
+    views = shown(x, cleaned)
     panel, track = answers(views.channel, torch.cat([marks(one) for one in content]))
     pick = kept(views, track, seeded(seed, "kept", number))
     row = torch.arange(len(x))[:, None]
@@ -135,15 +175,15 @@ def lesson(seed: int, number: int) -> dict[str, Tensor]:
     }
 
 
-def lessons(folder: Path, seed: int, first: int, last: int, batches: int = 50) -> list[Path]:
+def lessons(folder: Path, seed: int, first: int, last: int, batches: int = 50, cleaned: bool = False) -> list[Path]:
     """Files ``first`` to ``last`` - 1 of lessons, each of ``batches`` batches; those that are there already are kept."""
     files = []
     for file in range(first, last):
-        path = folder / f"{seed}-{file:04d}.safetensors"
+        path = folder / f"{'cleaned-' * cleaned}{seed}-{file:04d}.safetensors"
         files.append(path)
         if path.exists():
             continue
-        parts = [lesson(seed, number) for number in range(file * batches, (file + 1) * batches)]
+        parts = [lesson(seed, number, cleaned) for number in range(file * batches, (file + 1) * batches)]
         start = 0
         for part in parts:
             part["fainter"] = torch.where(part["fainter"] < 0, part["fainter"], part["fainter"] + start)

@@ -4,8 +4,12 @@ A judge that is taught every track on its own (``detector_training.py``) has nev
 odd track of an empty scene counts as much as all others together. (What is reported is the mean of the four highest,
 ``detector.of_scene``; lessons keep too few tracks of a scene for that.) Looks are taken once, so that an epoch costs seconds;
 the whole part takes some minutes, and begins anew when it was interrupted.
+
+The detector of cleaned panels has the same body. What weighs its looks goes on from there, with lessons that were cleaned: what
+neighbours' scales do not fit and the shadows of their needles are nothing that raw panels show.
 """
 
+from copy import deepcopy
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +24,8 @@ from seti_utils.sky.plan import seeded
 
 EPOCHS, STEP, RATE, PAIRED = 8, 2 * BATCH, 1.5e-3, 2.0
 """How often it goes over the lessons, scenes of a step, the highest rate, and the weight of what brighter candidates lose."""
+CLEANED_FILES, CLEANED_EPOCHS = 16, 16
+"""Files of cleaned lessons, and how often they are gone over."""
 TOGETHER = 24
 
 
@@ -38,6 +44,14 @@ def finished(out: Path, seed: int) -> Detector:
     network = trained(out, seed)
     kept = looks_at(network, lessons(out / "lessons", LESSONS, 0, FILES))
     return weighed(network, kept, seed)
+
+
+def cleaned(out: Path, raw: Detector, seed: int) -> Detector:
+    """The detector of cleaned panels, made of that of raw ones."""
+    network = deepcopy(raw).requires_grad_(True)
+    network.per_column = True
+    kept = looks_at(network, lessons(out / "lessons", LESSONS, 0, CLEANED_FILES, cleaned=True))
+    return weighed(network, kept, seed, CLEANED_EPOCHS)
 
 
 @torch.inference_mode()

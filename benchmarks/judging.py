@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -33,7 +32,7 @@ from seti_utils.run.compose import bare_network, panels_of, view_of
 from seti_utils.sky.background import random_bands
 from seti_utils.sky.cadences import cut, finish
 from seti_utils.sky.folder import needles_of
-from seti_utils.sky.needles import FAMILIES, Tracks, draw, random_tracks
+from seti_utils.sky.needles import FAMILIES, Tracks, draw, light_snr, pixels, random_tracks
 from seti_utils.sky.plan import seeded
 from seti_utils.sky.profiles import plain_profiles
 from seti_utils.sky.ranges import TRAIN_MIX
@@ -48,6 +47,8 @@ CURVED = ("chirp_linear", "sine", "walk", "intermittent")
 START, SHIFT = 300, 17
 """Where an empty cadence's window lies in its band, and how far beside it the neighbour's that cleans it: 93 % are covered."""
 TOGETHER = 8
+EMPTY = "empty"
+"""The cell without a needle."""
 
 
 @dataclass(frozen=True)
@@ -149,32 +150,45 @@ def empty_cadences(count: int, seed: int = 9) -> tuple[Tensor, Tensor]:
     return own, beside
 
 
-def respond(judge: Judged, count: int = 10, cells: Iterable[Cell] = CELLS, known: Iterable[str] = ()) -> Iterable[dict[str, Any]]:
-    """For every cell that is not ``known``: its name, and the median logit of ``count`` cadences at each of ``AMPLITUDES``.
+def respond(judge: Judged, count: int = 10, cells: Iterable[Cell] = CELLS, known: Iterable[str] = ()) -> Iterable[pd.DataFrame]:
+    """For every cell that is not ``known``: its logits, a row per cadence (``count`` of them) and amplitude.
 
-    The first has no needle: its name is "empty", and all its logits are one. A needle has one shape at every amplitude: drawing
-    leaves out what is fainter than 0.05 sigma, which the brightest has least of, so that one is drawn and dimmed.
+    ``cell``, ``amplitude`` (one of ``AMPLITUDES``, in sigma per pixel), ``snr`` (as drawn, integrated over its brightest panel),
+    ``logit``. The first has no needle: its name is "empty", its amplitude and SNR are 0. A needle has one shape at every
+    amplitude: drawing leaves out what is fainter than 0.05 sigma, which the brightest has least of, so that one is drawn and dimmed.
     """
     own, beside = empty_cadences(count)
     sigma, known = local_sigma(own), set(known)
 
-    def median(x_BPTF: Tensor) -> float:
+    def told(cell: str, height: float, snr: Tensor, x_BPTF: Tensor) -> pd.DataFrame:
         if judge.cleaned:
             whole = torch.ones(1, PANELS, dtype=torch.bool)
             pairs = zip(x_BPTF, beside, strict=True)
             x_BPTF = torch.stack([clean_panels(one, other[None], [SHIFT], whole)[0] for one, other in pairs])
-        return float(torch.cat([judge.score(part) for part in x_BPTF.half().split(TOGETHER)]).median())
+        logit = torch.cat([judge.score(part) for part in x_BPTF.half().split(TOGETHER)])
+        return pd.DataFrame({"cell": cell, "amplitude": height, "snr": snr.numpy(), "logit": logit.float().numpy()})
 
-    if "empty" not in known:
-        yield {"cell": "empty"} | {f"{height:g}": value for value in [median(own)] for height in AMPLITUDES}
+    if EMPTY not in known:
+        yield told(EMPTY, 0.0, torch.zeros(count), own)
     for cell in cells:
         if cell.name in known:
             continue
         tracks = cell.tracks(count)
-        brightest = torch.full((count,), max(AMPLITUDES))
-        light = draw(torch.zeros_like(own), tracks, brightest, sigma=sigma) / max(AMPLITUDES)
+        most = torch.full((count, PANELS), max(AMPLITUDES))
+        light = draw(torch.zeros_like(own), tracks, most[:, 0], sigma=sigma) / max(AMPLITUDES)
+        snr = light_snr(pixels(tracks, most, range(PANELS)), tracks.freq).amax(1) / max(AMPLITUDES)
         drawn = (normalise_panels(own + light * height) for height in AMPLITUDES)
-        yield {"cell": cell.name} | {f"{height:g}": median(x) for height, x in zip(AMPLITUDES, drawn, strict=True)}
+        yield pd.concat(
+            [told(cell.name, height, snr * height, x) for height, x in zip(AMPLITUDES, drawn, strict=True)], ignore_index=True
+        )
+
+
+def medians(answers: pd.DataFrame) -> pd.DataFrame:
+    """The median logit of every cell (index, in the table's order) at every amplitude (columns; those of "empty" are all one)."""
+    middle = answers.groupby(["cell", "amplitude"], sort=False)["logit"].median().unstack()
+    if EMPTY in middle.index:
+        middle.loc[EMPTY] = middle.loc[EMPTY, 0.0]
+    return middle.reindex(index=answers["cell"].unique(), columns=list(AMPLITUDES))
 
 
 def largest_fall(row: Iterable[float]) -> float:

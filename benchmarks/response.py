@@ -26,11 +26,13 @@ from judging import (
     AMPLITUDES,
     CARRIERS,
     DRIFTS,
+    EMPTY,
     STRAIGHT,
     WIDTHS,
     Judged,
     bright_things,
     largest_fall,
+    medians,
     open_network,
     recalled,
     reference_scores,
@@ -55,6 +57,8 @@ TRAIN, TEST, SEED = 30, 1200, 101
 """The sky whose test is judged on."""
 MOST = 0.3
 """A logit may fall by this much as a needle gets brighter."""
+SURE, ENOUGH = 25, 0.98
+"""From this SNR on, integrated over a panel, a needle should be found; and in this share of cadences."""
 KINDS = {
     "line": "straight", "drift": "straight", "sine": "S-shape", "one_panel": "one panel",
     "bursts": "on and off", "intermittent": "on and off", "partial": "on and off",
@@ -83,11 +87,11 @@ def main() -> None:
         print(text)
         return write_section(args.doc, "networks", text, title="Response") if args.doc else None
     judge = open_network(*args.network)
-    table, rows = response_table(judge, args.out, args.count), judged_rows(judge, args.out, args.test)
-    text = report(judge, args, table, rows)
+    answers, rows = answers_of(judge, args.out, args.count), judged_rows(judge, args.out, args.test)
+    text = report(judge, args, answers, rows)
     print(text)
     picture = args.doc.with_name(f"{args.doc.stem}_{judge.name}.png") if args.doc else args.out / f"{judge.name}.png"
-    save_picture(draw(judge, table, rows), picture)
+    save_picture(draw(judge, medians(answers), rows), picture)
     if args.doc:
         write_section(args.doc, judge.name, f"![Response and recall of {judge.name}]({picture.name})\n\n{text}", title="Response")
 
@@ -96,8 +100,8 @@ def side_by_side(judges: list[Judged], args: argparse.Namespace) -> str:
     """A line per network: in how many cells its logit falls, how far at most, and what it finds at 1 % false alarms."""
     lines, names = [], [f"SNR {low:g}-{high:g}" for low, high in COARSE]
     for judge in judges:
-        table, rows = response_table(judge, args.out, args.count), judged_rows(judge, args.out, args.test)
-        falls = table.drop("empty").apply(largest_fall, axis=1)
+        table, rows = medians(answers_of(judge, args.out, args.count)), judged_rows(judge, args.out, args.test)
+        falls = table.drop(EMPTY).apply(largest_fall, axis=1)
         needles, empty = rows[rows["target"] == 1], rows[rows["target"] == 0]
         found = needles["logit"] > threshold(empty["logit"], 0.01)
         lines.append(
@@ -120,15 +124,15 @@ def side_by_side(judges: list[Judged], args: argparse.Namespace) -> str:
     )
 
 
-def response_table(judge: Judged, out: Path, count: int) -> pd.DataFrame:
-    """Logits by cell and amplitude; those that an earlier call left are not computed again."""
-    path = out / f"response_{judge.name}_{judge.mark[:12]}_{count}.csv"
-    table = pd.read_csv(path) if path.exists() else pd.DataFrame(columns=["cell", *(f"{height:g}" for height in AMPLITUDES)])
-    for row in respond(judge, count, known=list(table["cell"])):
-        table = pd.concat([table, pd.DataFrame([row])], ignore_index=True) if len(table) else pd.DataFrame([row])
-        write_table(path, table)
-        print(row["cell"], *(f"{value:.1f}" for name, value in row.items() if name != "cell"), flush=True)
-    return table.set_index("cell")
+def answers_of(judge: Judged, out: Path, count: int) -> pd.DataFrame:
+    """Logits by cell, amplitude and cadence; those that an earlier call left are not computed again."""
+    path = out / f"answers_{judge.name}_{judge.mark[:12]}_{count}.csv"
+    parts = [pd.read_csv(path)] if path.exists() else []
+    for part in respond(judge, count, known=[name for one in parts for name in one["cell"].unique()]):
+        parts.append(part)
+        write_table(path, pd.concat(parts))
+        print(medians(part).round(1).to_string(header=False, index_names=False), flush=True)
+    return pd.concat(parts, ignore_index=True)
 
 
 def judged_rows(judge: Judged, out: Path, test: int) -> pd.DataFrame:
@@ -160,22 +164,31 @@ def seen_by(judge: Judged, competition: Competition, overlap: Path):
     return open_cadences(competition, "test", cleaned_stores(overlap, competition), SIX)
 
 
-def report(judge: Judged, args: argparse.Namespace, table: pd.DataFrame, rows: pd.DataFrame) -> str:
+def report(judge: Judged, args: argparse.Namespace, answers: pd.DataFrame, rows: pd.DataFrame) -> str:
     """All tables as markdown, with their conditions."""
-    falls = table.drop("empty").apply(largest_fall, axis=1)
+    table = medians(answers)
+    falls = table.drop(EMPTY).apply(largest_fall, axis=1)
     over = falls[falls > MOST]
     needles, empty = rows[rows["target"] == 1], rows[rows["target"] == 0]
+    above = threshold(empty["logit"], 0.01)
+    surely = answers[answers["snr"] >= SURE].assign(found=lambda some: some["logit"] > above).groupby("cell")["found"]
+    enough = surely.mean() >= ENOUGH
     head = [f"{height:g}" for height in AMPLITUDES]
-    shown = table.drop("empty")[head].map("{:.1f}".format).assign(fall=falls.map("{:.1f}".format)).reset_index()
+    shown = (
+        table.drop(EMPTY)
+        .map("{:.1f}".format)
+        .assign(fall=falls.map("{:.1f}".format), found=surely.apply(lambda found: recalled(found.to_numpy())))
+    )
     return "\n".join(
         [
             f"`{judge.name}` (weights {judge.mark[:12]}), {'cleaned' if judge.cleaned else 'raw'} panels; sky version {SKY_VERSION}, `sky --train {TRAIN} --test {args.test} "
             f"--seed {SEED}`, its shifted test{f', the {len(rows)} rows with neighbours' if judge.cleaned else ''}; {args.count} cadences per cell; {platform.machine()}, torch {torch.__version__}, one thread.",
             "",
-            f"Median logit by amplitude in sigma per pixel (empty: {table.loc['empty', head[0]]:.1f}), and the largest fall. It falls by more than {MOST} in {len(over)} of "
-            f'{len(falls)} cells, most in "{falls.idxmax()}": {falls.max():.1f}.',
+            f"Median logit by amplitude in sigma per pixel (empty: {table.loc[EMPTY].iloc[0]:.1f}), and the largest fall. It falls by more than {MOST} in {len(over)} of "
+            f'{len(falls)} cells, most in "{falls.idxmax()}": {falls.max():.1f}. The last column: of the cadences with an SNR of {SURE} or more, '
+            f"integrated over the brightest panel, the share above the logit that 1 % of the sky's negatives pass, {above:.2f}. It is at least {ENOUGH} in {enough.sum()} of {len(enough)} cells.",
             "",
-            *markdown(["cell", *head, "fall"], shown.to_numpy().tolist()),
+            *markdown(["cell", *head, "fall", f"found from SNR {SURE} on"], shown.reset_index().to_numpy().tolist()),
             "",
             "Recall by the needle's SNR as drawn, integrated over its brightest panel:",
             "",
@@ -257,7 +270,6 @@ def false_alarms(empty: pd.DataFrame, rate: float = 0.01) -> list[str]:
 
 def draw(judge: Judged, table: pd.DataFrame, rows: pd.DataFrame) -> Figure:
     """Logit against amplitude, all ON panels and one; recall against SNR at 1 % false alarms beside the references."""
-    head = [f"{height:g}" for height in AMPLITUDES]
     with styled():
         figure = new_picture(13.0, 4.2)
         figure.set_layout_engine("constrained")
@@ -267,12 +279,12 @@ def draw(judge: Judged, table: pd.DataFrame, rows: pd.DataFrame) -> Figure:
                 colour, dashes = FOLDS[WIDTHS.index(cell.width)], ("-", "--", ":")[DRIFTS.index(cell.drift)]
                 axes.plot(
                     AMPLITUDES,
-                    table.loc[cell.name, head],
+                    table.loc[cell.name],
                     dashes,
                     color=colour,
                     label=f"width {cell.width:g}, drift {cell.drift:g}",
                 )
-            axes.axhline(table.loc["empty", head[0]], color=INK, linewidth=0.7)
+            axes.axhline(table.loc[EMPTY].iloc[0], color=INK, linewidth=0.7)
             axes.set(
                 xscale="log",
                 xlabel="amplitude, sigma per pixel",

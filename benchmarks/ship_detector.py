@@ -6,7 +6,8 @@ Draws the lessons (``detector_lessons.py``: an endless sky, searched once) and t
 then ``detector_weighing.py``), resumed by the same call. It becomes two detectors: ``raw``, of panels as they are, and ``cleaned``, of
 panels minus the sky that their neighbours show, which a detector makes look like raw ones with a fiftieth of the noise. Both are
 scored on the tests of other synthetic skies, and on one needle in empty cadences at every brightness. With ``--ship`` weights and cards replace those in
-``seti_utils/nets/shipped``; without it they lie in OUT. With ``--measure`` nothing is trained: the weights in the box are measured anew, eight minutes of one core.
+``seti_utils/nets/shipped``; without it they lie in OUT. With ``--cleaned`` the detector ``raw`` is the one in the box, and the other
+alone is taught anew. With ``--measure`` nothing is trained: the weights in the box are measured anew, eight minutes of one core.
 """
 
 import argparse
@@ -22,13 +23,13 @@ sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
 import detector_lessons
 import detector_training
 import detector_weighing
-from judging import AMPLITUDES, STRAIGHT, largest_fall, of_detector, recalled, respond
+from judging import AMPLITUDES, EMPTY, STRAIGHT, largest_fall, medians, of_detector, recalled, respond
 
 from seti_utils.data.cadence import DF_HZ, DT_S, FREQ, OFF, ON, TIME
 from seti_utils.data.competition import read_competition
 from seti_utils.machine import versions
 from seti_utils.nets.detector import Detector
-from seti_utils.nets.shipped import FOLDER, ShippedDetector, load_detector, save_card, save_detector
+from seti_utils.nets.shipped import FOLDER, ShippedDetector, load_detector, save_detector
 from seti_utils.overlap.panels import clean, read_covered
 from seti_utils.overlap.search import search
 from seti_utils.run.scoring import open_split, score_covered, score_source
@@ -43,9 +44,9 @@ MEASURED = (30, 1200)
 SKIES = (101, 303)
 """Their seeds: nothing was chosen on either."""
 RECIPE = {
-    detector_lessons: "BANDS WINDOWS FAMILIES SNR BRIGHT BRIGHT_SHARE BRIGHTER CANDIDATES BESIDE TERRESTRIAL GLARE KINDS KEPT SURE",
+    detector_lessons: "BANDS WINDOWS CROWDED NEIGHBOURS FAMILIES SNR BRIGHT BRIGHT_SHARE BRIGHTER CANDIDATES BESIDE TERRESTRIAL GLARE KINDS KEPT SURE",
     detector_training: "LESSONS FILES EPOCHS BATCH MIXED RATE WARM LAST DECAY CLIP PAIRED",
-    detector_weighing: "EPOCHS STEP RATE PAIRED",
+    detector_weighing: "EPOCHS STEP RATE PAIRED CLEANED_FILES CLEANED_EPOCHS",
 }
 """What the card tells of these modules."""
 FAINT = 8.0
@@ -57,27 +58,30 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("out/detector"))
     parser.add_argument("--seed", type=int, default=1, help="of the judge's weights and of the order of its lessons")
+    parser.add_argument(
+        "--cleaned", action="store_true", help="keep the detector raw of the box: teach the one of cleaned panels"
+    )
     parser.add_argument("--measure", action="store_true", help="train nothing: measure the weights in the box anew")
     parser.add_argument("--ship", action="store_true", help="replace the detectors that come with the package")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    network = load_detector("raw").network if args.measure else detector_weighing.finished(args.out, args.seed)
-    cards = [write(name, network, args.seed, args.out) for name in BLIND]
-    for path in (args.out / "raw.safetensors", *cards) if args.ship else ():
-        (FOLDER / path.name).write_bytes(path.read_bytes())
+    raw = load_detector("raw").network if args.measure or args.cleaned else detector_weighing.finished(args.out, args.seed)
+    other = load_detector("cleaned").network if args.measure else detector_weighing.cleaned(args.out, raw, args.seed)
+    written = [write(name, network, args.seed, args.out) for name, network in (("raw", raw), ("cleaned", other))]
+    for path in written if args.ship else ():
+        for file in (path, path.with_suffix(".json")):
+            (FOLDER / file.name).write_bytes(file.read_bytes())
 
 
 def write(name: str, network: Detector, seed: int, out: Path) -> Path:
-    """A card in ``out``, measured; and the weights, which are those of the detector raw."""
-    card, path = described(name, seed), out / f"{name}.json"
-    if name == "raw":
-        save_detector(network, card, path.with_suffix(".safetensors"))
-    detector = load_detector(save_card(card, path))
+    """Weights and a card in ``out``, measured."""
+    card, path = described(name, seed), out / f"{name}.safetensors"
+    detector = load_detector(save_detector(network, card, path))
     first, *others = [measured(detector, out, sky) for sky in SKIES]
     answered = response(detector)
     card |= {"measured": first | {"other_skies": others}, "response": answered}
     print(json.dumps({"measured": card["measured"], "response": answered["largest_fall"]}, indent=2))
-    return save_card(card, path)
+    return save_detector(network, card, path)
 
 
 BLIND = {
@@ -106,8 +110,7 @@ def described(name: str, seed: int) -> dict[str, object]:
     }
     raw = name == "raw"
     where = "raw panels" if raw else "panels minus the sky that their neighbours show"
-    shared: dict[str, object] = {} if raw else {"weights": "raw"}
-    return shared | {
+    return {
         "name": name,
         "what": f"finds narrow-band needles, in {where}, that ON panels have and OFF panels, looked at along their track, have not",
         "backbone": detector_training.BACKBONE,
@@ -125,7 +128,11 @@ def described(name: str, seed: int) -> dict[str, object]:
         "recipe": recipe,
         "seed": seed,
         "taught_on": "an endless synthetic sky of both kinds and drawn needles; no real array, no needle of another simulator"
-        + ("" if raw else "; raw panels: it has the weights of the detector raw"),
+        + (
+            ""
+            if raw
+            else "; first the body in raw panels: it is that of the detector raw; then what weighs its looks, in cleaned ones"
+        ),
         "sky_version": SKY_VERSION,
         "blind_spots": BLIND[name],
         "versions": versions(),
@@ -218,21 +225,18 @@ def faint_echoes(sky: Path) -> pd.Series:
 
 def response(detector: ShippedDetector, count: int = 10) -> dict[str, object]:
     """Median logit of empty cadences with one needle, by its brightness, for widths, drifts and panels; and the largest fall."""
-    table, falls, without = {}, {}, 0.0
-    for row in respond(of_detector(detector), count, STRAIGHT):
-        name, values = row["cell"], [round(float(row[f"{height:g}"]), 2) for height in AMPLITUDES]
-        print(name, values, flush=True)
-        if name == "empty":
-            without = values[0]
-        else:
-            table[name], falls[name] = values, largest_fall(values)
-    worst = max(falls, key=falls.__getitem__)
+    table = medians(pd.concat(respond(of_detector(detector), count, STRAIGHT)))
+    print(table.round(2).to_string(), flush=True)
+    cells = table.drop(EMPTY)
+    falls = cells.apply(largest_fall, axis=1)
     return {
         "amplitudes": AMPLITUDES,
         "cadences": count,
-        "without": without,
-        "median_logit": table,
-        "largest_fall": [worst, round(falls[worst], 2)],
+        "without": round(float(table.loc[EMPTY].iloc[0]), 2),
+        "median_logit": {
+            str(name): [round(float(value), 2) for value in row] for name, row in zip(cells.index, cells.to_numpy())
+        },
+        "largest_fall": [falls.idxmax(), round(float(falls.max()), 2)],
     }
 
 

@@ -14,6 +14,7 @@ from seti_utils.overlap.panels import clean, read_covered
 from seti_utils.overlap.search import search
 from seti_utils.pictures.style import new_picture
 from seti_utils.run import scoring
+from seti_utils.scores.tables import made_by
 from seti_utils.sky import make_sky
 
 
@@ -80,7 +81,10 @@ def test_cadences_with_neighbours_are_scored_minus_their_sky_and_the_others_as_t
         source = scoring.open_split(sky, "test", folder)
         alone = pd.Series(scoring.score_source(source, load_detector(name), 1).logit.numpy(), source.ids)
         np.testing.assert_allclose(table["logit"][mine], alone[table.index[mine]], atol=1e-3)
-    assert set(table["experiment"]) == {"detector raw and cleaned"} and len(set(table["weights"])) == 1
+    assert set(table["experiment"]) == {"detector raw and cleaned"}
+    assert set(table["weights"]) == {
+        made_by([pd.DataFrame({"weights": [load_detector(name).mark]}) for name in ("raw", "cleaned")])
+    }
     assert len(list((tmp_path / "pictures").iterdir())) == 1
     sent = pd.read_csv(files["--submission"], dtype={"id": str}).set_index("id")
     np.testing.assert_allclose(sent["target"].loc[table.index], table["score"])

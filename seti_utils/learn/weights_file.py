@@ -36,7 +36,10 @@ def pack(content: Mapping[str, torch.Tensor], meta: Mapping[str, object], digest
 
 
 def in_order(file: bytes) -> bytes:
-    """The same file with its header's notes by name: safetensors leaves them in another order each time, and equal weights should be equal files."""
+    """The same file with its header's notes by name.
+
+    safetensors leaves them in another order each time, and equal weights should be equal files.
+    """
     start = 8 + int.from_bytes(file[:8], "little")
     header = json.loads(file[8:start])
     header["__metadata__"] = dict(sorted(header["__metadata__"].items()))

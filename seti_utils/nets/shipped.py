@@ -21,7 +21,7 @@ from seti_utils.views.rendering import render
 from seti_utils.views.resizing import resize_into
 
 FOLDER = Path(__file__).parent / "shipped"
-"""``<name>.json``, a card, and ``<name>.safetensors``, its weights, unless the card names another's as its ``weights``."""
+"""``<name>.json``, a card, and ``<name>.safetensors``, its weights."""
 
 NEEDED = {
     "backbone": str,
@@ -186,8 +186,7 @@ def load_detector(name_or_path: str | Path = "raw") -> ShippedDetector:
                 where=name_or_path,
                 remedy="give one of these, or the path of a .safetensors file with its card beside it",
             )
-    card = read_card(place.with_suffix(".json"))
-    file = place if place.suffix == ".safetensors" else place.with_name(f"{card.get('weights', place.stem)}.safetensors")
+    card, file = read_card(place.with_suffix(".json")), place.with_suffix(".safetensors")
     try:
         state = load_file(file)
     except FileNotFoundError as error:
@@ -230,12 +229,6 @@ def save_detector(network: Detector, card: dict[str, Any], path: str | Path) -> 
     state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
     with replacing(path) as temporary:
         temporary.write_bytes(save(state))
-    save_card(card, path.with_suffix(".json"))
+    write_json(path.with_suffix(".json"), card)
+    read_card(path.with_suffix(".json"))
     return path
-
-
-def save_card(card: dict[str, Any], path: str | Path) -> Path:
-    """Write a card alone, ``path`` (.json), of a detector whose weights are another's: ``card["weights"]`` names it."""
-    write_json(Path(path), card)
-    read_card(Path(path))
-    return Path(path)
