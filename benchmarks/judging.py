@@ -185,9 +185,9 @@ def respond(judge: Judged, count: int = 10, cells: Iterable[Cell] = CELLS, known
 
 def medians(answers: pd.DataFrame) -> pd.DataFrame:
     """The median logit of every cell (index, in the table's order) at every amplitude (columns; those of "empty" are all one)."""
-    middle = answers.groupby(["cell", "amplitude"], sort=False)["logit"].median().unstack()
+    middle = answers.pivot_table("logit", "cell", "amplitude", aggfunc="median")
     if EMPTY in middle.index:
-        middle.loc[EMPTY] = middle.loc[EMPTY, 0.0]
+        middle.loc[EMPTY] = middle.loc[EMPTY].max()
     return middle.reindex(index=answers["cell"].unique(), columns=list(AMPLITUDES))
 
 

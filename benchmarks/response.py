@@ -184,7 +184,7 @@ def report(judge: Judged, args: argparse.Namespace, answers: pd.DataFrame, rows:
             f"`{judge.name}` (weights {judge.mark[:12]}), {'cleaned' if judge.cleaned else 'raw'} panels; sky version {SKY_VERSION}, `sky --train {TRAIN} --test {args.test} "
             f"--seed {SEED}`, its shifted test{f', the {len(rows)} rows with neighbours' if judge.cleaned else ''}; {args.count} cadences per cell; {platform.machine()}, torch {torch.__version__}, one thread.",
             "",
-            f"Median logit by amplitude in sigma per pixel (empty: {table.loc[EMPTY].iloc[0]:.1f}), and the largest fall. It falls by more than {MOST} in {len(over)} of "
+            f"Median logit by amplitude in sigma per pixel (empty: {table.loc[EMPTY].max():.1f}), and the largest fall. It falls by more than {MOST} in {len(over)} of "
             f'{len(falls)} cells, most in "{falls.idxmax()}": {falls.max():.1f}. The last column: of the cadences with an SNR of {SURE} or more, '
             f"integrated over the brightest panel, the share above the logit that 1 % of the sky's negatives pass, {above:.2f}. It is at least {ENOUGH} in {enough.sum()} of {len(enough)} cells.",
             "",
@@ -284,7 +284,7 @@ def draw(judge: Judged, table: pd.DataFrame, rows: pd.DataFrame) -> Figure:
                     color=colour,
                     label=f"width {cell.width:g}, drift {cell.drift:g}",
                 )
-            axes.axhline(table.loc[EMPTY].iloc[0], color=INK, linewidth=0.7)
+            axes.axhline(table.loc[EMPTY].max(), color=INK, linewidth=0.7)
             axes.set(
                 xscale="log",
                 xlabel="amplitude, sigma per pixel",

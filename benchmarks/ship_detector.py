@@ -232,7 +232,7 @@ def response(detector: ShippedDetector, count: int = 10) -> dict[str, object]:
     return {
         "amplitudes": AMPLITUDES,
         "cadences": count,
-        "without": round(float(table.loc[EMPTY].iloc[0]), 2),
+        "without": round(float(table.loc[[EMPTY]].to_numpy().max()), 2),
         "median_logit": {
             str(name): [round(float(value), 2) for value in row] for name, row in zip(cells.index, cells.to_numpy())
         },
