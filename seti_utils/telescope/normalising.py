@@ -25,7 +25,7 @@ AROUND = 8
 LEVEL_CLIP = 4.0
 """Pixels count in that mean up to this many sigma: a bright line leaves no trough beside it."""
 
-AT_ONCE = 1 << 18
+AT_ONCE = 1 << 16
 """Pixels whose level is taken at a time: what that needs stays in a processor's cache."""
 
 COLUMNS_AT_ONCE = 1024
