@@ -15,7 +15,7 @@ from local_kaggle.fixtures import DEMO, ROOT, built, kernel, notebook, repositor
 from seti_utils.errors import InputError
 from seti_utils.kaggle.build import build
 from seti_utils.kaggle.check import check_kernel, check_metadata, require_good
-from seti_utils.kaggle.embed import package_archive, package_of, stamp, uses_detectors, uses_telescope
+from seti_utils.kaggle.embed import detectors_used, package_archive, package_of, stamp, uses_telescope
 from seti_utils.kaggle.errors import BadKernel
 from seti_utils.kaggle.metadata import derive, kernel_of, read_metadata, slug_of, title_of
 from seti_utils.nets.shipped import FOLDER
@@ -58,20 +58,23 @@ def test_the_laptops_side_stays_here():
 @pytest.mark.parametrize(
     ("code", "carried"),
     [
-        ("from seti_utils.run.notebooks.session import session", False),
-        ("# %% [markdown]\n# load_detector is told of here only", False),
-        ("from seti_utils.nets.shipped import load_detector", True),
-        ("!python -m seti_utils score /kaggle/input --out scores.csv", True),
-        ('run_chain("sky_stack", [0], [2021], runtime)', True),
+        ("from seti_utils.run.notebooks.session import session", ()),
+        ("# %% [markdown]\n# load_detector is told of here only", ()),
+        ("from seti_utils.nets.shipped import load_detector", ("cleaned", "raw")),
+        ("!python -m seti_utils score /kaggle/input --out scores.csv", ("cleaned", "raw")),
+        ('run_chain("sky_stack", [0], [2021], runtime)', ("cleaned", "raw")),
+        ("!seti search CADENCE -o found", ("raw",)),
+        ("!seti search CADENCE --network cleaned -o found", ("cleaned", "raw")),
+        ("from seti_utils.run.notebooks.telescope import telescope_search\nnetwork = 'cleaned'", ("cleaned", "raw")),
     ],
 )
-def test_a_kernel_carries_the_detectors_only_where_it_uses_them(code, carried):
+def test_a_kernel_carries_the_detectors_that_it_uses(code, carried):
     kind = "markdown" if "[markdown]" in code else "code"
     notebook = {"cells": [{"cell_type": kind, "source": code.splitlines(keepends=True)}]}
-    assert uses_detectors(notebook) == carried
-    with zipfile.ZipFile(io.BytesIO(package_archive(detectors=uses_detectors(notebook)))) as archive:
+    assert detectors_used(notebook) == carried
+    with zipfile.ZipFile(io.BytesIO(package_archive(detectors=carried))) as archive:
         shipped = {name for name in archive.namelist() if name.startswith("seti_utils/nets/shipped/")}
-    assert shipped == {f"seti_utils/nets/shipped/{path.name}" for path in FOLDER.iterdir() if carried}
+    assert shipped == {f"seti_utils/nets/shipped/{path.name}" for path in FOLDER.iterdir() if path.stem in carried}
 
 
 @pytest.mark.parametrize(
@@ -89,9 +92,10 @@ def test_a_kernel_carries_the_search_of_telescope_files_only_where_it_searches(c
         assert ("seti_utils/telescope/search.py" in archive.namelist()) == bool(callers) == carried
 
 
-def test_the_projects_own_notebooks_carry_none(repository):
+def test_the_projects_own_notebooks_carry_none_but_the_search(repository):
     for path in (repository / "notebooks").glob("*.ipynb"):
-        assert not uses_detectors(json.loads(path.read_text(encoding="utf-8"))), path.name
+        carried = ("raw",) if path.stem == "search" else ()
+        assert detectors_used(json.loads(path.read_text(encoding="utf-8"))) == carried, path.name
 
 
 def test_another_package_makes_another_archive(tmp_path):

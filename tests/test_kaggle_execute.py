@@ -37,7 +37,7 @@ def quietly(_text: str) -> None:
 
 
 def test_train_infer_and_fetch(kaggle, repository, tmp_path):
-    """The infer kernel's package comes as a dataset, as that of a notebook beyond 700 kB does."""
+    """The infer kernel's package comes as a dataset, as that of a notebook beyond 900 kB does."""
     made = {"owner": "tester", "experiment": "sky_demo", "seeds": [2021], "root": repository, "out": tmp_path / "build"}
     trained = build("train", folds=[0], **made)
     pushed = push(trained.folder)

@@ -7,6 +7,7 @@ import io
 import lzma
 import re
 import zipfile
+from collections.abc import Collection
 from pathlib import Path
 
 import seti_utils
@@ -49,10 +50,10 @@ if not packs:
 archive = lzma.decompress(open(packs[0], "rb").read())"""
 
 
-def package_archive(package: Path | None = None, *, detectors: bool = False, telescope: bool = False) -> bytes:
+def package_archive(package: Path | None = None, *, detectors: Collection[str] = (), telescope: bool = False) -> bytes:
     """The sources of ``package`` (this one by default) as an uncompressed zip: the same bytes on every machine.
 
-    Holds every source but those of ``LAPTOP``, with ``detectors`` the detectors that come with the package, and with
+    Holds every source but those of ``LAPTOP``, of the detectors that come with the package those named in ``detectors``, and with
     ``telescope`` the search of telescope files, in sorted order, with a fixed date and mode.
     """
     package = package or Path(seti_utils.__file__).parent
@@ -63,7 +64,7 @@ def package_archive(package: Path | None = None, *, detectors: bool = False, tel
         for path in package.rglob("*")
         if path.is_file() and path.suffix in SOURCES and not any(path.is_relative_to(room) for room in away)
     ]
-    files = sorted([*files, *(path for path in shipped.glob("*") if detectors)])
+    files = sorted([*files, *(path for path in shipped.glob("*") if path.stem in detectors)])
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
         for path in files:
@@ -73,11 +74,21 @@ def package_archive(package: Path | None = None, *, detectors: bool = False, tel
     return stream.getvalue()
 
 
-def uses_detectors(notebook: dict) -> bool:
-    """Whether a notebook's code scores with a detector that comes with the package: by itself, by ``score``, or in a blend."""
-    blends = [name for name, blend in LOG.blends.items() if blend.detectors]
-    words = ("load_detector", r"nets\.shipped", r"seti(_utils)? score\b", *(rf"\b{name}\b" for name in blends))
-    return re.search("|".join(words), code_of(notebook)) is not None
+def every_detector() -> tuple[str, ...]:
+    """The detectors that come with the package."""
+    return tuple(sorted(path.stem for path in (Path(seti_utils.__file__).parent / DETECTORS).glob("*.json")))
+
+
+def detectors_used(notebook: dict) -> tuple[str, ...]:
+    """The shipped detectors that a notebook's code may score with: any by itself and by ``score``, a blend's own, and in a search
+    of telescope files ``raw``, and whichever it names."""
+    code = code_of(notebook)
+    if re.search(r"load_detector|nets\.shipped|seti(_utils)? score\b", code):
+        return every_detector()
+    used = {name for blend in LOG.blends if re.search(rf"\b{blend}\b", code) for name in LOG.blends[blend].detectors}
+    if uses_telescope(notebook):
+        used |= {"raw", *(name for name in every_detector() if re.search(rf"""["'\s]{name}\b""", code))}
+    return tuple(sorted(used))
 
 
 def uses_telescope(notebook: dict) -> bool:

@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--transport",
         choices=("auto", "embed", "dataset"),
         default="auto",
-        help="how the package travels: in the notebook, as a dataset, or in the notebook up to 700 kB (default: auto)",
+        help="how the package travels: in the notebook, as a dataset, or in the notebook up to 900 kB (default: auto)",
     )
     parser.add_argument("--owner", help="the kernels' owner (default: who is logged in)")
     parser.add_argument("--out", type=Path, default=Path("build"), help="where the folders go (default: build)")
