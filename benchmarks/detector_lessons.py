@@ -55,10 +55,8 @@ def scenes(seed: int, number: int) -> tuple[Tensor, list[Content], Tensor]:
     x = cut(sky, [row % BANDS for row in range(batch)], places.long().tolist())
     bright = coin(GLARE, (batch,), generator=generator).nonzero()[:, 0]
     x[bright] += random_glare(len(bright), generator=generator)
-    content, brighter, again = needles(batch, generator)
-    second = finish(x[again], brighter.light(), "current").half()
-    first = finish(x, content.light(), "current").half()
-    return torch.cat([first, second]), [content, brighter], torch.cat([torch.full((batch,), -1), again])
+    first, second, content, fainter = drawn(x, generator)
+    return torch.cat([first, second]), content, fainter
 
 
 def cleaned_scenes(seed: int, number: int) -> tuple[Tensor, list[Content], Tensor]:
@@ -68,9 +66,7 @@ def cleaned_scenes(seed: int, number: int) -> tuple[Tensor, list[Content], Tenso
     places = torch.tensor([crowded_offsets(generator) for _ in range(CROWDED)])
     windows = places.shape[1]
     x = cut(sky, [row // windows for row in range(places.numel())], places.flatten().tolist())
-    content, brighter, again = needles(len(x), generator)
-    second = finish(x[again], brighter.light(), "current").half()
-    first = finish(x, content.light(), "current").half()
+    first, second, content, fainter = drawn(x, generator)
     shift = places[:, None, :] - places[:, :, None]
     beside = (
         (shift.abs() <= FREQ - LEAST) & coin(NEIGHBOURS, shift.shape, generator=generator) & ~torch.eye(windows, dtype=torch.bool)
@@ -82,9 +78,9 @@ def cleaned_scenes(seed: int, number: int) -> tuple[Tensor, list[Content], Tenso
         agree = torch.ones(len(others), PANELS, dtype=torch.bool)
         return clean_panels(own, first[band * windows + others], shift[band, at, others].tolist(), agree)[0].half()
 
-    rows = [*range(len(first)), *again.tolist()]
+    rows = [row if again < 0 else again for row, again in enumerate(fainter.tolist())]
     both = torch.stack([clean(own, row) for own, row in zip(torch.cat([first, second]), rows, strict=True)])
-    return both, [content, brighter], torch.cat([torch.full((len(x),), -1), again])
+    return both, content, fainter
 
 
 def kinds(bands: int, generator: torch.Generator) -> Tensor:
@@ -93,8 +89,10 @@ def kinds(bands: int, generator: torch.Generator) -> Tensor:
     return torch.multinomial(mix, bands, replacement=True, generator=generator)
 
 
-def needles(batch: int, generator: torch.Generator) -> tuple[Content, Content, Tensor]:
-    """What ``batch`` scenes hold; the same of those that have a candidate, drawn brighter; and which scenes these are."""
+def drawn(x_BPTF: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, list[Content], Tensor]:
+    """Needles drawn into windows, which are lost: float16 panels of all; of those with a candidate once more, a brighter one; the content
+    of both; and for every row of both which shows the same scene fainter, -1 for none."""
+    batch = len(x_BPTF)
 
     def snr() -> Tensor:
         usual, high = (log_uniform(*bounds, (batch,), generator=generator) for bounds in (SNR, BRIGHT))
@@ -119,7 +117,9 @@ def needles(batch: int, generator: torch.Generator) -> tuple[Content, Content, T
     brighter = content.rows(again)
     by = log_uniform(*BRIGHTER, (len(again),), generator=generator)
     brighter = replace(brighter, star=replace(brighter.star, snr=(brighter.star.snr * by).clamp(max=BRIGHT[1])))
-    return content, brighter, again
+    second = finish(x_BPTF[again], brighter.light(), "current").half()
+    first = finish(x_BPTF, content.light(), "current").half()
+    return first, second, [content, brighter], torch.cat([torch.full((batch,), -1), again])
 
 
 def marks(content: Content) -> Tensor:

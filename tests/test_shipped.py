@@ -192,6 +192,10 @@ def test_faults_of_files_are_one_line_with_a_remedy(tmp_path):
     file.write_bytes(b"x" * 20)
     with pytest.raises(InputError, match="cannot be read"):
         load_detector(file)
+    file.unlink()
+    for path in (file, file.with_suffix(".json")):
+        with pytest.raises(InputError, match="mine.safetensors: there is no such file"):
+            load_detector(path)
 
 
 @pytest.mark.slow
