@@ -75,7 +75,7 @@ def package_archive(package: Path | None = None, *, detectors: Collection[str] =
 
 
 def every_detector() -> tuple[str, ...]:
-    """The detectors that come with the package."""
+    """The detectors that come with the package; ``nets.shipped.shipped_names`` says so too, and imports PyTorch for it."""
     return tuple(sorted(path.stem for path in (Path(seti_utils.__file__).parent / DETECTORS).glob("*.json")))
 
 
