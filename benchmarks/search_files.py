@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from seti_utils.sky.background import random_bands
 from seti_utils.sky.needles import FAMILIES, Tracks, add_light, pixels
 from seti_utils.sky.plan import seeded
-from seti_utils.sky.profiles import plain_profiles
+from seti_utils.sky.profiles import KNOWN, plain_profiles
 from seti_utils.sky.ranges import TRAIN_MIX
 
 SOURCES = ("HIP35136", "HIP34800", "HIP35136", "HIP36000", "HIP35136", "HIP34200")
@@ -28,7 +28,8 @@ MJD, LOWEST_MHZ, LEVEL, SLOT = 57563.808588, 1313.966, 77.0, 512
 """Start; lowest channel; the receiver's power in units of its noise (6,144 samples a pixel); channels of a needle's own."""
 
 ON, ALL = (0, 2, 4), (0, 1, 2, 3, 4, 5)
-ECHO = 0.3
+ECHO, FAINTEST_ECHO = 0.3, 5.9
+"""Of an echo's SNR in ON panels an OFF panel has this share, and at least this much."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,8 @@ def background(product: Product, kind: str, seed: int) -> np.ndarray:
 
 
 def random_truth(product: Product, snrs: tuple[float, ...], widths: tuple[float, ...], seed: int) -> pd.DataFrame:
-    """A needle or interference in two of three slots: kind, snr per panel, fwhm, drift (Hz/s), channel at the middle."""
+    """A needle or interference in two of three slots: kind, snr per panel (of a filter that knows every pixel of it), fwhm, drift
+    (Hz/s), channel at the middle."""
     random, rows = np.random.default_rng([seed, 7]), []
     hertz = product.df_mhz * 1e6
     for slot in range(product.channels // SLOT):
@@ -97,7 +99,7 @@ def random_truth(product: Product, snrs: tuple[float, ...], widths: tuple[float,
 
 def add_needles(panels: np.ndarray, product: Product, truth: pd.DataFrame) -> None:
     """Add every row of ``truth`` to ``panels`` (6, rows, channels), in units of the receiver's noise."""
-    hertz, times = product.df_mhz * 1e6, torch.from_numpy(product.times())
+    hertz, times, unit = product.df_mhz * 1e6, torch.from_numpy(product.times()), KNOWN * product.rows**0.5
     x = torch.from_numpy(panels)[None]
     for row in truth.to_dict("records"):
         reach = int(abs(row["drift"]) / hertz * times.abs().max()) + 64
@@ -107,10 +109,10 @@ def add_needles(panels: np.ndarray, product: Product, truth: pd.DataFrame) -> No
             path, torch.ones_like(path), torch.tensor([FAMILIES.index("line")]), torch.zeros(1), plain_profiles(1, row["fwhm"])
         )
         bright = torch.zeros(1, 6)
-        bright[:, list(ON if row["kind"] == "needle" else ALL)] = row["snr"] / product.rows**0.5
+        bright[:, list(ON if row["kind"] == "needle" else ALL)] = row["snr"] / unit
         if row["kind"] == "echo":
             bright[:, [1, 3, 5]] = 0
-            bright[:, row["echo"]] = max(ECHO * row["snr"], 8.0) / product.rows**0.5
+            bright[:, row["echo"]] = max(ECHO * row["snr"], FAINTEST_ECHO) / unit
         window = x[..., low:high].contiguous()
         x[..., low:high] = add_light(window, pixels(tracks, bright, range(6)))
 
@@ -123,7 +125,8 @@ def bandpass(product: Product) -> np.ndarray:
 
 
 def write_cadence(folder: Path, product: Product, kind: str, truth: pd.DataFrame, seed: int) -> list[Path]:
-    """Six files with ``truth`` in them, frequencies descending; ``truth.csv`` beside them."""
+    """Six files with ``truth`` in them, frequencies descending; ``truth.csv`` beside them, with ``filter``: the SNR per panel of a
+    filter that knows every pixel of a line."""
     folder.mkdir(parents=True, exist_ok=True)
     panels = background(product, kind, seed)
     add_needles(panels, product, truth)
@@ -145,5 +148,7 @@ def write_cadence(folder: Path, product: Product, kind: str, truth: pd.DataFrame
                 src_dej=20.25, machine_id=20, telescope_id=6, data_type=1, az_start=0.0, za_start=0.0, nbeams=1, ibeam=1,
             )  # fmt: skip
         paths.append(path)
-    truth.assign(mhz=LOWEST_MHZ + truth["channel"] * product.df_mhz).to_csv(folder / "truth.csv", index=False)
+    truth.assign(mhz=LOWEST_MHZ + truth["channel"] * product.df_mhz, filter=truth["snr"]).to_csv(
+        folder / "truth.csv", index=False
+    )
     return paths

@@ -25,7 +25,7 @@ from sklearn.linear_model import LogisticRegression
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from search import MAX_DRIFT, SNRS, WIDTHS, Searched, judged
+from search import MAX_DRIFT, WIDTHS, Searched, judged
 from search_files import ALL, LOWEST_MHZ, MID, ON, random_truth, write_cadence
 
 from seti_utils.nets.shipped import load_detector
@@ -43,6 +43,8 @@ from seti_utils.telescope.sensitivity import BOTH, CLASSICAL, only, passes
 
 LIMITS = Limits(MAX_DRIFT["0002"], false_alarms=None)
 RATES = (0.05, 0.1, np.inf)
+SNRS = (5.9, 7.4, 11.0, 18.4, 36.8)
+"""Fainter needles than those of ``search.py``: weights are for what can be mistaken."""
 SAID = (0.003, 0.01, 0.03, 0.05, 0.1, 0.2)
 EXPOSURE = MID.channels * MID.df_mhz * 6 * MID.panel / 3600
 HERTZ = MID.df_mhz * 1e6

@@ -25,7 +25,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("needles")
     group.add_argument("--needles", type=count, default=400, metavar="N", help="needles to draw, at least (default: 400)")
     group.add_argument(
-        "--snrs", default="6,8,10,15,20,30,50", metavar="SNR,…", help="SNR per panel (default: 6,8,10,15,20,30,50)"
+        "--snrs",
+        default="6,8,10,15,20,30,50",
+        metavar="SNR,…",
+        help="SNR per panel, of a filter that knows every pixel of a needle (default: 6,8,10,15,20,30,50)",
     )
     group.add_argument("--families", default="line,drift", metavar="NAME,…", help="kinds of path (default: line,drift)")
     group.add_argument(

@@ -7,8 +7,9 @@ hold 5-6 % of it, and the amplitude is the same number of local sigmas (15.5-16.
 
 **Amplitude** is in sigma per pixel, at the centre of a needle with the real needle's profile. Every other profile is
 scaled to the same energy (the sum of its squares over a row), so that a filter of the needle's own shape sees equal
-amplitudes equally well, and ``amplitude * sqrt(rows)`` is the integrated SNR of any needle (setigen's convention for the
-real needle's width): a broad needle's pixels are fainter.
+amplitudes equally well: a broad needle's pixels are fainter. ``amplitude * sqrt(rows)`` is what the sky calls a needle's
+integrated SNR, whatever its width: setigen's, for the real needle's width. The filter itself, which knows every pixel, sees
+:data:`KNOWN` of that.
 """
 
 import math
@@ -25,6 +26,8 @@ PROFILE_SIGMA = 0.306
 REAL_FWHM = PROFILE_SIGMA * 2 * math.sqrt(2 * math.log(2))
 ENERGY = PROFILE_SIGMA * math.sqrt(math.pi)
 """Energy of a row of the real needle at amplitude 1: the square of its profile, integrated over frequency (0.54)."""
+KNOWN = math.sqrt(ENERGY)
+"""SNR of the filter that knows every pixel of a needle, over ``amplitude * sqrt(rows)`` (0.74)."""
 
 SHAPES = ("gaussian", "lorentzian", "sinc2", "flat")
 """A profile's shape: a Gaussian; 1 / (1 + d**2), with wings; the square of a sinc, with side lobes; flat-topped,

@@ -1,7 +1,8 @@
 """Needles drawn into a cadence's own files, as they are read: nothing is written, and the files stay as they are.
 
 Needles are those that the sky and the detector's lessons draw (:mod:`seti_utils.sky.needles`), along the panels' real times,
-gaps included; their SNR is in units of the noise of the very channels that they cross.
+gaps included. Their SNR is that of a filter which knows every pixel of them, in a panel in which they are on in every row, in
+units of the noise of the very channels that they cross.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,6 +18,7 @@ from seti_utils.sky.carriers import mostly_all
 from seti_utils.sky.nature import natural
 from seti_utils.sky.needles import FAMILIES, Tracks, pixels, random_tracks
 from seti_utils.sky.plan import seeded
+from seti_utils.sky.profiles import KNOWN
 from seti_utils.telescope.cadences import Cadence
 from seti_utils.telescope.normalising import local_noise
 from seti_utils.telescope.pixels import StandIn
@@ -30,7 +32,7 @@ STRETCH = 8192
 
 @dataclass(frozen=True)
 class Recipe:
-    """Which needles are drawn: ``snrs`` per panel (setigen's convention), ``families``, full widths at half maximum in
+    """Which needles are drawn: ``snrs`` per panel (of a filter that knows them), ``families``, full widths at half maximum in
     channels (log-uniform between the two), and the largest drift in Hz/s; the aspects of ``nature`` in which they vary
     (:mod:`seti_utils.sky.nature`), and which share of them ``every`` panel carries, not just one or some."""
 
@@ -148,7 +150,7 @@ def light_of(cadence: Cadence, track: Tracks, panels: Sequence[int], snr: float,
     pitch = track.freq.shape[2]
     peak = torch.zeros(1, PANELS)
     for panel in panels:
-        peak[0, panel] = snr / cadence.rows[panel] ** 0.5
+        peak[0, panel] = snr / (KNOWN * cadence.rows[panel] ** 0.5)
     parts = []
     for lit in pixels(track, peak, range(PANELS)):
         row = lit.row[:, None].expand_as(lit.channel)
