@@ -1,18 +1,22 @@
 """``seti search`` beside turboSETI, find_event and plot_event, on the same files: recall, false events, drift, frequency, seconds.
 
     python benchmarks/search.py --turboseti ENV/bin/python [--choose 11 12] [--report 21 22 23] [--product 0002] [--out out/search]
-        [--turns 3] [--page docs/search.md]
+        [--setigen ENV2/bin/python] [--turns 3] [--page docs/search.md]
 
 Writes cadences in Breakthrough Listen's layout (``search_files.py``), searches each with the network, without it, and with turboSETI
 (``search_turboseti.py``, in the environment ENV; left out without the option), and holds every event against the truth. Thresholds
 are chosen on the cadences of the seeds ``--choose``: the lowest at which there are at most ``--rate`` false events per MHz and hour.
-Everything told is measured on the seeds ``--report``. The same call resumes. An event is a needle's when their lines come within
-eight channels of each other in an ON panel; every other event is false, those of terrestrial lines and of echoes too. A page's
-tables are of what needs no choice: where our own ``false_alarms`` says ``--rate``, and everything that find_event leaves. Told too:
-half that rate, the threshold that was chosen, and the one at which the reported cadences themselves have ``--rate``.
+Everything told is measured on the seeds ``--report``. The same call resumes. SNR per panel is that of a filter which knows every
+pixel of a line. An event is a needle's when their lines come within eight channels of each other in an ON panel; every other event
+is false, those of terrestrial lines and of echoes too. A page's tables are of what needs no choice: where our own ``false_alarms``
+says ``--rate``, and everything that find_event leaves. Told too: half that rate, the threshold that was chosen, and the one at which
+the reported cadences themselves have ``--rate``.
+
+With ``--setigen`` lines are drawn and files written by setigen (``search_setigen.py``), with its own measure of SNR, into the same
+bands, or into its own noise where the background is "white".
 
 ``--turns``: how often all ways search the last cadence once more, one after the other in every turn, so that a busy machine is
-busy for all of them; seconds are the medians of these. Tables go to OUT as CSV, and to ``--page``.
+busy for all of them; a page tells the medians of these, and no seconds without them. Tables go to OUT as CSV, and to ``--page``.
 """
 
 import argparse
@@ -33,7 +37,7 @@ import pandas as pd
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from pages import write_section
-from search_files import FINE, LATE, MID, MJD, ON, Product, random_truth, write_cadence
+from search_files import FINE, LATE, LOWEST_MHZ, MID, MJD, ON, Product, random_truth, write_cadence
 
 from seti_utils.machine import cores, versions
 from seti_utils.stats.recall import wilson
@@ -120,6 +124,23 @@ def command(folder: Path, out: Path, way: str, product: Product, max_drift: floa
         return [*words, "-M", str(max_drift), "--processes", str(cores()), *WAYS[way]]
     script, coarse = str(Path(__file__).with_name("search_turboseti.py")), str(product.channels // product.coarse)
     return [str(python), script, str(folder), str(out), "--max-drift", str(max_drift), "--coarse", coarse]
+
+
+def written(folder: Path, product: Product, background: str, seed: int, setigen: str | None) -> None:
+    """Write the cadence of a seed, its lines drawn by us, or by setigen in the environment of this Python."""
+    truth = random_truth(product, SNRS, WIDTHS, seed)
+    if setigen is None:
+        write_cadence(folder, product, background, truth, seed)
+        return
+    bare, lines = folder.with_name(f"{folder.name}_bare"), folder.with_name(f"{folder.name}_lines.csv")
+    write_cadence(bare, product, background, truth[:0], seed)
+    truth.assign(mhz=LOWEST_MHZ + truth["channel"] * product.df_mhz).to_csv(lines, index=False)
+    words = [setigen, str(Path(__file__).with_name("search_setigen.py")), str(bare), str(folder), "--truth", str(lines)]
+    timed(
+        [*words, "--seed", str(seed), *(["--noise"] if background == "white" else [])],
+        folder.with_name(f"{folder.name}_setigen.log"),
+    )
+    shutil.rmtree(bare)
 
 
 def once(words: list[str], out: Path) -> dict[str, float]:
@@ -223,13 +244,14 @@ def told(name: str, tables: list[pd.DataFrame], truths: list[pd.DataFrame], abov
     every = pd.concat(kept)
     rows = []
     for snr in sorted({snr for truth in truths for snr in truth["snr"][truth["kind"] == "needle"]}):
-        of = sum(int(((truth["kind"] == "needle") & (truth["snr"] == snr)).sum()) for truth in truths)
+        here = [truth[(truth["kind"] == "needle") & (truth["snr"] == snr)] for truth in truths]
+        of, known = sum(map(len, here)), pd.concat(here)["filter"]
         found = sum(sum(truth["snr"].iloc[row] == snr for row in hit) for hit, truth in zip(hits, truths, strict=True))
         mine = every[every["snr"] == snr]
         low, high = wilson(found, of)
         rows.append(
             {
-                "way": name, "snr": snr, "found": found, "of": of, "recall": found / of, "low": low, "high": high,
+                "way": name, "snr": snr, "filter": known.median(), "least": known.min(), "most": known.max(), "found": found, "of": of, "recall": found / of, "low": low, "high": high,
                 "drift error, Hz/s": mine["drift_off"].abs().quantile(0.68), "frequency error, channels": mine["off"].abs().median(),
                 "within a channel": (mine["off"].abs() <= 1).mean(), "false per MHz h": false / megahertz_hours, **kinds, "MHz h": megahertz_hours,
                 "events per needle": doubles, "threshold": above,
@@ -251,11 +273,13 @@ def markdown(table: pd.DataFrame, costs: pd.DataFrame, turns: bool, wanted: floa
     ways = [str(way) for way in dict.fromkeys(main["way"])]
     cells = {(row["way"], row["snr"]): row for row in main.to_dict("records")}
     heads = " | ".join(HEADS.get(way, way) for way in ways)
-    lines = [f"| SNR per panel | {heads} |", "|---" * (len(ways) + 1) + "|"]
+    varied = bool((main["least"] < main["most"]).any())  # setigen's SNR is not that of a filter
+    lines = [f"| SNR per panel{' (of a filter)' * varied} | {heads} |", "|---" * (len(ways) + 1) + "|"]
     for snr in sorted(set(main["snr"])):
         rows = [cells[way, snr] for way in ways]
+        known = f" ({rows[0]['least']:.0f} to {rows[0]['most']:.0f})" * varied
         told = [f"{row['recall']:.2f} [{row['low']:.2f}, {row['high']:.2f}] of {row['of']}" for row in rows]
-        lines.append(f"| {snr:g} | {' | '.join(told)} |")
+        lines.append(f"| {snr:g}{known} | {' | '.join(told)} |")
     lines += ["", f"| | {heads} |", "|---" * (len(ways) + 1) + "|"]
 
     def line(name: str, value: Callable[[str], str]) -> None:
@@ -272,7 +296,7 @@ def markdown(table: pd.DataFrame, costs: pd.DataFrame, turns: bool, wanted: floa
         return "–" if np.isnan(value) else f"{value:.2g}"
 
     def spent(way: str, column: str, digits: int) -> str:
-        mine = costs[(costs["way"] == way) & (costs["turn"].notna() if turns else costs["turn"].isna())][column]
+        mine = costs[(costs["way"] == way) & costs["turn"].notna()][column]
         return "–" if mine.empty else f"{mine.median():.{digits}f} [{mine.min():.{digits}f}, {mine.max():.{digits}f}]"
 
     snr = main["snr"].max()
@@ -300,8 +324,9 @@ def markdown(table: pd.DataFrame, costs: pd.DataFrame, turns: bool, wanted: floa
         )
     line("frequency error at SNR 25, median, channels", lambda way: number(at(way, first, "frequency error, channels", 25.0), 2))
     line("within a channel of the true frequency, SNR 25", lambda way: number(at(way, first, "within a channel", 25.0), 2))
-    line("seconds by the clock, median [least, most]", lambda way: spent(way, "seconds", 1))
-    line("processor seconds", lambda way: spent(way, "processor", 1))
+    if turns:
+        line("seconds by the clock, median [least, most]", lambda way: spent(way, "seconds", 1))
+        line("processor seconds", lambda way: spent(way, "processor", 1))
     line("MiB of the largest process", lambda way: number(costs.loc[costs["way"] == way, "MiB"].max(), 0))
     return "\n".join(lines)
 
@@ -315,19 +340,21 @@ def main() -> None:
     parser.add_argument("--report", type=int, nargs="+", default=[21, 22, 23])
     parser.add_argument("--rate", type=float, default=0.1, help="false events per MHz and hour")
     parser.add_argument("--turboseti", metavar="PYTHON", help="Python of an environment with turboSETI")
+    parser.add_argument("--setigen", metavar="PYTHON", help="Python of an environment with setigen, which draws the lines")
     parser.add_argument("--turns", type=int, default=0, help="times that all ways search the last cadence in turn")
     parser.add_argument("--page", type=Path, help="page whose tables are written anew")
     args = parser.parse_args()
-    product, drift, name = PRODUCTS[args.product], MAX_DRIFT[args.product], f"{args.product} {args.background}"
+    product, drift = PRODUCTS[args.product], MAX_DRIFT[args.product]
+    name = f"{args.product} {args.background}{' setigen' if args.setigen else ''}"
     exposure = product.channels * product.df_mhz * 6 * product.panel / 3600
     fits = [way for way in WAYS if args.product != "0000" or "classical" in way]
     ways = [*fits, *(TURBO if args.turboseti else [])]
     tables: dict[tuple[str, int], pd.DataFrame] = {}
     truths, costs = {}, []
     for seed in [*args.choose, *args.report]:
-        folder = args.out / f"{args.product}_{args.background}_{seed}"
+        folder = args.out / f"{name.replace(' ', '_')}_{seed}"
         if not (folder / "truth.csv").exists():
-            write_cadence(folder, product, args.background, random_truth(product, SNRS, WIDTHS, seed), seed)
+            written(folder, product, args.background, seed, args.setigen)
         truths[seed] = pd.read_csv(folder / "truth.csv")
         for way in ways:
             out = folder / ("turboseti" if way in TURBO else "classical" if "classical" in way else "both")
@@ -338,7 +365,7 @@ def main() -> None:
                 {"way": way, "seed": seed, "seconds": found.seconds, "processor": found.processor, "MiB": found.mebibytes}
             )
             print(json.dumps(costs[-1]), flush=True)
-    last = args.out / f"{args.product}_{args.background}_{args.report[-1]}"
+    last = args.out / f"{name.replace(' ', '_')}_{args.report[-1]}"
     timed_ways = [*fits, *list(TURBO)[: len(ways) - len(fits)][:1]]
     turns = in_turns(last, timed_ways, product, drift, args.turboseti, args.turns)
     costs = pd.DataFrame([{**row, "turn": np.nan} for row in costs] + [{**row, "seed": args.report[-1]} for row in turns])
