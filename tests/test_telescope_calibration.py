@@ -80,15 +80,15 @@ def test_the_network_speaks_of_its_own_track_and_of_no_other_in_the_window():
     tracks["channel"], tracks["width"], tracks["bright"], tracks["trust"], tracks["snr"] = (100.0, 900.0, 5000.0), 1, 12.0, 1, 7.0
     windows["start"], windows["channel"], windows["score"] = (0, 0, 800), (103.0, 101.0, 1000.0), (-2.0, 1.0, 3.0)
     grid = make_grid([ROWS] * 6, [number * 313.0 for number in range(6)], TSAMP, 2861.0, 60.0)
-    near, another, unseen = sorted(group(tracks, windows, grid, ON, True), key=lambda one: one.tracks["channel"][0])
+    near, another, unseen = sorted(group(tracks, windows, grid, ON, True, 10.0), key=lambda one: one.tracks["channel"][0])
     assert near.network == 1.0 and np.isnan(another.network) and np.isnan(unseen.network)
     assert near.odds > another.odds == unseen.odds
     windows["score"] = -3.0
-    denied = group(tracks[:1], windows, grid, ON, True)[0]
+    denied = group(tracks[:1], windows, grid, ON, True, 10.0)[0]
     assert denied.network == -3.0 and denied.odds < near.odds
     tracks["kind"][1], tracks["score"][1] = NETWORK, 2.0  # a bent track, where the straight one in the window is not
-    assert group(tracks[1:2], windows, grid, ON, True)[0].network == 2.0
-    assert group(tracks, windows, grid, ON, False)[0].odds == group(tracks, windows[:0], grid, ON, False)[0].odds
+    assert group(tracks[1:2], windows, grid, ON, True, 10.0)[0].network == 2.0
+    assert group(tracks, windows, grid, ON, False, 10.0)[0].odds == group(tracks, windows[:0], grid, ON, False, 10.0)[0].odds
 
 
 def test_odds_fall_with_unevenness_and_unrest_and_rise_with_brightness_and_drift():

@@ -7,7 +7,7 @@ import torch
 from seti_utils.telescope.classical import Arrangement, all_sums, on_scores, quietness, search_alone, search_scale
 from seti_utils.telescope.grid import Scale, astray, make_grid
 from seti_utils.telescope.measuring import interpolated_sums, measure, patches, significance
-from seti_utils.telescope.merging import merge
+from seti_utils.telescope.merging import Light, merge
 from seti_utils.telescope.normalising import (
     added_up,
     boxcar,
@@ -349,3 +349,17 @@ def test_tracks_that_meet_in_an_on_panel_are_one_event():
         "they cross where nobody looks"
     )
     assert merge(np.zeros(0), np.zeros(0), np.zeros(0, int), grid, (0, 2, 4)).tolist() == []
+
+
+def test_a_signal_that_crosses_interference_is_no_piece_of_it():
+    grid, _ = cadence_with([], 0, channels=600)
+    channel = np.full(5, 100.0)
+    drift = np.array([0.0, 20.0, 20.0, 20.0, 0.5]) / grid.panel  # all but the last cross the first in panel 3 alone
+    light = np.array([[50, 60, 40], [20, 20, 20], [3, 20, 3], [20, 20, 0], [20, 20, 20]], float)
+
+    def labels(shown: list[bool]) -> list[int]:
+        return merge(channel, drift, np.ones(5, int), grid, (0, 2, 4), light=Light(light, np.array(shown), 10.0)).tolist()
+
+    assert labels([True, False, False, False, False]) == [0, 1, 0, 0, 0], "only the second shows in two panels elsewhere"
+    assert labels([True, True, False, False, False])[1] == 0, "what OFF panels show as well is interference too"
+    assert labels([False] * 5) == [0] * 5, "tracks of one signal are one event"

@@ -19,7 +19,7 @@ from seti_utils.telescope.blocks import Found
 from seti_utils.telescope.classical import Arrangement
 from seti_utils.telescope.grid import Grid
 from seti_utils.telescope.measuring import together
-from seti_utils.telescope.merging import merge
+from seti_utils.telescope.merging import Light, merge
 from seti_utils.telescope.odds import log_odds
 from seti_utils.telescope.tracks import NETWORK
 
@@ -85,17 +85,19 @@ def groups_of(found: Found, arrangement: int, grid: Grid, on: Sequence[int], net
     """What was found under one arrangement, with ON panels ``on`` that together reach ``snr``, as events."""
     tracks = found.tracks[found.tracks["arrangement"] == arrangement]
     tracks = tracks[together(tracks["snr"][:, list(on)]) >= snr]
-    return group(tracks, found.windows[found.windows["arrangement"] == arrangement], grid, on, network)
+    return group(tracks, found.windows[found.windows["arrangement"] == arrangement], grid, on, network, snr)
 
 
-def group(tracks: np.ndarray, windows: np.ndarray, grid: Grid, on: Sequence[int], network: bool) -> list[Group]:
-    """Tracks that meet in an ON panel as events. A piece of a terrestrial track is not more than the whole of it.
+def group(tracks: np.ndarray, windows: np.ndarray, grid: Grid, on: Sequence[int], network: bool, snr: float) -> list[Group]:
+    """Tracks that meet in an ON panel as events. A piece of a terrestrial track is not more than the whole of it; but what
+    crosses one, and has an ``snr`` of its own elsewhere, is.
 
     ``windows``: the network's, of the same arrangement as the tracks.
     """
     order = np.lexsort((tracks["drift"], tracks["channel"], -tracks["bright"]))
     tracks = tracks[order]
-    labels = merge(tracks["channel"], tracks["drift"], tracks["width"], grid, on)
+    light = Light(tracks["snr"][:, list(on)], tracks["trust"] < 1, snr)
+    labels = merge(tracks["channel"], tracks["drift"], tracks["width"], grid, on, light=light)
     groups = []
     for leader in np.unique(labels):
         members = tracks[labels == leader]

@@ -25,8 +25,8 @@ channels, for emission is broad. ``speed``: the widths that it crosses in a pane
 the network's where its own track is one of the event's; ``elsewhere``: 1 where it is not."""
 
 WEIGHTS = {
-    True: (1.9, 0.12, 1.58, 0.43, 0.42, -2.16, 0.22, 0.89, 0.9, -2.77),
-    False: (-2.71, 2.06, 1.49, 0.83, 0.89, -2.25, 1.08, 1.47, 0.0, 0.0),
+    True: (1.42, 0.22, 1.45, 0.45, 0.33, -1.85, 0.22, 0.89, 0.86, -2.58),
+    False: (-2.8, 2.06, 1.41, 0.83, 0.81, -2.06, 1.02, 1.45, 0.0, 0.0),
 }
 """Of :data:`FEATURES`, where a network took part in the search, and where none did."""
 
