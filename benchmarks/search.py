@@ -37,7 +37,7 @@ import pandas as pd
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from pages import write_section
-from search_files import FINE, LATE, LOWEST_MHZ, MID, MJD, ON, Product, random_truth, write_cadence
+from search_files import FINE, LATE, MID, MJD, ON, Product, panel_snrs, random_truth, write_cadence
 
 from seti_utils.machine import cores, versions
 from seti_utils.stats.recall import wilson
@@ -47,6 +47,8 @@ PRODUCTS = {"0002": MID, "0002-279": LATE, "0000": FINE}
 MAX_DRIFT = {"0002": 390.0, "0002-279": 390.0, "0000": 4.0}
 SNRS = (8.0, 10.0, 15.0, 25.0, 50.0)
 WIDTHS = (0.72, 2.0, 5.0)
+SETIGEN_ECHO = 8.0
+"""Least SNR of an echo that setigen draws, as it counts: as bright as ours where a line has the real needle's width."""
 CLOSE = 8.0
 WAYS = {"search": ("--network", "raw"), "search, classical": ("--network", "none")}
 TURBO = {"turboSETI, all ON (filter 3)": "filter_3.csv", "turboSETI, any ON (filter 2)": "filter_2.csv"}
@@ -134,7 +136,8 @@ def written(folder: Path, product: Product, background: str, seed: int, setigen:
         return
     bare, lines = folder.with_name(f"{folder.name}_bare"), folder.with_name(f"{folder.name}_lines.csv")
     write_cadence(bare, product, background, truth[:0], seed)
-    truth.assign(mhz=LOWEST_MHZ + truth["channel"] * product.df_mhz).to_csv(lines, index=False)
+    panels = np.array([panel_snrs(line, SETIGEN_ECHO) for line in truth.to_dict("records")])
+    truth.assign(**{f"snr_{number + 1}": panels[:, number] for number in range(6)}).to_csv(lines, index=False)
     words = [setigen, str(Path(__file__).with_name("search_setigen.py")), str(bare), str(folder), "--truth", str(lines)]
     timed(
         [*words, "--seed", str(seed), *(["--noise"] if background == "white" else [])],

@@ -6,8 +6,10 @@ edges) or white noise; needles are those of ``seti_utils.sky``, along the real t
 
 import math
 import sys
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import h5py
 import hdf5plugin
@@ -30,6 +32,8 @@ MJD, LOWEST_MHZ, LEVEL, SLOT = 57563.808588, 1313.966, 77.0, 512
 ON, ALL = (0, 2, 4), (0, 1, 2, 3, 4, 5)
 ECHO, FAINTEST_ECHO = 0.3, 5.9
 """Of an echo's SNR in ON panels an OFF panel has this share, and at least this much."""
+LOUD = (10.0, 500.0)
+"""SNR of interference, log-uniform."""
 
 
 @dataclass(frozen=True)
@@ -81,20 +85,32 @@ def background(product: Product, kind: str, seed: int) -> np.ndarray:
     return out
 
 
-def random_truth(product: Product, snrs: tuple[float, ...], widths: tuple[float, ...], seed: int) -> pd.DataFrame:
-    """A needle or interference in two of three slots: kind, snr per panel (of a filter that knows every pixel of it), fwhm, drift
-    (Hz/s), channel at the middle."""
+def random_truth(
+    product: Product, snrs: tuple[float, ...], widths: tuple[float, ...], seed: int, loud: tuple[float, float] = LOUD
+) -> pd.DataFrame:
+    """A needle or interference, whose SNR is within ``loud``, in two of three slots: kind, snr per panel (of a filter that knows
+    every pixel of it), fwhm, drift (Hz/s), channel and mhz at the middle."""
     random, rows = np.random.default_rng([seed, 7]), []
     hertz = product.df_mhz * 1e6
     for slot in range(product.channels // SLOT):
         kind = random.choice(["needle", "terrestrial", "echo", "nothing"], p=(0.68, 0.16, 0.06, 0.10))
         speed = math.exp(random.uniform(*np.log(product.drift))) * random.choice([-1, 1]) * (random.random() > 0.05)
-        snr = random.choice(snrs) if kind == "needle" else math.exp(random.uniform(*np.log((10, 500))))
+        snr = random.choice(snrs) if kind == "needle" else math.exp(random.uniform(*np.log(loud)))
         middle = slot * SLOT + SLOT / 2 + random.uniform(-100, 100)
         echo = int(random.choice([1, 3, 5]))
         if kind != "nothing":
             rows.append((kind, snr, random.choice(widths), speed * hertz / product.panel, middle, echo))
-    return pd.DataFrame(rows, columns=["kind", "snr", "fwhm", "drift", "channel", "echo"])
+    truth = pd.DataFrame(rows, columns=["kind", "snr", "fwhm", "drift", "channel", "echo"])
+    return truth.assign(mhz=LOWEST_MHZ + truth["channel"] * product.df_mhz)
+
+
+def panel_snrs(line: Mapping[Hashable, Any], faintest: float = FAINTEST_ECHO) -> np.ndarray:
+    """(6,): the SNR of a line in every panel. An echo shows in the ON panels and, fainter but not below ``faintest``, in one OFF panel."""
+    out = np.zeros(6)
+    out[list(ALL if line["kind"] == "terrestrial" else ON)] = line["snr"]
+    if line["kind"] == "echo":
+        out[line["echo"]] = max(ECHO * line["snr"], faintest)
+    return out
 
 
 def add_needles(panels: np.ndarray, product: Product, truth: pd.DataFrame) -> None:
@@ -108,11 +124,7 @@ def add_needles(panels: np.ndarray, product: Product, truth: pd.DataFrame) -> No
         tracks = Tracks(
             path, torch.ones_like(path), torch.tensor([FAMILIES.index("line")]), torch.zeros(1), plain_profiles(1, row["fwhm"])
         )
-        bright = torch.zeros(1, 6)
-        bright[:, list(ON if row["kind"] == "needle" else ALL)] = row["snr"] / unit
-        if row["kind"] == "echo":
-            bright[:, [1, 3, 5]] = 0
-            bright[:, row["echo"]] = max(ECHO * row["snr"], FAINTEST_ECHO) / unit
+        bright = torch.from_numpy(panel_snrs(row) / unit).float()[None]
         window = x[..., low:high].contiguous()
         x[..., low:high] = add_light(window, pixels(tracks, bright, range(6)))
 
@@ -148,7 +160,5 @@ def write_cadence(folder: Path, product: Product, kind: str, truth: pd.DataFrame
                 src_dej=20.25, machine_id=20, telescope_id=6, data_type=1, az_start=0.0, za_start=0.0, nbeams=1, ibeam=1,
             )  # fmt: skip
         paths.append(path)
-    truth.assign(mhz=LOWEST_MHZ + truth["channel"] * product.df_mhz, filter=truth["snr"]).to_csv(
-        folder / "truth.csv", index=False
-    )
+    truth.assign(filter=truth["snr"]).to_csv(folder / "truth.csv", index=False)
     return paths

@@ -30,6 +30,7 @@ from search_files import ALL, LOWEST_MHZ, MID, ON, random_truth, write_cadence
 
 from seti_utils.nets.shipped import load_detector
 from seti_utils.sky.needles import FAMILIES
+from seti_utils.sky.profiles import KNOWN
 from seti_utils.telescope.blocks import Found, joined
 from seti_utils.telescope.cadences import open_cadence
 from seti_utils.telescope.calibration import Calibration, Group, groups_of
@@ -43,8 +44,9 @@ from seti_utils.telescope.sensitivity import BOTH, CLASSICAL, only, passes
 
 LIMITS = Limits(MAX_DRIFT["0002"], false_alarms=None)
 RATES = (0.05, 0.1, np.inf)
-SNRS = (5.9, 7.4, 11.0, 18.4, 36.8)
-"""Fainter needles than those of ``search.py``: weights are for what can be mistaken."""
+SNRS = tuple(KNOWN * snr for snr in (8.0, 10.0, 15.0, 25.0, 50.0))
+LOUD = KNOWN * 10.0, KNOWN * 500.0
+"""SNR of needles and of interference: fainter than those of ``search.py``, for weights are for what can be mistaken."""
 SAID = (0.003, 0.01, 0.03, 0.05, 0.1, 0.2)
 EXPOSURE = MID.channels * MID.df_mhz * 6 * MID.panel / 3600
 HERTZ = MID.df_mhz * 1e6
@@ -80,9 +82,8 @@ class Lesson:
 
 def lesson(seed: int, kind: str, out: Path, processes: int | None = None) -> Lesson:
     """A cadence, searched with the network; what was found is kept in ``out``."""
-    lines = random_truth(MID, SNRS, WIDTHS, seed)
+    lines = random_truth(MID, SNRS, WIDTHS, seed, LOUD)
     lines = lines if kind == STRAIGHT else lines[lines["kind"] != "needle"].reset_index(drop=True)
-    lines = lines.assign(mhz=LOWEST_MHZ + lines["channel"] * MID.df_mhz)
     kept, drawn = out / f"{kind}_{seed}.npz", out / f"{kind}_{seed}.csv"
     if not kept.exists():
         folder = out / f"cadence_{seed}"
@@ -109,8 +110,8 @@ def needles_of(seed: int, kind: str, out: Path) -> pd.DataFrame:
     """The needles of a cadence: ``truth`` (its number), ``drawn`` (its SNR) and ``kind``."""
     told = lesson(seed, kind, out)
     straight = told.lines[told.lines["kind"] == "needle"]
-    rows = pd.DataFrame({"truth": straight.index, "drawn": straight["snr"], "kind": STRAIGHT})
-    nature = [(number, needle["snr"], kind_of(needle)) for number, needle in told.needles.iterrows()]
+    rows = pd.DataFrame({"truth": straight.index, "drawn": straight["snr"].round(1), "kind": STRAIGHT})
+    nature = [(number, round(needle["snr"], 1), kind_of(needle)) for number, needle in told.needles.iterrows()]
     return pd.concat([rows, pd.DataFrame(nature, columns=rows.columns)]).assign(seed=seed, cadence=kind)
 
 

@@ -23,21 +23,12 @@ import pandas as pd
 import setigen as stg  # pyright: ignore[reportMissingImports]
 
 SHAPES = "gaussian", "lorentzian", "sinc2", "box"
-ON, OFF = (0, 2, 4), (1, 3, 5)
-ECHO, FAINTEST_ECHO = 0.3, 8.0
-"""Of a line of the ON panels, an OFF panel shows this share, and at least this SNR."""
+ON = (0, 2, 4)
 AROUND = 64
 """Channels to both sides of a line that it may light, and whose pixels tell the noise."""
 MEAN = 77.0
 """Power of setigen's noise."""
 MAD_TO_SIGMA = 1.4826
-
-
-def brightness(line: Mapping[Any, Any], panel: int) -> float:
-    """The SNR of a line in a panel."""
-    if line["kind"] == "terrestrial" or panel in ON:
-        return line["snr"]
-    return max(ECHO * line["snr"], FAINTEST_ECHO) if line["kind"] == "echo" and panel == line["echo"] else 0.0
 
 
 def draw(frame: Any, line: Mapping[Any, Any], snr: float, times: np.ndarray) -> float:
@@ -70,7 +61,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--truth", type=Path, required=True, help="kind, snr, fwhm, drift, mhz and echo of every line")
+    parser.add_argument("--truth", type=Path, required=True, help="fwhm, drift, mhz and snr_1 to snr_6 of every line")
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--noise", action="store_true", help="setigen's noise instead of what the files hold")
     args = parser.parse_args()
@@ -87,7 +78,7 @@ def main() -> None:
             frame.data = np.zeros(frame.shape)
             frame.add_noise(x_mean=MEAN, noise_type="chi2")
         times = seconds[panel] - middle + (np.arange(frame.tchans) + 0.5) * frame.dt
-        lines = [(line, brightness(line, panel)) for line in truth.to_dict("records")]
+        lines = [(line, line[f"snr_{panel + 1}"]) for line in truth.to_dict("records")]
         seen.append([draw(frame, line, snr, times) if snr else 0.0 for line, snr in lines])
         frame.save_h5(str(args.out / path.name))
     truth.assign(filter=np.mean([seen[panel] for panel in ON], axis=0)).to_csv(args.out / "truth.csv", index=False)
