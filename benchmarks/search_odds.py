@@ -169,6 +169,12 @@ def sorted_out(events: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
     return usual & sure, (~usual & sure) | (usual & (events["trust"] > 0) & ~sure)
 
 
+def needles_with(events: pd.DataFrame) -> pd.DataFrame:
+    """The needles that have one of ``events``, once each, however many tell of them: ``seed``, ``cadence``, ``truth``."""
+    real, _ = sorted_out(events)
+    return events.loc[real & (events["what"] == "needle"), ["seed", "cadence", "truth"]].drop_duplicates()
+
+
 def exposure_of(events: pd.DataFrame) -> float:
     """MHz·h of the cadences that these events are of."""
     return EXPOSURE * len(events[["seed", "cadence"]].drop_duplicates())
@@ -180,8 +186,8 @@ def told(events: pd.DataFrame, odds: pd.Series, needles: pd.DataFrame) -> pd.Dat
     false = np.append(np.sort(odds[real & (events["what"] != "needle")])[::-1], -np.inf)
     parts = []
     for rate in RATES:
-        found = events[real & (odds > false[int(min(rate * exposure_of(events), len(false) - 1))]) & (events["what"] == "needle")]
-        found = found[["seed", "cadence", "truth"]].drop_duplicates().assign(found=1)
+        likely = odds > false[int(min(rate * exposure_of(events), len(false) - 1))]
+        found = needles_with(events[likely]).assign(found=1)
         every = needles.merge(found, how="left", on=["seed", "cadence", "truth"]).fillna({"found": 0})
         recall = every.pivot_table(index="kind", columns="drawn", values="found").round(2)
         parts.append(recall.assign(many=every.groupby("kind").size(), rate=rate))
@@ -216,7 +222,9 @@ def main() -> None:
     needles = pd.concat([needles_of(seed, kind, args.out) for seed, kind in lessons], ignore_index=True)
     for way, used in ((BOTH, FEATURES[1:]), (CLASSICAL, tuple(name for name in FEATURES[1:] if name not in OF_THE_NETWORK))):
         events, bare = (table[table["way"] == way].reset_index(drop=True) for table in (every, empty))
-        print(f"{way}: {len(events)} events, {(events['what'] == 'needle').sum()} of needles")
+        print(
+            f"{way}: {len(events)} events, {len(needles_with(events))} of {len(needles)} needles have one that no OFF panel shows"
+        )
         odds = blind(events, events, used)
         print(told(events, odds, needles).to_string(index=False))
         for kind in (STRAIGHT, NATURAL):
