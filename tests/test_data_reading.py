@@ -69,13 +69,19 @@ HOSTILE = {
     "five panels": (lambda path: saved(path, good()[:5]), r"shape \(5, 273, 256\)"),
     "axes swapped": (lambda path: saved(path, good().transpose(0, 2, 1)), r"shape \(6, 256, 273\)"),
     "flat": (lambda path: saved(path, good().ravel()), "shape"),
-    "float32": (lambda path: saved(path, good().astype(np.float32)), "float32, not float16"),
-    "integers": (lambda path: saved(path, np.zeros(SHAPE, np.int16)), "int16, not float16"),
+    "voltages": (
+        lambda path: saved(path, good().astype(np.complex64)),
+        "complex64: a cadence is of real numbers; save its power",
+    ),
+    "words": (lambda path: saved(path, np.full(SHAPE, "x")), "<U1: a cadence is of real numbers"),
+    "float32 in another shape": (lambda path: saved(path, good()[:5].astype(np.float32)), r"shape \(5, 273, 256\)"),
     "pickled": (lambda path: saved(path, np.array([{}], dtype=object), allow_pickle=True), "never loaded"),
     "a bare pickle": (lambda path: path.write_bytes(pickle.dumps([1])), "is not a .npy file; download the file again"),
     "NaN": (lambda path: saved(path, with_value(np.nan)), "1 of [0-9]+ values are NaN"),
     "negative NaN": (lambda path: saved(path, with_value(-np.nan, (0, 0, 0))), "NaN or infinite"),
     "infinity": (lambda path: saved(path, with_value(np.inf)), "NaN or infinite"),
+    "NaN in float32": (lambda path: saved(path, with_value(np.nan).astype(np.float32)), "1 of [0-9]+ values are NaN"),
+    "infinity in float64": (lambda path: saved(path, with_value(np.inf).astype(np.float64)), "1 of [0-9]+ values are NaN"),
     "negative infinity": (lambda path: saved(path, with_value(-np.inf)), "NaN or infinite"),
 }
 
@@ -101,6 +107,22 @@ def test_a_pickled_file_is_never_executed(tmp_path):
     with pytest.raises(InputError):
         read_cadence(path)
     assert not (tmp_path / "sprung").exists()
+
+
+@pytest.mark.parametrize("dtype", ["<f4", ">f4", "<f8", "<i4", "<u2", "<i8", np.longdouble])
+def test_other_real_numbers_are_brought_to_mean_0_and_std_1(tmp_path, dtype):
+    """A telescope's power is far more than float16 can hold; what the panels show of it is what float16 panels would."""
+    scale = 1e7 if np.dtype(dtype).itemsize > 2 else 5e3
+    power = (scale * (5 + np.random.default_rng(3).standard_normal(SHAPE).clip(-4, 4))).astype(dtype)
+    power[5] = 7
+    read = read_cadence(saved(tmp_path / "a.npy", power))
+    assert read.dtype == np.float16 and not read[5].any()
+    wanted = power[:5].astype(np.float64)
+    wanted = (wanted - wanted.mean((1, 2), keepdims=True)) / wanted.std((1, 2), keepdims=True)
+    np.testing.assert_allclose(read[:5], wanted, rtol=1e-3, atol=1e-3)
+    part = torch.empty(1, 2, 273, 256, dtype=torch.float16)
+    FileCadences(["a"], [tmp_path / "a.npy"], panels=(4, 1)).read_into([0], part)
+    assert np.array_equal(part[0].numpy(), read[[4, 1]])
 
 
 @pytest.mark.parametrize("extreme", [65504.0, -65504.0, 0.0, -0.0, 6e-8, -6e-8])

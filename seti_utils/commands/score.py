@@ -23,7 +23,11 @@ EXAMPLES = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "paths", type=Path, nargs="*", metavar="PATH", help=".npy cadences, folders of them, or one competition's folder"
+        "paths",
+        type=Path,
+        nargs="*",
+        metavar="PATH",
+        help=".npy cadences of any real numbers, folders of them, or one competition's folder",
     )
     parser.add_argument("--out", type=Path, default=Path("scores.csv"), help="the table to write (default: scores.csv)")
     parser.add_argument(
@@ -125,7 +129,9 @@ def score(args: argparse.Namespace, detector) -> None:
     table = score_table(raw.ids, scores, detectors, data, covered)
     write_table(args.out, table)
     by = "the detector " + detector.name if len(detectors) == 1 else "the detectors raw and " + detector.name
-    print(f"{len(table)} cadences by {by}, {len(table) / seconds:.0f} a second, written to {args.out}")
+    print(
+        f"{len(table)} {'cadence' if len(table) == 1 else 'cadences'} by {by}, {len(table) / seconds:.0f} a second, written to {args.out}"
+    )
     if args.submission and folder:
         submit(folder, table, args.submission)
     if args.pictures:

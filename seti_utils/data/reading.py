@@ -41,9 +41,10 @@ FORMS = (
 def read_cadence(path: str | Path, renormalise: bool = False) -> np.ndarray:
     """The cadence at ``path``: float16, (6 panels, 273 time, 256 freq).
 
-    ``renormalise`` brings every panel to mean 0, std 1 in float32 (the old data need it). Raises :class:`InputError`
-    naming the file and the remedy when it is missing, empty, truncated, too long, pickled, not a ``.npy`` file, of
-    another shape or dtype, or holds NaN or infinity.
+    ``renormalise`` brings every panel to mean 0, std 1 in float32 (the old data need it); so is one that comes in other real
+    numbers, for a telescope's power is more than float16 can hold. Raises :class:`InputError` naming the file and the remedy
+    when it is missing, empty, truncated, too long, pickled, not a ``.npy`` file, of another shape, of no real numbers, or
+    holds NaN or infinity.
     """
     x_PTF = np.empty(SHAPE, np.float16)
     read_panels(path, x_PTF.reshape(-1).view(np.uint8).data, _ALL)
@@ -126,19 +127,27 @@ def check_finite(x: np.ndarray, path: str | Path) -> None:
     unsigned ones from 64512 up when negative; two vectorised maxima, a tenth of the time of ``numpy.isfinite``.
     """
     if x.view(np.int16).max() >= 31744 or x.view(np.uint16).max() >= 64512:
-        bad = ~np.isfinite(x)
-        raise InputError(f"{int(bad.sum())} of {x.size} values are NaN or infinite", where=path, remedy=AGAIN)
+        raise not_finite(x, path)
+
+
+def not_finite(x: np.ndarray, path: str | Path) -> InputError:
+    """The refusal of an array that holds NaN or infinity."""
+    return InputError(f"{int((~np.isfinite(x)).sum())} of {x.size} values are NaN or infinite", where=path, remedy=AGAIN)
 
 
 def renormalise_panels(x: torch.Tensor) -> None:
     """Bring every panel of ``x`` (…, time, freq; float16) to mean 0, std 1, in place, computed in float32.
 
-    A constant panel becomes zero. This removes the old data's leak (positives had larger mean and std).
+    This removes the old data's leak (positives had larger mean and std).
     """
-    wide = x.float()
-    wide -= wide.mean((-2, -1), keepdim=True)
-    std = wide.square().mean((-2, -1), keepdim=True).sqrt()
-    x.copy_(wide / torch.where(std > 0, std, 1))
+    x.copy_(standardised(x.float()))
+
+
+def standardised(x: torch.Tensor) -> torch.Tensor:
+    """``x`` (…, time, freq; float32 or float64) with mean 0, std 1 in every panel; a constant one becomes zero."""
+    x = x - x.mean((-2, -1), keepdim=True)
+    std = x.square().mean((-2, -1), keepdim=True).sqrt()
+    return x / torch.where(std > 0, std, 1)
 
 
 def read_header(path: str | Path) -> tuple[tuple[int, ...], np.dtype, int]:
@@ -165,7 +174,7 @@ def read_header(path: str | Path) -> tuple[tuple[int, ...], np.dtype, int]:
         raise InputError(
             "the file holds pickled objects, which are never loaded",
             where=path,
-            remedy="save a plain float16 array with numpy.save(..., allow_pickle=False)",
+            remedy="save a plain array of numbers with numpy.save(..., allow_pickle=False)",
         )
     if size != (wanted := offset + math.prod(shape) * dtype.itemsize):
         kind = "truncated" if size < wanted else "too long"
@@ -176,9 +185,11 @@ def read_header(path: str | Path) -> tuple[tuple[int, ...], np.dtype, int]:
 def _look(path: str | Path) -> np.ndarray:
     """The array of a file that is not written as expected, if it is a cadence all the same; otherwise the refusal."""
     shape, dtype, _ = read_header(path)
-    if dtype.newbyteorder("=") != np.float16:
+    if dtype.kind not in "fiu":
         raise InputError(
-            f"the array is {dtype}, not float16", where=path, remedy="save it with numpy.save(path, array.astype(numpy.float16))"
+            f"the array is {dtype}: a cadence is of real numbers",
+            where=path,
+            remedy="save its power as float16, float32, float64 or integers",
         )
     if shape != SHAPE:
         raise InputError(
@@ -186,7 +197,12 @@ def _look(path: str | Path) -> np.ndarray:
             where=path,
             remedy="a cadence is (6 panels, 273 time bins, 256 frequency channels)",
         )
-    return np.load(path, allow_pickle=False).astype(np.float16, copy=False)
+    array = np.load(path, allow_pickle=False)
+    if dtype.newbyteorder("=") == np.float16:
+        return array.astype(np.float16, copy=False)
+    if not np.isfinite(array).all():
+        raise not_finite(array, path)
+    return standardised(torch.from_numpy(array.astype(np.float64))).half().numpy()
 
 
 def unreadable(path: str | Path, error: OSError) -> InputError:
