@@ -1,5 +1,6 @@
 """Files that are either complete or not there."""
 
+import errno
 import hashlib
 import json
 import os
@@ -8,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seti_utils.errors import InputError
+from seti_utils.errors import InputError, explained
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,6 +51,15 @@ def require_writable(folder: str | Path, remedy: str = "choose another place (--
         raise InputError("is a file, where a folder is needed", where=nearest, remedy="give the name of a folder")
     if not os.access(nearest, os.W_OK | os.X_OK):
         raise InputError("cannot be written to", where=nearest, remedy=remedy)
+
+
+def require_place(file: str | Path | None, remedy: str = "choose another place (--out)") -> None:
+    """The same for a ``file`` that is to be written; None where none is asked for."""
+    if file is None:
+        return
+    if Path(file).is_dir():
+        raise explained(IsADirectoryError(errno.EISDIR, "", str(file)))
+    require_writable(Path(file).absolute().parent, remedy)
 
 
 def sync_folder(folder: Path) -> None:

@@ -283,6 +283,29 @@ def test_a_folder_that_may_not_be_written_to_is_told_first(tmp_path, monkeypatch
         files.require_writable(tmp_path / "a" / "b")
 
 
+def test_a_place_that_cannot_hold_the_table_is_told_before_the_work(tmp_path, capsys):
+    """Scoring a folder that holds no cadence: what is wrong with the place for the table comes first."""
+    (tmp_path / "table").mkdir()
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    for out, message in (
+        ("table", "table: is a folder, where a file is needed"),
+        ("file/a.csv", "file: is a file, where a folder"),
+    ):
+        assert main(["score", str(tmp_path), "--out", str(tmp_path / out)]) == 2
+        assert message in capsys.readouterr().err
+    assert main(["blend", str(tmp_path / "none.csv"), "--out", str(tmp_path / "table")]) == 2
+    assert "table: is a folder, where a file is needed" in capsys.readouterr().err
+    assert main(["shift", str(tmp_path / "none"), "--out", str(tmp_path / "file")]) == 2
+    assert "file: is a file, where a folder is needed" in capsys.readouterr().err
+
+
+def test_a_blend_does_not_write_over_what_it_is_made_of(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.csv").write_text("id,score\n", encoding="utf-8")
+    assert main(["blend", "a.csv", "--out", str(tmp_path / "a.csv")]) == 2
+    assert "is one of the tables to blend" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [(None, "there is no such file; check the path"), ("{", "is not valid JSON .*; cure"), ("[]", "is not a JSON object; cure")],

@@ -52,11 +52,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def handle(args: argparse.Namespace) -> None:
+    from seti_utils.files import require_place
     from seti_utils.scores.ensemble import blend, correlations
     from seti_utils.scores.submission import write_submission
     from seti_utils.scores.tables import read_scores
 
-    if args.out in (*args.tables, *(args.oof or ())):
+    require_place(args.out)
+    if args.out.resolve() in {path.resolve() for path in (*args.tables, *(args.oof or ()))}:
         raise InputError("is one of the tables to blend", where=args.out, remedy="choose another --out")
     tables, weights = [read_scores(path, any_scale=args.how == "rank") for path in args.tables], args.weights
     if args.oof and not args.stack:

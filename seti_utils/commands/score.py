@@ -98,7 +98,7 @@ def score(args: argparse.Namespace, detector) -> None:
     from seti_utils.data.competition import read_competition
     from seti_utils.data.content import marks_of
     from seti_utils.data.finding import is_competition
-    from seti_utils.files import require_writable, write_table
+    from seti_utils.files import require_place, write_table
     from seti_utils.nets.shipped import load_detector
     from seti_utils.overlap.panels import read_covered
     from seti_utils.run.scoring import (
@@ -111,7 +111,8 @@ def score(args: argparse.Namespace, detector) -> None:
         score_table,
     )
 
-    require_writable(args.out.absolute().parent)
+    require_place(args.out)
+    require_place(args.submission, "choose another place (--submission)")
     folder = args.paths[0] if len(args.paths) == 1 and is_competition(args.paths[0]) else None
     split = "test" if args.submission else args.split
     raw = open_split(folder, split, None, args.era) if folder else open_files(args.paths)
@@ -129,9 +130,8 @@ def score(args: argparse.Namespace, detector) -> None:
     table = score_table(raw.ids, scores, detectors, data, covered)
     write_table(args.out, table)
     by = "the detector " + detector.name if len(detectors) == 1 else "the detectors raw and " + detector.name
-    print(
-        f"{len(table)} {'cadence' if len(table) == 1 else 'cadences'} by {by}, {len(table) / seconds:.0f} a second, written to {args.out}"
-    )
+    many = "1 cadence" if len(table) == 1 else f"{len(table)} cadences"
+    print(f"{many} by {by}, {len(table) / seconds:.0f} a second, written to {args.out}")
     if args.submission and folder:
         submit(folder, table, args.submission)
     if args.pictures:

@@ -51,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def handle(args: argparse.Namespace) -> None:
+    from seti_utils.files import require_writable
     from seti_utils.log.pages import LOG
     from seti_utils.run.coordinates import parse_folds
     from seti_utils.run.study import Study, folds_trained
@@ -59,6 +60,7 @@ def handle(args: argparse.Namespace) -> None:
         raise InputError(f"{len(args.oof)} tables for --oof, {len(args.test)} for --test", remedy="give both of every model")
     if args.rows != "all" and not (args.rows.isdigit() and int(args.rows) > 0):
         raise InputError(f"--rows {args.rows}: expected a number of rows from 1 up, or all", remedy="for example --rows 1000")
+    require_writable(args.out)
     runtime = runtime_of(args)
     names, folds = [LOG.find(name).name for name in args.experiment], []
     if names:
