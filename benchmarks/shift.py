@@ -218,7 +218,7 @@ def shipped(rung: str, fold: int, seed: int, runtime: Runtime) -> tuple[pd.DataF
 
 
 def joined(rung: str, runs: list[tuple[int, int]], runtime: Runtime) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Out-of-fold and test scores of the top: the members' mean, or a stack that knows how much of a row is covered.
+    """Out-of-fold and test scores of the top: the members' mean, or a stack that knows which rows have neighbours.
 
     Of several ``runs`` (fold, seed) the out-of-fold rows are put together, and the test scores are their mean.
     """

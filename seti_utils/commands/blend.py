@@ -6,9 +6,9 @@ the mean of rank / highest rank; logit: the mean of the logits; power: the power
 With --oof the weights are found on the out-of-fold tables, by coordinate ascent or hill climbing, and used only if they beat
 equal weights on folds that the search did not see. Tables of other rows, labels or folds are refused.
 
---stack OVERLAP (with --oof) is a logistic regression on the members' logits and on how much of a row its neighbours cover, so
-that networks for cleaned panels are believed where there are neighbours, and others elsewhere. It is used only if it beats the
-mean of the logits on rows it did not see.
+--stack OVERLAP (with --oof) is a logistic regression on the members' logits, with weights for rows that have neighbours and
+weights for the others, so that networks for cleaned panels are believed where there is something to clean by. No weight is
+below 0. It is used only if it beats the mean of the logits on rows it did not see.
 """
 
 import argparse

@@ -1,8 +1,8 @@
 """Train everything that an experiment or a blend needs, and write its submission.
 
 Teacher, pseudo labels, students and so on are trained in order, fold to fold, then the experiment or the blend itself. A blend
-is a mean of its members' scores, or a stack that knows how much of a row neighbours cover; detectors that come with the package
-may take part. After an interruption the same command resumes.
+is a mean of its members' scores, or a stack that knows which rows have neighbours; detectors that come with the package may
+take part. After an interruption the same command resumes.
 """
 
 import argparse

@@ -9,7 +9,7 @@ from seti_utils.log.layouts import RAW, panels_shown, parse_layout
 from seti_utils.log.specs import Spec, features_of
 
 STACK = "stack"
-"""How a blend is made that believes its members by how much of a row neighbours cover (``scores.stacking``)."""
+"""How a blend is made that believes its members by whether a row has neighbours (``scores.stacking``)."""
 
 KNOBS = tuple(f.name for f in fields(Config))
 

@@ -1,4 +1,4 @@
-"""Members stacked by how much of a cadence its neighbours cover."""
+"""Members stacked by whether neighbours cover anything of a cadence."""
 
 from collections.abc import Sequence
 from pathlib import Path

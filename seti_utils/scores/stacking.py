@@ -1,11 +1,11 @@
 """A second look at out-of-fold scores: which member to believe, given what is known of a row."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from sklearn.linear_model import LogisticRegression
+from scipy.optimize import minimize
 from sklearn.model_selection import StratifiedGroupKFold
 
 from seti_utils.errors import InputError
@@ -13,10 +13,11 @@ from seti_utils.scores.ensemble import blend, check_comparable, logits
 from seti_utils.scores.tables import MANY, check_scores, made_by, mixed, same_data
 from seti_utils.stats.auc import Ranking, auc
 from seti_utils.stats.bootstrap import bootstrap
+from seti_utils.stats.logistic import sigmoid
 
 PARTS = 5
 STRENGTH = 0.3
-"""Inverse weight of the penalty: a few hundred rows choose between a handful of members."""
+"""Inverse weight of the penalty on the members' weights: a few hundred rows choose between a handful of members."""
 
 
 def stack(
@@ -28,12 +29,14 @@ def stack(
     name: str = "stack",
     seed: int = 0,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Logistic regression on the members' logits, each alone and times ``known``: out-of-fold and test table.
+    """Logistic regression on the members' logits, with weights for rows of which something is ``known`` and weights for the
+    others: out-of-fold and test table.
 
-    ``known``: a number per id, of both tables, that says which member to believe: for cleaned panels, the share of
-    columns that neighbours cover. ``groups``: rows of one group (the same sky) stay together when the out-of-fold rows
-    score each other in ``PARTS`` parts, so that no row's own target enters its score. The test rows are scored by all
-    out-of-fold rows. Raises ``InputError`` for tables that are not comparable, and for ids that ``known`` lacks.
+    No weight is below 0 (Breiman 1996, "Stacked regressions"): a row that a member scores higher, and no other lower, has no
+    lower score. ``known``: a number per id, of both tables, above 0 where some members know more than others: for cleaned
+    panels, the share of columns that neighbours cover. ``groups``: rows of one group (the same sky) stay together when the
+    out-of-fold rows score each other in ``PARTS`` parts, so that no row's own target enters its score. The test rows are
+    scored by all out-of-fold rows. Raises ``InputError`` for tables that are not comparable, and for ids that ``known`` lacks.
     """
     if len(oofs) != len(tests):
         raise InputError(
@@ -42,19 +45,17 @@ def stack(
     oofs, tests = check_comparable(oofs, oof=True), check_comparable(tests)
     target = oofs[0]["target"].to_numpy() > 0.5
     own, other = features(oofs, known), features(tests, known)
-    centre, spread = own.mean(0), own.std(0) + 1e-9
-    own, other = (own - centre) / spread, (other - centre) / spread
     group = np.arange(len(target)) if groups is None else groups.loc[oofs[0]["id"]].to_numpy()
     score = np.empty(len(target))
     for rest, part in StratifiedGroupKFold(PARTS, shuffle=True, random_state=seed).split(own, target, group):
-        score[part] = fitted(own[rest], target[rest]).predict_proba(own[part])[:, 1]
-    mark = mixed(["stack", STRENGTH], oofs)
+        score[part] = fitted(own[rest], target[rest])(own[part])
+    mark = mixed(["stack, no weight below 0", STRENGTH], oofs)
     origin = {"experiment": name, "fingerprint": mark, "seed": oofs[0]["seed"].iloc[0] if same_seed(oofs) else MANY}
     return (
         check_scores(oofs[0].assign(score=score, data=same_data(oofs, name), weights=made_by(oofs), **origin), name),
         check_scores(
             tests[0].assign(
-                score=fitted(own, target).predict_proba(other)[:, 1],
+                score=fitted(own, target)(other),
                 data=same_data(tests, name),
                 weights=made_by(tests),
                 **origin,
@@ -83,12 +84,11 @@ class Stacked:
         if self.auc is None or self.gain is None:
             return f"positives of fewer than {PARTS} skies are out of fold: too few to stack, the mean of logits is used"
         gain, low, high = self.gain
+        shown = "beyond chance" if low > 0 else "a loss beyond chance" if high < 0 else "not beyond chance"
         return (
             f"AUC out of fold: mean of logits {self.auc - gain:.4f}, stacked by coverage {self.auc:.4f} "
             "(each row by parts that did not see it)\n"
-            f"gain: {gain:+.4f} [{low:+.4f}, {high:+.4f}]: "
-            + ("the stack is used" if self.used else "the mean of logits is used")
-            + ("" if low > 0 else ", though that is not beyond chance" if self.used else ", for that is not beyond chance")
+            f"gain: {gain:+.4f} [{low:+.4f}, {high:+.4f}], {shown}: {'the stack' if self.used else 'the mean of logits'} is used"
         )
 
 
@@ -101,16 +101,18 @@ def stack_or_mean(
     name: str = "stack",
     shown: bool = True,
 ) -> Stacked:
-    """:func:`stack`, or the mean of the members' logits where positives of fewer than ``PARTS`` groups are out of fold.
+    """:func:`stack`, or the mean of the members' logits where positives of fewer than ``PARTS`` groups are out of fold, or where
+    the mean is better, beyond chance, on rows that the stack did not see.
 
-    ``shown``: the mean also where the stack does not beat it, beyond chance, on rows that it did not see.
+    ``shown``: the mean also where the stack is not better beyond chance.
     """
     positive = oofs[0].loc[oofs[0]["target"] > 0.5, "id"] if len(oofs) and "target" in oofs[0] else []
     if len(set(positive if groups is None else groups.loc[positive])) < PARTS:
         return Stacked(*(blend(tables, "logit", name=name) for tables in (check_comparable(oofs, oof=True), tests)), used=False)
     own, test = stack(oofs, tests, known, groups=groups, name=name)
     found, gain = auc(own["target"], own["score"]), gain_of(own, oofs)
-    if gain[1] > 0 or not shown:
+    _, low, high = gain
+    if low > 0 or (high >= 0 and not shown):
         return Stacked(own, test, True, found, gain)
     return Stacked(blend(oofs, "logit", name=name), blend(tests, "logit", name=name), False, found, gain)
 
@@ -131,7 +133,8 @@ def gain_of(
 
 
 def features(tables: Sequence[pd.DataFrame], known: pd.Series) -> np.ndarray:
-    """(N, 2 M + 1): the members' logits, the same times ``known``, and ``known``."""
+    """(N, 2 M + 1): the members' logits where nothing is ``known`` and 0 elsewhere, the same the other way round, and 1 where
+    something is."""
     ids = tables[0]["id"]
     if absent := [row for row in ids if row not in known.index]:
         raise InputError(
@@ -139,14 +142,30 @@ def features(tables: Sequence[pd.DataFrame], known: pd.Series) -> np.ndarray:
             where="stack",
             remedy="give the table of this data",
         )
-    share = known.loc[ids].to_numpy(np.float64)[:, None]
+    some = known.loc[ids].to_numpy(np.float64)[:, None] > 0
     values = np.stack([logits(table["score"].to_numpy()) for table in tables], axis=1)
-    return np.concatenate([values, values * share, share], axis=1)
+    return np.concatenate([np.where(some, 0, values), np.where(some, values, 0), some], axis=1)
 
 
-def fitted(x: np.ndarray, target: np.ndarray) -> LogisticRegression:
-    """The regression on standardised features."""
-    return LogisticRegression(C=STRENGTH, max_iter=1000).fit(x, target)
+def fitted(x: np.ndarray, target: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """The regression of ``target`` (N,) on :func:`features`, as what gives rows of them a score.
+
+    Weights are at least 0, and small ones are preferred: on one scale for all members, so that a surer one has more to say.
+    What the last feature adds, and the constant, are free.
+    """
+    scale = np.append(np.full(x.shape[1] - 1, x[:, :-1].std()), 1.0)
+    rows, sign = x / scale, np.where(target, 1.0, -1.0)
+
+    def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
+        margin = sign * (rows @ weights[:-1] + weights[-1])
+        slope = -STRENGTH * sign * sigmoid(-margin)
+        dear = np.append(weights[:-2], (0.0, 0.0))
+        value = STRENGTH * np.logaddexp(0, -margin).sum() + dear @ dear / 2
+        return float(value), np.append(rows.T @ slope, slope.sum()) + dear
+
+    bounds = [(0, None)] * (x.shape[1] - 1) + [(None, None)] * 2
+    best = minimize(loss, np.zeros(len(bounds)), jac=True, method="L-BFGS-B", bounds=bounds).x
+    return lambda others: sigmoid(others / scale @ best[:-1] + best[-1])
 
 
 def same_seed(tables: Sequence[pd.DataFrame]) -> bool:
