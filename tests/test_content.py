@@ -115,9 +115,12 @@ def test_blank_panels_and_another_scale_are_told_by_name(tmp_path):
     assert content_of(competition, "train").remarks("train") == []
     changed(paths[2], lambda x: np.copyto(x[3], np.float16(0)))
     changed(paths[7], lambda x: np.multiply(x, 5, out=x))
+    changed(paths[8], lambda x: np.divide(x, 5, out=x))
+    changed(paths[11], lambda x: np.add(x[::2, :, 90:95], 60, out=x[::2, :, 90:95]))  # a needle that blinds its ON panels
+    changed(paths[12], lambda x: np.multiply(x[1:3, 85:100], 9, out=x[1:3, 85:100]))  # bursts where two panels are looked at
     changed(paths[9], lambda x: np.copyto(x, np.float16(0)))
     found = content_of(read_competition(tmp_path), "train")
-    assert found.blank == (ids[2], ids[9]) and found.off_scale == (ids[7],)
+    assert found.blank == (ids[2], ids[9]) and found.off_scale == (ids[7], ids[8])
     blank, scale = found.remarks("train")
     assert blank.startswith(f"2 of 20 train cadences have a panel without any signal (all values equal) ({ids[2]}, {ids[9]})")
     assert ids[7] in scale and "another scale" in scale

@@ -39,7 +39,8 @@ SETTLED_S = 5
 """Age of the youngest file below which it is not: it may change again within its time's resolution."""
 
 OFF_SCALE = 3.0
-"""A cadence whose deviation is this many times larger or smaller than the median's was not normalised alike."""
+"""A cadence that is this many times louder than most in most of its panels, or fainter as a whole, was not normalised alike. A
+burst or a needle makes a row loud in a panel or in three."""
 
 
 @dataclass(frozen=True)
@@ -122,19 +123,19 @@ def _looked_at(ids: list[str], paths: list[str]) -> Content:
     parts = [paths[start : start + FILES] for start in range(0, len(paths), FILES)]
     with ThreadPoolExecutor(THREADS) as pool:
         found = list(pool.map(_sampled, parts))
-    digests, low, high, deviation = (np.concatenate(column) for column in zip(*found, strict=True))
+    digests, low, high, whole, panels = (np.concatenate(column) for column in zip(*found, strict=True))
     total = hashlib.sha256()
     for place in np.argsort(np.array(ids)):  # the order of a table says nothing about its arrays
         total.update(f"{ids[place]} {digests[place]}\n".encode())
     names = np.array(ids, dtype=object)
-    live = deviation[deviation > 0]
-    ratio = deviation / (np.median(live) if len(live) else 1.0)
-    far = (deviation > 0) & ((ratio > OFF_SCALE) | (ratio < 1 / OFF_SCALE))
+    usual = np.median(whole[whole > 0]) if (whole > 0).any() else 1.0
+    far = ((panels > OFF_SCALE * usual).sum(1) > PANELS // 2) | ((whole > 0) & (whole < usual / OFF_SCALE))
     return Content(total.hexdigest()[:16], len(ids), tuple(names[(low == high).any(1)]), tuple(names[far]))
 
 
-def _sampled(paths: list[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Digest (n,), lowest and highest value (n, 6) of the sampled rows, and their deviation (n,), of each file."""
+def _sampled(paths: list[str]) -> tuple[np.ndarray, ...]:
+    """Digest (n,), lowest and highest value (n, 6) of the sampled rows, and their deviation, of all together (n,) and of each
+    (n, 6), of each file."""
     digests, rows = [], np.full((len(paths), PANELS, FREQ), np.nan, np.float16)
     for place, path in enumerate(paths):
         try:
@@ -150,13 +151,14 @@ def _sampled(paths: list[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.n
             if size == FILE_BYTES:  # of other formats nothing but the bytes is known here
                 rows[place, panel] = np.frombuffer(piece, np.float16)
     with np.errstate(invalid="ignore", over="ignore"):  # values that are not finite are refused when the file is read
-        deviation = np.nan_to_num(rows.astype(np.float32).std((1, 2)), nan=0.0, posinf=0.0)
-    return np.array(digests), rows.min(2), rows.max(2), deviation
+        wide = rows.astype(np.float32)
+        whole, panels = (np.nan_to_num(wide.std(axes), nan=0.0, posinf=0.0) for axes in ((1, 2), 2))
+    return np.array(digests), rows.min(2), rows.max(2), whole, panels
 
 
 def _state(paths: Iterable[str]) -> str | None:
     """A digest of names, sizes and times of all files; None while they are too young to be told apart by times."""
-    total, youngest = hashlib.sha256(), 0.0
+    total, youngest = hashlib.sha256(b"a needle is not another scale"), 0.0  # what was kept before is looked at anew
     for path in paths:
         about = os.stat(path)
         youngest = max(youngest, about.st_mtime, about.st_ctime)
