@@ -206,7 +206,7 @@ def test_a_hostile_folder_is_one_line_naming_the_file(fault, folder, tmp_path, c
     elif fault == "shape":
         np.save(victim, np.zeros((6, 273, 255), np.float16))
     elif fault == "dtype":
-        np.save(victim, np.zeros((6, 273, 256), np.float64))
+        np.save(victim, np.zeros((6, 273, 256), np.complex64))
     elif fault == "nan":
         np.save(victim, np.full((6, 273, 256), np.nan, np.float16))
     elif fault == "pickled":
