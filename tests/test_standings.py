@@ -21,8 +21,9 @@ from seti_utils.stats.intervals import auc_interval
 
 TINY = {"backbone": "test_efficientnet", "epochs": 1, "resize": edit(freq=32, time=32), "batch": 8, "precision": None, "folds": 2}
 DETECTORS = ["shipped detector raw, untrained here", "shipped detector cleaned, untrained here"]
-PARTS = [*DETECTORS, "rung_rising", "rung_cleaned", "sky_stack"]
-FOLDERS = ("detector_raw", "detector_cleaned", *PARTS[2:])
+BOTH = "these two by coverage, as seti score --overlap has it"
+PARTS = [*DETECTORS, BOTH, "rung_rising", "rung_cleaned", "sky_stack"]
+FOLDERS = ("detector_raw", "detector_cleaned", *PARTS[3:])
 
 
 @pytest.fixture(scope="module")
@@ -83,14 +84,20 @@ def test_scores_of_another_detector_are_made_anew(runtime, said, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_table_is_what_the_score_tables_say(runtime, said):
+def test_the_table_is_what_the_score_tables_say(runtime, said, tmp_path):
     table = standings.standings("sky_stack", [0], [7], runtime)
     assert [part.split(":")[0] for part in table["part"]] == PARTS
     labels = pd.read_csv(runtime.data / "test_labels.csv", dtype={"id": str}).set_index("id")["target"]
+    together, table = table[table["part"] == BOTH].iloc[0], table[table["part"] != BOTH]
     for row, folder in zip(table.itertuples(), FOLDERS, strict=True):
         test = read_scores(runtime.out / folder / "test.csv")
         assert (row.test, row.test_low, row.test_high) == auc_interval(labels.loc[test["id"]].to_numpy(float), test["score"])
     assert (table["seconds"] > 0).all() and table["seconds"].iloc[-1] == pytest.approx(table["seconds"].iloc[:-1].sum())
+    words = ["score", str(runtime.data), "--split", "test", "--overlap", str(runtime.overlap), "--out", str(tmp_path / "by.csv")]
+    assert main(words) == 0
+    found = pd.read_csv(tmp_path / "by.csv", dtype={"id": str})
+    assert together["test"] == pytest.approx(auc_interval(labels.loc[found["id"]].to_numpy(float), found["score"])[0])
+    assert np.isnan(together["seconds"])
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -30,29 +31,65 @@ ALMOST_ALL, SURE = 0.9, 0.9
 """A needle to show: neighbours cover this much of its cadence, and the blend scores this share of all test cadences lower."""
 
 
+class Part(NamedTuple):
+    """A row of the standings: its scores of the training rows out of fold and of the test, and its seconds."""
+
+    name: str
+    oof: pd.DataFrame
+    test: pd.DataFrame
+    seconds: float
+
+
 def standings(name: str, folds: Sequence[int], seeds: Sequence[int], runtime: Runtime) -> pd.DataFrame:
     """A row for every shipped detector and member of the blend ``name``, and a last one for the blend itself.
 
     ``part``, ``oof`` and ``test`` (AUC, each with ``_low`` and ``_high``, its 95 % bootstrap interval; missing where labels are
-    not known or of one class), and ``seconds``: of training, of a detector's scoring, and for the blend all of them. Raises
-    ``InputError`` where something was not scored yet.
+    not known or of one class), and ``seconds``: of training, of a detector's scoring, and for the blend all of them; missing
+    for what is made of others' scores. Raises ``InputError`` where something was not scored yet.
     """
     recipe, labels = LOG.blends[name], hidden_labels(runtime.competition.root)
-    parts = [(f"shipped detector {one}, untrained here", detector_folder(one, runtime)) for one in recipe.detectors]
-    parts += [(f"{member}: {LOG.find(member).title}", runtime.out / member) for member in recipe.members]
-    seconds = [(read_meta(detector_folder(one, runtime)) or {}).get("seconds", np.nan) for one in recipe.detectors]
-    for member in recipe.members:
-        homes = [run.found().home or run.folder for run in runs_of(member, folds, seeds, runtime)]
-        seconds.append(sum((read_meta(home) or {}).get("seconds", np.nan) for home in homes))
+    detectors = [scored(detector, runtime) for detector in recipe.detectors]
+    members = [trained(member, folds, seeds, runtime) for member in recipe.members]
+    spent = sum(part.seconds for part in (*detectors, *members))
+    whole = Part(f"{name}: {recipe.said} these", *tables_in(runtime.out / name), spent)
     rows = []
-    for (part, folder), spent in zip(
-        [*parts, (f"{name}: {recipe.said} these", runtime.out / name)], [*seconds, sum(seconds)], strict=True
-    ):
-        oof, test = read_scores(folder / OOF), read_scores(folder / TEST)
-        row = {"part": part} | measured("oof", oof["target"], oof["score"])
-        row |= measured("test", None if labels is None else targets_for(test, labels), test["score"])
-        rows.append(row | {"seconds": spent})
+    for part in (*detectors, *by_coverage(recipe.detectors, runtime), *members, whole):
+        row = {"part": part.name} | measured("oof", part.oof["target"], part.oof["score"])
+        row |= measured("test", None if labels is None else targets_for(part.test, labels), part.test["score"])
+        rows.append(row | {"seconds": part.seconds})
     return pd.DataFrame(rows)
+
+
+def tables_in(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The out-of-fold and the test table of ``folder``."""
+    return read_scores(folder / OOF), read_scores(folder / TEST)
+
+
+def scored(detector: str, runtime: Runtime) -> Part:
+    """A detector of the package."""
+    folder = detector_folder(detector, runtime)
+    seconds = (read_meta(folder) or {}).get("seconds", np.nan)
+    return Part(f"shipped detector {detector}, untrained here", *tables_in(folder), seconds)
+
+
+def trained(member: str, folds: Sequence[int], seeds: Sequence[int], runtime: Runtime) -> Part:
+    """An experiment of the log."""
+    homes = [run.found().home or run.folder for run in runs_of(member, folds, seeds, runtime)]
+    seconds = sum((read_meta(home) or {}).get("seconds", np.nan) for home in homes)
+    return Part(f"{member}: {LOG.find(member).title}", *tables_in(runtime.out / member), seconds)
+
+
+def by_coverage(detectors: Sequence[str], runtime: Runtime) -> list[Part]:
+    """Of a detector of cleaned panels and one of raw ones: the first where a row has neighbours, and the other elsewhere, as
+    ``seti score --overlap`` has it. Nothing where both are not there."""
+    folders = {load_detector(one).card["panels"]: detector_folder(one, runtime) for one in detectors}
+    if runtime.overlap is None or set(folders) != {"raw", "cleaned"}:
+        return []
+    covered, tables = read_covered(runtime.overlap), []
+    for raw, cleaned in zip(tables_in(folders["raw"]), tables_in(folders["cleaned"]), strict=True):
+        elsewhere = raw.set_index("id")["score"].loc[cleaned["id"]].to_numpy()
+        tables.append(cleaned.assign(score=np.where(covered.loc[cleaned["id"]] > 0, cleaned["score"], elsewhere)))
+    return [Part("these two by coverage, as seti score --overlap has it", *tables, np.nan)]
 
 
 def measured(what: str, target: ArrayLike | None, score: ArrayLike) -> dict[str, float]:
@@ -67,7 +104,9 @@ def standings_text(name: str, folds: Sequence[int], seeds: Sequence[int], runtim
     write_table(runtime.out / name / STANDINGS, table)
     competition = runtime.competition
     head = ("", "out of fold", "test" if hidden_labels(competition.root) is None else "hidden test", "seconds")
-    lines = [head, *((row.part, worded(row, "oof"), worded(row, "test"), f"{row.seconds:.0f}") for row in table.itertuples())]
+    lines = [head]
+    for row in table.itertuples():
+        lines.append((row.part, worded(row, "oof"), worded(row, "test"), f"{row.seconds:.0f}" if row.seconds > 0 else ""))
     wide = [max(len(line[column]) for line in lines) for column in range(len(head))]
     said = [
         f"{name}, folds {list(folds)}, seeds {list(seeds)}, data {competition.name}: AUC and its 95 % bootstrap interval",
