@@ -85,11 +85,14 @@ def by_coverage(detectors: Sequence[str], runtime: Runtime) -> list[Part]:
     folders = {load_detector(one).card["panels"]: detector_folder(one, runtime) for one in detectors}
     if runtime.overlap is None or set(folders) != {"raw", "cleaned"}:
         return []
-    covered, tables = read_covered(runtime.overlap), []
-    for raw, cleaned in zip(tables_in(folders["raw"]), tables_in(folders["cleaned"]), strict=True):
+    covered = read_covered(runtime.overlap)
+
+    def joined(raw: pd.DataFrame, cleaned: pd.DataFrame) -> pd.DataFrame:
         elsewhere = raw.set_index("id")["score"].loc[cleaned["id"]].to_numpy()
-        tables.append(cleaned.assign(score=np.where(covered.loc[cleaned["id"]] > 0, cleaned["score"], elsewhere)))
-    return [Part("these two by coverage, as seti score --overlap has it", *tables, np.nan)]
+        return cleaned.assign(score=np.where(covered.loc[cleaned["id"]] > 0, cleaned["score"], elsewhere))
+
+    oof, test = map(joined, tables_in(folders["raw"]), tables_in(folders["cleaned"]))
+    return [Part("these two by coverage, as seti score --overlap has it", oof, test, np.nan)]
 
 
 def measured(what: str, target: ArrayLike | None, score: ArrayLike) -> dict[str, float]:
@@ -104,9 +107,8 @@ def standings_text(name: str, folds: Sequence[int], seeds: Sequence[int], runtim
     write_table(runtime.out / name / STANDINGS, table)
     competition = runtime.competition
     head = ("", "out of fold", "test" if hidden_labels(competition.root) is None else "hidden test", "seconds")
-    lines = [head]
-    for row in table.itertuples():
-        lines.append((row.part, worded(row, "oof"), worded(row, "test"), f"{row.seconds:.0f}" if row.seconds > 0 else ""))
+    rows = zip(table.itertuples(), table["seconds"].tolist(), strict=True)
+    lines = [head, *((row.part, worded(row, "oof"), worded(row, "test"), rounded(seconds)) for row, seconds in rows)]
     wide = [max(len(line[column]) for line in lines) for column in range(len(head))]
     said = [
         f"{name}, folds {list(folds)}, seeds {list(seeds)}, data {competition.name}: AUC and its 95 % bootstrap interval",
@@ -128,6 +130,11 @@ def worded(row: object, what: str) -> str:
     """``0.9312 [0.9100, 0.9500]``, or a dash."""
     value, low, high = (getattr(row, f"{what}{end}") for end in ("", "_low", "_high"))
     return f"{value:.4f} [{low:.4f}, {high:.4f}]" if np.isfinite(value) else "–"
+
+
+def rounded(seconds: float) -> str:
+    """``343``, or nothing."""
+    return f"{seconds:.0f}" if np.isfinite(seconds) else ""
 
 
 def draw_why(name: str, runtime: Runtime) -> Path | None:
