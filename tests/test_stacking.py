@@ -102,6 +102,17 @@ def test_the_likeliest_weights_are_those_of_logistic_regression_where_none_has_t
     np.testing.assert_allclose(fitted(x, y > 0)(x), theirs.predict_proba(x / spread)[:, 1], atol=1e-4)
 
 
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_members_that_say_nothing_leave_the_share_of_positives(share):
+    """Of rows with neighbours and of those without, be there both or not."""
+    oofs, _, y = members(200, 4, "a")
+    silent = [table.assign(score=0.5) for table in oofs]
+    some = np.arange(200) < 200 * share
+    score = stack(silent, silent, pd.Series(some.astype(float), oofs[0]["id"]))[1]["score"].to_numpy()
+    for rows in (some, ~some):
+        np.testing.assert_allclose(score[rows], y[rows].mean() if rows.any() else 0, atol=1e-3)
+
+
 @pytest.mark.parametrize(
     "gain, shown, used, said",
     [

@@ -153,7 +153,7 @@ def fitted(x: np.ndarray, target: np.ndarray) -> Callable[[np.ndarray], np.ndarr
     Weights are at least 0, and small ones are preferred: on one scale for all members, so that a surer one has more to say.
     What the last feature adds, and the constant, are free.
     """
-    scale = np.append(np.full(x.shape[1] - 1, x[:, :-1].std()), 1.0)
+    scale = np.append(np.full(x.shape[1] - 1, x[:, :-1].std() or 1.0), 1.0)
     rows, sign = x / scale, np.where(target, 1.0, -1.0)
 
     def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
