@@ -53,7 +53,7 @@ def standings(name: str, folds: Sequence[int], seeds: Sequence[int], runtime: Ru
     spent = sum(part.seconds for part in (*detectors, *members))
     whole = Part(f"{name}: {recipe.said} these", *tables_in(runtime.out / name), spent)
     rows = []
-    for part in (*detectors, *by_coverage(recipe.detectors, runtime), *members, whole):
+    for part in (*detectors, *by_coverage(recipe.detectors, detectors, runtime), *members, whole):
         row = {"part": part.name} | measured("oof", part.oof["target"], part.oof["score"])
         row |= measured("test", None if labels is None else targets_for(part.test, labels), part.test["score"])
         rows.append(row | {"seconds": part.seconds})
@@ -79,11 +79,11 @@ def trained(member: str, folds: Sequence[int], seeds: Sequence[int], runtime: Ru
     return Part(f"{member}: {LOG.find(member).title}", *tables_in(runtime.out / member), seconds)
 
 
-def by_coverage(detectors: Sequence[str], runtime: Runtime) -> list[Part]:
+def by_coverage(detectors: Sequence[str], parts: Sequence[Part], runtime: Runtime) -> list[Part]:
     """Of a detector of cleaned panels and one of raw ones: the first where a row has neighbours, and the other elsewhere, as
     ``seti score --overlap`` has it. Nothing where both are not there."""
-    folders = {load_detector(one).card["panels"]: detector_folder(one, runtime) for one in detectors}
-    if runtime.overlap is None or set(folders) != {"raw", "cleaned"}:
+    of = {load_detector(one).card["panels"]: part for one, part in zip(detectors, parts, strict=True)}
+    if runtime.overlap is None or set(of) != {"raw", "cleaned"}:
         return []
     covered = read_covered(runtime.overlap)
 
@@ -91,7 +91,8 @@ def by_coverage(detectors: Sequence[str], runtime: Runtime) -> list[Part]:
         elsewhere = raw.set_index("id")["score"].loc[cleaned["id"]].to_numpy()
         return cleaned.assign(score=np.where(covered.loc[cleaned["id"]] > 0, cleaned["score"], elsewhere))
 
-    oof, test = map(joined, tables_in(folders["raw"]), tables_in(folders["cleaned"]))
+    raw, cleaned = of["raw"], of["cleaned"]
+    oof, test = joined(raw.oof, cleaned.oof), joined(raw.test, cleaned.test)
     return [Part("these two by coverage, as seti score --overlap has it", oof, test, np.nan)]
 
 
