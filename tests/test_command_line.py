@@ -142,7 +142,7 @@ def test_incomplete_data_train_on_request(tmp_path, capsys):
     words = ["train", "sky_demo", "--folds", "0", "--data", str(sky), "--out", str(out), *TINY]
     assert "--incomplete" in refused(capsys, *words)
     assert main([*words, "--incomplete"]) == 0
-    assert "1 of 60 cadences are not there and are left out" in capsys.readouterr().err
+    assert "1 of 60 cadences is not there: left out" in capsys.readouterr().err
 
 
 @pytest.mark.slow

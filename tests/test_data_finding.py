@@ -139,7 +139,7 @@ def test_incomplete_data_are_taken_only_on_request_and_said_loudly(tiny_competit
     assert len(found.train) == 8 and not set(found.train["id"]) & {path.stem for path in files[:4]} and len(found.test) == 0
     assert all(path.endswith(f"{name}.npy") for name, path in zip(found.train["id"], found.train["path"], strict=True))
     said = capsys.readouterr().err
-    assert "train: 4 of 12 cadences are not there and are left out (--incomplete)" in said and "test: 5 of 5 cadences" in said
+    assert "train: 4 of 12 cadences are not there: left out (--incomplete)" in said and "test: 5 of 5 cadences" in said
     shutil.rmtree(tiny_competition / "train")
     with pytest.raises(InputError, match="has no cadence that its tables name"):
         read_competition(tiny_competition, incomplete=True)
@@ -211,7 +211,7 @@ def test_any_row_of_any_count(tiny_competition):
         ("file ending", "id,target\na.npy,0\n", "is the name of a file; leave out .npy"),
         ("option", "id,target\n-rf,0\n", "is not a valid id"),
         ("long line", "id,target\na,0\nb,1,1\n", "line 3: 3 values where the header has 2"),
-        ("short line", "id,target\na\n", "line 2: 1 values"),
+        ("short line", "id,target\na\n", "line 2: 1 value where"),
         ("open quote", 'id,target\n"a,0\n', "line 2: is not a CSV"),
         ("an array", b"\x93NUMPY\xff\xfe", "is an array, not a table"),
         ("a spreadsheet", b"PK\x03\x04\x14\x00", "zip archive or a spreadsheet"),

@@ -58,7 +58,7 @@ def test_an_unfit_buffer_is_refused(shared_competition):
     for out in (buffer(2), buffer(1, 3), buffer(1).float(), buffer(1).transpose(2, 3), buffer(2)[::2][:, ::2]):
         with pytest.raises(ValueError, match="the buffer is"):
             source.read_into([0], out)
-    with pytest.raises(ValueError, match="1 ids, but 2 paths"):
+    with pytest.raises(ValueError, match="1 id, but 2 paths"):
         FileCadences(["a"], ["a", "b"])
 
 

@@ -71,8 +71,8 @@ def test_a_blend_says_where_it_comes_from():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda a, b: [a, b.iloc[1:]], r"b.*1 of 3 ids of the first table are missing \(00000\)"),
-        (lambda a, b: [a, b.assign(target=[0, 1, 1])], r"b, row 2: .*have another target than in a \(00002\)"),
+        (lambda a, b: [a, b.iloc[1:]], r"b.*1 of 3 ids is in the first table only \(00000\)"),
+        (lambda a, b: [a, b.assign(target=[0, 1, 1])], r"b, row 2: .*1 of 3 ids has another target than in a \(00002\)"),
         (lambda a, b: [a, b.assign(score=[0, 1, np.inf])], "not finite"),
         (lambda a, b: [], "no score tables"),
     ],
@@ -135,7 +135,7 @@ def test_out_of_fold_tables_that_cannot_be_compared_are_refused():
         (b.assign(fold=(b["fold"] + 1) % 5), "m1, row 0: 200 of 200 ids are in another fold than in m0"),
         (b.drop(columns="target"), "m1: has no targets"),
         (b.assign(target=1 - b["target"]), "another target"),
-        (b.iloc[:-1], "are missing"),
+        (b.iloc[:-1], "in the first table only"),
     ]:
         with pytest.raises(InputError, match=message):
             find_weights([a, other])

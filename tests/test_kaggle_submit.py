@@ -41,7 +41,7 @@ def sample(tmp_path):
 
 def test_a_bad_submission_never_reaches_the_site(kaggle, tmp_path, sample):
     """The rules are those of ``scores.submission``, which its own tests hold."""
-    with pytest.raises(InputError, match="have no row in"):
+    with pytest.raises(InputError, match="has no row in"):
         submit(write(tmp_path / "s.csv", IDS[1:]), "m", sample=sample)
     assert kaggle.calls == []
 
@@ -220,7 +220,7 @@ def test_the_command_line(kaggle, repository, tmp_path, monkeypatch, capsys):
     assert run("status", *folders, KERNEL).count("COMPLETE") == 2, "named twice, told once"
     run("wait", *folders)
     kaggle.kernels.versions[KERNEL][-1].script = Script(("RUNNING",))
-    with pytest.raises(errors.RunActive, match="1 of 2 kernels were not pushed"):
+    with pytest.raises(errors.RunActive, match="1 of 2 kernels was not pushed: already running"):
         run("push", *folders)
     kaggle.kernels.versions[KERNEL][-1].script = Script()
     assert "GPU: 29.0 of 30.0 h left" in run("quota")

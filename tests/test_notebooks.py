@@ -199,7 +199,7 @@ def test_validation_rows_of_one_class_have_no_auc_and_the_session_says_so(tmp_pa
     monkeypatch.setattr("seti_utils.run.notebooks.session.out_of_fold", lambda *_: one)
     monkeypatch.setattr("seti_utils.run.notebooks.session.show", lambda figure, path: shown.append(path))
     session("exp0001", folds="0", seeds="5", data="", out=str(tmp_path / "out")).show_out_of_fold()
-    assert "out-of-fold AUC undefined: the 3 cadences are of one class" in capsys.readouterr().out
+    assert "out-of-fold AUC undefined: 3 cadences, all of one class" in capsys.readouterr().out
     assert [path.name for path in shown] == ["exp0001_scores.png"]
 
 

@@ -91,7 +91,7 @@ def test_groups_are_the_bands(sky, found):
         assert members["group"].nunique() == 1
     assert groups["group"].max() + 1 == truth.loc[crowded, "band"].nunique() + (~crowded).sum()
     assert (groups_of(found, groups["id"][::-1]) == groups["group"][::-1]).all()
-    with pytest.raises(InputError, match="1 of 2 cadences are not in it: nobody"):
+    with pytest.raises(InputError, match="1 of 2 cadences is not in it: nobody"):
         groups_of(found, [groups["id"][0], "nobody"])
     about = json.loads((found / "overlap.json").read_text(encoding="utf-8"))
     assert about["counts"]["pairs"] == len(read_pairs(found)) and about["counts"]["largest_group"] > 3

@@ -66,12 +66,12 @@ def test_chosen_rows_join_the_training_of_their_fold_only():
     np.testing.assert_array_equal(targets, np.float32([1, 0, 1, 0.97, np.nan, 0.97, np.nan, 0.99, np.nan]))
     with pytest.raises(InputError, match="of fold 2, the training is of fold 0"):
         append_pseudo(np.array([0]), np.zeros(3), chosen, fold=0, **names)
-    with pytest.raises(InputError, match=r"are training rows \(t1\)"):
+    with pytest.raises(InputError, match=r"is among the training rows \(t1\)"):
         append_pseudo(np.array([0]), np.zeros(3), chosen, fold=2, **(names | {"train_ids": ["a", "t1", "c"]}))
-    with pytest.raises(InputError, match=r"are not test files \(t5\)"):
+    with pytest.raises(InputError, match=r"is not among the test files \(t5\)"):
         append_pseudo(np.array([0]), np.zeros(3), chosen, fold=2, **(names | {"test_ids": ["t1", "t3"]}))
 
 
 def test_a_pseudo_labelled_row_never_reaches_the_out_of_fold_table():
-    with pytest.raises(InputError, match="are not training ids"):
+    with pytest.raises(InputError, match="not among the training ids"):
         gather_folds([table_of()], ["a", "b"])

@@ -246,7 +246,7 @@ def test_stores_and_sources_of_other_cadences(shared_competition, tiny_competiti
     sample = pd.read_csv(tiny_competition / "sample_submission.csv", dtype={"id": str})
     sample.iloc[1:].to_csv(tiny_competition / "sample_submission.csv", index=False)
     with pytest.raises(
-        InputError, match=f"1 of 5 cadences are not in .*: {sample['id'][0]}; give the data that it was packed from"
+        InputError, match=f"1 of 5 cadences is not in .*: {sample['id'][0]}; give the data that it was packed from"
     ):
         verify(store, read_competition(tiny_competition))
     competition = read_competition(shared_competition)

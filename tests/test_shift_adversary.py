@@ -111,7 +111,7 @@ def test_the_validation_set_is_the_most_test_like_part():
 
 
 def test_too_few_rows_are_refused():
-    with pytest.raises(InputError, match="1 rows of one split are too few"):
+    with pytest.raises(InputError, match="1 row of one split is too few"):
         adversarial_folds([0, 0, 0, 0, 1])
 
 

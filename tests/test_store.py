@@ -79,7 +79,7 @@ def test_ids_choose_and_order_rows(competition, whole):
     kept = PackedCadences(whole, ids=ids)
     kept.will_need([0, 1, 2])
     assert (everything(kept)[1].numpy() == np.load(competition.train["path"][2])).all() and len(kept) == 3
-    with pytest.raises(InputError, match="1 of 1 cadences are not in the store: fff"):
+    with pytest.raises(InputError, match="1 of 1 cadences is not in the store: fff"):
         PackedCadences(whole, ids=["fff"])
 
 
@@ -215,7 +215,7 @@ def test_a_faulty_file_is_named_and_the_work_kept(tiny_competition, tmp_path):
     competition = read_competition(tiny_competition)
     path, good = competition.train["path"][9], np.load(competition.train["path"][9])
     np.save(path, np.where(good == good.max(), np.nan, good).astype(np.float16))
-    with pytest.raises(InputError, match=f"{competition.train['id'][9]}.npy: 1 of 419328 values are NaN"):
+    with pytest.raises(InputError, match=f"{competition.train['id'][9]}.npy: 1 of 419,328 values is NaN"):
         pack(competition, tmp_path / "out", quiet=True)
     with pytest.raises(InputError, match="half-written"):
         open_cadences(competition, "train", tmp_path / "out")
@@ -232,7 +232,7 @@ def test_one_flipped_bit_is_found(whole, tmp_path):
         file.seek(-1, 1)
         file.write(bytes([byte ^ 1]))
     name = PackedCadences(whole).ids[6]
-    with pytest.raises(InputError, match=f"row 6: 1 of 12 cadences are damaged: {name}"):
+    with pytest.raises(InputError, match=f"row 6: 1 of 12 cadences is damaged: {name}"):
         verify(folder, quiet=True)
 
 
@@ -317,7 +317,7 @@ def test_verifying_reads_the_files_that_the_store_is_said_to_hold(tiny_competiti
     np.save(path, x_PTF)
     assert main(["pack", str(tiny_competition), str(tmp_path / "store"), "--split", "train", "--verify"]) == 2
     said = capsys.readouterr().err
-    assert f"row 5: 1 of 12 cadences are not those of {tiny_competition}" in said and said.count("\n") == 1
+    assert f"row 5: 1 of 12 cadences is not from {tiny_competition}" in said and said.count("\n") == 1
 
 
 def test_stores_of_earlier_versions_open_with_a_note_that_their_data_are_unknown(tiny_competition, tmp_path, capsys):

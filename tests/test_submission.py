@@ -63,8 +63,8 @@ def test_where_a_submission_comes_from_stands_beside_it(sample, tmp_path):
 @pytest.mark.parametrize(
     ("ids", "message"),
     [
-        (["00", "0a", "0c"], r"1 of 4 ids have no score \(1e3\)"),
-        (["00", "0a", "0c", "1e3", "zz"], r"1 of 5 ids are not in the sample submission \(zz\)"),
+        (["00", "0a", "0c"], r"1 of 4 ids has no score \(1e3\)"),
+        (["00", "0a", "0c", "1e3", "zz"], r"1 of 5 ids is not in the sample submission \(zz\)"),
     ],
 )
 def test_other_rows_than_the_samples_are_refused_and_nothing_is_written(sample, tmp_path, ids, message):
@@ -81,9 +81,9 @@ def test_other_rows_than_the_samples_are_refused_and_nothing_is_written(sample, 
             "id,target,Usage\n0c,0.1,Public\n",
             "line 1: has columns that the site refuses: Usage; write it without them: .* blend .*--sample",
         ),
-        ("id,target\n0c,0.1\n00,0.2\n1e3,0.3\n", r"line 5: 1 of 4 ids of sample_submission.csv have no row in .* \(0a\)"),
+        ("id,target\n0c,0.1\n00,0.2\n1e3,0.3\n", r"line 5: 1 of 4 ids has no row in .* \(0a\)"),
         ("id,target\n0c,0.1\n00,0.2\n1e3,0.3\n0a,0.4\n0a,0.4\n", r"line 6: id '0a' already appeared in line 5"),
-        ("id,target\n0c,0.1\n00,0.2\n1e3,0.3\n0a,0.4\nzz,0.4\n", r"line 6: .*are not in the sample \(zz\)"),
+        ("id,target\n0c,0.1\n00,0.2\n1e3,0.3\n0a,0.4\nzz,0.4\n", r"line 6: .*is not in the sample \(zz\)"),
         ("id,target\n0c.npy,0.1\n00.npy,0.2\n", "line 2: id '0c.npy' is the name of a file; leave out .npy"),
         ("id,target\n\n0c,0.1\n00,nan\n1e3,0.3\n0a,0.4\n", r"line 4: .*not finite \(00\)"),
         ("id,target\n0c,0.1\n00,inf\n1e3,0.3\n0a,0.4\n", r"line 3: .*not finite \(00\)"),
@@ -123,5 +123,5 @@ def test_one_row_needs_no_spread(tmp_path):
 @pytest.mark.skipif(not FULL.exists(), reason="the competition's own tables are not in ../shared/real/full")
 def test_a_real_submission_passes_and_the_real_sample_itself_does_not():
     assert check_submission(FULL / "second_place_blend.csv", FULL / "sample_submission.csv")["rows"] == 39_995
-    with pytest.raises(InputError, match="39995 of 39995 ids have the same score 0.5"):
+    with pytest.raises(InputError, match="39,995 of 39,995 ids have the same score 0.5"):
         check_submission(FULL / "sample_submission.csv", FULL / "sample_submission.csv")

@@ -39,9 +39,9 @@ def test_a_submission_is_a_score_table(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"score": [0.1, 1.5, 0.3]}, r"1 of 3 ids have a score outside \[0, 1\] \(b\)"),
+        ({"score": [0.1, 1.5, 0.3]}, r"1 of 3 ids has a score outside \[0, 1\] \(b\)"),
         ({"score": [0.1, np.nan, 0.3]}, r"not finite \(b\)"),
-        ({"id": ["a", "b", "a"]}, r"appear twice \(a\)"),
+        ({"id": ["a", "b", "a"]}, r"appears? twice \(a\)"),
         ({"id": ["a", " ", "c"]}, "row 1: a row has no id; give every row its id"),
         ({"target": [0, 1, -1]}, r"a target outside \[0, 1\] \(c\)"),
         ({"fold": [0, 0.5, 1]}, r"not a whole number \(b\)"),
@@ -101,9 +101,9 @@ def test_folds_are_gathered_with_every_id_exactly_once():
     ("spoil", "message"),
     [
         (lambda folds: folds[:1], r"2 of 4 ids are missing \(c, d\)"),
-        (lambda folds: [folds[0], folds[1].iloc[:1]], r"1 of 4 ids are missing \(d\)"),
+        (lambda folds: [folds[0], folds[1].iloc[:1]], r"1 of 4 ids is missing \(d\)"),
         (lambda folds: [*folds, folds[0].assign(fold=2)], r"2 of 6 ids appear twice \(a, b\)"),
-        (lambda folds: [*folds, table_of(["test row"], fold=2)], r"are not training ids \(test row\)"),
+        (lambda folds: [*folds, table_of(["test row"], fold=2)], r"is not among the training ids \(test row\)"),
         (lambda folds: [folds[0], folds[1].assign(experiment="exp012")], "mixes the experiments exp011, exp012"),
         (lambda folds: [folds[0], folds[1].assign(fingerprint="f" * 12)], "mixes the fingerprints"),
         (lambda folds: [folds[0], folds[1].assign(seed=1)], "mixes the seeds"),
@@ -125,9 +125,9 @@ def test_fold_mean_is_the_plain_mean_by_id():
 
 
 def test_fold_mean_refuses_other_rows_and_other_experiments():
-    with pytest.raises(InputError, match=r"table 2 \(exp011\).* of the first table are missing \(b\)"):
+    with pytest.raises(InputError, match=r"table 2 \(exp011\).* is in the first table only \(b\)"):
         mean_scores([table_of(["a", "b"]), table_of(["a"], fold=1)])
-    with pytest.raises(InputError, match=r"are not in the first table \(z\)"):
+    with pytest.raises(InputError, match=r"is not in the first table \(z\)"):
         mean_scores([table_of(["a"]), table_of(["a", "z"], fold=1)])
     with pytest.raises(InputError, match="mixes the experiments"):
         mean_scores([table_of(["a"]), table_of(["a"], experiment="exp012")])
@@ -136,7 +136,7 @@ def test_fold_mean_refuses_other_rows_and_other_experiments():
 def test_a_fault_names_the_line_of_the_file(tmp_path):
     path = tmp_path / "mine.csv"
     path.write_text("id,target\n\n0a,0.25\n0b,-2.5\n", encoding="utf-8")
-    with pytest.raises(InputError, match=r"mine.csv, line 4: 1 of 2 ids have a score outside \[0, 1\] \(0b\); .*--how rank"):
+    with pytest.raises(InputError, match=r"mine.csv, line 4: 1 of 2 ids has a score outside \[0, 1\] \(0b\); .*--how rank"):
         read_scores(path)
 
 

@@ -129,7 +129,7 @@ def test_objects_and_values_that_are_not_finite_are_refused_with_a_remedy(saved,
         build_model(NET, 3, pretrained_file=tmp_path / "preds.pth")
     name = next(iter(saved[1]))
     torch.save({**saved[1], name: saved[1][name] * float("nan")}, tmp_path / "nan.pth")
-    with pytest.raises(InputError, match=f"1 of {len(saved[1])} tensors hold NaN or infinity, for example {name}"):
+    with pytest.raises(InputError, match=f"1 of {len(saved[1])} tensors holds NaN or infinity, for example {name}"):
         build_model(NET, 3, pretrained_file=tmp_path / "nan.pth")
 
 

@@ -8,6 +8,7 @@ cadences unlike anything the network was judged on. No row is ever its own neigh
 import argparse
 
 from seti_utils.commands.options import add_coordinates, add_runtime, count, run_of
+from seti_utils.wording import quantity, some_of
 
 EXAMPLES = ("seti anomaly sky_demo --folds 0 --how lof --data DATA",)
 
@@ -36,8 +37,9 @@ def handle(args: argparse.Namespace) -> None:
     oof, test, folder = anomaly_scores(
         name, folds, args.seeds, runtime, how=args.how, neighbours=args.neighbours, level=args.level
     )
-    print(f"{name}, {args.how}: out-of-fold AUC {worded(oof['target'], oof['score'])}, {len(oof)} cadences")
+    print(f"{name}, {args.how}: out-of-fold AUC {worded(oof['target'], oof['score'])}, {quantity(len(oof), 'cadence')}")
     if (labels := hidden_labels(runtime.competition.root)) is not None:
-        print(f"  hidden test AUC {worded(targets_for(test, labels), test['score'])}, {len(test)} cadences")
+        print(f"  hidden test AUC {worded(targets_for(test, labels), test['score'])}, {quantity(len(test), 'cadence')}")
     outliers = pd.read_csv(folder / "outliers.csv")
-    print(f"  {int(np.sum(outliers['rejected']))} of {len(outliers)} test cadences are unlike all others; tables in {folder}")
+    unlike = some_of(int(np.sum(outliers["rejected"])), len(outliers), "test cadences", "are unlike all others")
+    print(f"  {unlike}; tables in {folder}")

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from seti_utils.commands.options import count
 from seti_utils.errors import InputError
+from seti_utils.wording import quantity
 
 EXAMPLES = (
     "seti blend a.csv b.csv c.csv --how rank --out submission.csv",
@@ -69,7 +70,7 @@ def handle(args: argparse.Namespace) -> None:
         return stacked(args, tables)
     mean = blend(tables, how=args.how, weights=weights, power=args.power)
     write_submission(mean, args.sample or args.tables[0], args.out)
-    print(f"{args.how} mean of {len(args.tables)} tables, {len(mean)} rows, written to {args.out}")
+    print(f"{args.how} mean of {quantity(len(args.tables), 'table')}, {quantity(len(mean), 'row')}, written to {args.out}")
 
 
 def stacked(args: argparse.Namespace, tables: list) -> None:
@@ -96,7 +97,10 @@ def stacked(args: argparse.Namespace, tables: list) -> None:
     made = stack_by_coverage(oofs, tables, args.stack)
     print(made.said())
     write_submission(made.test, args.sample or args.tables[0], args.out)
-    print(f"{'stack' if made.used else 'logit mean'} of {len(tables)} tables, {len(made.test)} rows, written to {args.out}")
+    print(
+        f"{'stack' if made.used else 'logit mean'} of {quantity(len(tables), 'table')}, "
+        f"{quantity(len(made.test), 'row')}, written to {args.out}"
+    )
 
 
 def found_weights(args: argparse.Namespace) -> list[float]:
@@ -108,7 +112,8 @@ def found_weights(args: argparse.Namespace) -> list[float]:
         raise InputError("both --weights and --oof were given", remedy="give one of them")
     if len(args.oof) != len(args.tables):
         raise InputError(
-            f"{len(args.oof)} out-of-fold tables for {len(args.tables)} tables", remedy="give one of each, in the same order"
+            f"{quantity(len(args.oof), 'out-of-fold table')} for {quantity(len(args.tables), 'table')}",
+            remedy="give one of each, in the same order",
         )
     found = find_weights(
         [read_scores(path, any_scale=args.how == "rank") for path in args.oof],

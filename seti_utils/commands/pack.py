@@ -9,6 +9,7 @@ import argparse
 from pathlib import Path
 
 from seti_utils.commands.options import add_era, add_fields
+from seti_utils.wording import quantity
 
 EXAMPLES = (
     "seti pack DATA STORE",
@@ -39,4 +40,4 @@ def handle(args: argparse.Namespace) -> None:
             continue
         folder = pack(competition, args.out, split, args.panels, workers=args.workers)
         checked = f", {verify(folder, competition)} verified against the files of {args.data}" if args.verify else ""
-        print(f"{len(competition.split(split))} cadences in {folder}{checked}")
+        print(f"{quantity(len(competition.split(split)), 'cadence')} in {folder}{checked}")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from seti_utils.commands.options import add_era, count
 from seti_utils.errors import InputError
+from seti_utils.wording import quantity
 
 EXAMPLES = (
     "seti score DATA --out scores.csv",
@@ -130,7 +131,7 @@ def score(args: argparse.Namespace, detector) -> None:
     table = score_table(raw.ids, scores, detectors, data, covered)
     write_table(args.out, table)
     by = "the detector " + detector.name if len(detectors) == 1 else "the detectors raw and " + detector.name
-    many = "1 cadence" if len(table) == 1 else f"{len(table)} cadences"
+    many = quantity(len(table), "cadence")
     print(f"{many} by {by}, {len(table) / seconds:.0f} a second, written to {args.out}")
     if args.submission and folder:
         submit(folder, table, args.submission)
@@ -145,6 +146,6 @@ def submit(folder: Path, table, out: Path) -> None:
     from seti_utils.scores.submission import write_submission
 
     write_submission(table, folder / "sample_submission.csv", out)
-    print(f"a submission of {len(table)} rows, written to {out}")
+    print(f"a submission of {quantity(len(table), 'row')}, written to {out}")
     if (labels := hidden_labels(folder)) is not None:
         print(f"AUC on this sky's test labels: {worded(targets_for(table, labels), table['score'])}")

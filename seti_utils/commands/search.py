@@ -19,6 +19,7 @@ from pathlib import Path
 
 from seti_utils.commands.options import add_fields, count
 from seti_utils.errors import InputError
+from seti_utils.wording import quantity
 
 EXAMPLES = (
     "seti search A1.h5 B.h5 A2.h5 C.h5 A3.h5 D.h5 -o events",
@@ -245,4 +246,4 @@ def tell(job, folder: Path, events, funnel) -> None:
             f"in {event['n_on']} ON and {event['n_off']} OFF{network}"
             + (f" ({event['interference']})" if event["interference"] else "")
         )
-    print(f"{len(events)} events; table and page: {folder / 'events.csv'}, {folder / 'events.html'}", flush=True)
+    print(f"{quantity(len(events), 'event')}; table and page: {folder / 'events.csv'}, {folder / 'events.html'}", flush=True)

@@ -13,6 +13,7 @@ import argparse
 from seti_utils.commands.options import count
 from seti_utils.commands.search import add_search, handle_reading, parse_rate
 from seti_utils.errors import InputError
+from seti_utils.wording import quantity
 
 EXAMPLES = (
     "seti sensitivity A1.h5 B.h5 A2.h5 C.h5 A3.h5 D.h5 -o sensitivity",
@@ -65,7 +66,7 @@ def handle(args: argparse.Namespace) -> None:
     require_writable(args.out, "choose another place (-o)")
     jobs = handle_reading(args)
     if len(jobs) > 1:
-        raise InputError(f"{len(jobs)} cadences", remedy="give one at a time")
+        raise InputError(quantity(len(jobs), "cadence"), remedy="give one at a time")
     (job,) = jobs
     if not job.cadence.files:
         raise InputError(
@@ -78,7 +79,7 @@ def handle(args: argparse.Namespace) -> None:
     )
     write_table(args.out / "needles.csv", result.needles)
     write_table(args.out / "sensitivity.csv", result.table)
-    title = f"{job.cadence.name}: {len(result.needles)} needles, at most {rate:g} false events per MHz and hour"
+    title = f"{job.cadence.name}: {quantity(len(result.needles), 'needle')}, at most {rate:g} false events per MHz and hour"
     save_picture(draw_sensitivity(result.table, title, bright), args.out / "sensitivity.png")
     shown = result.table[result.table["by"] == "snr"]
     for way in dict.fromkeys(shown["way"]):

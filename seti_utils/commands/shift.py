@@ -13,6 +13,7 @@ from pathlib import Path
 
 from seti_utils.commands.options import add_era, add_fields, add_seeds, runtime_of
 from seti_utils.errors import InputError
+from seti_utils.wording import quantity
 
 EXAMPLES = (
     "seti shift DATA --out SHIFT",
@@ -57,7 +58,9 @@ def handle(args: argparse.Namespace) -> None:
     from seti_utils.run.study import Study, folds_trained
 
     if len(args.oof) != len(args.test):
-        raise InputError(f"{len(args.oof)} tables for --oof, {len(args.test)} for --test", remedy="give both of every model")
+        raise InputError(
+            f"{quantity(len(args.oof), 'table')} for --oof, {len(args.test)} for --test", remedy="give both of every model"
+        )
     if args.rows != "all" and not (args.rows.isdigit() and int(args.rows) > 0):
         raise InputError(f"--rows {args.rows}: expected a number of rows from 1 up, or all", remedy="for example --rows 1000")
     require_writable(args.out)

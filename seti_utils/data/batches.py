@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike
 from seti_utils.data.cadence import FREQ, PANEL_BYTES, TIME, Panels, Rows
 from seti_utils.data.sources import Source, check_rows
 from seti_utils.machine import cores
+from seti_utils.wording import quantity
 
 ANNOUNCED = 32
 """Cadences announced to the operating system beyond those being read, while reading is slow."""
@@ -66,7 +67,7 @@ def batches(
         raise ValueError(f"batch {batch}: at least 1")
     known = np.full(len(source), np.nan, np.float32) if targets is None else np.array(targets, np.float32)
     if len(known) != len(source):
-        raise ValueError(f"{len(known)} targets for a source of {len(source)} cadences")
+        raise ValueError(f"{quantity(len(known), 'target')} for a source of {quantity(len(source), 'cadence')}")
     y = torch.from_numpy(known)
     workers, ahead = sizes(batch, len(source.panels), workers, ahead)
     return _stream(source, y, order, batch, workers, ahead, pin)
@@ -99,7 +100,7 @@ def epoch_order(n: int, *, seed: int, epoch: int, rank: int = 0, world: int = 1,
         rows = torch.arange(n)
     else:
         if len(repeat) != n or min(repeat, default=0) < 0:
-            raise ValueError(f"repeat needs {n} numbers, none negative")
+            raise ValueError(f"repeat needs {quantity(n, 'number')}, none negative")
         rows = torch.arange(n).repeat_interleave(torch.as_tensor(np.asarray(repeat, dtype=np.int64)))
     # A hash keeps the streams of (seed, epoch) pairs apart, where seed + epoch would repeat them.
     key = int.from_bytes(hashlib.sha256(f"order {seed} {epoch}".encode()).digest()[:8], "little") >> 1

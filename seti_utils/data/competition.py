@@ -14,6 +14,7 @@ from seti_utils.data.finding import find_data
 from seti_utils.data.tables import read_targets
 from seti_utils.errors import InputError
 from seti_utils.notes import note
+from seti_utils.wording import first_of, some_of
 
 if TYPE_CHECKING:
     from seti_utils.data.sources import Source
@@ -133,14 +134,14 @@ def _located(table: pd.DataFrame, folder: Path, named_by: Path, incomplete: bool
     there = [file is not None for file in files]
     if missing := [name for name, found in zip(table["id"], there, strict=True) if not found]:
         if not incomplete:
-            first = ", ".join(f"{name[0]}/{name}{next(iter(FORMATS))}" for name in missing[:3])
+            first = first_of(f"{name[0]}/{name}{next(iter(FORMATS))}" for name in missing)
+            named = f"files that {named_by.name} names"
             raise InputError(
-                f"{len(missing)} of {len(table)} files that {named_by.name} names are missing: {first}"
-                + (", …" if len(missing) > 3 else ""),
+                f"{some_of(len(missing), len(table), named, 'are missing')}: {first}",
                 where=folder,
                 remedy="complete the download, or take what is there with --incomplete",
             )
-        note(f"{folder}: {len(missing):,} of {len(table):,} cadences are not there and are left out (--incomplete)")
+        note(f"{folder}: {some_of(len(missing), len(table), 'cadences', 'are not there')}: left out (--incomplete)")
     paths = [os.path.join(folder, file[0], file) for file in files if file is not None]
     return table[there].reset_index(drop=True).assign(path=paths)
 

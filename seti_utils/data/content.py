@@ -25,6 +25,7 @@ from seti_utils.data.reading import unreadable
 from seti_utils.errors import InputError
 from seti_utils.files import write_json
 from seti_utils.notes import note
+from seti_utils.wording import first_of, some_of
 
 ROW_BYTES = FREQ * 2
 STARTS = tuple(HEADER_BYTES + panel * PANEL_BYTES + TIME // 3 * ROW_BYTES for panel in range(PANELS))
@@ -66,9 +67,7 @@ class Content:
             ),
         )
         return [
-            f"{len(ids)} of {self.rows} {split} cadences {what} ({', '.join(ids[:3])}{', …' if len(ids) > 3 else ''}): {so}"
-            for ids, what, so in odd
-            if ids
+            f"{some_of(len(ids), self.rows, f'{split} cadences', what)} ({first_of(ids)}): {so}" for ids, what, so in odd if ids
         ]
 
 

@@ -12,6 +12,7 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from seti_utils.data.cadence import Rows
 from seti_utils.errors import InputError
 from seti_utils.files import replacing
+from seti_utils.wording import quantity
 
 Column = Sequence | np.ndarray | pd.Series
 """A value per row."""
@@ -33,7 +34,7 @@ def grouped_folds(targets: Column, groups: Column, folds: int, seed: int) -> np.
     scikit-learn's shuffled ``StratifiedGroupKFold``: shares of positives are as even as the groups allow.
     """
     if len(groups) != len(targets):
-        raise ValueError(f"{len(targets)} targets, but {len(groups)} groups")
+        raise ValueError(f"{quantity(len(targets), 'target')}, but {quantity(len(groups), 'group')}")
     return _drawn(StratifiedGroupKFold, targets, groups, folds, seed)
 
 
@@ -107,13 +108,13 @@ def settled_folds(
     fold = read_folds(path, ids)
     if fold.max() + 1 != folds:
         raise InputError(
-            f"the table has {fold.max() + 1} folds, not {folds}",
+            f"the table has {quantity(fold.max() + 1, 'fold')}, not {folds}",
             where=path,
             remedy="ask for as many, or delete it to have the folds drawn again",
         )
     if groups is not None and (torn := len(set(zip(groups, fold.tolist(), strict=True))) - len(set(groups))):
         raise InputError(
-            f"{torn} groups of rows lie in more than one fold: it was drawn for other groups",
+            f"{quantity(torn, 'group of rows lies', 'groups of rows lie')} in more than one fold: it was drawn for other groups",
             where=path,
             remedy="give the overlap folder it was drawn with, or delete it to have the folds drawn again",
         )
@@ -129,9 +130,11 @@ def _drawn(splitter: type, targets: Column, groups: Column | None, folds: int, s
     if not len(targets):
         raise InputError("there are no training cadences", remedy="give a folder with train_labels.csv and train/")
     if np.unique(targets, return_counts=True)[1].max() < folds:
-        raise InputError(f"{len(targets)} rows are too few for {folds} folds", remedy="ask for fewer folds")
+        raise InputError(
+            f"{quantity(len(targets), 'row is', 'rows are')} too few for {folds} folds", remedy="ask for fewer folds"
+        )
     if groups is not None and len(set(groups)) < folds:
-        raise InputError(f"{len(set(groups))} groups cannot fill {folds} folds", remedy="ask for fewer folds")
+        raise InputError(f"{quantity(len(set(groups)), 'group')} cannot fill {folds} folds", remedy="ask for fewer folds")
     fold = np.empty(len(targets), dtype=np.int64)
     parts = splitter(folds, shuffle=True, random_state=seed).split(np.zeros(len(targets)), targets, groups)
     for number, (_, rows) in enumerate(parts):

@@ -21,6 +21,7 @@ from seti_utils.data.reading import read_at, read_header, runs
 from seti_utils.data.sources import Source, buffer_of
 from seti_utils.errors import InputError
 from seti_utils.files import sha256
+from seti_utils.wording import first_of, some_of
 
 ARRAY, INDEX, STORE = "cadences.npy", "index.csv", "store.json"
 FORMAT = 1
@@ -145,7 +146,7 @@ def _places(all_ids: np.ndarray, ids: np.ndarray, folder: Path) -> np.ndarray:
     where = {name: place for place, name in enumerate(all_ids)}
     if absent := [name for name in ids if name not in where]:
         raise InputError(
-            f"{len(absent)} of {len(ids)} cadences are not in the store: {', '.join(absent[:3])}",
+            f"{some_of(len(absent), len(ids), 'cadences', 'are not in the store')}: {first_of(absent)}",
             where=folder,
             remedy="pack a store of these data",
         )

@@ -15,6 +15,7 @@ import torch
 
 from seti_utils.data.cadence import FILE_BYTES, HEADER_BYTES, PANEL_BYTES, PANELS, SHAPE
 from seti_utils.errors import InputError
+from seti_utils.wording import quantity, some_of
 
 _MAGIC = b"\x93NUMPY\x01\x00v\x00"
 EXPECTED_HEADER = (
@@ -132,7 +133,7 @@ def check_finite(x: np.ndarray, path: str | Path) -> None:
 
 def not_finite(x: np.ndarray, path: str | Path) -> InputError:
     """The refusal of an array that holds NaN or infinity."""
-    return InputError(f"{int((~np.isfinite(x)).sum())} of {x.size} values are NaN or infinite", where=path, remedy=AGAIN)
+    return InputError(some_of(int((~np.isfinite(x)).sum()), x.size, "values", "are NaN or infinite"), where=path, remedy=AGAIN)
 
 
 def renormalise_panels(x: torch.Tensor) -> None:
@@ -178,7 +179,7 @@ def read_header(path: str | Path) -> tuple[tuple[int, ...], np.dtype, int]:
         )
     if size != (wanted := offset + math.prod(shape) * dtype.itemsize):
         kind = "truncated" if size < wanted else "too long"
-        raise InputError(f"the file is {kind}: {size:,} bytes instead of {wanted:,}", where=path, remedy=AGAIN)
+        raise InputError(f"the file is {kind}: {quantity(size, 'byte')} instead of {wanted:,}", where=path, remedy=AGAIN)
     return tuple(shape), dtype, offset
 
 

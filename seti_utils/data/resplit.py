@@ -20,6 +20,7 @@ from seti_utils.data.tables import read_targets
 from seti_utils.errors import InputError
 from seti_utils.files import write_table
 from seti_utils.progress import progress
+from seti_utils.wording import quantity
 
 CLAIM = Claim("re-split", "split.json", "split.unfinished.json")
 PUBLIC, ANSWERS = "public", "private/test.csv"
@@ -131,7 +132,7 @@ def drawn(table: pd.DataFrame, test_size: float, seed: int) -> dict[str, pd.Data
     try:
         train, test = train_test_split(np.arange(len(table)), test_size=test_size, random_state=seed)
     except ValueError as error:
-        problem = f"{len(table)} rows cannot be split ({error})"
+        problem = f"{quantity(len(table), 'row')} cannot be split ({error})"
         raise InputError(problem, where="test_size", remedy="give more rows, or another share") from error
     return {
         f"{PUBLIC}/train_labels.csv": table.iloc[train],

@@ -16,6 +16,7 @@ import torch
 from seti_utils.data.cadence import FREQ, HEADER_BYTES, PANEL_BYTES, PANELS, TIME, Rows, panel_numbers
 from seti_utils.data.reading import check_finite, read_panels, renormalise_panels, runs
 from seti_utils.errors import InputError
+from seti_utils.wording import quantity
 
 
 class Source(Protocol):
@@ -47,7 +48,7 @@ class FileCadences:
         self.renormalise = renormalise
         self._finite = np.zeros(len(self.paths), dtype=bool)
         if len(self.ids) != len(self.paths):
-            raise ValueError(f"{len(self.ids)} ids, but {len(self.paths)} paths")
+            raise ValueError(f"{quantity(len(self.ids), 'id')}, but {quantity(len(self.paths), 'path')}")
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -178,6 +179,6 @@ def check_rows(order: np.ndarray, source: Source) -> None:
     if len(order) and (order.min() < 0 or order.max() >= len(source)):
         raise InputError(
             f"row {int(order.max())} was requested",
-            where=f"a source of {len(source)} cadences",
+            where=f"a source of {quantity(len(source), 'cadence')}",
             remedy="make an order for as many rows as the source has",
         )

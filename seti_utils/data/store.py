@@ -27,6 +27,7 @@ from seti_utils.data.sources import Source
 from seti_utils.errors import InputError
 from seti_utils.files import sha256, sync_folder, write_table
 from seti_utils.progress import progress
+from seti_utils.wording import first_of, some_of
 
 CLAIM = Claim("packed store", STORE, "begun.json", key=None)
 PART, JOURNAL = f"{ARRAY}.part", "crc32.part"
@@ -133,11 +134,11 @@ def verify(folder: str | Path, competition: Competition | None = None, *, quiet:
                 other.append(row)
     for rows, problem, remedy in (
         (damaged, "are damaged", "delete the folder and pack again"),
-        (other, f"are not those of {competition and competition.root}", "it was packed from other data: pack these again"),
+        (other, f"are not from {competition and competition.root}", "it was packed from other data: pack these again"),
     ):
         if rows:
             raise InputError(
-                f"{len(rows)} of {len(store)} cadences {problem}: {', '.join(store.ids[rows[:3]])}",
+                f"{some_of(len(rows), len(store), 'cadences', problem)}: {first_of(store.ids[rows])}",
                 where=store.folder,
                 row=rows[0],
                 remedy=remedy,
@@ -150,7 +151,7 @@ def _files(store: PackedCadences, competition: Competition) -> Source:
     known = set(competition.split(store.about["split"])["id"])
     if absent := [name for name in store.ids if name not in known]:
         raise InputError(
-            f"{len(absent)} of {len(store)} cadences are not in {competition.root}: {', '.join(absent[:3])}",
+            f"{some_of(len(absent), len(store), 'cadences', f'are not in {competition.root}')}: {first_of(absent)}",
             where=store.folder,
             remedy="give the data that it was packed from",
         )

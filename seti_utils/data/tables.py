@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 
 from seti_utils.errors import InputError
 from seti_utils.notes import note
+from seti_utils.wording import first_of, quantity, some_of
 
 Ids = Sequence[str] | np.ndarray | pd.Series
 
@@ -50,7 +51,7 @@ def read_table(path: str | Path, missing: str = "check the path") -> pd.DataFram
     for number, row in rows:
         if len(row) != len(header):
             raise InputError(
-                f"{len(row)} values where the header has {len(header)}",
+                f"{quantity(len(row), 'value')} where the header has {len(header)}",
                 where=path,
                 line=number,
                 remedy="write one value per column",
@@ -129,13 +130,12 @@ def check_ids(ids: pd.Series, path: object) -> None:
         )
 
 
-def refuse(bad: ArrayLike, ids: Ids, what: str, where: object, remedy: str) -> None:
+def refuse(bad: ArrayLike, ids: Ids, do: str, where: object, remedy: str) -> None:
     """Raise ``InputError`` when any row is ``bad``: how many, the first three ids, and the line or row of the first."""
     rows = np.flatnonzero(bad)
     if len(rows):
-        names = ", ".join(str(np.asarray(ids, dtype=object)[row]) for row in rows[:3])
         raise InputError(
-            f"{len(rows)} of {len(ids)} ids {what} ({names}{', …' if len(rows) > 3 else ''})",
+            f"{some_of(len(rows), len(ids), 'ids', do)} ({first_of(np.asarray(ids, dtype=object)[rows])})",
             where=where,
             remedy=remedy,
             **place_of(ids, int(rows[0])),

@@ -25,6 +25,7 @@ from seti_utils.kaggle.status import explain, status
 from seti_utils.session.errors import HostileName, Unverified
 from seti_utils.session.machines import find_machine
 from seti_utils.session.runfile import RUN_FILE, verify_run
+from seti_utils.wording import quantity
 
 DOUBTS = 3
 """Looks at a wrong-looking output before it counts as wrong: the client may have saved an error page in its place."""
@@ -245,7 +246,7 @@ def follow(task: Task, plan: Plan, journal: Journal, out: Path, say: Callable[[s
 def continue_later(task: Task, plan: Plan, journal: Journal, say: Callable[[str], None], run: dict) -> None:
     """Put a training that the time budget ended back in the queue, unless it had its share of sessions."""
     if journal.of(task)["pushes"] >= plan.sessions:
-        fail(task, journal, say, f"{task.kernel}: not finished after {plan.sessions} sessions ({run['reason']})")
+        fail(task, journal, say, f"{task.kernel}: not finished after {quantity(plan.sessions, 'session')} ({run['reason']})")
     else:
         journal.set(task, state=WAITING)
         say(f"{task.kernel}: {run['reason']}; the next session continues it")
@@ -278,4 +279,4 @@ def describe(plan: Plan, owner: str, root: Path | None = None, home: Path | None
     if home is not None:
         shapes = {task.kernel: shape_of(task, root) for task in tasks}
         say_quota({kernel: shape for kernel, shape in shapes.items() if shape}, home, costs.append)
-    return "\n".join([f"{len(lines)} kernels, at most {plan.at_once} at once", *lines, *costs])
+    return "\n".join([f"{quantity(len(lines), 'kernel')}, at most {plan.at_once} at once", *lines, *costs])

@@ -20,6 +20,7 @@ from seti_utils.kaggle.metadata import (
     source_problem,
 )
 from seti_utils.session.machines import MACHINES, USUAL, find_machine, machine_of
+from seti_utils.wording import quantity
 
 LARGEST_SOURCE = 1_000_000
 IN_JSON = {str: "text in quotes", bool: "true or false", int: "a whole number", list: "a list"}
@@ -87,7 +88,9 @@ def check_metadata(metadata: dict, owner: str | None) -> list[Finding]:
     elif owner and name_owner.lower() != owner.lower():
         found.append(Finding(f"the owner is {name_owner}, but {owner} is logged in", "build it again or log in as the owner"))
     if not 5 <= len(metadata["title"]) <= LONGEST_TITLE:
-        found.append(Finding(f"the title has {len(metadata['title'])} characters", f"5 to {LONGEST_TITLE} are allowed"))
+        found.append(
+            Finding(f"the title has {quantity(len(metadata['title']), 'character')}", f"5 to {LONGEST_TITLE} are allowed")
+        )
     if slug_of(metadata["title"]) != slug:
         found.append(
             Finding(

@@ -16,6 +16,7 @@ from seti_utils.kaggle.datasets import DOWNLOAD_S
 from seti_utils.kaggle.errors import NoSpace
 from seti_utils.progress import progress
 from seti_utils.session.errors import HostileName, Unverified
+from seti_utils.wording import quantity
 
 GB = 10**9
 PARTIAL = ".kaggle-partial"
@@ -140,6 +141,8 @@ def verify(folder: str | Path) -> dict[str, int]:
     for path in progress([*found.train["path"], *found.test["path"]], desc="verifying", unit="file"):
         size = os.stat(path).st_size
         if size != FILE_BYTES:
-            raise Unverified(f"{size} bytes, not {FILE_BYTES}", where=path, remedy="delete it and run the same command again")
+            raise Unverified(
+                f"{quantity(size, 'byte')}, not {FILE_BYTES:,}", where=path, remedy="delete it and run the same command again"
+            )
     print(f"{len(found.train)} train and {len(found.test)} test cadences in {folder}", file=sys.stderr)
     return {"train": len(found.train), "test": len(found.test)}

@@ -17,6 +17,7 @@ from seti_utils.kaggle.errors import Conflict, Forbidden, NotFound, RunFailed, S
 from seti_utils.kaggle.metadata import slug_of
 from seti_utils.kaggle.poll import poll
 from seti_utils.session.errors import KaggleError
+from seti_utils.wording import quantity
 
 DATASET_FILE = "dataset-metadata.json"
 
@@ -33,7 +34,9 @@ def dataset_metadata(owner: str, title: str) -> dict:
     """The metadata of a private dataset called ``title``; raises ``InputError`` for a title that the site refuses."""
     slug = slug_of(title)
     if len(title) not in TITLE_LENGTHS or len(slug) not in TITLE_LENGTHS:
-        raise InputError(f"the title {title!r} has {len(title)} characters", remedy="give one of 6 to 50 letters and digits")
+        raise InputError(
+            f"the title {title!r} has {quantity(len(title), 'character')}", remedy="give one of 6 to 50 letters and digits"
+        )
     return {"id": f"{owner}/{slug}", "title": title} | LICENCE
 
 

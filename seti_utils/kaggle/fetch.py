@@ -16,6 +16,7 @@ from seti_utils.kaggle.status import named, plain_log, status
 from seti_utils.session import bundle
 from seti_utils.session.errors import HostileName, Unverified
 from seti_utils.session.runfile import RUN_FILE, listed, read_run, verify_run
+from seti_utils.wording import first_of, quantity
 
 # The client (2.2.4) joins served names to the folder unchecked; what does not match this it never downloads.
 SAFE = r"^(?!/)(?!.*(^|/)\.\.?(/|$))(?!.*[\\:\x00-\x1f])[^/].*$"
@@ -50,7 +51,8 @@ def fetch(kernel: str, out: str | Path, *, partial: bool = False, **expected: An
         strangers = [name for name in files_below(place) if listed(Path(name)) and run and name not in run["files"]]
         if strangers:
             print(
-                f"note: {len(strangers)} files are not listed in run.json and not verified: {', '.join(strangers[:5])}",
+                f"note: {quantity(len(strangers), 'file is', 'files are')} not listed in run.json "
+                f"and not verified: {first_of(strangers)}",
                 file=sys.stderr,
             )
         if out.exists():

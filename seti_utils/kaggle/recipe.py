@@ -21,6 +21,7 @@ from seti_utils.log.pages import LOG
 from seti_utils.places import find_root
 from seti_utils.session.machines import find_machine
 from seti_utils.session.parameters import check_parameters, read_parameters
+from seti_utils.wording import quantity
 
 SESSION = 12 * 3600
 """Seconds after which the site ends a session, whatever it is doing."""
@@ -92,7 +93,7 @@ def resolve(
     check_experiment(stage, experiment, folds, str(chosen.get("overrides", "")), mounted)
     title = title or title_of(stage, experiment, folds, seeds)
     if not 5 <= len(title) <= LONGEST_TITLE:
-        raise InputError(f"title {title!r} has {len(title)} characters", remedy=f"5 to {LONGEST_TITLE} are allowed")
+        raise InputError(f"title {title!r} has {quantity(len(title), 'character')}", remedy=f"5 to {LONGEST_TITLE} are allowed")
     if kernel_sources is None:
         pairs = [(fold, seed) for fold in folds for seed in seeds] if stage == "infer" else []
         kernel_sources = [kernel_of(owner, "train", experiment, [fold], [seed]) for fold, seed in pairs]

@@ -22,6 +22,7 @@ from torch import nn
 from seti_utils.data.cadence import Rows
 from seti_utils.errors import InputError, UserError, first_line
 from seti_utils.machine import check_device
+from seti_utils.wording import quantity
 
 JOINED = itertools.count()
 """How many teams this process has joined; equal on every rank."""
@@ -56,7 +57,7 @@ def choose_device(wanted: str) -> torch.device:
     device = torch.device(wanted)
     gpus = torch.cuda.device_count() if device.type == "cuda" else None
     if gpus is not None and (device.index or 0) >= gpus:
-        there = f"this machine has {gpus} CUDA GPU{'' if gpus == 1 else 's'}" if gpus else "this machine has no CUDA GPU"
+        there = f"this machine has {quantity(gpus, 'CUDA GPU')}" if gpus else "this machine has no CUDA GPU"
         raise InputError(f"{wanted}: {there}", where="device", remedy="write auto, which takes what is there, or cpu")
     return device
 
@@ -79,7 +80,7 @@ def join_team(device: str | None = None, *, timeout_s: float = 600.0) -> Iterato
         if local >= torch.cuda.device_count():
             raise InputError(
                 f"process {local} of this machine has no GPU of its own",
-                remedy=f"start at most {torch.cuda.device_count()} processes (--nproc-per-node)",
+                remedy=f"start at most {quantity(torch.cuda.device_count(), 'process', 'processes')} (--nproc-per-node)",
             )
         torch.cuda.set_device(local)
     place = torch.device(kind, local) if kind == "cuda" else torch.device("cpu")

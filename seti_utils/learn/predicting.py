@@ -11,6 +11,7 @@ from seti_utils.data.batches import Batch
 from seti_utils.errors import InputError
 from seti_utils.learn.precision import DTYPES, choose_precision
 from seti_utils.views.rendering import AXES, mirror
+from seti_utils.wording import quantity
 
 
 def predict(
@@ -84,7 +85,7 @@ def mean_logit(views: list[Tensor], rows: np.ndarray, finite: bool = True) -> np
     for logit in views:
         if logit.shape != (len(rows),):
             raise InputError(
-                f"the model returned {tuple(logit.shape)} for {len(rows)} rows, expected one logit per row",
+                f"the model returned {tuple(logit.shape)} for {quantity(len(rows), 'row')}, expected one logit per row",
                 remedy="build the model with build_model, whose forward returns (B,)",
             )
     mean = torch.stack([logit.double() for logit in views]).mean(0).cpu().numpy()

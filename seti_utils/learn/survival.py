@@ -15,6 +15,7 @@ import torch
 from seti_utils.durations import spelled
 from seti_utils.errors import InputError, Paused, UserError
 from seti_utils.stats.intervals import auc_interval
+from seti_utils.wording import quantity
 
 FLAT = 1e-4
 """Standard deviation of the logits below which a prediction is called constant."""
@@ -60,7 +61,7 @@ class Diverged(UserError, RuntimeError):
     def __init__(self, steps: int):
         self.steps = steps
         super().__init__(
-            f"{steps} steps in a row had a non-finite loss or gradient in float32; {CURES['lr']} or "
+            f"{quantity(steps, 'step')} in a row had a non-finite loss or gradient in float32; {CURES['lr']} or "
             f"{CURES['clip_norm']}, and check the input for non-finite values"
         )
 
@@ -121,7 +122,7 @@ def symptom_of(history: Sequence[dict[str, float]], done: float, *, after: float
     recent = list(history[-epochs:])
     stuck = [abs(row["bce"] / row["entropy"] - 1) < STUCK and row["auc_high"] < 0.6 for row in recent]
     if len(recent) == epochs and all(stuck):
-        return f"its loss has been at the base rate's entropy ({last['entropy']:.4f}) for {epochs} epochs"
+        return f"its loss has been at the base rate's entropy ({last['entropy']:.4f}) for {quantity(epochs, 'epoch')}"
     return None
 
 

@@ -9,6 +9,7 @@ panels cleaned of the sky that other files show too: ``AAA,BCD`` alone, ``aaa,bc
 from itertools import cycle
 
 from seti_utils.errors import InputError
+from seti_utils.wording import quantity
 
 RAW = 6
 """Panels of a cadence, numbered 0 to 5; the cleaned ones are numbered 6 to 11, in the same order."""
@@ -60,7 +61,7 @@ def layout_words(notation: str) -> str:
     channels = parse_layout(notation)
     kinds = tuple(sorted({panel < RAW for panel in panels_shown(channels)}))
     what = {(True,): "panels", (False,): "cleaned panels", (False, True): "panels and cleaned ones"}[kinds]
-    count = f"{len(channels)} channels" if len(channels) > 1 else "1 channel"
+    count = quantity(len(channels), "channel")
     stars = "a: the star, b c d: its neighbours" + (
         "; capitals: cleaned of the sky that other files show" if kinds[0] is False else ""
     )

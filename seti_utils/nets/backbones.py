@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from seti_utils.errors import InputError, did_you_mean, first_line
 from seti_utils.nets import needle_entries, weights  # noqa: F401  (needle_entries makes our networks known to timm)
 from seti_utils.nets.body import Body
+from seti_utils.wording import quantity
 
 LOG_NAMES = {
     "efficientnet_b0": "efficientnet_b0.ra_in1k",
@@ -134,9 +135,9 @@ def _fitted_stem(state: dict[str, Tensor], name: str, channels: int, file: objec
     if there == 1 and own == channels:
         return state | {f"{first}.weight": stem.repeat(1, 3, 1, 1) / 3}
     raise InputError(
-        f"begins with {there} channels, and the layout shows {channels}",
+        f"begins with {quantity(there, 'channel')}, and the layout shows {channels}",
         where=file,
-        remedy=f"take a layout of {there} channels, or weights that begin with {channels}, 3 or 1",
+        remedy=f"take a layout of {quantity(there, 'channel')}, or weights that begin with {channels}, 3 or 1",
     )
 
 

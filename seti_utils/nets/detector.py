@@ -15,6 +15,7 @@ from seti_utils.nets.body import Body
 from seti_utils.nets.pooling import pooling_layer
 from seti_utils.nets.track_search import EACH
 from seti_utils.nets.track_views import NUMBERS, TrackViews, along, views_of
+from seti_utils.wording import quantity
 
 PANEL, WIDTH = 96, 64
 """Features of a panel before and after the exchange."""
@@ -70,7 +71,9 @@ class Detector(nn.Module):
     def __init__(self, body: Body, channels: int = PANELS, per_column: bool = False):
         super().__init__()
         if channels != PANELS:
-            raise InputError(f"a detector looks at {PANELS} panels, not {channels} channels", remedy="use layout a,b,a,c,a,d")
+            raise InputError(
+                f"a detector looks at {PANELS} panels, not {quantity(channels, 'channel')}", remedy="use layout a,b,a,c,a,d"
+            )
         if pooling_layer(body) is None:
             raise InputError(
                 "detect: this backbone has no (channel, freq, time) map",

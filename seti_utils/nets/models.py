@@ -13,6 +13,7 @@ from seti_utils.nets.body import Body
 from seti_utils.nets.heads import OneLogit
 from seti_utils.nets.panel_encoder import ROLES, PanelEncoder
 from seti_utils.nets.pooling import GeM, PanelPool, pooling_layer, replace_pooling
+from seti_utils.wording import quantity
 
 
 def build_model(
@@ -42,7 +43,7 @@ def build_model(
     """
     if not 1 <= channels <= 2 * len(ROLES):
         raise InputError(
-            f"{channels} channels", where=backbone, remedy=f"a cadence gives images of 1 to {2 * len(ROLES)} channels"
+            quantity(channels, "channel"), where=backbone, remedy=f"a cadence gives images of 1 to {2 * len(ROLES)} channels"
         )
     if panels is not None and channels % len(ROLES):
         problem = f"a panel encoder needs {len(ROLES)} channels, or twice as many, not {channels}"

@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seti_utils.errors import InputError
+from seti_utils.wording import quantity
 
 
 class GeM(nn.Module):
@@ -42,7 +43,7 @@ class PanelPool(nn.Module):
     def __init__(self, time: int = 6, flatten: bool = True):
         super().__init__()
         if time < 1:
-            raise InputError(f"{time} places", where="PanelPool", remedy="time must be 1 or more")
+            raise InputError(quantity(time, "place"), where="PanelPool", remedy="time must be 1 or more")
         self.places, self.flatten = time, flatten
 
     def forward(self, x: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from torch import Tensor
 from seti_utils.data.cadence import OFF, ON, PANELS
 from seti_utils.errors import InputError
 from seti_utils.keeping import keep
+from seti_utils.wording import quantity
 
 SEGMENTS = 4
 """Spans of a panel: 73 s each, in which a typical S-shape bends by half a channel."""
@@ -85,7 +86,10 @@ def find_tracks(x_BPTF: Tensor, still: Tensor | None = None, each: int = EACH, m
     """
     batch, panels, time, freq = x_BPTF.shape
     if panels != PANELS or time % SEGMENTS:
-        raise InputError(f"{panels} panels of {time} time bins", remedy=f"give {PANELS} and a multiple of {SEGMENTS}, such as 48")
+        raise InputError(
+            f"{quantity(panels, 'panel')} of {quantity(time, 'time bin')}",
+            remedy=f"give {PANELS} and a multiple of {SEGMENTS}, such as 48",
+        )
     grid = grid_of(freq)
     with torch.no_grad():
         sums = track_sums(x_BPTF, grid)

@@ -13,6 +13,7 @@ from timm.models import load_state_dict
 from torch import Tensor, nn
 
 from seti_utils.errors import InputError, first_line
+from seti_utils.wording import some_of
 
 SUFFIXES = (".safetensors", ".bin", ".pth", ".pt", ".ckpt", ".pth.tar")
 HASH = re.compile(r"-[0-9a-f]{8}$")
@@ -83,7 +84,7 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
         )
     if bad := [name for name, value in state.items() if value.is_floating_point() and not value.isfinite().all()]:
         raise InputError(
-            f"{len(bad)} of {len(state)} tensors hold NaN or infinity, for example {bad[0]}",
+            f"{some_of(len(bad), len(state), 'tensors', 'hold NaN or infinity')}, for example {bad[0]}",
             where=path,
             remedy="download the file again, or take the weights of a run that did not diverge",
         )

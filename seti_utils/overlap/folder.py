@@ -17,6 +17,7 @@ from seti_utils.data.competition import Competition
 from seti_utils.data.content import refuse_other_content
 from seti_utils.errors import InputError
 from seti_utils.files import sha256
+from seti_utils.wording import first_of, some_of
 
 PAIRS, GROUPS, DONE, UNFINISHED, WORK = "pairs.csv", "groups.csv", "overlap.json", "overlap.unfinished.json", ".work"
 CLAIM = Claim("overlap search", DONE, UNFINISHED)
@@ -66,7 +67,7 @@ def groups_of(folder: str | Path, ids: Collection[str]) -> np.ndarray:
     groups = read_groups(folder).set_index("id")["group"]
     if absent := [name for name in ids if name not in groups.index]:
         raise InputError(
-            f"{len(absent)} of {len(ids)} cadences are not in it: {', '.join(absent[:3])}",
+            f"{some_of(len(absent), len(ids), 'cadences', 'are not in it')}: {first_of(absent)}",
             where=Path(folder) / GROUPS,
             remedy="give the overlap search of this data",
         )

@@ -10,6 +10,7 @@ from seti_utils.pictures.style import FAINT, FOLDS, INK, NEGATIVE, POSITIVE, TES
 from seti_utils.stats.auc import roc_points
 from seti_utils.stats.bootstrap import bootstrap
 from seti_utils.stats.intervals import auc_interval
+from seti_utils.wording import quantity
 
 GRID = np.linspace(0, 1, 201)
 
@@ -123,7 +124,7 @@ def draw_scores(oof: pd.DataFrame, test: pd.DataFrame | None = None, *, by_class
                 if not len(score):
                     continue
                 share, edges = np.histogram(score, bins=bins, range=(0, 1), weights=np.full(len(score), 1 / len(score)))
-                label = f"{name}, {len(score):,} rows: {(score > 0.5).mean():.1%} above 0.5"
+                label = f"{name}, {quantity(len(score), 'row')}: {(score > 0.5).mean():.1%} above 0.5"
                 place.stairs(share, edges, fill=True, color=colour, alpha=0.15)
                 place.stairs(share, edges, color=colour, linestyle=line, linewidth=1.6, label=label)
             # from below a single row, so that few rows, or scores all alike, still stand on an axis

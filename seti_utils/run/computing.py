@@ -23,6 +23,7 @@ from seti_utils.nets.detector import Detector
 from seti_utils.nets.models import Classifier
 from seti_utils.run.artifacts import LAST, RESUME
 from seti_utils.run.identity import Run
+from seti_utils.wording import quantity
 
 FILE, RATES = "computing.json", "images_per_second"
 KEYS = {"computing", RATES}
@@ -94,7 +95,9 @@ def refuse_broken(model: Classifier | Detector, way: Computing, shape: tuple[int
 
 def machine_of(device: torch.device) -> str:
     """The device's name."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU with {torch.get_num_threads()} threads"
+    return (
+        torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU with {quantity(torch.get_num_threads(), 'thread')}"
+    )
 
 
 def read_measured(path: Path) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from seti_utils.run.phases import phases_of
 from seti_utils.run.play import configs_of, needs_of_sky
 from seti_utils.run.runtime import Runtime
 from seti_utils.session.machines import MACHINES
+from seti_utils.wording import quantity
 
 CARDS = {"A10": 600} | {machine.name: machine.cards * machine.bandwidth for machine in MACHINES}
 """GB/s of memory, all cards of a machine together: what bounds EfficientNets, and detectors."""
@@ -66,10 +67,10 @@ def costs_of(plan: Plan, runtime: Runtime, card: str) -> list[Cost]:
     if searched or plan.blend == STACK:
         files = train + test + (old_files(runtime) if plan.with_old else 0)
         seconds = files * (KEY_S + PAIRS * PAIR_S + 2 * FILE_S)
-        steps.append(Cost(f"overlap search of {files:,} files", seconds / 3600, "measured on one core"))
+        steps.append(Cost(f"overlap search of {quantity(files, 'file')}", seconds / 3600, "measured on one core"))
     if cleaned or plan.blend == STACK:
         seconds = (train + test) * CLEAN_S / CORES
-        steps.append(Cost(f"cleaning {train + test:,} files", seconds / 3600, f"measured on one core, {CORES} of them"))
+        steps.append(Cost(f"cleaning {quantity(train + test, 'file')}", seconds / 3600, f"measured on one core, {CORES} of them"))
     for stage in plan.stages:
         for name in stage.experiments:
             if name not in configs:

@@ -52,6 +52,7 @@ from seti_utils.scores.tables import make_scores, write_scores
 from seti_utils.stats.auc import auc
 from seti_utils.stats.logistic import sigmoid
 from seti_utils.stats.seeds import seed_of
+from seti_utils.wording import quantity
 
 SAVE_EVERY = 200
 """Steps between two resume states inside an epoch."""
@@ -123,7 +124,10 @@ class FoldRun:
         position, states, meta = found
         say(f"resuming at phase {position.phase + 1} of {len(self.phases)}, epoch {position.epoch + 1}, step {position.step}")
         if meta.get("ranks", self.team.world) != self.team.world:
-            say(f"begun by {meta['ranks']} processes, resumed by {self.team.world}: each row still comes once per epoch")
+            say(
+                f"begun by {quantity(meta['ranks'], 'process', 'processes')}, resumed by {self.team.world}: "
+                "each row still comes once per epoch"
+            )
         return position, states
 
     def train_phase(self, phase: Phase, position: Position, states: dict | None, stop: Callable, say: Say) -> Position:
@@ -254,7 +258,8 @@ def begin_with(model: torch.nn.Module, run: Run, source: Run, team: Team, folds:
     mine, theirs = (len(parse_layout(one.config.layout)) for one in (run, source))
     if mine != theirs:
         raise InputError(
-            f"its image has {mine} channels (layout={run.config.layout}), that of {source.name}, which it begins with, {theirs} "
+            f"its image has {quantity(mine, 'channel')} (layout={run.config.layout}), that of {source.name}, "
+            f"which it begins with, {theirs} "
             f"(layout={source.config.layout})",
             where=run.name,
             remedy="begin with an experiment of the same number of channels",

@@ -28,6 +28,7 @@ from seti_utils.scores.submission import write_submission
 from seti_utils.scores.tables import gather_folds, is_partial, make_scores, mean_scores, read_scores, write_scores
 from seti_utils.stats.logistic import sigmoid
 from seti_utils.views.layout import rows_of
+from seti_utils.wording import quantity
 
 TOGETHER = 5
 """Networks that predict in one pass: the folds of one seed. Five of the largest are 2 GB of weights."""
@@ -123,7 +124,7 @@ def predict_test(
     mean, _ = experiment_scores(name, folds, seeds, runtime)
     path = write_submission(mean, sample_of(runtime.competition), runtime.out / "submission.csv")
     count = len(folds) * len(seeds)
-    by = "one network" if count == 1 else f"{count} networks"
+    by = quantity(count, "network")
     unfinished = ", trained in part only" if is_partial(mean["weights"].iloc[0]) else ""
     say(f"{name}: {len(mean)} test cadences by {by}{unfinished}, written to {path}")
     return mean, path

@@ -249,12 +249,12 @@ def require_rows(model: Model, competition: Competition, oof: object, test: obje
         raise InputError("has no targets, so it is not an out-of-fold table", where=oof, remedy="give oof tables to --oof")
     train, own, ids = competition.train.set_index("id")["target"], model.oof["id"], competition.test["id"]
     remedy = f"give tables of {competition.root}"
-    refuse(~own.isin(train.index), own, "are not training cadences of this folder", oof, remedy)
+    refuse(~own.isin(train.index), own, "are not among the training cadences of this folder", oof, remedy)
     refuse(
         train.loc[own].to_numpy() != model.oof["target"].round(), own, "have another target than in train_labels.csv", oof, remedy
     )
-    refuse(~model.test["id"].isin(ids), model.test["id"], "are not test cadences of this folder", test, remedy)
-    refuse(~ids.isin(model.test["id"]), ids, "of the test have no score", test, remedy)
+    refuse(~model.test["id"].isin(ids), model.test["id"], "are not among the test cadences of this folder", test, remedy)
+    refuse(~ids.isin(model.test["id"]), ids, "have no score", test, remedy)
 
 
 def folds_trained(name: str, runtime: Runtime, seeds: Sequence[int]) -> list[int]:

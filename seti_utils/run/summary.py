@@ -20,6 +20,7 @@ from seti_utils.run.infer import out_of_fold, predict_test
 from seti_utils.run.runtime import Runtime
 from seti_utils.stats.intervals import auc_interval
 from seti_utils.stats.seeds import seed_of
+from seti_utils.wording import quantity
 
 
 def worded(target: ArrayLike, score: ArrayLike) -> str:
@@ -76,14 +77,14 @@ def summary(name: str, folds: Sequence[int], seeds: Sequence[int], runtime: Runt
     test, path = predict_test(name, folds, seeds, runtime, say=lambda line: None)
     lines = [
         f"{name} (fingerprint {oof['fingerprint'].iloc[0]}), folds {list(folds)}, seeds {list(seeds)}, data {competition.name}",
-        f"  out-of-fold AUC   {worded(oof['target'], oof['score'])}   {len(oof)} cadences, 95 % bootstrap interval",
+        f"  out-of-fold AUC   {worded(oof['target'], oof['score'])}   {quantity(len(oof), 'cadence')}, 95 % bootstrap interval",
     ]
     if (labels := hidden_labels(competition.root)) is not None:
         target = targets_for(test, labels)
         rows, logit = untrained_scores(name, seeds[0], runtime)
         ids = competition.test["id"].to_numpy()[rows]
         untrained = worded(targets_for(pd.DataFrame({"id": ids}), labels), logit)
-        lines.append(f"  hidden test AUC   {worded(target, test['score'])}   {len(test)} cadences of the sky's test")
+        lines.append(f"  hidden test AUC   {worded(target, test['score'])}   {quantity(len(test), 'cadence')} of the sky's test")
         between = gap((oof["target"], oof["score"]), (target, test["score"]))
         lines.append("  CV minus test    {:+.4f} [{:+.4f}, {:+.4f}]   ".format(*between) + shift_of(competition.root))
         lines.append(f"  same net, untrained {untrained}")

@@ -13,6 +13,7 @@ from sklearn.model_selection import KFold
 from sklearn.neighbors import LocalOutlierFactor, NearestNeighbors
 
 from seti_utils.errors import InputError
+from seti_utils.wording import quantity
 
 PARTS = 5
 """Parts of the references of which each is measured by the others."""
@@ -62,7 +63,10 @@ def measure(references: np.ndarray, features: np.ndarray, how: str, neighbours: 
     if how not in DISTANCES:
         raise InputError(f"unknown distance {how!r}", remedy=f"choose one of {', '.join(DISTANCES)}")
     if not 1 <= neighbours < len(references):
-        raise InputError(f"{len(references)} references for {neighbours} neighbours", remedy="take fewer neighbours or more rows")
+        raise InputError(
+            f"{quantity(len(references), 'reference')} for {quantity(neighbours, 'neighbour')}",
+            remedy="take fewer neighbours or more rows",
+        )
     if not (np.isfinite(references).all() and np.isfinite(features).all()):
         raise InputError("features that are not finite", where="anomaly", remedy="look for a network that diverged")
     spread = references.std(0)

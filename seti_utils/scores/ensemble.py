@@ -12,6 +12,7 @@ from seti_utils.data.tables import refuse
 from seti_utils.errors import InputError
 from seti_utils.scores.tables import MANY, align, check_scores, made_by, mixed, same_data
 from seti_utils.stats.logistic import sigmoid
+from seti_utils.wording import quantity
 
 CLIP = 1e-7
 """Scores are kept this far from 0 and 1 before the logit: about what float32, the type of many tables, holds."""
@@ -89,7 +90,7 @@ def check_weights(weights: ArrayLike, members: int) -> np.ndarray:
     weights = np.asarray(weights, dtype=np.float64)
     if weights.shape != (members,) or not np.isfinite(weights).all() or (weights < 0).any() or weights.sum() <= 0:
         raise InputError(
-            f"weights {weights.tolist()} do not fit {members} tables",
+            f"weights {weights.tolist()} do not fit {quantity(members, 'table')}",
             remedy="give one weight per table, none negative, not all zero",
         )
     return weights / weights.sum()

@@ -10,6 +10,7 @@ from seti_utils.data.tables import as_numbers, check_ids, read_table, read_targe
 from seti_utils.errors import InputError
 from seti_utils.scores.submission import check_values
 from seti_utils.stats.intervals import auc_interval
+from seti_utils.wording import quantity
 
 MEDALS = {"gold": 0.79806, "silver": 0.78095, "bronze": 0.77439}
 MEDIAN = 0.75889
@@ -33,7 +34,9 @@ class Grade:
 
     def told(self) -> str:
         """What to say of it, in lines."""
-        lines = [f"AUC {self.auc:.5f} [{self.low:.4f}, {self.high:.4f}]   {self.rows:,} cadences, 95 % bootstrap interval"]
+        lines = [
+            f"AUC {self.auc:.5f} [{self.low:.4f}, {self.high:.4f}]   {quantity(self.rows, 'cadence')}, 95 % bootstrap interval"
+        ]
         above = f"above the {self.medal} line" if self.medal else "below every medal's line"
         known = ", ".join(f"{medal} {line}" for medal, line in MEDALS.items())
         lines.append(f"MLE-bench: {above} ({known}; median {MEDIAN})")
@@ -57,7 +60,9 @@ def grade(submission: str | Path, answers: str | Path) -> Grade:
     check_ids(table["id"], submission)
     if len(table) != len(wanted):
         raise InputError(
-            f"has {len(table)} rows, the answers have {len(wanted)}", where=submission, remedy="give one row per test cadence"
+            f"has {quantity(len(table), 'row')}, the answers have {len(wanted)}",
+            where=submission,
+            remedy="give one row per test cadence",
         )
     refuse(~table["id"].isin(wanted["id"]), table["id"], "are not in the answers", submission, "give the answers of this test")
     score = as_numbers(table["target"], np.float64, table["id"], submission)

@@ -97,12 +97,12 @@ def append_pseudo(
     refuse(
         np.isin(pseudo.ids.astype(str), np.asarray(train_ids, dtype=str)),
         pseudo.ids,
-        "are training rows",
+        "are among the training rows",
         "pseudo labels",
         "choose from the test table, not from an out-of-fold table",
     )
     places = pd.Index(np.asarray(test_ids, dtype=str)).get_indexer(pd.Index(pseudo.ids.astype(str)))
-    refuse(places < 0, pseudo.ids, "are not test files", "pseudo labels", "use the teacher's scores of this test set")
+    refuse(places < 0, pseudo.ids, "are not among the test files", "pseudo labels", "use the teacher's scores of this test set")
     count = len(train_ids)
     targets = np.full(count + len(test_ids), np.nan, np.float32)
     targets[:count] = train_targets

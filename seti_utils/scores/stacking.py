@@ -14,6 +14,7 @@ from seti_utils.scores.tables import MANY, check_scores, made_by, mixed, same_da
 from seti_utils.stats.auc import Ranking, auc
 from seti_utils.stats.bootstrap import bootstrap
 from seti_utils.stats.logistic import sigmoid
+from seti_utils.wording import first_of, some_of
 
 PARTS = 5
 STRENGTH = 0.3
@@ -138,7 +139,7 @@ def features(tables: Sequence[pd.DataFrame], known: pd.Series) -> np.ndarray:
     ids = tables[0]["id"]
     if absent := [row for row in ids if row not in known.index]:
         raise InputError(
-            f"{len(absent)} of {len(ids)} ids are not known: {', '.join(absent[:3])}",
+            f"{some_of(len(absent), len(ids), 'ids', 'are not known')}: {first_of(absent)}",
             where="stack",
             remedy="give the table of this data",
         )

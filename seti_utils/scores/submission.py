@@ -9,6 +9,7 @@ from seti_utils.data.tables import as_numbers, check_ids, read_table, refuse, re
 from seti_utils.errors import InputError
 from seti_utils.files import sha256, write_json, write_table
 from seti_utils.scores.tables import MADE_FROM, ORIGIN, is_partial
+from seti_utils.wording import quantity
 
 FEW = 10
 """Distinct scores below which rows are ranked by chance."""
@@ -61,7 +62,7 @@ def check_submission(path: str | Path, sample: str | Path, *, most_tied: float =
         )
     ids = table["id"]
     check_ids(ids, path)
-    refuse(~wanted.isin(ids), wanted, f"of {Path(sample).name} have no row in {path}", sample, "predict every test row")
+    refuse(~wanted.isin(ids), wanted, f"have no row in {path}", sample, "predict every test row")
     refuse(~ids.isin(wanted), ids, "are not in the sample", path, "remove these rows")
     target = as_numbers(table["target"], np.float64, ids, path)
     check_values(target, ids, path)
@@ -72,7 +73,7 @@ def check_submission(path: str | Path, sample: str | Path, *, most_tied: float =
         refuse(target == value, ids, f"have the same score {value:.6g}, not ranked", path, "look for a run that did not learn")
     if len(values) < min(FEW, len(target)):
         raise InputError(
-            f"only {len(values)} distinct scores in {len(target)} rows: ties rank by chance",
+            f"only {quantity(len(values), 'distinct score')} in {quantity(len(target), 'row')}: ties rank by chance",
             where=path,
             remedy="submit probabilities, not classes",
         )

@@ -12,6 +12,7 @@ from scipy.stats import rankdata
 from seti_utils.data.tables import as_numbers, ignore_columns, place_of, read_table, refuse
 from seti_utils.errors import InputError
 from seti_utils.files import sha256, write_table
+from seti_utils.wording import first_of
 
 ORIGIN = ("fold", "experiment", "seed", "fingerprint")
 MADE_FROM = ("data", "weights")
@@ -128,7 +129,7 @@ def gather_folds(tables: Sequence[pd.DataFrame], ids: Collection[str], where: ob
     refuse(
         ~gathered["id"].isin(ids),
         gathered["id"],
-        "are not training ids",
+        "are not among the training ids",
         where,
         "unlabelled or pseudo-labelled rows never enter the out-of-fold table",
     )
@@ -165,7 +166,7 @@ def align(tables: Sequence[pd.DataFrame], where: object) -> list[pd.DataFrame]:
     for number, table in enumerate(tables[1:], start=2):
         label = f"{where}: table {number} ({table['experiment'].iloc[0]})"
         refuse(~table["id"].isin(first), table["id"], "are not in the first table", label, "use the same rows")
-        refuse(~first.isin(table["id"]), first, "of the first table are missing", label, "use tables of the same rows")
+        refuse(~first.isin(table["id"]), first, "are in the first table only", label, "use tables of the same rows")
     return [table.set_index("id").loc[first].reset_index() for table in tables]
 
 
@@ -211,8 +212,6 @@ def check_one_origin(tables: Sequence[pd.DataFrame], names: Sequence[str], where
     for name in names:
         found = stacked[name].unique()
         if len(found) > 1:
-            raise InputError(
-                f"mixes the {name}s {', '.join(map(str, found[:3]))}", where=where, remedy="give tables of one run, or use blend"
-            )
+            raise InputError(f"mixes the {name}s {first_of(found)}", where=where, remedy="give tables of one run, or use blend")
     same_data(tables, where)
     return stacked

@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 
 from seti_utils.errors import InputError, did_you_mean
+from seti_utils.wording import quantity
 
 
 def read_parameters(notebook: str | Path) -> dict[str, object]:
@@ -22,7 +23,9 @@ def read_parameters(notebook: str | Path) -> dict[str, object]:
         raise InputError("not a notebook", where=path, remedy="write it again from its .py source with jupytext") from broken
     tagged = [cell for cell in cells if "parameters" in cell.get("metadata", {}).get("tags", [])]
     if len(tagged) != 1:
-        raise InputError(f"{len(tagged)} cells are tagged parameters", where=path, remedy="tag exactly one")
+        raise InputError(
+            f"{quantity(len(tagged), 'cell is', 'cells are')} tagged parameters", where=path, remedy="tag exactly one"
+        )
     defaults: dict[str, object] = {}
     try:
         for statement in ast.parse("".join(tagged[0]["source"])).body:

@@ -14,6 +14,7 @@ from seti_utils.errors import InputError
 from seti_utils.scores.ensemble import logits
 from seti_utils.stats.intervals import auc_interval
 from seti_utils.stats.logistic import sigmoid
+from seti_utils.wording import quantity
 
 ROWS_TO_TELL = 50
 """Rows of each split below which nobody can tell a shift from chance."""
@@ -53,7 +54,7 @@ def adversarial_folds(is_test: ArrayLike, groups: ArrayLike | None = None, *, fo
     fewer = min(int(is_test.sum()), int((1 - is_test).sum()))
     if fewer < ROWS_TO_TELL:
         raise InputError(
-            f"{fewer} rows of one split are too few to tell a shift from chance",
+            f"{quantity(fewer, 'row of one split is', 'rows of one split are')} too few to tell a shift from chance",
             where="adversarial validation",
             remedy=f"give at least {ROWS_TO_TELL} of each",
         )

@@ -18,6 +18,7 @@ from seti_utils.shift.disagreement import compare_models, correlation_drift, dis
 from seti_utils.shift.prior import estimate_priors
 from seti_utils.shift.report import Section
 from seti_utils.stats.auc import auc
+from seti_utils.wording import quantity
 
 BLIND = 0.5
 """Intervals of a share that are wider than this say nothing: the model hardly tells the classes apart."""
@@ -116,7 +117,7 @@ def models_section(
     ranked = disagreement(members)
     if hidden is not None:
         ranked.insert(2, "target", ranked["id"].map(hidden))
-    kind = f"{len(members)} models" if len(oofs) > 1 else f"the networks of {len(members)} folds"
+    kind = quantity(len(members), "model") if len(oofs) > 1 else f"the networks of {quantity(len(members), 'fold')}"
     section.verdict = (
         f"Look first at the {min(count, len(ranked))} test rows that {kind} dispute most (disagreement.csv ranks all "
         f"{len(ranked):,}); the highest spread is {ranked['spread'].iloc[0]:.2f} of the ranking."

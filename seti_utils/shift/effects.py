@@ -7,6 +7,7 @@ from scipy.stats import norm
 
 from seti_utils.errors import InputError
 from seti_utils.stats.intervals import auc_error, normal_interval
+from seti_utils.wording import quantity
 
 
 def effect_sizes(features: pd.DataFrame, target: ArrayLike, groups: ArrayLike | None = None) -> pd.DataFrame:
@@ -18,7 +19,11 @@ def effect_sizes(features: pd.DataFrame, target: ArrayLike, groups: ArrayLike | 
     """
     target = np.asarray(target, np.float64)
     if len(features) != len(target):
-        raise InputError(f"{len(features)} rows, {len(target)} targets", where="effect sizes", remedy="give one target per row")
+        raise InputError(
+            f"{quantity(len(features), 'row')}, {quantity(len(target), 'target')}",
+            where="effect sizes",
+            remedy="give one target per row",
+        )
     every, rows = norm.ppf(1 - 0.025 / max(features.shape[1], 1)), []
     for name in features:
         value = features[name].to_numpy(np.float64)

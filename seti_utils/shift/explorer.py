@@ -12,6 +12,7 @@ from seti_utils.errors import InputError
 from seti_utils.pictures.gallery import draw_gallery, read_cadences
 from seti_utils.pictures.style import png_bytes
 from seti_utils.pictures.waterfall import draw_cadence
+from seti_utils.wording import quantity
 
 Heat = Callable[[str], np.ndarray]
 
@@ -46,7 +47,11 @@ class Explorer:
         self, source: Source, table: pd.DataFrame, embedding: np.ndarray, heat: Heat | None = None, less_sky: Source | None = None
     ):
         if len(embedding) != len(table):
-            raise InputError(f"{len(table)} rows, {len(embedding)} vectors", where="explorer", remedy="give one vector per row")
+            raise InputError(
+                f"{quantity(len(table), 'row')}, {quantity(len(embedding), 'vector')}",
+                where="explorer",
+                remedy="give one vector per row",
+            )
         self.source, self.table, self.heat, self.less_sky = source, table.reset_index(drop=True), heat, less_sky
         vector = np.asarray(embedding, np.float64)
         vector = (vector - vector.mean(0)) / np.where(vector.std(0) > 0, vector.std(0), 1)

@@ -11,6 +11,7 @@ from seti_utils.errors import InputError
 from seti_utils.scores.ensemble import logits
 from seti_utils.stats.bootstrap import bootstrap, repeated
 from seti_utils.stats.logistic import sigmoid
+from seti_utils.wording import quantity
 
 ROWS_FOR_PRIOR = 20
 """Rows of each class, and of the test, below which no prior is estimated."""
@@ -73,7 +74,7 @@ def estimate_priors(target: ArrayLike, score: ArrayLike, test: ArrayLike, *, dra
     kinds = [np.flatnonzero(target == 1), np.flatnonzero(target == 0), known + np.arange(len(test))]
     if (few := min(map(len, kinds))) < ROWS_FOR_PRIOR:
         raise InputError(
-            f"{few} rows of a kind are too few for a prior",
+            f"{quantity(few, 'row of a kind is', 'rows of a kind are')} too few for a prior",
             where="test prior",
             remedy=f"give at least {ROWS_FOR_PRIOR} positives, negatives and test rows",
         )

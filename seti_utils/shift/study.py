@@ -28,6 +28,7 @@ from seti_utils.shift.network import GradCAM, as_image, network_adversary
 from seti_utils.shift.report import Section
 from seti_utils.shift.sample import Sample
 from seti_utils.shift.statistics import definitions
+from seti_utils.wording import quantity, some_of
 
 
 def statistics_section(sample: Sample, groups: np.ndarray | None) -> tuple[Section, pd.DataFrame | None]:
@@ -49,8 +50,8 @@ def statistics_section(sample: Sample, groups: np.ndarray | None) -> tuple[Secti
     else:
         named = ", ".join(f"{row.feature} ({row.delta:+.2f})" for row in sure.head(4).itertuples())
         section.verdict = (
-            f"Statistics: {len(sure)} of {len(effects)} differ between train and test beyond doubt, most of all {named} "
-            "(Cliff's delta)."
+            f"Statistics: {some_of(len(sure), len(effects), 'statistics', 'differ')} between train and test beyond doubt, "
+            f"most of all {named} (Cliff's delta)."
         )
     section.sentences.append(
         "Every statistic is that of a panel, in units of its local noise; of the six panels the mean, ON minus OFF and the "
@@ -81,7 +82,8 @@ def group_sentence(groups: np.ndarray | None) -> str:
             "may recognise a band instead of a shift: give --overlap (the folder of the overlap search) for an honest answer."
         )
     return (
-        f"Rows of the same sky count as one group ({len(np.unique(groups)):,} groups among {len(groups):,} rows): "
+        "Rows of the same sky count as one group "
+        f"({quantity(len(np.unique(groups)), 'group')} among {quantity(len(groups), 'row')}): "
         "intervals draw groups, and no group is in two folds."
     )
 

@@ -23,6 +23,7 @@ from seti_utils.sky.chunk import CHUNK_BANDS, SPLITS, Task, split_content, split
 from seti_utils.sky.plan import plan_rows
 from seti_utils.sky.ranges import OVERLAP, SKY_VERSION
 from seti_utils.threads import one_thread
+from seti_utils.wording import quantity, some_of
 
 CLAIM, TRUTH_PARTS = Claim("synthetic sky", SKY, "sky.unfinished.json"), ".truth"
 ERAS = ("current", "old")
@@ -122,7 +123,7 @@ def draw_folder(out: Path, wanted: dict, workers: int | None) -> None:
             "the disk is full", where=out, remedy="free some space and run it again: what is done is kept"
         ) from error
     if done != count:
-        raise RuntimeError(f"{out}: {done} of {count} cadences were written")
+        raise RuntimeError(f"{out}: {some_of(done, count, 'cadences', 'were written')}")
     finish_folder(out, wanted, len(tasks))
 
 
@@ -145,7 +146,7 @@ def need_disk(out: Path, rows: int) -> None:
     need, free = rows * (FILE_BYTES + 4096) + 10**8, shutil.disk_usage(there).free
     if need > free:
         raise InputError(
-            f"{rows} cadences need {need / 1e9:.1f} GB, the disk has {free / 1e9:.1f} GB left",
+            f"{quantity(rows, 'cadence needs', 'cadences need')} {need / 1e9:.1f} GB, the disk has {free / 1e9:.1f} GB left",
             where=out,
             remedy="ask for fewer cadences, or use another disk",
         )

@@ -5,6 +5,7 @@ from numpy.typing import ArrayLike
 from sklearn.metrics import roc_curve
 
 from seti_utils.errors import InputError
+from seti_utils.wording import quantity
 
 
 class Ranking:
@@ -71,6 +72,6 @@ def checked(target: ArrayLike, score: ArrayLike) -> tuple[np.ndarray, np.ndarray
         problem = f"target {target[row]} is neither 0 nor 1"
         raise InputError(problem, where="AUC", row=row, remedy="measure against hard labels")
     if len(np.unique(target)) < 2:
-        problem = f"all {len(target)} targets are of one class"
+        problem = f"{quantity(len(target), 'target')}, all of one class"
         raise InputError(problem, where="AUC", remedy="give rows of both classes, positive and negative")
     return target, score

@@ -8,6 +8,7 @@ import torch
 from numpy.typing import ArrayLike
 
 from seti_utils.errors import InputError
+from seti_utils.wording import quantity
 
 
 def redrawn(strata: Sequence[ArrayLike], draws: int, seed: int = 0) -> Iterator[np.ndarray]:
@@ -53,7 +54,7 @@ def bootstrap(
     not independent witnesses. Raises ``InputError`` for fewer than two draws or a level outside (0, 1).
     """
     if draws < 2 or not 0.0 < level < 1.0:
-        problem = f"{draws} draws at level {level}"
+        problem = f"{quantity(draws, 'draw')} at level {level}"
         raise InputError(problem, where="bootstrap", remedy="take 2 draws or more and 0 < level < 1")
     if groups is None:
         return quantile_interval([statistic(times) for times in redrawn(strata, draws, seed)], level)

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 from scipy.stats import binomtest
 
 from seti_utils.errors import InputError
+from seti_utils.wording import quantity
 
 RATES = (0.001, 0.01, 0.1)
 """Rates of false alarms at which recall is given."""
@@ -32,7 +33,7 @@ def threshold(negative: ArrayLike, rate: float) -> float:
     """
     scores = np.sort(np.asarray(negative, np.float64))
     if not len(scores) or not 0 <= rate < 1:
-        problem = f"a rate of {rate} false alarms among {len(scores)} negatives"
+        problem = f"a rate of {rate} false alarms among {quantity(len(scores), 'negative')}"
         raise InputError(problem, remedy="give scores of negatives, and a rate of 0 or more and below 1")
     return float(scores[len(scores) - 1 - int(rate * len(scores) + 1e-9)])
 

@@ -14,6 +14,7 @@ import torch
 from seti_utils.data.cadence import DF_HZ, DT_S, FREQ, PANELS, POINTINGS, RESOLUTION, TIME
 from seti_utils.data.sources import Source
 from seti_utils.telescope.cadences import Cadence
+from seti_utils.wording import quantity
 
 STRIDE = 2 * FREQ
 """Channels from one cadence's first to the next one's."""
@@ -89,7 +90,7 @@ class ArrayCadences(Cadence):
     def describe(self) -> list[str]:
         """What is read."""
         return [
-            f"  {len(self.source or ()):,} cadences of {TIME} x {FREQ}: {self.folder}",
+            f"  {quantity(len(self.source or ()), 'cadence')} of {TIME} x {FREQ}: {self.folder}",
             *(f"  note: {note}" for note in self.notes),
         ]
 

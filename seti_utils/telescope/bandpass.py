@@ -11,6 +11,7 @@ import numpy as np
 
 from seti_utils.errors import InputError
 from seti_utils.telescope.cadences import Cadence
+from seti_utils.wording import quantity
 
 COARSE_MHZ = 187.5 / 64
 CLOSE = 1e-4
@@ -104,7 +105,7 @@ def survey(cadence: Cadence, said: int | None = None, piece: int = 1 << 20) -> B
     seen = ", ".join(f"{channel} (in {counted[channel]} of {whole})" for channel in spikes) or "none seen"
     notes = (
         f"{whole} coarse channels of {coarse:,} ({known}); spike at channel: {seen}; "
-        + (f"edges: {edge:,} channels at each end below half power" if edge else "no edges seen"),
+        + (f"edges: {quantity(edge, 'channel')} at each end below half power" if edge else "no edges seen"),
     )
     return Bandpass(coarse, spikes, edge, live, notes)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from seti_utils.errors import InputError
+from seti_utils.wording import quantity
 
 FIELDS = {
     "fch1": "MHZ (centre of the first channel)",
@@ -96,7 +97,7 @@ def make_header(
     highest = header.lowest + header.width * (channels - 1)
     if not (0 < header.lowest and highest < 1e9):
         raise InputError(
-            f"fch1 {header.fch1:g} and foff {header.foff:g} over {channels:,} channels give frequencies from "
+            f"fch1 {header.fch1:g} and foff {header.foff:g} over {quantity(channels, 'channel')} give frequencies from "
             f"{header.lowest:g} to {highest:g} MHz",
             where=path,
             remedy="give the right ones: --header fch1=MHZ --header foff=MHZ",

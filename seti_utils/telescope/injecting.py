@@ -22,6 +22,7 @@ from seti_utils.sky.profiles import KNOWN
 from seti_utils.telescope.cadences import Cadence
 from seti_utils.telescope.normalising import local_noise
 from seti_utils.telescope.pixels import StandIn
+from seti_utils.wording import quantity
 
 SLOT = 512
 """Channels of a slot, which holds one needle; every other slot stays as it is."""
@@ -101,7 +102,7 @@ def inject(cadence: Cadence, panels: Sequence[int], recipe: Recipe, seed: int) -
     wanted = (np.abs(hertz) <= recipe.max_drift) & table.filter(like="channel_").notna().any(axis=1).to_numpy()
     if not wanted.any():
         raise InputError(
-            f"no needle fits {cadence.channels:,} channels and {recipe.max_drift:g} Hz/s", remedy="choose a larger -M"
+            f"no needle fits {quantity(cadence.channels, 'channel')} and {recipe.max_drift:g} Hz/s", remedy="choose a larger -M"
         )
     middle = tracks.freq[:, list(panels), path.shape[2] // 2].mean(1).long().numpy()
     kept = np.flatnonzero(wanted)

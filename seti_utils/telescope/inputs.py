@@ -8,6 +8,7 @@ from seti_utils.data.cadence import PANELS
 from seti_utils.errors import InputError
 from seti_utils.telescope.cadences import Cadence, open_cadence
 from seti_utils.telescope.header import parse_replacements
+from seti_utils.wording import quantity
 
 ENDINGS = (".h5", ".hdf5", ".fil")
 LISTS = (".txt", ".lst", ".csv", ".list")
@@ -54,14 +55,16 @@ def read_list(path: Path) -> list[list[Path]]:
     split = [(number, [word for word in re.split(r"[,;\t ]+", line) if word]) for number, line in lines]
     if all(len(words) == 1 for _, words in split):
         if len(split) % PANELS:
-            raise InputError(f"lists {len(split)} files", where=path, remedy="six of each cadence, one after the other")
+            raise InputError(
+                f"lists {quantity(len(split), 'file')}", where=path, remedy="six of each cadence, one after the other"
+            )
         words = [words[0] for _, words in split]
         groups = [words[start : start + PANELS] for start in range(0, len(words), PANELS)]
     else:
         for number, words in split:
             if len(words) != PANELS:
                 raise InputError(
-                    f"{len(words)} paths", where=path, line=number, remedy="six per line, or one per line throughout"
+                    f"{quantity(len(words), 'path')}", where=path, line=number, remedy="six per line, or one per line throughout"
                 )
         groups = [words for _, words in split]
     return [[path.parent / word for word in group] for group in groups]

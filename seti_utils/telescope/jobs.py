@@ -18,6 +18,7 @@ from seti_utils.telescope.classical import Arrangement
 from seti_utils.telescope.grid import make_grid
 from seti_utils.telescope.limits import Limits
 from seti_utils.telescope.network import ShippedDetector, misfit
+from seti_utils.wording import quantity
 
 SEARCH = Claim("telescope search", "search.json", "search.unfinished.json")
 """A search's folder."""
@@ -91,7 +92,7 @@ def said_of(search: Search, cadence: Cadence, limits: Limits, without: str) -> t
     widths = ", ".join(str(scale.width) for scale in grid.scales)
     lines = [
         *(
-            [f"band: {low:.6f} to {high:.6f} MHz, {cadence.channels:,} channels of {cadence.width * 1e6:.6g} Hz"]
+            [f"band: {low:.6f} to {high:.6f} MHz, {quantity(cadence.channels, 'channel')} of {cadence.width * 1e6:.6g} Hz"]
             if cadence.files
             else []
         ),

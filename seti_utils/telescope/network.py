@@ -17,6 +17,7 @@ from seti_utils.telescope.measuring import together
 from seti_utils.telescope.normalising import flattened
 from seti_utils.telescope.panels import by_segment
 from seti_utils.views.normalising import normalise_panels
+from seti_utils.wording import quantity
 
 MOST_ROWS = 300
 """Panels of more rows than the detector's are cut to its number around their middle; beyond this they are another product."""
@@ -94,7 +95,7 @@ def misfit(cadence: Cadence, card: Mapping[str, object]) -> str:
         counts = ", ".join(str(rows) for rows in dict.fromkeys(cadence.rows))
         return f"panels have {counts} rows, it was taught on {TIME} (up to {MOST_ROWS} are cut to that)"
     if cadence.channels < FREQ:
-        return f"the band has {cadence.channels} channels, a window {FREQ}"
+        return f"the band has {quantity(cadence.channels, 'channel')}, a window {FREQ}"
     resize = card.get("resize")
     if isinstance(resize, Mapping) and (resize.get("freq"), resize.get("kernel")) != (FREQ, "area"):
         return f"it looks at channels resized by {resize.get('kernel')} to {resize.get('freq')}, here at each as it is"

@@ -12,6 +12,7 @@ from seti_utils.progress import progress
 from seti_utils.telescope.jobs import SEARCH, WORK, Job, gathered, identity, keep, names_of, waiting
 from seti_utils.telescope.limits import Funnel
 from seti_utils.telescope.running import search_here, search_on_cluster
+from seti_utils.wording import quantity
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +46,7 @@ def search_cadences(
         left = {number: len(blocks) for number, blocks in tasks.items()}
         total = sum(left.values())
         if (before := sum(len(jobs[number].blocks) for number in open_jobs) - total) > 0:
-            note(f"{before} blocks were searched before; {total} are left")
+            note(f"{quantity(before, 'block was', 'blocks were')} searched before; {quantity(total, 'is', 'are')} left")
 
         def finish(number: int, processes: int | None) -> None:
             from seti_utils.telescope.outputs import COLUMNS, write_all
@@ -75,7 +76,7 @@ def search_cadences(
                 elif not left[number]:
                     finish(number, 1)
         except (KeyboardInterrupt, UserError):
-            note(f"{kept} of {total} blocks were searched and are kept: the same command resumes")
+            note(f"{kept:,} of {quantity(total, 'block')} searched and kept: the same command resumes")
             raise
         if last is not None:
             finish(last, processes)

@@ -9,6 +9,7 @@ import numpy as np
 from seti_utils.errors import InputError
 from seti_utils.telescope.header import make_header
 from seti_utils.telescope.source import TelescopeFile, choose_planes
+from seti_utils.wording import quantity
 
 BEGIN, END = "HEADER_START", "HEADER_END"
 MAGIC = struct.pack("<i", len(BEGIN)) + BEGIN.encode()
@@ -117,7 +118,9 @@ class SigprocFile(TelescopeFile):
         count = max(count, 1)
         if channels * count * bits % 8:
             raise InputError(
-                f"{channels} channels of {bits} bits are not whole bytes", where=path, remedy="rewrite it with 8 bits"
+                f"{quantity(channels, 'channel')} of {bits} bits {'is' if channels == 1 else 'are'} not whole bytes",
+                where=path,
+                remedy="rewrite it with 8 bits",
             )
         self.path, self.bits, self.signed = path, bits, bool(raw.get("signed", 0))
         self.row_bytes = channels * count * bits // 8
@@ -125,13 +128,15 @@ class SigprocFile(TelescopeFile):
         rows = size // self.row_bytes
         if rows < 1:
             problem = (
-                "the file holds a header and no data" if size <= 0 else f"the file holds {size:,} bytes of data, less than a row"
+                "the file holds a header and no data"
+                if size <= 0
+                else f"the file holds {quantity(size, 'byte')} of data, less than a row"
             )
             raise InputError(problem, where=path, remedy="download the file again")
         if rest := size % self.row_bytes:
-            notes += (f"{rest:,} bytes after the last whole row left out",)
-        if (said := raw.get("nsamples", 0)) not in (0, rows):
-            notes += (f"nsamples says {said:,} rows, the file's size {rows:,}: the size counts",)
+            notes += (f"{quantity(rest, 'byte')} after the last whole row left out",)
+        if (said := whole(raw, "nsamples", 0)) not in (0, rows):
+            notes += (f"nsamples says {quantity(said, 'row')}, the file's size {rows:,}: the size counts",)
         self.planes, more = choose_planes(path, count, planes)
         self.header = make_header(
             path, raw, given, rows=rows, channels=channels, planes=count, bits=bits, notes=notes + more

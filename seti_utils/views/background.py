@@ -5,6 +5,7 @@ from torch import Tensor
 
 from seti_utils.errors import InputError
 from seti_utils.views.cleaning import as_numbers
+from seti_utils.wording import quantity
 
 NMF_ROUNDS = 30
 """Enough for a residual within 0.2 % of the converged one on a real cadence, rank 2 and 4."""
@@ -24,7 +25,7 @@ def low_rank(x_BPTF: Tensor, rank: int = 2, method: str = "svd") -> Tensor:
     if method not in ("svd", "nmf"):
         raise InputError(f"low-rank method {method!r}", remedy="expected svd or nmf")
     if not 1 <= rank <= x_BPTF.shape[-1]:
-        raise InputError(f"rank {rank} of a background with {x_BPTF.shape[-1]} channels", remedy="choose 2 or so")
+        raise InputError(f"rank {rank} of a background with {quantity(x_BPTF.shape[-1], 'channel')}", remedy="choose 2 or so")
     with torch.autocast(x_BPTF.device.type, enabled=False):
         matrix = as_numbers(x_BPTF).flatten(1, 2)
         profiles = strongest_profiles(matrix, rank)

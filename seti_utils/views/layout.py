@@ -9,6 +9,7 @@ from torch import Tensor
 from seti_utils.data.cadence import PANELS, SIX, Panels
 from seti_utils.errors import InputError
 from seti_utils.log.layouts import Layout, panels_shown, parse_layout
+from seti_utils.wording import quantity
 
 
 def places(panels: Panels, needed: Sequence[int]) -> tuple[int, ...]:
@@ -36,7 +37,9 @@ def kinds_of(panels: Panels) -> list[tuple[slice, Panels, bool]]:
 def check_panels(x_BPTF: Tensor, panels: Panels) -> None:
     """Refuse an array that holds another number of panels than its numbers say."""
     if x_BPTF.shape[1] != len(panels):
-        raise InputError(f"{x_BPTF.shape[1]} panels, and the numbers of {len(panels)}: {panels}", remedy="say which they are")
+        raise InputError(
+            f"{quantity(x_BPTF.shape[1], 'panel')}, and the numbers of {len(panels)}: {panels}", remedy="say which they are"
+        )
 
 
 def rows_of(layout: str | Layout) -> int:

@@ -7,6 +7,7 @@ import torch.nn.functional as nn
 from torch import Tensor
 
 from seti_utils.errors import InputError
+from seti_utils.wording import quantity
 
 
 def running_median(x: Tensor, size: int) -> Tensor:
@@ -30,7 +31,7 @@ def top_hat(x: Tensor, size: int) -> Tensor:
 def check_odd(size: int) -> None:
     """Refuse a window without a middle."""
     if size < 1 or size % 2 == 0:
-        raise InputError(f"a window of {size} channels", remedy="choose an odd number, so that there is a middle")
+        raise InputError(f"a window of {quantity(size, 'channel')}", remedy="choose an odd number, so that there is a middle")
 
 
 def by_panel(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:

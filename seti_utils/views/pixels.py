@@ -12,6 +12,7 @@ from seti_utils.errors import InputError
 from seti_utils.sky.draws import uniform
 from seti_utils.views.draws import chosen, per_cadence, whole_numbers
 from seti_utils.views.rendering import mirror
+from seti_utils.wording import quantity
 
 Pair = tuple[Tensor, Tensor]
 
@@ -63,7 +64,9 @@ def distort(image_BCFT: Tensor, y: Tensor, *, generator: Generator, steps: int =
     interpolated linearly in float32. Raises ``InputError`` unless ``steps`` is positive and ``limit`` in [0, 1).
     """
     if steps < 1 or not 0 <= limit < 1:
-        raise InputError(f"grid distortion with {steps} steps and limit {limit}", remedy="steps >= 1 and 0 <= limit < 1")
+        raise InputError(
+            f"grid distortion with {quantity(steps, 'step')} and limit {limit}", remedy="steps >= 1 and 0 <= limit < 1"
+        )
     batch, _, freq, time = image_BCFT.shape
     hit = chosen(batch, p, generator)
     along_f, along_t = (stretched(size, steps, limit, batch, generator) for size in (freq, time))

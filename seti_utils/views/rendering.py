@@ -12,6 +12,7 @@ from seti_utils.log.layouts import Layout, parse_layout
 from seti_utils.views.cleaning import is_pointwise
 from seti_utils.views.layout import arrange, arrange_channels, check_panels
 from seti_utils.views.resizing import resize_into
+from seti_utils.wording import quantity
 
 AXES = {"identity": (), "freq": (-2,), "time": (-1,), "both": (-2, -1)}
 
@@ -88,5 +89,7 @@ def mirror(image_BCFT: Tensor, axis: str, *, rows: int = 1) -> Tensor:
         raise InputError(f"axis {axis!r}", remedy=f"expected one of {', '.join(AXES)}")
     freq = image_BCFT.shape[-2]
     if freq % rows:
-        raise InputError(f"{freq} frequency pixels do not split into {rows} rows", remedy="choose a multiple in resize.freq")
+        raise InputError(
+            f"{freq} frequency pixels do not split into {quantity(rows, 'row')}", remedy="choose a multiple in resize.freq"
+        )
     return image_BCFT.unflatten(-2, (rows, freq // rows)).flip(AXES[axis]).flatten(-3, -2)

@@ -7,6 +7,7 @@ import argparse
 from pathlib import Path
 
 from seti_utils.commands.kaggle.naming import add_kernels, kernel_named
+from seti_utils.wording import quantity
 
 EXAMPLES = (
     "seti kaggle fetch build/seti-infer-* --out runs/kaggle",
@@ -35,4 +36,4 @@ def handle(args: argparse.Namespace) -> None:
             run = fetch(kernel, home, partial=args.partial)
         told = f"run {run['run_id']}, verified" if run else "a run that left no run.json, so nothing is verified"
         count = len(files_below(home))
-        print(f"{home}: {count} file{'' if count == 1 else 's'} of {told}")
+        print(f"{home}: {quantity(count, 'file')} of {told}")

@@ -8,6 +8,7 @@ from seti_utils.kaggle.client import user
 from seti_utils.kaggle.errors import RunActive
 from seti_utils.kaggle.push import push
 from seti_utils.kaggle.quota import need
+from seti_utils.wording import some_of
 
 HOME = Path("runs/kaggle")
 """Where fetched runs lie, whose hours tell what the next ones will take."""
@@ -31,4 +32,4 @@ def push_all(folders: list[Path], hours: float, run: bool = True) -> None:
     for active in running:
         print(f"not pushed: {active}", file=sys.stderr)
     if running:
-        raise RunActive(f"{len(running)} of {len(folders)} kernels were not pushed: they are already running")
+        raise RunActive(f"{some_of(len(running), len(folders), 'kernels', 'were not pushed')}: already running")

@@ -13,6 +13,7 @@ import argparse
 
 from seti_utils.commands.options import add_era, add_fields
 from seti_utils.commands.overlap.search import add_places
+from seti_utils.wording import quantity
 
 EXAMPLES = ("seti overlap clean DATA OVERLAP",)
 
@@ -36,6 +37,6 @@ def handle(args: argparse.Namespace) -> None:
     cleaned = clean(competition, args.out, packed=args.packed, **how)
     covered = read_covered(args.out)
     print(
-        f"{len(covered)} cadences cleaned, {covered.mean():.0%} of their columns by neighbours, the rest whitened; "
+        f"{quantity(len(covered), 'cadence')} cleaned, {covered.mean():.0%} of their columns by neighbours, the rest whitened; "
         f"in {cleaned}, shares in {args.out / COVERED}"
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from seti_utils.commands.options import add_era, add_fields, count
 from seti_utils.errors import InputError
+from seti_utils.wording import quantity
 
 EXAMPLES = (
     "seti overlap search DATA OVERLAP",
@@ -65,8 +66,9 @@ def handle(args: argparse.Namespace) -> None:
     counts, total = about["counts"], sum(about["parameters"]["files"].values())
     share = counts["rows_with_neighbour"] / total
     print(
-        f"{counts['pairs']} pairs; {counts['rows_with_neighbour']} of {total} cadences ({share:.0%}) share sky with another; "
-        f"{counts['groups']} groups, the largest of {counts['largest_group']}; in {args.out}"
+        f"{quantity(counts['pairs'], 'pair')}; "
+        f"{counts['rows_with_neighbour']:,} of {quantity(total, 'cadence')} ({share:.0%}) share sky with another; "
+        f"{quantity(counts['groups'], 'group')}, the largest of {counts['largest_group']:,}; in {args.out}"
     )
     if old is not None:
         with_old, without = counts["coverage"], counts["coverage_without_old"]

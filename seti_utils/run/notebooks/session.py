@@ -32,6 +32,7 @@ from seti_utils.run.summary import hidden_labels, targets_for, worded
 from seti_utils.run.train import train
 from seti_utils.session.mounts import find_previous, find_runs, input_root
 from seti_utils.session.runfile import write_run
+from seti_utils.wording import quantity
 
 ASK_CARDS = (
     "import torch\nfor number in range(torch.cuda.device_count()):\n    gpu = torch.cuda.get_device_properties(number)\n"
@@ -103,7 +104,7 @@ class Session:
         """The machine, the software, the data, the run, and, where it is to be trained, the recipe with its lineage."""
         competition, budget = self.runtime.competition, self.runtime.stop_after
         free = shutil.disk_usage(self.runtime.out if self.runtime.out.is_dir() else ".").free / 1e9
-        print(f"machine   {cores()} cores, {memory_gib():.0f} GiB of memory, {free:.0f} GB of disk free; {cards()}")
+        print(f"machine   {quantity(cores(), 'core')}, {memory_gib():.0f} GiB of memory, {free:.0f} GB of disk free; {cards()}")
         print("software  " + ", ".join(f"{name} {number}" for name, number in versions().items() if name != "platform"))
         print(
             f"data      {competition.name}: {len(competition.train)} training cadences "
@@ -164,9 +165,12 @@ class Session:
             return
         oof = out_of_fold(self.name, self.folds, self.seeds, self.runtime)
         if oof["target"].nunique() < 2:
-            print(f"out-of-fold AUC undefined: the {len(oof)} cadences are of one class")
+            print(f"out-of-fold AUC undefined: {quantity(len(oof), 'cadence')}, all of one class")
         else:
-            print(f"out-of-fold AUC {worded(oof['target'], oof['score'])} (95 % bootstrap interval, {len(oof)} cadences)")
+            print(
+                f"out-of-fold AUC {worded(oof['target'], oof['score'])} "
+                f"(95 % bootstrap interval, {quantity(len(oof), 'cadence')})"
+            )
             views = len(LOG.config(self.name, self.runtime.overrides).tta)
             name = "out of fold" + (f", mean of {views} views" if views > 1 else "")
             show(draw_roc({name: (oof["target"], oof["score"])}), self.picture("roc"))

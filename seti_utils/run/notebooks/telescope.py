@@ -17,6 +17,7 @@ from seti_utils.telescope.limits import Funnel, Limits
 from seti_utils.telescope.recall_picture import draw_sensitivity
 from seti_utils.telescope.search import search_cadences
 from seti_utils.telescope.sensitivity import measure_sensitivity
+from seti_utils.wording import quantity
 
 SHOWN = ["rank", "f_mid", "drift", "drift_error", "snr", "n_on", "n_off", "score_classical", "score_network", "false_alarms"]
 
@@ -81,7 +82,7 @@ class TelescopeSearch:
         recipe = Recipe((6, 8, 10, 15, 20, 30, 50), ("line", "drift"), (0.5, 6.0), self.job.limits.max_drift)
         result = measure_sensitivity(self.job, recipe, needles=needles, rate=rate, bright=15.0)
         figure = draw_sensitivity(
-            result.table, f"{len(result.needles)} needles, at most {rate:g} false events per MHz and hour", 15.0
+            result.table, f"{quantity(len(result.needles), 'needle')}, at most {rate:g} false events per MHz and hour", 15.0
         )
         save_picture(figure, self.out / "sensitivity.png")
         result.table.to_csv(self.out / "sensitivity.csv", index=False, lineterminator="\n")
@@ -94,7 +95,9 @@ def telescope_search(
     """The ``search`` notebook's parameters, checked. ``max_drift`` 0: the usual one of the product."""
     cadences = open_cadences(find_files(files))
     if len(cadences) != 1:
-        raise InputError(f"{len(cadences)} cadences", where=files, remedy="give one at a time: its six files, or their folder")
+        raise InputError(
+            quantity(len(cadences), "cadence"), where=files, remedy="give one at a time: its six files, or their folder"
+        )
     if not (snr > 0 and false_alarms > 0 and max_drift >= 0):
         raise InputError(f"snr={snr}, false_alarms={false_alarms}, max_drift={max_drift}", remedy="give numbers above 0")
     limits = Limits(max_drift or usual_max_drift(cadences[0]), snr=snr, false_alarms=false_alarms)
