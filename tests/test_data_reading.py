@@ -77,11 +77,11 @@ HOSTILE = {
     "float32 in another shape": (lambda path: saved(path, good()[:5].astype(np.float32)), r"shape \(5, 273, 256\)"),
     "pickled": (lambda path: saved(path, np.array([{}], dtype=object), allow_pickle=True), "never loaded"),
     "a bare pickle": (lambda path: path.write_bytes(pickle.dumps([1])), "is not a .npy file; download the file again"),
-    "NaN": (lambda path: saved(path, with_value(np.nan)), "1 of [0-9]+ values are NaN"),
+    "NaN": (lambda path: saved(path, with_value(np.nan)), "1 of [0-9,]+ values is NaN"),
     "negative NaN": (lambda path: saved(path, with_value(-np.nan, (0, 0, 0))), "NaN or infinite"),
     "infinity": (lambda path: saved(path, with_value(np.inf)), "NaN or infinite"),
-    "NaN in float32": (lambda path: saved(path, with_value(np.nan).astype(np.float32)), "1 of [0-9]+ values are NaN"),
-    "infinity in float64": (lambda path: saved(path, with_value(np.inf).astype(np.float64)), "1 of [0-9]+ values are NaN"),
+    "NaN in float32": (lambda path: saved(path, with_value(np.nan).astype(np.float32)), "1 of [0-9,]+ values is NaN"),
+    "infinity in float64": (lambda path: saved(path, with_value(np.inf).astype(np.float64)), "1 of [0-9,]+ values is NaN"),
     "negative infinity": (lambda path: saved(path, with_value(-np.inf)), "NaN or infinite"),
 }
 

@@ -91,9 +91,7 @@ def altered(files, panel, **header):
 def test_axes_are_aligned_to_a_channel_or_refused(files, panels):
     whole = 1478.0 + DF_MHZ * 127
     aligned = open_cadence(altered(files, panels[1], fch1=whole + 3 * DF_MHZ))
-    assert (
-        aligned.channels == 125 and "3 channels higher" in aligned.notes[0] and abs(aligned.lowest - 1478.0 - 3 * DF_MHZ) < 1e-9
-    )
+    assert aligned.channels == 125 and "3 channels above" in aligned.notes[0] and abs(aligned.lowest - 1478.0 - 3 * DF_MHZ) < 1e-9
     read = aligned.read(0, 125)
     assert np.array_equal(read[0], panels[0][:, 3:]) and np.array_equal(read[1], panels[1][:, :125])
     ninth = open_cadence(altered(files, panels[1], foff=-DF_MHZ * (1 + 1e-9)))

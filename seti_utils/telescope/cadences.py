@@ -160,9 +160,7 @@ def open_cadence(
     ``InputError`` naming what contradicts what, with the remedy.
     """
     if len(paths) not in (1, PANELS):
-        raise InputError(
-            quantity(len(paths), "file"), remedy="a cadence is six files; one file alone is searched without ON and OFF"
-        )
+        raise InputError(f"{len(paths)} files", remedy="a cadence is six files; one file alone is searched without ON and OFF")
     given = given or [{}] * len(paths)
     files = [open_file(path, one, planes) for path, one in zip(paths, given, strict=True)]
     if len(files) == 1:
@@ -281,8 +279,7 @@ def aligned(headers: Sequence[Header]) -> tuple[tuple[int, ...], int, list[str]]
         if high - low < COMMON * header.channels:
             begin, end = header.lowest, header.lowest + header.width * header.channels
             raise InputError(
-                f"only {max(high - low, 0):,} of its {quantity(header.channels, 'channel')} "
-                f"({begin:.3f}-{end:.3f} MHz) are in all files",
+                f"only {max(high - low, 0):,} of its {header.channels:,} channels ({begin:.3f}-{end:.3f} MHz) are in all files",
                 where=header.path,
                 remedy="give six files of the same band",
             )
@@ -294,12 +291,10 @@ def aligned(headers: Sequence[Header]) -> tuple[tuple[int, ...], int, list[str]]
                 remedy="axes have to agree to whole channels: give six files of one product",
             )
     notes = [
-        f"{Path(header.path).name}: {quantity(abs(shift), 'channel')} "
-        f"{'higher' if shift > 0 else 'lower'} than the first file, aligned"
+        f"{Path(header.path).name}: {quantity(abs(shift), 'channel')} {'above' if shift > 0 else 'below'} the first file, aligned"
         for header, shift in zip(headers, whole, strict=True)
         if shift
     ]
-    sizes = {header.channels for header in headers}
-    if len(sizes) > 1 and not notes:
+    if len({header.channels for header in headers}) > 1 and not notes:
         notes = [f"{high - low:,} channels are in all files"]
     return tuple(low - shift for shift in whole), high - low, notes
