@@ -171,16 +171,35 @@ def respond(judge: Judged, count: int = 10, cells: Iterable[Cell] = CELLS, known
     if EMPTY not in known:
         yield told(EMPTY, 0.0, torch.zeros(count), own)
     for cell in cells:
-        if cell.name in known:
-            continue
+        if cell.name not in known:
+            drawn = brighter_and_brighter(own, sigma, cell.tracks(count))
+            yield pd.concat([told(cell.name, *one) for one in drawn], ignore_index=True)
+
+
+def brighter_and_brighter(own: Tensor, sigma: Tensor, tracks: Tracks) -> Iterable[tuple[float, Tensor, Tensor]]:
+    """Cadences with a needle of one shape at every amplitude: that, its SNR (B,), and the panels."""
+    most = torch.full((len(own), PANELS), max(AMPLITUDES))
+    light = draw(torch.zeros_like(own), tracks, most[:, 0], sigma=sigma) / max(AMPLITUDES)
+    snr = light_snr(pixels(tracks, most, range(PANELS)), tracks.freq).amax(1) / max(AMPLITUDES)
+    for height in AMPLITUDES:
+        yield height, snr * height, normalise_panels(own + light * height)
+
+
+def told_the_track(count: int = 10) -> pd.DataFrame:
+    """``cell``, ``snr`` and ``true_track`` of the cadences of ``respond``, as raw panels: what the filter that is told the track sees of them."""
+    own, _ = empty_cadences(count)
+    sigma, parts = local_sigma(own), []
+    for cell in progress(CELLS, desc="told the track", unit="cell"):
         tracks = cell.tracks(count)
-        most = torch.full((count, PANELS), max(AMPLITUDES))
-        light = draw(torch.zeros_like(own), tracks, most[:, 0], sigma=sigma) / max(AMPLITUDES)
-        snr = light_snr(pixels(tracks, most, range(PANELS)), tracks.freq).amax(1) / max(AMPLITUDES)
-        drawn = (normalise_panels(own + light * height) for height in AMPLITUDES)
-        yield pd.concat(
-            [told(cell.name, height, snr * height, x) for height, x in zip(AMPLITUDES, drawn, strict=True)], ignore_index=True
-        )
+        for _, snr, x_BPTF in brighter_and_brighter(own, sigma, tracks):
+            parts.append(pd.DataFrame({"cell": cell.name, "snr": snr.numpy(), "true_track": true_track(x_BPTF.half(), tracks)}))
+    return pd.concat(parts, ignore_index=True)
+
+
+def true_track(x_BPTF: Tensor, tracks: Tracks) -> np.ndarray:
+    """The upper reference's score (B,) of cadences along ``tracks``."""
+    z, energy = along_track(contrast(x_BPTF), tracks)
+    return track_score(z, energy, (tracks.gate > 0).any(2)).numpy()
 
 
 def medians(answers: pd.DataFrame) -> pd.DataFrame:
@@ -222,14 +241,11 @@ def reference_scores(sky: Path, source: Source) -> pd.DataFrame:
         for some in torch.arange(len(ids)).split(TOGETHER):
             x_BPTF = torch.empty(len(some), *SHAPE, dtype=torch.float16)
             source.read_into([place[ids[row]] for row in some.tolist()], x_BPTF)
-            tracks = content.star.rows(some).tracks
-            z, energy = along_track(contrast(x_BPTF), tracks)
-            told = track_score(z, energy, (tracks.gate > 0).any(2))
             parts.append(
                 pd.DataFrame(
                     {
                         "id": [ids[row] for row in some.tolist()],
-                        "true_track": told.numpy(),
+                        "true_track": true_track(x_BPTF, content.star.rows(some).tracks),
                         "drift_search": drift_search(x_BPTF).numpy(),
                     }
                 )

@@ -14,6 +14,7 @@ on its rows that have neighbours), at three shares of false alarms, with Wilson'
 import argparse
 import platform
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,7 @@ from judging import (
     reference_scores,
     respond,
     score_rows,
+    told_the_track,
 )
 from pages import write_section
 
@@ -88,7 +90,8 @@ def main() -> None:
         return write_section(args.doc, "networks", text, title="Response") if args.doc else None
     judge = open_network(*args.network)
     answers, rows = answers_of(judge, args.out, args.count), judged_rows(judge, args.out, args.test)
-    text = report(judge, args, answers, rows)
+    told = kept(args.out / f"told_{args.count}.csv", lambda: told_the_track(args.count))
+    text = report(judge, args, answers, told, rows)
     print(text)
     picture = args.doc.with_name(f"{args.doc.stem}_{judge.name}.png") if args.doc else args.out / f"{judge.name}.png"
     save_picture(draw(judge, medians(answers), rows), picture)
@@ -135,6 +138,13 @@ def answers_of(judge: Judged, out: Path, count: int) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
+def kept(path: Path, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+    """The table of an earlier call, or the one that is made now."""
+    if not path.exists():
+        write_table(path, make())
+    return pd.read_csv(path, dtype={"id": str})
+
+
 def judged_rows(judge: Judged, out: Path, test: int) -> pd.DataFrame:
     """The truth of every test cadence (that has neighbours, for a network of cleaned panels), the network's ``logit``, both
     references and what glares; each kept where it is made."""
@@ -148,10 +158,7 @@ def judged_rows(judge: Judged, out: Path, test: int) -> pd.DataFrame:
     }
     truth = pd.read_csv(sky / "truth.csv", dtype={"id": str, "panels": str}).set_index("id")
     for name, make in parts.items():
-        path = sky / f"{name}.csv"
-        if not path.exists():
-            write_table(path, make())
-        truth = truth.join(pd.read_csv(path, dtype={"id": str}).set_index("id"), how="inner")
+        truth = truth.join(kept(sky / f"{name}.csv", make).set_index("id"), how="inner")
     return truth[read_covered(overlap).reindex(truth.index) > 0] if judge.cleaned else truth
 
 
@@ -164,20 +171,21 @@ def seen_by(judge: Judged, competition: Competition, overlap: Path):
     return open_cadences(competition, "test", cleaned_stores(overlap, competition), SIX)
 
 
-def report(judge: Judged, args: argparse.Namespace, answers: pd.DataFrame, rows: pd.DataFrame) -> str:
+def report(judge: Judged, args: argparse.Namespace, answers: pd.DataFrame, told: pd.DataFrame, rows: pd.DataFrame) -> str:
     """All tables as markdown, with their conditions."""
     table = medians(answers)
     falls = table.drop(EMPTY).apply(largest_fall, axis=1)
     over = falls[falls > MOST]
     needles, empty = rows[rows["target"] == 1], rows[rows["target"] == 0]
     above = threshold(empty["logit"], 0.01)
-    surely = answers[answers["snr"] >= SURE].assign(found=lambda some: some["logit"] > above).groupby("cell")["found"]
-    enough = surely.mean() >= ENOUGH
+    surely = found_in_cells(answers, "logit", above)
+    filtered = found_in_cells(told, "true_track", threshold(empty["true_track"], 0.01))
+    enough, had = surely["share"] >= ENOUGH, filtered["share"] >= ENOUGH
     head = [f"{height:g}" for height in AMPLITUDES]
     shown = (
         table.drop(EMPTY)
         .map("{:.1f}".format)
-        .assign(fall=falls.map("{:.1f}".format), found=surely.apply(lambda found: recalled(found.to_numpy())))
+        .assign(fall=falls.map("{:.1f}".format), found=surely["told"], filtered=filtered["told"])
     )
     return "\n".join(
         [
@@ -185,10 +193,13 @@ def report(judge: Judged, args: argparse.Namespace, answers: pd.DataFrame, rows:
             f"--seed {SEED}`, its shifted test{f', the {len(rows)} rows with neighbours' if judge.cleaned else ''}; {args.count} cadences per cell; {platform.machine()}, torch {torch.__version__}, one thread.",
             "",
             f"Median logit by amplitude in sigma per pixel (empty: {table.loc[EMPTY].max():.1f}), and the largest fall. It falls by more than {MOST} in {len(over)} of "
-            f'{len(falls)} cells, most in "{falls.idxmax()}": {falls.max():.1f}. The last column: of the cadences with an SNR of {SURE} or more, '
-            f"integrated over the brightest panel, the share above the logit that 1 % of the sky's negatives pass, {above:.2f}. It is at least {ENOUGH} in {enough.sum()} of {len(enough)} cells.",
+            f'{len(falls)} cells, most in "{falls.idxmax()}": {falls.max():.1f}. Then: of the cadences with an SNR of {SURE} or more, '
+            f"integrated over the brightest panel, the share above the logit that 1 % of the sky's negatives pass, {above:.2f}. It is at least {ENOUGH} in {enough.sum()} of {len(enough)} cells. "
+            f"Last: the same of the filter that is told the track, in raw panels: at least {ENOUGH} in {had.sum()}.",
             "",
-            *markdown(["cell", *head, "fall", f"found from SNR {SURE} on"], shown.reset_index().to_numpy().tolist()),
+            *markdown(
+                ["cell", *head, "fall", f"found from SNR {SURE} on", "by the filter"], shown.reset_index().to_numpy().tolist()
+            ),
             "",
             "Recall by the needle's SNR as drawn, integrated over its brightest panel:",
             "",
@@ -203,6 +214,13 @@ def report(judge: Judged, args: argparse.Namespace, answers: pd.DataFrame, rows:
             *false_alarms(empty),
         ]
     )
+
+
+def found_in_cells(scores: pd.DataFrame, column: str, above: float) -> pd.DataFrame:
+    """By cell, the ``share`` of the cadences with a needle that should be found whose score is ``above`` that, and how it is ``told``."""
+    sure = scores[scores["snr"] >= SURE]
+    found = {str(name): (some[column] > above).to_numpy() for name, some in sure.groupby("cell")}
+    return pd.DataFrame({name: (one.mean(), recalled(one)) for name, one in found.items()}, index=["share", "told"]).T
 
 
 def markdown(head: list[str], rows: list[list[object]]) -> list[str]:

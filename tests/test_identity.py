@@ -307,7 +307,7 @@ def test_nothing_is_made_of_a_paused_run(command, sky, paused, capsys):
 def test_a_paused_run_that_is_asked_for_says_so_in_everything_and_leaves_nothing_to_be_believed(sky, paused, capsys):
     words = ["exp0012", "--data", str(sky), "--out", str(paused), *WORDS, "--set", "epochs=3"]
     assert main(["predict", *words, "--partial"]) == 0
-    assert "by one network, trained in part only, written to" in capsys.readouterr().out
+    assert "by 1 network, trained in part only, written to" in capsys.readouterr().out
     for name in ("test.csv", "oof.csv"):
         table = pd.read_csv(paused / "exp0012" / name, dtype={"id": str})
         assert table["weights"].str.endswith(" partial").all() and len(table)
