@@ -48,7 +48,7 @@ quick: venv  ## a sky, one small network, submission.csv and pictures: the short
 	$(PY) -m seti_utils summary sky_demo $(WHERE)
 
 .PHONY: detector
-detector: venv  ## train both shipped detectors anew, measure them, write weights and cards (80 minutes of one core, 11 GB)
+detector: venv  ## train both shipped detectors anew, measure them, write weights and cards (80 to 150 minutes of one core, 11 GB)
 	OMP_NUM_THREADS=1 $(PY) benchmarks/ship_detector.py --out $(OUT)/detector --ship
 
 .PHONY: test test-quick test-numerics margins spread coverage
