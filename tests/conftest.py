@@ -79,3 +79,9 @@ def shared_competition(lasting: Path) -> Path:
     """The same 12 + 5 rows, current and old era, for tests that only read."""
     root = write_competition(lasting / "tiny")
     return write_competition(root, train=9, test=4, seed=1, old=True)
+
+
+@pytest.fixture
+def cpu_with_bf16(monkeypatch):
+    """As on a CPU that has instructions for bf16, which this one may have to emulate: bf16 stays bf16."""
+    monkeypatch.setattr("torch.cpu.get_capabilities", lambda: {"architecture": "x86_64", "avx512_bf16": True}, raising=False)

@@ -84,6 +84,7 @@ def test_another_way_has_to_be_clearly_faster():
     assert fastest({}, LAST) == LAST
 
 
+@pytest.mark.usefixtures("cpu_with_bf16")
 def test_float32_stays_float32_and_mixed_precision_may_become_it():
     assert ways(None, CPU, LAST) == [LAST, PLAIN]
     assert [str(way) for way in ways("fp16", CPU, LAST)] == [
@@ -112,6 +113,7 @@ def test_measuring_leaves_no_trace(capsys, monkeypatch):
     assert model.training and all(parameter.grad is None for parameter in model.parameters())
 
 
+@pytest.mark.usefixtures("cpu_with_bf16")
 @pytest.mark.parametrize(("images", "compiled_s", "best"), [(0, 0.5, ""), (10**9, 0.5, ", compiled"), (10**9, 1.5, "")])
 def test_the_fastest_is_taken_and_compiled_where_that_pays(images, compiled_s, best, monkeypatch):
     """By a clock of the test's: this machine's own would say something else every time."""
@@ -139,6 +141,7 @@ def test_a_slow_way_ends_when_patience_does():
 # --- in a run
 
 
+@pytest.mark.usefixtures("cpu_with_bf16")
 @pytest.mark.parametrize("backbone", ["test_efficientnet", "test_nfnet"])
 def test_its_own_way_gives_the_validation_scores_again_bit_for_bit(backbone, sky, tmp_path):
     """Of either layout and in bf16; the fingerprint is the same, and the layouts' scores are the same up to rounding."""

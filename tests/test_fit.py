@@ -222,6 +222,8 @@ def test_clipping_bounds_the_whole_gradient():
     [
         ("fp16", "cpu", False, None),
         ("bf16", "cpu", False, "bf16"),
+        ("bf16", "cpu", True, None),
+        (None, "cpu", False, None),
         (None, "cuda", False, None),
         ("fp16", "cuda", False, "fp16"),
         ("bf16", "cuda", False, "bf16"),
@@ -230,7 +232,14 @@ def test_clipping_bounds_the_whole_gradient():
 )
 def test_precision_is_chosen_for_the_device(monkeypatch, wanted, device, emulated, expected):
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: not emulated)
+    has = {"architecture": "x86_64", "avx512_f": True, "avx512_bf16": not emulated, "amx_bf16": False}
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: has, raising=False)
     assert choose_precision(wanted, device) == expected
+
+
+def test_a_torch_that_does_not_tell_what_a_cpu_has_is_not_asked(monkeypatch):
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    assert choose_precision("bf16", "cpu") == "bf16"
 
 
 def test_an_unknown_precision_is_refused():

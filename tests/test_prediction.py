@@ -133,7 +133,7 @@ def lambda_model(function):
     return model
 
 
-def test_bf16_runs_and_is_close(x):
+def test_bf16_runs_and_is_close(x, cpu_with_bf16):
     model = nn.Sequential(nn.Flatten(), nn.Linear(80, 1), nn.Flatten(0))
     exact = predict(model, batches_of(x, np.arange(7), 4), image_of)[0]
     rounded = predict(model, batches_of(x, np.arange(7), 4), image_of, autocast="bf16")[0]
