@@ -93,7 +93,9 @@ class Card:
         return torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else f"{platform.machine()} CPU"
 
     def kinds(self) -> list[str | None]:
-        """Precisions that differ here; a CPU has bf16 as well."""
+        """Precisions that differ here; a CPU has bf16 as well, be it emulated."""
+        if self.device.type == "cpu":
+            return [None, "bf16"]
         return list(dict.fromkeys(choose_precision(kind, self.device) for kind in (None, "fp16", "bf16")))
 
 
