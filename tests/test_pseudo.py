@@ -73,5 +73,5 @@ def test_chosen_rows_join_the_training_of_their_fold_only():
 
 
 def test_a_pseudo_labelled_row_never_reaches_the_out_of_fold_table():
-    with pytest.raises(InputError, match="not among the training ids"):
+    with pytest.raises(InputError, match="are not among the training ids"):
         gather_folds([table_of()], ["a", "b"])

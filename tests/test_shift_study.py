@@ -131,10 +131,10 @@ def test_tables_of_other_rows_are_refused_by_name(folder, tmp_path, capsys, wron
     assert main(words) == 2
     said = capsys.readouterr().err.strip().splitlines()
     told = {
-        "oof": "one_oof.csv.* not among the training cadences of this folder",
-        "label": "one_oof.csv.* ha(s|ve) another target than in train_labels.csv",
-        "test": "one_test.csv.* not among the test cadences of this folder",
-        "short": "one_test.csv.* ha(s|ve) no score",
+        "oof": "one_oof.csv.* 1 of 70 ids is not among the training cadences of this folder",
+        "label": "one_oof.csv.* 1 of 70 ids has another target than in train_labels.csv",
+        "test": "one_test.csv.* 1 of 60 ids is not among the test cadences of this folder",
+        "short": "one_test.csv.* 1 of 60 ids has no score",
     }
     assert len(said) == 1 and re.search(told[wrong], said[0]) and "give tables of" in said[0] and not (tmp_path / "out").exists()
 

@@ -41,7 +41,7 @@ def test_a_submission_is_a_score_table(tmp_path):
     [
         ({"score": [0.1, 1.5, 0.3]}, r"1 of 3 ids has a score outside \[0, 1\] \(b\)"),
         ({"score": [0.1, np.nan, 0.3]}, r"not finite \(b\)"),
-        ({"id": ["a", "b", "a"]}, r"appears? twice \(a\)"),
+        ({"id": ["a", "b", "a"]}, r"1 of 3 ids appears twice \(a\)"),
         ({"id": ["a", " ", "c"]}, "row 1: a row has no id; give every row its id"),
         ({"target": [0, 1, -1]}, r"a target outside \[0, 1\] \(c\)"),
         ({"fold": [0, 0.5, 1]}, r"not a whole number \(b\)"),

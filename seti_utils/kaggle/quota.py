@@ -9,6 +9,7 @@ from pathlib import Path
 from seti_utils.kaggle.client import ask
 from seti_utils.kaggle.recipe import SESSION
 from seti_utils.session.machines import MACHINES, USUAL, machine_of
+from seti_utils.wording import quantity
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def need(kernels: Mapping[str, str], runs: Path, longest: float = SESSION / 3600
         measured += hours is not None
         wanted += (longest if hours is None else hours) * (1.0 if machine is None or machine.price is None else machine.price)
         unpriced |= {machine.name} if machine and machine.price is None else set()
-    basis = f"{measured} of {len(kernels)} run(s) by measured rates, the others a whole session of {longest:.0f} h"
+    basis = f"{measured} of {quantity(len(kernels), 'run')} by measured rates, the others a whole session of {longest:.0f} h"
     basis += f"; {', '.join(sorted(unpriced))} may cost more than its hours" if unpriced else ""
     gpu = quota().get("GPU")
     if gpu is None:

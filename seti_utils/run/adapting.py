@@ -11,6 +11,7 @@ from seti_utils.errors import InputError
 from seti_utils.learn.adapting import Network, centre_labels, describe_rows
 from seti_utils.learn.distributed import Team, part_of
 from seti_utils.stats.seeds import seed_of
+from seti_utils.wording import quantity
 
 
 def plain_images(
@@ -53,7 +54,7 @@ def test_batches(
     """
     if len(source) < batch:
         raise InputError(
-            f"{len(source)} test cadences do not fill one batch of {batch}",
+            f"{quantity(len(source), 'test cadence does', 'test cadences do')} not fill one batch of {batch}",
             where="adapt=Shot",
             remedy="take a smaller batch, for example --set batch=4",
         )

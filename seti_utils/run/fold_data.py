@@ -18,6 +18,7 @@ from seti_utils.scores.pseudo import PseudoRows, append_pseudo
 from seti_utils.scores.row_weights import drawn_times, row_weights
 from seti_utils.sky import EndlessSky
 from seti_utils.stats.seeds import seed_of
+from seti_utils.wording import quantity
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,8 @@ def fold_rows(run: Run, split: np.ndarray, pin: bool, pseudo: PseudoRows | None)
         )
     if len(train) < config.batch * (config.accumulate or 1):
         raise InputError(
-            f"{len(train)} training rows do not fill one step of {config.batch * (config.accumulate or 1)}",
+            f"{quantity(len(train), 'training row does', 'training rows do')} "
+            f"not fill one step of {config.batch * (config.accumulate or 1)}",
             where=where,
             remedy="take a smaller batch, for example --set batch=4",
         )

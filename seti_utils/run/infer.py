@@ -126,7 +126,7 @@ def predict_test(
     count = len(folds) * len(seeds)
     by = quantity(count, "network")
     unfinished = ", trained in part only" if is_partial(mean["weights"].iloc[0]) else ""
-    say(f"{name}: {len(mean)} test cadences by {by}{unfinished}, written to {path}")
+    say(f"{name}: {quantity(len(mean), 'test cadence')} by {by}{unfinished}, written to {path}")
     return mean, path
 
 

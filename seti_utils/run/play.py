@@ -25,6 +25,7 @@ from seti_utils.run.launch import launch, visible_gpus
 from seti_utils.run.runtime import Runtime
 from seti_utils.run.train import train
 from seti_utils.scores.submission import write_submission
+from seti_utils.wording import quantity
 
 Say = Callable[[str], None]
 
@@ -135,5 +136,5 @@ def put_together(plan: Plan, members: list[tuple[Stage, str]], runtime: Runtime,
     recipe = Blend(plan.name, plan.name, tuple(name for _, name in members), plan.blend, detectors=tuple(plan.detectors))
     mean, _ = blended(recipe, tables, runtime, say) if len(recipe.parts) > 1 else tables[0]
     path = write_submission(mean, sample_of(runtime.competition), runtime.out / "submission.csv")
-    say(f"{len(mean)} test cadences by {', '.join(recipe.parts)}, written to {path}")
+    say(f"{quantity(len(mean), 'test cadence')} by {', '.join(recipe.parts)}, written to {path}")
     return path

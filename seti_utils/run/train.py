@@ -24,6 +24,7 @@ from seti_utils.run.identity import Run, runs_of
 from seti_utils.run.infer import scores_of
 from seti_utils.run.runtime import Runtime
 from seti_utils.scores.pseudo import PseudoRows
+from seti_utils.wording import quantity
 
 Say = Callable[[str], None]
 
@@ -98,5 +99,5 @@ def pseudo_rows(run: Run, team: Team, say: Say) -> PseudoRows | None:
         return None
     scores = scores_of([run.source(spec.source)], team.device)[0] if team.leads else None
     chosen = bound(spec)(shared(scores, team))
-    say(f"{len(chosen.rows)} test rows join the training with the scores of {spec.source}")
+    say(f"{quantity(len(chosen.rows), 'test row joins', 'test rows join')} the training with the scores of {spec.source}")
     return chosen

@@ -14,7 +14,7 @@ from seti_utils.scores.tables import MANY, check_scores, made_by, mixed, same_da
 from seti_utils.stats.auc import Ranking, auc
 from seti_utils.stats.bootstrap import bootstrap
 from seti_utils.stats.logistic import sigmoid
-from seti_utils.wording import first_of, some_of
+from seti_utils.wording import first_of, quantity, some_of
 
 PARTS = 5
 STRENGTH = 0.3
@@ -41,7 +41,9 @@ def stack(
     """
     if len(oofs) != len(tests):
         raise InputError(
-            f"{len(oofs)} out-of-fold tables, {len(tests)} test tables", where=name, remedy="give one of each per member"
+            f"{quantity(len(oofs), 'out-of-fold table')}, {quantity(len(tests), 'test table')}",
+            where=name,
+            remedy="give one of each per member",
         )
     oofs, tests = check_comparable(oofs, oof=True), check_comparable(tests)
     target = oofs[0]["target"].to_numpy() > 0.5

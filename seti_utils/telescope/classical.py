@@ -72,7 +72,7 @@ class Arrangement:
 
 @dataclass(frozen=True)
 class PanelSums:
-    """Sums of one width along the tracks of a panel: moving and standing ones; None where there are no such tracks."""
+    """Sums of one width along a panel's tracks, those that move and those that stand still; None where it has no such tracks."""
 
     moving: Sums | None
     standing: Sums | None

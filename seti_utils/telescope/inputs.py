@@ -8,7 +8,7 @@ from seti_utils.data.cadence import PANELS
 from seti_utils.errors import InputError
 from seti_utils.telescope.cadences import Cadence, open_cadence
 from seti_utils.telescope.header import parse_replacements
-from seti_utils.wording import quantity
+from seti_utils.wording import first_of, quantity
 
 ENDINGS = (".h5", ".hdf5", ".fil")
 LISTS = (".txt", ".lst", ".csv", ".list")
@@ -28,9 +28,9 @@ def folder_files(folder: Path) -> list[Path]:
     files = sorted(path for path in folder.iterdir() if path.suffix.lower() in ENDINGS)
     if len(files) == PANELS:
         return files
-    names = ", ".join(path.name for path in files[:8]) + (", …" if len(files) > 8 else "")
+    names = first_of((path.name for path in files), 8)
     raise InputError(
-        f"holds {len(files)} telescope files{': ' + names if files else ''}",
+        f"holds {quantity(len(files), 'telescope file')}{': ' + names if files else ''}",
         where=folder,
         remedy="a cadence is six; give the six paths, or a list of cadences (one line of six paths each)",
     )

@@ -34,9 +34,9 @@ def merge(
     """A label per track, (N,) int64: the place of the first track of its event. The best tracks have to come first.
 
     Each track that is not taken yet takes all later ones that come within ``close`` channels and the wider one's width of
-    it anywhere in an ON panel. ``channel`` is at the cadence's middle, ``drift`` in channels per second. With ``light`` a track
-    that OFF panels show does not take one that they do not show and that has light enough in two ON panels in which the two do
-    not meet: a signal that crosses interference is no piece of it.
+    it anywhere in an ON panel. ``channel`` is at the cadence's middle, ``drift`` in channels per second. With ``light``, a
+    track that OFF panels show does not take one that they do not show, where that one is bright enough in two ON panels in which
+    the two do not meet: a signal that crosses interference is not a piece of it.
     """
     count = len(channel)
     labels = np.full(count, -1, np.int64)
